@@ -1,0 +1,370 @@
+//! Who a call is for.
+
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
+
+use serde::{Deserialize, Serialize};
+
+#[cfg(test)]
+mod tests;
+
+/// Bytes that a value may have at most.
+const VALUE_BYTES_MAX: usize = 256;
+/// Free dimensions that one attribution may have at most.
+const DIMS_MAX: usize = 32;
+/// Values that say nothing; comparing ignores case.
+const PLACEHOLDERS: [&str; 6] = ["unknown", "null", "none", "undefined", "n/a", "-"];
+
+/// A field of an attribution.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Field {
+    /// The product feature: `search`, `support-chat`.
+    Feature,
+    /// The route or job: `/search`, `cron:nightly-digest`, `queue:emails`, `webhook:stripe`.
+    Route,
+    /// The paying account. A person is not an account; `internal` and `system` are legal.
+    CustomerId,
+    /// `production`, `staging`, …
+    Environment,
+    /// The caller's id of the logical request.
+    RequestId,
+    /// The batch job that the call is part of.
+    BatchJobId,
+    /// A free dimension, by name.
+    Dim(String),
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Feature => f.write_str("feature"),
+            Self::Route => f.write_str("route"),
+            Self::CustomerId => f.write_str("customer_id"),
+            Self::Environment => f.write_str("environment"),
+            Self::RequestId => f.write_str("request_id"),
+            Self::BatchJobId => f.write_str("batch_job_id"),
+            Self::Dim(name) => write!(f, "dims.{name}"),
+        }
+    }
+}
+
+/// Why a value is refused, and for which field.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AttributionError {
+    /// The field is absent.
+    #[error(
+        "attribution: `{0}` is missing: every billable call needs feature, route, customer_id and environment"
+    )]
+    Missing(Field),
+    /// The value is empty or blank.
+    #[error("attribution: `{0}` is blank: give it a value, or `internal` where no customer pays")]
+    Blank(Field),
+    /// The value is a placeholder such as `unknown` or `null`.
+    #[error("attribution: `{field}` is the placeholder `{value}`: find out the real value before the call")]
+    Placeholder {
+        /// The field.
+        field: Field,
+        /// What was given.
+        value: String,
+    },
+    /// The value is too long.
+    #[error("attribution: `{field}` has {bytes} bytes, at most 256 are allowed: use an id instead of a text")]
+    TooLong {
+        /// The field.
+        field: Field,
+        /// Its length.
+        bytes: usize,
+    },
+    /// The value has a control character.
+    #[error("attribution: `{0}` has a control character: remove it")]
+    ControlCharacter(Field),
+    /// More than 32 dimensions.
+    #[error("attribution: {0} dimensions were given, at most 32 are allowed")]
+    TooManyDims(usize),
+    /// A dimension's name is not made of lower-case letters, digits, `_`, `-` and `.`.
+    #[error("attribution: the dimension name `{0}` is not allowed: use 1 to 64 of a-z, 0-9, `_`, `-`, `.`")]
+    DimName(String),
+}
+
+/// Checks one value by the rules of attribution.
+pub fn check_value(field: &Field, value: &str) -> Result<(), AttributionError> {
+    let trimmed = value.trim();
+    if trimmed.is_empty() {
+        return Err(AttributionError::Blank(field.clone()));
+    }
+    if value.len() > VALUE_BYTES_MAX {
+        return Err(AttributionError::TooLong { field: field.clone(), bytes: value.len() });
+    }
+    if value.chars().any(char::is_control) {
+        return Err(AttributionError::ControlCharacter(field.clone()));
+    }
+    if PLACEHOLDERS.iter().any(|p| trimmed.eq_ignore_ascii_case(p)) {
+        return Err(AttributionError::Placeholder { field: field.clone(), value: trimmed.to_owned() });
+    }
+    Ok(())
+}
+
+fn check_dim_name(name: &str) -> Result<(), AttributionError> {
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-' | '.');
+    if name.is_empty() || name.len() > 64 || !name.chars().all(legal) {
+        return Err(AttributionError::DimName(name.chars().take(64).collect()));
+    }
+    Ok(())
+}
+
+/// Who a call is for: checked, complete, cheap to share.
+///
+/// `feature`, `route`, `customer_id` and `environment` are required on every billable call. There
+/// is no default and no "unknown": a call that nobody can be billed for should not be made.
+///
+/// A missing field does not compile:
+///
+/// ```compile_fail
+/// # use spanledger_event::Attribution;
+/// Attribution::builder().feature("search").route("/search").customer_id("acme").build();
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Attribution {
+    feature: String,
+    route: String,
+    customer_id: String,
+    environment: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch_job_id: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    dims: BTreeMap<String, String>,
+}
+
+impl Attribution {
+    /// Starts a builder; `build` appears once the four required fields are given.
+    pub fn builder() -> AttributionBuilder {
+        AttributionBuilder { parts: PartialAttribution::default(), state: PhantomData }
+    }
+
+    /// The product feature.
+    pub fn feature(&self) -> &str {
+        &self.feature
+    }
+
+    /// The route or job.
+    pub fn route(&self) -> &str {
+        &self.route
+    }
+
+    /// The paying account.
+    pub fn customer_id(&self) -> &str {
+        &self.customer_id
+    }
+
+    /// The environment.
+    pub fn environment(&self) -> &str {
+        &self.environment
+    }
+
+    /// The caller's id of the logical request.
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// The batch job.
+    pub fn batch_job_id(&self) -> Option<&str> {
+        self.batch_job_id.as_deref()
+    }
+
+    /// The free dimensions.
+    pub fn dims(&self) -> &BTreeMap<String, String> {
+        &self.dims
+    }
+
+    /// The same attribution under another request id.
+    pub fn with_request_id(mut self, request_id: impl Into<String>) -> Result<Self, AttributionError> {
+        let request_id = request_id.into();
+        check_value(&Field::RequestId, &request_id)?;
+        self.request_id = Some(request_id);
+        Ok(self)
+    }
+}
+
+impl TryFrom<PartialAttribution> for Attribution {
+    type Error = AttributionError;
+
+    fn try_from(parts: PartialAttribution) -> Result<Self, Self::Error> {
+        let required = |field: Field, value: Option<String>| {
+            let value = value.ok_or_else(|| AttributionError::Missing(field.clone()))?;
+            check_value(&field, &value)?;
+            Ok(value)
+        };
+        let optional = |field: Field, value: Option<String>| {
+            value.map(|value| check_value(&field, &value).map(|()| value)).transpose()
+        };
+        if parts.dims.len() > DIMS_MAX {
+            return Err(AttributionError::TooManyDims(parts.dims.len()));
+        }
+        for (name, value) in &parts.dims {
+            check_dim_name(name)?;
+            check_value(&Field::Dim(name.clone()), value)?;
+        }
+        Ok(Self {
+            feature: required(Field::Feature, parts.feature)?,
+            route: required(Field::Route, parts.route)?,
+            customer_id: required(Field::CustomerId, parts.customer_id)?,
+            environment: required(Field::Environment, parts.environment)?,
+            request_id: optional(Field::RequestId, parts.request_id)?,
+            batch_job_id: optional(Field::BatchJobId, parts.batch_job_id)?,
+            dims: parts.dims,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Attribution {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        PartialAttribution::deserialize(deserializer)?.try_into().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What is known of an attribution: what a span of another emitter says, perhaps not everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PartialAttribution {
+    /// The product feature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feature: Option<String>,
+    /// The route or job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// The paying account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<String>,
+    /// The environment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// The caller's id of the logical request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The batch job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_job_id: Option<String>,
+    /// Free dimensions.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub dims: BTreeMap<String, String>,
+}
+
+impl PartialAttribution {
+    /// How many of the four required fields are known.
+    pub fn known(&self) -> usize {
+        [&self.feature, &self.route, &self.customer_id, &self.environment]
+            .iter()
+            .filter(|f| f.is_some())
+            .count()
+    }
+
+    /// Whether all four required fields are known.
+    pub fn is_complete(&self) -> bool {
+        self.known() == 4
+    }
+
+    /// Fills what is missing here from `other`.
+    pub fn fill_from(&mut self, other: &Self) {
+        fn fill(mine: &mut Option<String>, theirs: Option<&String>) {
+            if mine.is_none() {
+                *mine = theirs.cloned();
+            }
+        }
+        fill(&mut self.feature, other.feature.as_ref());
+        fill(&mut self.route, other.route.as_ref());
+        fill(&mut self.customer_id, other.customer_id.as_ref());
+        fill(&mut self.environment, other.environment.as_ref());
+        fill(&mut self.request_id, other.request_id.as_ref());
+        fill(&mut self.batch_job_id, other.batch_job_id.as_ref());
+        for (name, value) in &other.dims {
+            if !self.dims.contains_key(name) {
+                self.dims.insert(name.clone(), value.clone());
+            }
+        }
+    }
+}
+
+impl From<&Attribution> for PartialAttribution {
+    fn from(a: &Attribution) -> Self {
+        Self {
+            feature: Some(a.feature.clone()),
+            route: Some(a.route.clone()),
+            customer_id: Some(a.customer_id.clone()),
+            environment: Some(a.environment.clone()),
+            request_id: a.request_id.clone(),
+            batch_job_id: a.batch_job_id.clone(),
+            dims: a.dims.clone(),
+        }
+    }
+}
+
+/// The required field is still missing.
+#[derive(Debug, Clone, Copy)]
+pub struct Missing;
+
+/// The required field is given.
+#[derive(Debug, Clone, Copy)]
+pub struct Given;
+
+/// Builds an [`Attribution`]; the type parameters say which required fields are given.
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct AttributionBuilder<Feature = Missing, Route = Missing, Customer = Missing, Environment = Missing> {
+    parts: PartialAttribution,
+    state: PhantomData<(Feature, Route, Customer, Environment)>,
+}
+
+impl<F, R, C, E> AttributionBuilder<F, R, C, E> {
+    fn step<F2, R2, C2, E2>(
+        mut self,
+        set: impl FnOnce(&mut PartialAttribution),
+    ) -> AttributionBuilder<F2, R2, C2, E2> {
+        set(&mut self.parts);
+        AttributionBuilder { parts: self.parts, state: PhantomData }
+    }
+
+    /// The product feature: `search`, `support-chat`. Required.
+    pub fn feature(self, value: impl Into<String>) -> AttributionBuilder<Given, R, C, E> {
+        self.step(|p| p.feature = Some(value.into()))
+    }
+
+    /// The route or job: `/search`, `cron:nightly-digest`. Required.
+    pub fn route(self, value: impl Into<String>) -> AttributionBuilder<F, Given, C, E> {
+        self.step(|p| p.route = Some(value.into()))
+    }
+
+    /// The paying account; `internal` and `system` are legal. Required.
+    pub fn customer_id(self, value: impl Into<String>) -> AttributionBuilder<F, R, Given, E> {
+        self.step(|p| p.customer_id = Some(value.into()))
+    }
+
+    /// `production`, `staging`, … Required.
+    pub fn environment(self, value: impl Into<String>) -> AttributionBuilder<F, R, C, Given> {
+        self.step(|p| p.environment = Some(value.into()))
+    }
+
+    /// Your id of the logical request, the same in every retry. Default: a new UUIDv7 a call.
+    pub fn request_id(self, value: impl Into<String>) -> Self {
+        self.step(|p| p.request_id = Some(value.into()))
+    }
+
+    /// The batch job that the call is part of.
+    pub fn batch_job_id(self, value: impl Into<String>) -> Self {
+        self.step(|p| p.batch_job_id = Some(value.into()))
+    }
+
+    /// A dimension of your own, such as `dim("team", "growth")`.
+    pub fn dim(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.step(|p| {
+            p.dims.insert(name.into(), value.into());
+        })
+    }
+}
+
+impl AttributionBuilder<Given, Given, Given, Given> {
+    /// Checks every value.
+    pub fn build(self) -> Result<Attribution, AttributionError> {
+        self.parts.try_into()
+    }
+}

@@ -1,0 +1,263 @@
+//! The event and the one table of its columns.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::{CostLine, EventId, Timestamp, Usd};
+
+mod cell;
+mod json;
+#[cfg(test)]
+mod tests;
+
+use cell::Value;
+pub use cell::{Cell, CellError};
+
+/// Whether an event counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventState {
+    /// It counts.
+    #[default]
+    Live,
+    /// It counts, but lacks a required field of its attribution until a rule supplies it.
+    Quarantined,
+    /// It turned out to be another sighting of, or an aggregate over, other events.
+    Void,
+}
+
+/// Where a usage comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UsageSource {
+    /// The provider reported it.
+    Provider,
+    /// It was counted with a tokenizer.
+    Estimated,
+    /// There is none.
+    #[default]
+    None,
+}
+
+/// What a reader should know about an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flag {
+    /// Another event has the same response id, and the two could not be proved to be one.
+    PossibleDuplicate,
+    /// The emitter's own cost differs from ours.
+    EmitterCostDiffers,
+    /// A charge beside the primary one has no price, so that the billed amount is unknown.
+    RetryUnpriced,
+}
+
+/// What a column holds; each sink maps it to a type of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ColumnKind {
+    /// UTF-8 text.
+    Text,
+    /// A 64-bit integer.
+    Integer,
+    /// True or false.
+    Boolean,
+    /// Dollars, `DECIMAL(24,12)`.
+    Usd,
+    /// A decimal number.
+    Decimal,
+    /// A moment in nanoseconds.
+    Timestamp,
+    /// JSON.
+    Json,
+}
+
+/// One row of the column table.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// The column's name, in every sink and in JSON.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: ColumnKind,
+    /// Whether it can be absent.
+    pub nullable: bool,
+    /// The unit of its numbers, empty where there is none.
+    pub unit: &'static str,
+    /// Its name in FOCUS 1.2, empty where there is none.
+    pub focus: &'static str,
+    /// What it says.
+    pub doc: &'static str,
+    /// Reads it.
+    pub get: fn(&CostEvent) -> Cell<'_>,
+    /// Writes it.
+    pub set: fn(&mut CostEvent, Cell<'_>) -> Result<(), CellError>,
+}
+
+macro_rules! columns {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty, $unit:literal, $focus:literal;)+) => {
+        /// One logical request, version 1: what every sink stores and every report reads.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct CostEvent {
+            $($(#[doc = $doc])+ pub $name: $type,)+
+        }
+
+        /// The columns in their order. DDL, row formats and the reference page derive from it.
+        pub const COLUMNS: &[Column] = &[
+            $(Column {
+                name: stringify!($name),
+                kind: <$type as Value>::KIND,
+                nullable: <$type as Value>::NULLABLE,
+                unit: $unit,
+                focus: $focus,
+                doc: concat!($($doc),+),
+                get: |event| event.$name.to_cell(),
+                set: |event, cell| {
+                    event.$name = Value::from_cell(cell)
+                        .map_err(|expected| CellError { column: stringify!($name), expected })?;
+                    Ok(())
+                },
+            },)+
+        ];
+    };
+}
+
+columns! {
+    /** `<provider>.request`, such as `openai.request`.*/
+    event: String, "", "";
+    /** The identity of the logical request, derived, the same in every replay.*/
+    event_id: EventId, "", "";
+    /** The caller's id of the request, or a UUIDv7.*/
+    request_id: Option<String>, "", "";
+    /** Raised by every change; the greatest one is the event's present state.*/
+    revision: i64, "", "";
+    /** `live`, `quarantined` (counts, but lacks attribution) or `void` (does not count).*/
+    state: EventState, "", "";
+    /** Of a void event: the event that counts instead.*/
+    superseded_by: Option<EventId>, "", "";
+    /** The start of the call.*/
+    timestamp: Timestamp, "ns", "ChargePeriodStart";
+    /** Attribution: the product feature.*/
+    feature: Option<String>, "", "";
+    /** Attribution: the route or job.*/
+    route: Option<String>, "", "";
+    /** Attribution: the paying account.*/
+    customer_id: Option<String>, "", "";
+    /** Attribution: the environment.*/
+    environment: Option<String>, "", "";
+    /** The provider, by its OpenTelemetry name.*/
+    provider: String, "", "ProviderName";
+    /** The API that was called: `chat`, `responses`, …*/
+    endpoint: String, "", "";
+    /** The model asked for.*/
+    model: Option<String>, "", "";
+    /** The model that answered.*/
+    response_model: Option<String>, "", "SkuId";
+    /** The service tier that served the call, the one that is billed.*/
+    service_tier: Option<String>, "", "PricingCategory";
+    /** The provider's region, where it changes the price.*/
+    region: Option<String>, "", "RegionId";
+    /** The provider's organization.*/
+    organization: Option<String>, "", "BillingAccountId";
+    /** The provider's project.*/
+    project: Option<String>, "", "SubAccountId";
+    /** All input, cached and cache-write included.*/
+    prompt_tokens: Option<i64>, "tokens", "";
+    /** The part of the input read from a cache.*/
+    cached_tokens: Option<i64>, "tokens", "";
+    /** The part of the input written to a cache.*/
+    cache_write_tokens: Option<i64>, "tokens", "";
+    /** Visible output. The provider's own `completion_tokens` is this plus `reasoning_tokens`.*/
+    completion_tokens: Option<i64>, "tokens", "";
+    /** Hidden output, not part of `completion_tokens`.*/
+    reasoning_tokens: Option<i64>, "tokens", "";
+    /** The part of the input that is audio, cached included.*/
+    audio_prompt_tokens: Option<i64>, "tokens", "";
+    /** The part of the visible output that is audio.*/
+    audio_completion_tokens: Option<i64>, "tokens", "";
+    /** The part of the input that is images, cached included.*/
+    image_prompt_tokens: Option<i64>, "tokens", "";
+    /** The part of the visible output that is images.*/
+    image_completion_tokens: Option<i64>, "tokens", "";
+    /** Images made.*/
+    images: Option<i64>, "images", "";
+    /** Audio heard or spoken, where time is billed.*/
+    audio_seconds: Option<Decimal>, "s", "";
+    /** Billable web searches.*/
+    web_search_calls: Option<i64>, "calls", "";
+    /** Billable file searches.*/
+    file_search_calls: Option<i64>, "calls", "";
+    /** Billable code-interpreter sessions.*/
+    code_interpreter_calls: Option<i64>, "calls", "";
+    /** Where the usage comes from: `provider`, `estimated` or `none`.*/
+    usage_source: UsageSource, "", "";
+    /** From the start of the call to the last byte.*/
+    latency_ms: Option<i64>, "ms", "";
+    /** From the start of the call to the first chunk of a stream.*/
+    time_to_first_token_ms: Option<i64>, "ms", "";
+    /** Whether the answer was streamed.*/
+    stream: bool, "", "";
+    /** The cost of the primary charge; null when unpriced, never 0 for what is not known.*/
+    cost_usd: Option<Usd>, "USD", "EffectiveCost";
+    /** `priced` or `unpriced`.*/
+    cost_state: String, "", "";
+    /** Why it is unpriced.*/
+    cost_reason: Option<String>, "", "";
+    /** The lines that add up to `cost_usd`.*/
+    cost_lines: Vec<CostLine>, "", "SkuPriceDetails";
+    /** The price book that priced it: its date and content hash.*/
+    price_version: Option<String>, "", "SkuPriceId";
+    /** The moment whose prices were used.*/
+    priced_at: Option<Timestamp>, "ns", "";
+    /** The provider's usage object.*/
+    usage_raw: Option<Json>, "", "";
+    /** The cost that the emitter stated.*/
+    emitter_cost_usd: Option<Usd>, "USD", "";
+    /** The cost of further billed responses to the same request.*/
+    retry_cost_usd: Option<Usd>, "USD", "";
+    /** `cost_usd` plus `retry_cost_usd`: what the invoice says.*/
+    billed_usd: Option<Usd>, "USD", "BilledCost";
+    /** HTTP attempts, of all sightings of the request.*/
+    attempts: i64, "", "";
+    /** What went wrong, when no attempt succeeded.*/
+    error_code: Option<String>, "", "";
+    /** OpenAI's `prompt_cache_key`.*/
+    prompt_cache_key: Option<String>, "", "";
+    /** The reasoning effort asked for.*/
+    reasoning_effort: Option<String>, "", "";
+    /** Attribution: the batch job.*/
+    batch_job_id: Option<String>, "", "";
+    /** The provider's id of the primary response.*/
+    response_id: Option<String>, "", "";
+    /** The trace of the primary charge.*/
+    trace_id: Option<String>, "", "";
+    /** The span of the primary charge.*/
+    span_id: Option<String>, "", "";
+    /** The parent of that span.*/
+    parent_span_id: Option<String>, "", "";
+    /** The service that made the call.*/
+    service_name: Option<String>, "", "ResourceId";
+    /** Who reported the primary charge: dialect and scope.*/
+    emitter: String, "", "";
+    /** What a reader should know: `possible_duplicate`, `emitter_cost_differs`, `retry_unpriced`.*/
+    flags: Vec<Flag>, "", "";
+    /** Attribution: free dimensions.*/
+    dims: BTreeMap<String, String>, "", "Tags";
+}
+
+/// A JSON text that is kept as it was.
+pub(crate) type Json = cell::JsonText;
+
+impl CostEvent {
+    /// Whether the event counts in sums.
+    pub fn counts(&self) -> bool {
+        self.state != EventState::Void
+    }
+
+    /// All tokens.
+    pub fn total_tokens(&self) -> i64 {
+        [self.prompt_tokens, self.completion_tokens, self.reasoning_tokens]
+            .into_iter()
+            .flatten()
+            .fold(0, i64::saturating_add)
+    }
+}

@@ -1,0 +1,125 @@
+//! A column's value on its way to or from a sink.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use rust_decimal::Decimal;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{ColumnKind, EventState, Flag, UsageSource};
+use crate::{CostLine, EventId, Timestamp, Usd};
+
+/// One value of one column.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell<'a> {
+    /// Absent.
+    Null,
+    /// Text.
+    Text(Cow<'a, str>),
+    /// An integer.
+    Integer(i64),
+    /// True or false.
+    Boolean(bool),
+    /// Dollars.
+    Usd(Usd),
+    /// A decimal number.
+    Decimal(Decimal),
+    /// A moment.
+    Timestamp(Timestamp),
+    /// A JSON text.
+    Json(Cow<'a, str>),
+}
+
+/// A stored value that does not fit its column.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("column `{column}` does not hold {expected}: the row was not written by this version of Spanledger")]
+pub struct CellError {
+    /// The column.
+    pub column: &'static str,
+    /// What it should hold.
+    pub expected: &'static str,
+}
+
+/// A Rust type that is a column.
+pub(super) trait Value: Sized {
+    const KIND: ColumnKind;
+    const NULLABLE: bool = false;
+    fn to_cell(&self) -> Cell<'_>;
+    fn from_cell(cell: Cell<'_>) -> Result<Self, &'static str>;
+}
+
+/// A JSON text that is kept as it was.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JsonText(String);
+
+impl JsonText {
+    /// Takes a text that is JSON; `None` when it is not.
+    pub fn new(text: impl Into<String>) -> Option<Self> {
+        let text = text.into();
+        serde_json::from_str::<serde::de::IgnoredAny>(&text).ok().map(|_| Self(text))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+macro_rules! value {
+    ($type:ty, $kind:ident, $expected:literal, |$v:ident| $to:expr, |$c:ident| $from:expr) => {
+        impl Value for $type {
+            const KIND: ColumnKind = ColumnKind::$kind;
+            fn to_cell(&self) -> Cell<'_> {
+                let $v = self;
+                Cell::$kind($to)
+            }
+            fn from_cell(cell: Cell<'_>) -> Result<Self, &'static str> {
+                match cell {
+                    Cell::$kind($c) => $from.ok_or($expected),
+                    _ => Err($expected),
+                }
+            }
+        }
+    };
+}
+
+value!(String, Text, "text", |v| v.into(), |c| Some(c.into_owned()));
+value!(EventId, Text, "an event id", |v| v.as_str().into(), |c| Some(Self::from_text(c.into_owned())));
+value!(i64, Integer, "an integer", |v| *v, |c| Some(c));
+value!(bool, Boolean, "true or false", |v| *v, |c| Some(c));
+value!(Usd, Usd, "an amount of dollars", |v| *v, |c| Some(c));
+value!(Decimal, Decimal, "a decimal number", |v| *v, |c| Some(c));
+value!(Timestamp, Timestamp, "a moment", |v| *v, |c| Some(c));
+value!(JsonText, Json, "JSON", |v| v.as_str().into(), |c| Self::new(c.into_owned()));
+value!(EventState, Text, "an event state", |v| plain(v), |c| parse_plain(&c));
+value!(UsageSource, Text, "a usage source", |v| plain(v), |c| parse_plain(&c));
+value!(Vec<CostLine>, Json, "cost lines", |v| json(v), |c| serde_json::from_str(&c).ok());
+value!(Vec<Flag>, Json, "flags", |v| json(v), |c| serde_json::from_str(&c).ok());
+value!(BTreeMap<String, String>, Json, "dimensions", |v| json(v), |c| serde_json::from_str(&c).ok());
+
+impl<T: Value> Value for Option<T> {
+    const KIND: ColumnKind = T::KIND;
+    const NULLABLE: bool = true;
+    fn to_cell(&self) -> Cell<'_> {
+        self.as_ref().map_or(Cell::Null, T::to_cell)
+    }
+    fn from_cell(cell: Cell<'_>) -> Result<Self, &'static str> {
+        match cell {
+            Cell::Null => Ok(None),
+            cell => T::from_cell(cell).map(Some),
+        }
+    }
+}
+
+/// JSON of our own types; their serialization cannot fail, and `null` would say so if it did.
+fn json<T: Serialize>(value: &T) -> Cow<'static, str> {
+    serde_json::to_string(value).map_or(Cow::Borrowed("null"), Cow::Owned)
+}
+
+/// The bare name of a unit variant.
+fn plain<T: Serialize>(value: &T) -> Cow<'static, str> {
+    Cow::Owned(json(value).trim_matches('"').to_owned())
+}
+
+fn parse_plain<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_value(serde_json::Value::String(text.to_owned())).ok()
+}

@@ -1,0 +1,86 @@
+//! The JSON form: one object, the columns in their order, absent values left out.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error as _, IgnoredAny, MapAccess, Visitor},
+    ser::{Error as _, SerializeMap},
+};
+use serde_json::value::RawValue;
+
+use super::{COLUMNS, Cell, Column, ColumnKind, CostEvent};
+use crate::{Timestamp, Usd};
+
+impl Serialize for CostEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for column in COLUMNS {
+            let raw = |text: String| RawValue::from_string(text).map_err(S::Error::custom);
+            match (column.get)(self) {
+                Cell::Null => {}
+                Cell::Text(text) => map.serialize_entry(column.name, &text)?,
+                Cell::Integer(number) => map.serialize_entry(column.name, &number)?,
+                Cell::Boolean(truth) => map.serialize_entry(column.name, &truth)?,
+                Cell::Usd(usd) => map.serialize_entry(column.name, &usd)?,
+                Cell::Decimal(number) => {
+                    map.serialize_entry(column.name, &raw(number.normalize().to_string())?)?;
+                }
+                Cell::Timestamp(moment) => map.serialize_entry(column.name, &moment.to_string())?,
+                Cell::Json(text) => map.serialize_entry(column.name, &raw(text.into_owned())?)?,
+            }
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for CostEvent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EventVisitor;
+        impl<'de> Visitor<'de> for EventVisitor {
+            type Value = CostEvent;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a cost event")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<CostEvent, A::Error> {
+                let mut event = CostEvent::default();
+                while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+                    match COLUMNS.iter().find(|column| column.name == key) {
+                        Some(column) => {
+                            let raw: Box<RawValue> = map.next_value()?;
+                            let cell = read(column, raw.get()).ok_or_else(|| {
+                                A::Error::custom(format_args!(
+                                    "`{}` does not hold a value of its kind",
+                                    column.name
+                                ))
+                            })?;
+                            (column.set)(&mut event, cell).map_err(A::Error::custom)?;
+                        }
+                        // A column of a later version.
+                        None => {
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(event)
+            }
+        }
+        deserializer.deserialize_map(EventVisitor)
+    }
+}
+
+fn read(column: &Column, raw: &str) -> Option<Cell<'static>> {
+    if raw == "null" {
+        return Some(Cell::Null);
+    }
+    let text = || serde_json::from_str::<String>(raw).ok();
+    Some(match column.kind {
+        ColumnKind::Text => Cell::Text(text()?.into()),
+        ColumnKind::Integer => Cell::Integer(raw.parse().ok()?),
+        ColumnKind::Boolean => Cell::Boolean(raw.parse().ok()?),
+        ColumnKind::Usd => Cell::Usd(serde_json::from_str::<Usd>(raw).ok()?),
+        ColumnKind::Decimal => Cell::Decimal(raw.parse().ok()?),
+        ColumnKind::Timestamp => Cell::Timestamp(Timestamp::parse(&text()?)?),
+        ColumnKind::Json => Cell::Json(raw.to_owned().into()),
+    })
+}

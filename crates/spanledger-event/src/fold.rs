@@ -1,0 +1,108 @@
+//! The fold: observations in, one event per logical request out.
+//!
+//! A pure function of the *set* of observations, so that order, repetition and the way in which
+//! they were split over requests change nothing; the store only applies it. It works in four
+//! steps, each in a file of its own:
+//!
+//! 1. [`call`]: sightings of one call (its record and its span) become one call; the record, made
+//!    from the provider's own bytes, wins field by field.
+//! 2. [`charge`]: calls that are sightings of one provider response (a framework and the SDK under
+//!    it, a client and its gateway) become one charge, when the provider's ids are unique and
+//!    model and usage agree. Otherwise both are kept and flagged.
+//! 3. [`aggregate`]: an agent or chain span over calls that carry usage is no charge.
+//! 4. [`assemble`]: the charges of one request become its event. The earliest is the primary one;
+//!    others are billed retries. A failed attempt adds to `attempts` and never erases a charge.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{CostEvent, EventId, Observation};
+
+mod aggregate;
+mod assemble;
+mod call;
+mod charge;
+#[cfg(test)]
+mod tests;
+
+use call::Call;
+use charge::Charge;
+
+/// Folds observations into events, in the order of their ids.
+///
+/// The answer is right for every event whose observations are all present together with those
+/// that share a [link](Observation::link) with them and, where an aggregate is among them, those
+/// of its trace. `revision` is left at 0: it belongs to the store, which alone knows what was said
+/// before.
+pub fn fold<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> Vec<CostEvent> {
+    let distinct: BTreeSet<&Observation> = observations.into_iter().collect();
+    let calls = call::group(&distinct);
+    let charges = charge::group(&calls);
+    let superseded = aggregate::superseded(&charges);
+    let duplicates = charge::possible_duplicates(&charges, &superseded);
+
+    // Charges that share an event id, and event ids that share a charge, are one request.
+    let mut requests = Components::default();
+    for charge in &charges {
+        let first = charge.event_ids().next();
+        for id in charge.event_ids() {
+            if let Some(first) = first {
+                requests.join(first, id);
+            }
+        }
+    }
+    let mut by_request: BTreeMap<&EventId, Vec<&Charge<'_>>> = BTreeMap::new();
+    for charge in &charges {
+        if let Some(id) = charge.event_ids().next() {
+            by_request.entry(requests.root(id)).or_default().push(charge);
+        }
+    }
+
+    // An aggregate points at an event id, which may in turn have been merged into another one.
+    let mut primaries: BTreeMap<&EventId, EventId> = BTreeMap::new();
+    for (root, charges) in &by_request {
+        primaries.insert(root, assemble::primary_id(charges, &superseded).clone());
+    }
+    let primary_of = |id: &EventId| primaries.get(requests.root(id)).cloned().unwrap_or_else(|| id.clone());
+
+    let mut events = Vec::new();
+    for (root, charges) in &by_request {
+        let ids: BTreeSet<&EventId> = charges.iter().flat_map(|charge| charge.event_ids()).collect();
+        let primary = &primaries[root];
+        let event = assemble::event(primary, charges, &superseded, &duplicates, primary_of);
+        for id in ids {
+            if id == primary {
+                events.push(event.clone());
+            } else {
+                events.push(assemble::void(id, charges, event.superseded_by.as_ref().unwrap_or(primary)));
+            }
+        }
+    }
+    events.sort_by(|a, b| a.event_id.cmp(&b.event_id));
+    events
+}
+
+/// Connected components of event ids; the root is always the smallest id.
+#[derive(Default)]
+struct Components<'a> {
+    parent: BTreeMap<&'a EventId, &'a EventId>,
+}
+
+impl<'a> Components<'a> {
+    fn root<'b>(&self, id: &'b EventId) -> &'b EventId
+    where
+        'a: 'b,
+    {
+        let mut id = id;
+        while let Some(&up) = self.parent.get(id) {
+            id = up;
+        }
+        id
+    }
+
+    fn join(&mut self, a: &'a EventId, b: &'a EventId) {
+        let (a, b) = (self.root(a), self.root(b));
+        if a != b {
+            self.parent.insert(a.max(b), a.min(b));
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Step 4: the charges of one request become its event.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use super::Charge;
+use crate::{
+    Bucket, CostEvent, EventId, EventState, Flag, Observation, PartialAttribution, Usage, Usd, event::Json,
+};
+
+/// Charges in the order of their weight: the earliest billed one is the primary.
+fn ranked<'c, 'a>(
+    charges: &[&'c Charge<'a>],
+    superseded: &BTreeMap<&'a str, &'a EventId>,
+) -> Vec<&'c Charge<'a>> {
+    let mut ranked = charges.to_vec();
+    ranked.sort_by_key(|charge| {
+        (superseded.contains_key(charge.id()), !charge.is_billable(), charge.start(), charge.id())
+    });
+    ranked
+}
+
+/// The id under which the request counts: that of an attributed record, else the earliest.
+pub(super) fn primary_id<'a>(
+    charges: &[&Charge<'a>],
+    superseded: &BTreeMap<&'a str, &'a EventId>,
+) -> &'a EventId {
+    let ranked = ranked(charges, superseded);
+    let best = ranked
+        .iter()
+        .flat_map(|charge| charge.calls.iter())
+        .flat_map(|call| call.sightings.iter())
+        .min_by_key(|o| (o.sighting, Reverse(o.attribution.known()), o.start, &o.event_id));
+    best.map_or(&ranked[0].calls[0].best().event_id, |o| &o.event_id)
+}
+
+/// The event of a request.
+pub(super) fn event<'a>(
+    id: &EventId,
+    charges: &[&Charge<'a>],
+    superseded: &BTreeMap<&'a str, &'a EventId>,
+    duplicates: &BTreeSet<&'a str>,
+    primary_of: impl Fn(&EventId) -> EventId,
+) -> CostEvent {
+    let ranked = ranked(charges, superseded);
+    let primary = ranked[0];
+    let mut event = facts(id, primary);
+
+    let mut attribution = PartialAttribution::default();
+    let mut speakers: Vec<_> =
+        ranked.iter().flat_map(|charge| charge.calls.iter()).map(|call| call.attribution()).collect();
+    speakers.sort_by_key(|a| Reverse(a.known()));
+    for speaker in &speakers {
+        attribution.fill_from(speaker);
+    }
+    event.state = if attribution.is_complete() { EventState::Live } else { EventState::Quarantined };
+    attribute(&mut event, attribution);
+
+    event.timestamp = charges.iter().map(|charge| charge.start()).min().unwrap_or(event.timestamp);
+    event.attempts = charges.iter().map(|charge| i64::from(charge.attempts())).sum();
+    if charges.iter().any(|charge| charge.calls.iter().any(|call| call.outcome().error().is_none())) {
+        event.error_code = None;
+    } else {
+        let last =
+            charges.iter().flat_map(|charge| charge.calls.iter()).max_by_key(|call| (call.start(), call.id));
+        event.error_code = last.and_then(|call| call.outcome().error()).map(str::to_owned);
+    }
+
+    let billed: Vec<_> = ranked
+        .iter()
+        .filter(|charge| charge.is_billable() && !superseded.contains_key(charge.id()))
+        .collect();
+    let mut retry = Some(Usd::ZERO);
+    for charge in billed.iter().skip(1) {
+        retry = match (retry, cost_of(charge.facts())) {
+            (Some(sum), Some(cost)) => Some(sum + cost),
+            _ => None,
+        };
+    }
+    if retry.is_none() {
+        event.flags.push(Flag::RetryUnpriced);
+    }
+    event.retry_cost_usd = retry;
+    event.billed_usd = event.cost_usd.zip(retry).map(|(cost, retry)| cost + retry);
+
+    if billed.iter().any(|charge| duplicates.contains(charge.id())) {
+        event.flags.push(Flag::PossibleDuplicate);
+    }
+    if event.emitter_cost_usd.is_some_and(|theirs| event.cost_usd.is_some_and(|ours| theirs != ours)) {
+        event.flags.push(Flag::EmitterCostDiffers);
+    }
+    event.flags.sort();
+    event.flags.dedup();
+
+    // Nothing but aggregates over calls that count elsewhere.
+    if billed.is_empty() && superseded.contains_key(primary.id()) {
+        let leaf = superseded.get(primary.id()).map(|id| primary_of(id));
+        make_void(&mut event, leaf);
+    }
+    event
+}
+
+/// The event of an id under which the request does not count.
+pub(super) fn void(id: &EventId, charges: &[&Charge<'_>], by: &EventId) -> CostEvent {
+    let own =
+        charges.iter().find(|charge| charge.event_ids().any(|other| other == id)).unwrap_or(&charges[0]);
+    let mut event = facts(id, own);
+    let mut attribution = PartialAttribution::default();
+    for sighting in own.calls.iter().flat_map(|call| &call.sightings).filter(|o| o.event_id == *id) {
+        attribution.fill_from(&sighting.attribution);
+        event.timestamp = sighting.start;
+        event.emitter.clone_from(&sighting.emitter);
+    }
+    attribute(&mut event, attribution);
+    make_void(&mut event, Some(by.clone()));
+    event
+}
+
+fn make_void(event: &mut CostEvent, by: Option<EventId>) {
+    event.state = EventState::Void;
+    event.superseded_by = by;
+    event.flags.clear();
+}
+
+fn cost_of(observation: &Observation) -> Option<Usd> {
+    observation.cost.as_ref().and_then(|cost| cost.usd)
+}
+
+fn attribute(event: &mut CostEvent, attribution: PartialAttribution) {
+    event.feature = attribution.feature;
+    event.route = attribution.route;
+    event.customer_id = attribution.customer_id;
+    event.environment = attribution.environment;
+    event.request_id = attribution.request_id;
+    event.batch_job_id = attribution.batch_job_id;
+    event.dims = attribution.dims;
+}
+
+/// What one charge says by itself.
+fn facts(id: &EventId, charge: &Charge<'_>) -> CostEvent {
+    let best = charge.facts();
+    let mut event = CostEvent {
+        event: format!("{}.request", if best.provider.is_empty() { "other" } else { &best.provider }),
+        event_id: id.clone(),
+        timestamp: best.start,
+        provider: best.provider.clone(),
+        endpoint: best.endpoint.as_str().to_owned(),
+        model: charge.first(|o| o.model.clone()),
+        response_model: charge.first(|o| o.response_model.clone()),
+        service_tier: charge.first(|o| o.service_tier.clone()),
+        region: charge.first(|o| o.region.clone()),
+        organization: charge.first(|o| o.organization.clone()),
+        project: charge.first(|o| o.project.clone()),
+        usage_source: best.usage_source,
+        latency_ms: Some(best.end.millis_since(best.start)),
+        time_to_first_token_ms: charge.first(|o| o.time_to_first_token_ms),
+        stream: best.stream,
+        usage_raw: charge.first(|o| o.usage_raw.as_deref().and_then(Json::new)),
+        emitter_cost_usd: charge.first(|o| o.emitter_cost),
+        attempts: i64::from(charge.attempts()),
+        error_code: best.outcome.error().map(str::to_owned),
+        prompt_cache_key: charge.first(|o| o.prompt_cache_key.clone()),
+        reasoning_effort: charge.first(|o| o.reasoning_effort.clone()),
+        response_id: charge.response().map(|r| r.id.clone()),
+        trace_id: best.trace_id.clone().or_else(|| charge.first(|o| o.trace_id.clone())),
+        span_id: best.span_id.clone().or_else(|| charge.first(|o| o.span_id.clone())),
+        parent_span_id: best.parent_span_id.clone(),
+        service_name: charge.first(|o| o.service_name.clone()),
+        emitter: best.emitter.clone(),
+        ..CostEvent::default()
+    };
+    if let Some(usage) = &best.usage {
+        count(&mut event, usage);
+    }
+    match &best.cost {
+        Some(cost) => {
+            event.cost_usd = cost.usd;
+            cost.state().clone_into(&mut event.cost_state);
+            event.cost_reason = cost.reason.map(|reason| match &cost.detail {
+                Some(detail) => format!("{reason}: {detail}"),
+                None => reason.to_string(),
+            });
+            event.cost_lines.clone_from(&cost.lines);
+            event.price_version = Some(cost.price_version.clone());
+            event.priced_at = Some(cost.priced_at);
+        }
+        None => "unpriced".clone_into(&mut event.cost_state),
+    }
+    event
+}
+
+fn count(event: &mut CostEvent, usage: &Usage) {
+    let number = |count: u64| Some(i64::try_from(count).unwrap_or(i64::MAX));
+    let some = |count: u64| if count == 0 { None } else { number(count) };
+    let of = |buckets: &[Bucket]| some(buckets.iter().fold(0, |sum, &b| sum.saturating_add(usage.tokens(b))));
+    event.prompt_tokens = number(usage.prompt_tokens());
+    event.cached_tokens = number(usage.cached_tokens());
+    event.cache_write_tokens = number(usage.cache_write_tokens());
+    event.completion_tokens = number(usage.completion_tokens());
+    event.reasoning_tokens = number(usage.reasoning_tokens());
+    event.audio_prompt_tokens = of(&[Bucket::AudioInput, Bucket::CachedAudioInput]);
+    event.audio_completion_tokens = of(&[Bucket::AudioOutput]);
+    event.image_prompt_tokens = of(&[Bucket::ImageInput, Bucket::CachedImageInput]);
+    event.image_completion_tokens = of(&[Bucket::ImageOutput]);
+    event.images = some(usage.images);
+    event.audio_seconds = usage.audio_seconds;
+    event.web_search_calls = some(usage.web_search_calls);
+    event.file_search_calls = some(usage.file_search_calls);
+    event.code_interpreter_calls = some(usage.code_interpreter_calls);
+}

@@ -1,0 +1,169 @@
+//! Step 2: calls that are sightings of one provider response become one charge.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Call;
+use crate::{EventId, Observation, ResponseRef, Timestamp};
+
+/// One billed response, or one attempt that failed: the calls that saw it, best first.
+#[derive(Debug)]
+pub(super) struct Charge<'a> {
+    pub(super) calls: Vec<&'a Call<'a>>,
+}
+
+/// What two sightings of one response must agree on: the model's name and the token totals.
+///
+/// What a sighting does not know, it does not contradict.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Signature {
+    model: Option<String>,
+    tokens: Option<(u64, u64)>,
+}
+
+impl Signature {
+    fn of(call: &Call<'_>) -> Self {
+        Self {
+            model: call.first(|o| o.response_model.as_deref().or(o.model.as_deref())).map(base_name),
+            tokens: call.first(|o| o.usage.as_ref()).map(|u| (u.prompt_tokens(), u.output_tokens())),
+        }
+    }
+
+    fn agrees(&self, other: &Self) -> bool {
+        fn compatible<T: PartialEq>(a: Option<&T>, b: Option<&T>) -> bool {
+            a.is_none() || b.is_none() || a == b
+        }
+        compatible(self.model.as_ref(), other.model.as_ref())
+            && compatible(self.tokens.as_ref(), other.tokens.as_ref())
+    }
+
+    fn learn(&mut self, other: &Self) {
+        self.model = self.model.take().or_else(|| other.model.clone());
+        self.tokens = self.tokens.take().or(other.tokens);
+    }
+
+    fn is_complete(&self) -> bool {
+        self.model.is_some() && self.tokens.is_some()
+    }
+}
+
+/// `openai/gpt-5.5-2026-04-23` and `gpt-5.5` name one model: sightings often have the request's
+/// name in the response's place.
+fn base_name(model: &str) -> String {
+    let name = model.rsplit(['/', ':']).next().unwrap_or(model);
+    let is_date = |tail: &str| {
+        tail.len() == 11
+            && tail.bytes().enumerate().all(|(i, b)| match i {
+                0 | 5 | 8 => b == b'-',
+                _ => b.is_ascii_digit(),
+            })
+    };
+    let cut = name.len().checked_sub(11).filter(|&at| name.get(at..).is_some_and(is_date));
+    cut.and_then(|at| name.get(..at)).unwrap_or(name).to_ascii_lowercase()
+}
+
+/// Groups calls by response id, where the id is unique and the sightings agree.
+pub(super) fn group<'a>(calls: &'a [Call<'a>]) -> Vec<Charge<'a>> {
+    let mut linked: BTreeMap<(&str, &str), Vec<&Call<'_>>> = BTreeMap::new();
+    let mut charges = Vec::new();
+    for call in calls {
+        match call.first(|o| o.response.as_ref()).filter(|r| r.unique && !call.is_aggregate()) {
+            Some(response) => linked.entry((&response.namespace, &response.id)).or_default().push(call),
+            None => charges.push(Charge { calls: vec![call] }),
+        }
+    }
+    for calls in linked.into_values() {
+        let (whole, partial): (Vec<_>, Vec<_>) =
+            calls.into_iter().map(|call| (Signature::of(call), call)).partition(|(s, _)| s.is_complete());
+        let mut clusters: Vec<(Signature, Charge<'_>)> = Vec::new();
+        // Sightings that know everything decide how many responses there were; the rest join them.
+        for (signature, call) in whole.into_iter().chain(partial) {
+            match clusters.iter_mut().find(|(known, _)| known.agrees(&signature)) {
+                Some((known, charge)) => {
+                    known.learn(&signature);
+                    charge.calls.push(call);
+                }
+                None => clusters.push((signature, Charge { calls: vec![call] })),
+            }
+        }
+        charges.extend(clusters.into_iter().map(|(_, charge)| charge));
+    }
+    for charge in &mut charges {
+        // An attributed sighting speaks first, then the one with the better facts.
+        charge.calls.sort_by_key(|call| {
+            let attribution = call.attribution();
+            (
+                std::cmp::Reverse(attribution.known()),
+                call.best().sighting,
+                !call.has_usage(),
+                call.start(),
+                call.id,
+            )
+        });
+    }
+    charges.sort_by(|a, b| (a.start(), a.calls[0].id).cmp(&(b.start(), b.calls[0].id)));
+    charges
+}
+
+/// Charges that carry one response id and yet could not be proved to be one.
+pub(super) fn possible_duplicates<'a>(
+    charges: &[Charge<'a>],
+    superseded: &BTreeMap<&'a str, &'a EventId>,
+) -> BTreeSet<&'a str> {
+    let mut by_id: BTreeMap<(&str, Option<&str>), Vec<&Charge<'_>>> = BTreeMap::new();
+    for charge in charges.iter().filter(|c| !superseded.contains_key(c.id()) && c.is_billable()) {
+        if let Some(response) = charge.response() {
+            // Elsewhere than at hosts with unique ids, only within one trace (see `link`).
+            let trace = if response.unique { None } else { charge.first(|o| o.trace_id.as_deref()) };
+            if response.unique || trace.is_some() {
+                by_id.entry((&response.id, trace)).or_default().push(charge);
+            }
+        }
+    }
+    by_id.into_values().filter(|group| group.len() > 1).flatten().map(Charge::id).collect()
+}
+
+impl<'a> Charge<'a> {
+    /// The id of the call that speaks for it.
+    pub(super) fn id(&self) -> &'a str {
+        self.calls[0].id
+    }
+
+    pub(super) fn start(&self) -> Timestamp {
+        self.calls.iter().map(|call| call.start()).min().unwrap_or_default()
+    }
+
+    pub(super) fn event_ids(&self) -> impl Iterator<Item = &'a EventId> {
+        self.calls.iter().flat_map(|call| call.sightings.iter().map(|o| &o.event_id))
+    }
+
+    pub(super) fn first<T>(&self, get: impl Fn(&'a Observation) -> Option<T>) -> Option<T> {
+        self.calls.iter().find_map(|call| call.first(&get))
+    }
+
+    pub(super) fn response(&self) -> Option<&'a ResponseRef> {
+        self.first(|o| o.response.as_ref())
+    }
+
+    pub(super) fn is_billable(&self) -> bool {
+        self.calls.iter().any(|call| call.is_billable())
+    }
+
+    pub(super) fn attempts(&self) -> u32 {
+        self.calls.iter().map(|call| call.attempts()).max().unwrap_or(1)
+    }
+
+    /// The sighting whose facts about tokens and money are used: a record before a span, usage
+    /// before none, more detail before less.
+    pub(super) fn facts(&self) -> &'a Observation {
+        self.calls
+            .iter()
+            .map(|call| call.best())
+            .min_by_key(|o| {
+                let details = o.usage.as_ref().map_or(0, |usage| {
+                    crate::Bucket::ALL.into_iter().filter(|&b| usage.tokens(b) > 0).count()
+                });
+                (o.usage.is_none(), o.sighting, o.service_tier.is_none(), std::cmp::Reverse(details), *o)
+            })
+            .unwrap_or(self.calls[0].best())
+    }
+}

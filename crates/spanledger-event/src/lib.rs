@@ -1,0 +1,67 @@
+//! The domain of Spanledger, free of I/O, clocks and randomness: what an AI call was, who it was
+//! for, what it cost, and how several sightings of it become one durable event.
+//!
+//! Three words are used with one meaning everywhere:
+//!
+//! * an [`Observation`] is one sighting of a call: a span, or the record that the crate
+//!   `spanledger` emits itself;
+//! * a *charge* is one billed response of the provider;
+//! * a [`CostEvent`] is one logical request: the [`fold()`] of its charges and failed attempts.
+//!
+//! Money is [`Usd`], an exact integer of 10⁻¹² dollars; there is no float in this crate. Tokens are
+//! a [`Usage`] of exclusive buckets, so that adding them up never counts one twice.
+//!
+//! ```
+//! use spanledger_event::{Attribution, NestedUsage, Usd};
+//!
+//! // Who is it for? A missing field does not compile; a bad value is an error that names it.
+//! let attribution = Attribution::builder()
+//!     .feature("search")
+//!     .route("/search")
+//!     .customer_id("acme")
+//!     .environment("production")
+//!     .dim("team", "growth")
+//!     .build()?;
+//! assert_eq!(attribution.customer_id(), "acme");
+//!
+//! // Providers report nested totals; they are taken apart once, at the edge.
+//! let nested = NestedUsage { input: 1_000, cached: 400, output: 300, reasoning: 250, ..NestedUsage::default() };
+//! let usage = nested.exclusive()?;
+//! assert_eq!((usage.prompt_tokens(), usage.cached_tokens()), (1_000, 400));
+//! assert_eq!((usage.completion_tokens(), usage.reasoning_tokens()), (50, 250));
+//!
+//! // Money is exact.
+//! let third: Usd = "0.000000000001".parse()?;
+//! assert_eq!((third + third).to_string(), "0.000000000002");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Non-goals
+//!
+//! Prices (crate `spanledger-price`), wire formats (`spanledger-otlp`) and storage
+//! (`spanledger-ledger`).
+
+#![deny(clippy::float_arithmetic)]
+
+mod attribution;
+mod cost;
+mod event;
+mod fold;
+mod id;
+pub mod keys;
+mod money;
+mod observation;
+mod timestamp;
+mod usage;
+
+pub use attribution::{
+    Attribution, AttributionBuilder, AttributionError, Field, Given, Missing, PartialAttribution, check_value,
+};
+pub use cost::{Cost, CostLine, UnpricedReason};
+pub use event::{COLUMNS, Cell, CellError, Column, ColumnKind, CostEvent, EventState, Flag, UsageSource};
+pub use fold::fold;
+pub use id::{EventId, fingerprint};
+pub use money::{ParseUsdError, Usd};
+pub use observation::{Endpoint, Observation, Outcome, ResponseRef, Role, Sighting};
+pub use timestamp::Timestamp;
+pub use usage::{Bucket, NestedUsage, Usage, UsageError};

@@ -1,0 +1,66 @@
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn shows_the_shortest_exact_form() {
+    for (picos, text) in [
+        (0, "0"),
+        (1, "0.000000000001"),
+        (-1, "-0.000000000001"),
+        (12_500_000_000, "0.0125"),
+        (3_000_000_000_000, "3"),
+        (-1_500_000_000_000, "-1.5"),
+    ] {
+        assert_eq!(Usd::from_picos(picos).to_string(), text);
+    }
+}
+
+#[test]
+fn rounds_half_to_even_at_the_twelfth_place() {
+    for (text, picos) in [
+        ("0.0000000000005", 0),
+        ("0.0000000000015", 2),
+        ("0.0000000000025", 2),
+        ("0.00000000000250001", 3),
+        ("-0.0000000000015", -2),
+    ] {
+        assert_eq!(Usd::from_decimal(text.parse().unwrap()), Some(Usd::from_picos(picos)), "{text}");
+    }
+}
+
+#[test]
+fn refuses_what_the_column_type_cannot_hold() {
+    assert_eq!(Usd::from_decimal("1000000000000".parse().unwrap()), None);
+    assert!(Usd::from_decimal("999999999999.999999999999".parse().unwrap()).is_some());
+    for text in ["", "x", "1e400", "0.0000000000001", "1000000000000", "NaN"] {
+        assert!(text.parse::<Usd>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn json_is_a_number_literal() {
+    let amount: Usd = "123456789012.123456789012".parse().unwrap();
+    assert_eq!(serde_json::to_string(&amount).unwrap(), "123456789012.123456789012");
+    for json in ["0.1", "\"0.1\"", "1e-1"] {
+        assert_eq!(serde_json::from_str::<Usd>(json).unwrap(), "0.1".parse().unwrap(), "{json}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn parts_and_text_lose_nothing(picos in -10_i128.pow(24)..10_i128.pow(24)) {
+        let amount = Usd::from_picos(picos);
+        let (micros, rest) = amount.to_parts().unwrap();
+        prop_assert!((0..1_000_000).contains(&rest));
+        prop_assert_eq!(Usd::from_parts(micros, rest), amount);
+        prop_assert_eq!(amount.to_string().parse::<Usd>().ok(), (picos.abs() < 10_i128.pow(24)).then_some(amount));
+    }
+
+    #[test]
+    fn sums_of_parts_are_sums_of_amounts(picos in proptest::collection::vec(-10_i128.pow(20)..10_i128.pow(20), 0..50)) {
+        let amounts: Vec<Usd> = picos.iter().copied().map(Usd::from_picos).collect();
+        let (micros, rest) = amounts.iter().filter_map(|a| a.to_parts()).fold((0, 0), |(m, p), (a, b)| (m + a, p + b));
+        prop_assert_eq!(Usd::from_parts(micros, rest), amounts.iter().copied().sum());
+    }
+}

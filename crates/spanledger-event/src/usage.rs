@@ -1,0 +1,316 @@
+//! Tokens and other units, in buckets that do not overlap.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+#[cfg(test)]
+mod tests;
+
+/// A kind of token that has a price of its own. The buckets are exclusive: one token is in one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bucket {
+    /// Text input that was neither read from nor written to a cache.
+    Input,
+    /// Text input read from the provider's cache.
+    CachedInput,
+    /// Input written to the provider's cache (OpenAI: for 30 minutes).
+    CacheWrite,
+    /// Input written to the provider's cache for 12 hours.
+    CacheWrite12h,
+    /// Audio input that was not cached.
+    AudioInput,
+    /// Audio input read from the cache.
+    CachedAudioInput,
+    /// Image input that was not cached.
+    ImageInput,
+    /// Image input read from the cache.
+    CachedImageInput,
+    /// Visible text output.
+    Output,
+    /// Hidden output: billed like output, never shown.
+    Reasoning,
+    /// Audio output.
+    AudioOutput,
+    /// Image output.
+    ImageOutput,
+}
+
+impl Bucket {
+    /// All buckets, input first, in the order in which cost lines are listed.
+    pub const ALL: [Self; 12] = [
+        Self::Input,
+        Self::CachedInput,
+        Self::CacheWrite,
+        Self::CacheWrite12h,
+        Self::AudioInput,
+        Self::CachedAudioInput,
+        Self::ImageInput,
+        Self::CachedImageInput,
+        Self::Output,
+        Self::Reasoning,
+        Self::AudioOutput,
+        Self::ImageOutput,
+    ];
+
+    /// The name of the bucket's cost line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::CachedInput => "cached_input",
+            Self::CacheWrite => "cache_write",
+            Self::CacheWrite12h => "cache_write_12h",
+            Self::AudioInput => "audio_input",
+            Self::CachedAudioInput => "cached_audio_input",
+            Self::ImageInput => "image_input",
+            Self::CachedImageInput => "cached_image_input",
+            Self::Output => "output",
+            Self::Reasoning => "reasoning",
+            Self::AudioOutput => "audio_output",
+            Self::ImageOutput => "image_output",
+        }
+    }
+
+    /// Whether the bucket is part of the input.
+    pub const fn is_input(self) -> bool {
+        !matches!(self, Self::Output | Self::Reasoning | Self::AudioOutput | Self::ImageOutput)
+    }
+
+    const fn index(self) -> usize {
+        match self {
+            Self::Input => 0,
+            Self::CachedInput => 1,
+            Self::CacheWrite => 2,
+            Self::CacheWrite12h => 3,
+            Self::AudioInput => 4,
+            Self::CachedAudioInput => 5,
+            Self::ImageInput => 6,
+            Self::CachedImageInput => 7,
+            Self::Output => 8,
+            Self::Reasoning => 9,
+            Self::AudioOutput => 10,
+            Self::ImageOutput => 11,
+        }
+    }
+}
+
+/// What a call used, in exclusive buckets and counted units.
+///
+/// The event's columns are sums over it: [`prompt_tokens`](Self::prompt_tokens) is all input,
+/// [`completion_tokens`](Self::completion_tokens) the visible output and
+/// [`reasoning_tokens`](Self::reasoning_tokens) the hidden one, so that
+/// `prompt + completion + reasoning` is the total. The `completion_tokens` that OpenAI itself
+/// reports are ours plus the reasoning tokens.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Usage {
+    tokens: [u64; 12],
+    /// Images made.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub images: u64,
+    /// Seconds of audio heard or spoken, where the provider bills by time.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::money::literal::option")]
+    pub audio_seconds: Option<Decimal>,
+    /// Characters spoken, where the provider bills by them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub characters: u64,
+    /// Billable web searches.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub web_search_calls: u64,
+    /// Billable file searches.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub file_search_calls: u64,
+    /// Billable code-interpreter sessions.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub code_interpreter_calls: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Usage {
+    /// The tokens in one bucket.
+    pub const fn tokens(&self, bucket: Bucket) -> u64 {
+        self.tokens[bucket.index()]
+    }
+
+    /// Sets one bucket.
+    #[must_use]
+    pub fn with(mut self, bucket: Bucket, tokens: u64) -> Self {
+        self.tokens[bucket.index()] = tokens;
+        self
+    }
+
+    fn sum(&self, buckets: &[Bucket]) -> u64 {
+        buckets.iter().fold(0, |sum, &bucket| sum.saturating_add(self.tokens(bucket)))
+    }
+
+    /// All input, cached and cache-write included. The long-context rule looks at this.
+    pub fn prompt_tokens(&self) -> u64 {
+        Bucket::ALL
+            .into_iter()
+            .filter(|bucket| bucket.is_input())
+            .fold(0, |sum, bucket| sum.saturating_add(self.tokens(bucket)))
+    }
+
+    /// The input read from a cache, of every modality.
+    pub fn cached_tokens(&self) -> u64 {
+        self.sum(&[Bucket::CachedInput, Bucket::CachedAudioInput, Bucket::CachedImageInput])
+    }
+
+    /// The input written to a cache.
+    pub fn cache_write_tokens(&self) -> u64 {
+        self.sum(&[Bucket::CacheWrite, Bucket::CacheWrite12h])
+    }
+
+    /// The visible output, of every modality.
+    pub fn completion_tokens(&self) -> u64 {
+        self.sum(&[Bucket::Output, Bucket::AudioOutput, Bucket::ImageOutput])
+    }
+
+    /// The hidden output.
+    pub fn reasoning_tokens(&self) -> u64 {
+        self.tokens(Bucket::Reasoning)
+    }
+
+    /// Visible and hidden output, the provider's own `completion_tokens`.
+    pub fn output_tokens(&self) -> u64 {
+        self.completion_tokens().saturating_add(self.reasoning_tokens())
+    }
+
+    /// The provider's view of the same usage.
+    pub fn nested(&self) -> NestedUsage {
+        NestedUsage {
+            input: self.prompt_tokens(),
+            cached: self.cached_tokens(),
+            cache_write: self.tokens(Bucket::CacheWrite),
+            cache_write_12h: self.tokens(Bucket::CacheWrite12h),
+            audio_input: self.sum(&[Bucket::AudioInput, Bucket::CachedAudioInput]),
+            cached_audio: self.tokens(Bucket::CachedAudioInput),
+            image_input: self.sum(&[Bucket::ImageInput, Bucket::CachedImageInput]),
+            cached_image: self.tokens(Bucket::CachedImageInput),
+            output: self.output_tokens(),
+            reasoning: self.reasoning_tokens(),
+            audio_output: self.tokens(Bucket::AudioOutput),
+            image_output: self.tokens(Bucket::ImageOutput),
+            total: None,
+        }
+    }
+}
+
+/// Usage as OpenAI and the OpenTelemetry conventions report it: totals that contain their parts.
+///
+/// `cached`, the cache writes, `audio_input` and `image_input` are parts of `input`;
+/// `cached_audio` and `cached_image` are parts of `cached` and of their modality; `reasoning`,
+/// `audio_output` and `image_output` are parts of `output`
+/// (OpenAI API reference, *usage*; OpenTelemetry registry, `gen_ai.usage.input_tokens`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NestedUsage {
+    /// All input tokens.
+    pub input: u64,
+    /// Input read from a cache.
+    pub cached: u64,
+    /// Input written to a cache (30 minutes).
+    pub cache_write: u64,
+    /// Input written to a cache (12 hours).
+    pub cache_write_12h: u64,
+    /// Audio input.
+    pub audio_input: u64,
+    /// Audio input read from a cache.
+    pub cached_audio: u64,
+    /// Image input.
+    pub image_input: u64,
+    /// Image input read from a cache.
+    pub cached_image: u64,
+    /// All output tokens.
+    pub output: u64,
+    /// Hidden output.
+    pub reasoning: u64,
+    /// Audio output.
+    pub audio_output: u64,
+    /// Image output.
+    pub image_output: u64,
+    /// The total that the provider stated, where it did; it must be input plus output.
+    pub total: Option<u64>,
+}
+
+/// A usage that contradicts itself. It is never clamped: the call becomes unpriced.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UsageError {
+    /// The parts are more than the whole.
+    #[error("{parts} tokens of parts in {whole} tokens of {side}: the parts must be contained in the whole")]
+    PartsExceedWhole {
+        /// `input`, `output` or a modality.
+        side: &'static str,
+        /// The sum of the parts.
+        parts: u64,
+        /// The whole.
+        whole: u64,
+    },
+    /// The stated total is not input plus output.
+    #[error("the stated total is {stated} tokens, input and output add up to {sum}")]
+    TotalMismatch {
+        /// What was stated.
+        stated: u64,
+        /// What adds up.
+        sum: u64,
+    },
+    /// A count beyond any real call, or below zero.
+    #[error("a count is out of range: {0}")]
+    OutOfRange(String),
+}
+
+impl NestedUsage {
+    /// Takes the totals apart into exclusive buckets.
+    pub fn exclusive(&self) -> Result<Usage, UsageError> {
+        /// Far above any context window; sums of twelve such counts fit an `i64`.
+        const TOKENS_MAX: u64 = 1 << 56;
+        let counts = [
+            self.input,
+            self.cached,
+            self.cache_write,
+            self.cache_write_12h,
+            self.audio_input,
+            self.cached_audio,
+            self.image_input,
+            self.cached_image,
+            self.output,
+            self.reasoning,
+            self.audio_output,
+            self.image_output,
+        ];
+        if let Some(count) = counts.into_iter().find(|&count| count > TOKENS_MAX) {
+            return Err(UsageError::OutOfRange(count.to_string()));
+        }
+        let rest = |side, whole: u64, parts: u64| {
+            whole.checked_sub(parts).ok_or(UsageError::PartsExceedWhole { side, parts, whole })
+        };
+        let audio_input = rest("audio input", self.audio_input, self.cached_audio)?;
+        let image_input = rest("image input", self.image_input, self.cached_image)?;
+        let cached = rest("cached input", self.cached, self.cached_audio + self.cached_image)?;
+        let input = rest(
+            "input",
+            self.input,
+            self.cached + self.cache_write + self.cache_write_12h + audio_input + image_input,
+        )?;
+        let output = rest("output", self.output, self.reasoning + self.audio_output + self.image_output)?;
+        let sum = self.input + self.output;
+        if let Some(stated) = self.total.filter(|&total| total != sum) {
+            return Err(UsageError::TotalMismatch { stated, sum });
+        }
+        Ok(Usage::default()
+            .with(Bucket::Input, input)
+            .with(Bucket::CachedInput, cached)
+            .with(Bucket::CacheWrite, self.cache_write)
+            .with(Bucket::CacheWrite12h, self.cache_write_12h)
+            .with(Bucket::AudioInput, audio_input)
+            .with(Bucket::CachedAudioInput, self.cached_audio)
+            .with(Bucket::ImageInput, image_input)
+            .with(Bucket::CachedImageInput, self.cached_image)
+            .with(Bucket::Output, output)
+            .with(Bucket::Reasoning, self.reasoning)
+            .with(Bucket::AudioOutput, self.audio_output)
+            .with(Bucket::ImageOutput, self.image_output))
+    }
+}

@@ -1,0 +1,59 @@
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn the_buckets_of_a_nested_usage() {
+    // OpenAI API reference, chat completion: 1,116 tokens in all, 832 of them hidden.
+    let nested = NestedUsage {
+        input: 81,
+        output: 1_035,
+        reasoning: 832,
+        total: Some(1_116),
+        ..NestedUsage::default()
+    };
+    let usage = nested.exclusive().unwrap();
+    assert_eq!(usage.completion_tokens(), 203);
+    assert_eq!(usage.prompt_tokens() + usage.completion_tokens() + usage.reasoning_tokens(), 1_116);
+}
+
+#[test]
+fn a_contradiction_is_an_error_and_never_clamped() {
+    let cases = [
+        (NestedUsage { input: 10, cached: 11, ..NestedUsage::default() }, "input"),
+        (NestedUsage { input: 10, cached: 6, cache_write: 5, ..NestedUsage::default() }, "input"),
+        (NestedUsage { output: 10, reasoning: 11, ..NestedUsage::default() }, "output"),
+        (
+            NestedUsage { input: 10, audio_input: 2, cached: 3, cached_audio: 3, ..NestedUsage::default() },
+            "audio input",
+        ),
+        (
+            NestedUsage { input: 10, cached: 1, image_input: 3, cached_image: 3, ..NestedUsage::default() },
+            "cached input",
+        ),
+    ];
+    for (nested, expected) in cases {
+        match nested.exclusive() {
+            Err(UsageError::PartsExceedWhole { side, .. }) => assert_eq!(side, expected),
+            other => panic!("{nested:?} gave {other:?}"),
+        }
+    }
+    let total = NestedUsage { input: 1, output: 1, total: Some(3), ..NestedUsage::default() };
+    assert_eq!(total.exclusive(), Err(UsageError::TotalMismatch { stated: 3, sum: 2 }));
+    let absurd = NestedUsage { input: u64::MAX, cached: u64::MAX, ..NestedUsage::default() };
+    assert!(matches!(absurd.exclusive(), Err(UsageError::OutOfRange(_))));
+}
+
+proptest! {
+    #[test]
+    fn nested_and_exclusive_are_the_same_usage(tokens in proptest::array::uniform12(0_u64..1 << 40)) {
+        let usage = Bucket::ALL.into_iter().zip(tokens).fold(Usage::default(), |u, (b, n)| u.with(b, n));
+        let mut nested = usage.nested();
+        nested.total = Some(tokens.iter().sum());
+        prop_assert_eq!(nested.exclusive(), Ok(usage.clone()));
+        prop_assert_eq!(
+            usage.prompt_tokens() + usage.completion_tokens() + usage.reasoning_tokens(),
+            tokens.iter().sum::<u64>()
+        );
+    }
+}

@@ -1,0 +1,1 @@
+//! OTLP messages to observations of GenAI calls.
