@@ -68,7 +68,8 @@ fn the_column_table_is_pinned() {
             let null = if c.nullable { "null" } else { "not null" };
             format!("{} | {:?} | {null} | {} | {} | {}\n", c.name, c.kind, c.unit, c.focus, c.doc.trim())
         })
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     expect_file!["../../tests/golden/columns.v1.txt"].assert_eq(&table);
 }
 

@@ -108,6 +108,7 @@ fn one(seen: &[Seen]) -> CostEvent {
     live.remove(0)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "compared with columns, which are optional")]
 fn usd(picos: i128) -> Option<Usd> {
     Some(Usd::from_picos(picos))
 }

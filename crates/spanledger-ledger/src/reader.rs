@@ -1,0 +1,109 @@
+//! Reading beside the writer, from the same process or another.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension};
+use spanledger_event::{CostEvent, EventId};
+
+use crate::{
+    LedgerError,
+    row::{self, EVENT_COLUMNS, SELECT_EVENT},
+    schema,
+};
+
+/// A reader of a ledger file. It sees what was committed, and never blocks the writer.
+#[derive(Debug)]
+pub struct Reader {
+    pub(crate) connection: Connection,
+}
+
+/// An event at one of its changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The position: a follower that has this change durably moves its cursor here.
+    pub seq: i64,
+    /// The event as it is now.
+    pub event: CostEvent,
+}
+
+/// How full a ledger is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Sightings of calls.
+    pub observations: i64,
+    /// Events that count, quarantined ones included.
+    pub events: i64,
+    /// Events that lack attribution.
+    pub quarantined: i64,
+    /// Events that turned out not to count.
+    pub void: i64,
+    /// The greatest `change_seq`.
+    pub last_change: i64,
+}
+
+impl Reader {
+    /// Opens an existing ledger for reading.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, LedgerError> {
+        Ok(Self { connection: schema::open_reader(path.as_ref())? })
+    }
+
+    /// Events that changed after `cursor`, in the order of their last change, at most `limit`.
+    ///
+    /// An event that changed several times appears once, as it is now.
+    pub fn changes_after(&self, cursor: i64, limit: usize) -> Result<Vec<Change>, LedgerError> {
+        let sql = format!(
+            "SELECT change_seq, {} FROM event WHERE change_seq > ? ORDER BY change_seq LIMIT ?",
+            *EVENT_COLUMNS
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut rows = statement.query([cursor, limit])?;
+        let mut changes = Vec::new();
+        while let Some(row) = rows.next()? {
+            changes.push(Change { seq: row.get(0)?, event: row::read(row, 1)? });
+        }
+        Ok(changes)
+    }
+
+    /// One event.
+    pub fn event(&self, id: &EventId) -> Result<Option<CostEvent>, LedgerError> {
+        let mut statement = self.connection.prepare_cached(&SELECT_EVENT)?;
+        let mut rows = statement.query([id.as_str()])?;
+        rows.next()?.map(|row| row::read(row, 1)).transpose()
+    }
+
+    /// Where a follower is; 0 before its first acknowledgement.
+    pub fn cursor(&self, follower: &str) -> Result<i64, LedgerError> {
+        let mut statement = self.connection.prepare_cached("SELECT cursor FROM follower WHERE name = ?")?;
+        Ok(statement.query_row([follower], |row| row.get(0)).optional()?.unwrap_or_default())
+    }
+
+    /// How full the ledger is.
+    pub fn summary(&self) -> Result<Summary, LedgerError> {
+        Ok(self.connection.query_row(
+            "SELECT (SELECT count(*) FROM observation),
+                    count(*) FILTER (WHERE state <> 'void'),
+                    count(*) FILTER (WHERE state = 'quarantined'),
+                    count(*) FILTER (WHERE state = 'void'),
+                    coalesce(max(change_seq), 0) FROM event",
+            [],
+            |row| {
+                Ok(Summary {
+                    observations: row.get(0)?,
+                    events: row.get(1)?,
+                    quarantined: row.get(2)?,
+                    void: row.get(3)?,
+                    last_change: row.get(4)?,
+                })
+            },
+        )?)
+    }
+
+    /// Asks SQLite whether the file is whole (`PRAGMA integrity_check`); the answer is its words.
+    pub fn integrity(&self) -> Result<Vec<String>, LedgerError> {
+        let mut statement = self.connection.prepare("PRAGMA integrity_check")?;
+        let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+        let words: Vec<String> = rows.collect::<Result<_, _>>()?;
+        Ok(words.into_iter().filter(|word| word != "ok").collect())
+    }
+}
