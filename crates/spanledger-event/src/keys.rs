@@ -127,6 +127,8 @@ pub const USAGE_RAW: &str = "spanledger.usage.raw";
 pub const START: &str = "spanledger.start_unix_nano";
 /// When the call ended, nanoseconds since the epoch.
 pub const END: &str = "spanledger.end_unix_nano";
+/// Milliseconds from the start to the first chunk of a stream.
+pub const TIME_TO_FIRST_CHUNK_MS: &str = "spanledger.time_to_first_chunk_ms";
 /// The span's parent.
 pub const PARENT_SPAN_ID: &str = "spanledger.parent_span_id";
 /// OpenAI's `prompt_cache_key`.

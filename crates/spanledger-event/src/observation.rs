@@ -155,6 +155,8 @@ pub struct Observation {
     pub provider: String,
     pub endpoint: Endpoint,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_address: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_model: Option<String>,
@@ -215,6 +217,7 @@ impl Observation {
             emitter: String::new(),
             provider: String::new(),
             endpoint: Endpoint::Other,
+            server_address: None,
             model: None,
             response_model: None,
             service_tier: None,

@@ -1,0 +1,96 @@
+//! Looking things up in a list of attributes.
+
+use std::borrow::Cow;
+
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
+use rust_decimal::Decimal;
+use spanledger_event::Usd;
+
+/// A list of attributes. Where a key stands twice the last one counts: emitters that set an
+/// attribute again append it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attributes<'a>(pub(crate) &'a [KeyValue]);
+
+impl<'a> Attributes<'a> {
+    pub(crate) fn value(self, key: &str) -> Option<&'a Value> {
+        self.0.iter().rev().find(|kv| kv.key == key)?.value.as_ref()?.value.as_ref()
+    }
+
+    /// The first of several spellings that is present.
+    pub(crate) fn any<T>(self, keys: &[&str], get: impl Fn(Self, &str) -> Option<T>) -> Option<T> {
+        keys.iter().find_map(|key| get(self, key))
+    }
+
+    pub(crate) fn has(self, key: &str) -> bool {
+        self.value(key).is_some()
+    }
+
+    /// A text that is not blank; numbers and truths as text, lists and maps not.
+    pub(crate) fn text(self, key: &str) -> Option<Cow<'a, str>> {
+        let text = match self.value(key)? {
+            Value::StringValue(text) => Cow::Borrowed(text.as_str()),
+            Value::IntValue(number) => Cow::Owned(number.to_string()),
+            Value::BoolValue(truth) => Cow::Owned(truth.to_string()),
+            _ => return None,
+        };
+        (!text.trim().is_empty()).then_some(text)
+    }
+
+    pub(crate) fn string(self, key: &str) -> Option<String> {
+        self.text(key).map(Cow::into_owned)
+    }
+
+    /// A count. Some emitters write integers as text or as whole doubles; a negative or broken one
+    /// is an error with its text, never a zero.
+    pub(crate) fn count(self, key: &str) -> Option<Result<u64, String>> {
+        let value = self.value(key)?;
+        Some(match value {
+            Value::IntValue(number) => u64::try_from(*number).map_err(|_| number.to_string()),
+            Value::StringValue(text) if text.trim().is_empty() => return None,
+            Value::StringValue(text) => whole(text.trim()).ok_or_else(|| text.clone()),
+            Value::DoubleValue(number) => whole(&number.to_string()).ok_or_else(|| number.to_string()),
+            _ => Err("not a number".to_owned()),
+        })
+    }
+
+    pub(crate) fn int(self, key: &str) -> Option<i64> {
+        match self.value(key)? {
+            Value::IntValue(number) => Some(*number),
+            Value::StringValue(text) => text.trim().parse().ok(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn bool(self, key: &str) -> Option<bool> {
+        match self.value(key)? {
+            Value::BoolValue(truth) => Some(*truth),
+            Value::StringValue(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// A double, exactly as it is written in its shortest form.
+    pub(crate) fn decimal(self, key: &str) -> Option<Decimal> {
+        let text = match self.value(key)? {
+            Value::DoubleValue(number) => number.to_string(),
+            Value::IntValue(number) => number.to_string(),
+            Value::StringValue(text) => text.trim().to_owned(),
+            _ => return None,
+        };
+        text.parse().or_else(|_| Decimal::from_scientific(&text)).ok()
+    }
+
+    pub(crate) fn usd(self, key: &str) -> Option<Usd> {
+        self.decimal(key).and_then(Usd::from_decimal)
+    }
+}
+
+fn whole(text: &str) -> Option<u64> {
+    let number: Decimal = text.parse().ok()?;
+    if number.fract().is_zero() { u64::try_from(number.normalize()).ok() } else { None }
+}
+
+/// One attribute.
+pub(crate) fn attribute(key: impl Into<String>, value: Value) -> KeyValue {
+    KeyValue { key: key.into(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+}

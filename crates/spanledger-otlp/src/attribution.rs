@@ -1,0 +1,98 @@
+//! Where attribution is read from, for each field the span first and then the resource.
+
+use spanledger_event::{Field, PartialAttribution, check_value, keys};
+
+use crate::attributes::Attributes;
+
+/// For each field the attribute keys to read, in order. The first usable value wins; a blank one or
+/// a placeholder is no value.
+///
+/// The default reads our own names, then those in which the value is commonly found. `http.route`
+/// is read only on SERVER spans: client instrumentations and gateways put the provider's path
+/// there. A person is not an account: ids of people become the dimension `user`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttributionKeys {
+    /// For the feature.
+    pub feature: Vec<String>,
+    /// For the route.
+    pub route: Vec<String>,
+    /// For the paying account.
+    pub customer_id: Vec<String>,
+    /// For the environment.
+    pub environment: Vec<String>,
+    /// For the caller's id of the request.
+    pub request_id: Vec<String>,
+    /// For the batch job.
+    pub batch_job_id: Vec<String>,
+    /// For the dimension `user`.
+    pub user: Vec<String>,
+}
+
+impl Default for AttributionKeys {
+    fn default() -> Self {
+        fn list(keys: &[&str]) -> Vec<String> {
+            keys.iter().map(|&key| key.to_owned()).collect()
+        }
+        let mut environment = list(&[keys::ENVIRONMENT]);
+        environment.extend(list(keys::aliases::ENVIRONMENTS));
+        Self {
+            feature: list(&[keys::FEATURE, "feature", "traceloop.association.properties.feature"]),
+            route: list(&[keys::ROUTE, "route", "traceloop.association.properties.route"]),
+            customer_id: list(&[
+                keys::CUSTOMER_ID,
+                "customer_id",
+                "customer.id",
+                "tenant.id",
+                "traceloop.association.properties.customer_id",
+            ]),
+            environment,
+            request_id: list(&[keys::REQUEST_ID, "request_id"]),
+            batch_job_id: list(&[keys::BATCH_JOB_ID, "batch_job_id"]),
+            user: list(&[keys::USER_ID, keys::ENDUSER_ID, "langfuse.user.id"]),
+        }
+    }
+}
+
+impl AttributionKeys {
+    pub(crate) fn read(
+        &self,
+        span: Attributes<'_>,
+        resource: Attributes<'_>,
+        is_server: bool,
+    ) -> PartialAttribution {
+        let first = |field: &Field, keys: &[String]| {
+            [span, resource].into_iter().find_map(|attributes| {
+                keys.iter()
+                    .find_map(|key| attributes.string(key).filter(|value| check_value(field, value).is_ok()))
+            })
+        };
+        let mut attribution = PartialAttribution {
+            feature: first(&Field::Feature, &self.feature),
+            route: first(&Field::Route, &self.route),
+            customer_id: first(&Field::CustomerId, &self.customer_id),
+            environment: first(&Field::Environment, &self.environment),
+            request_id: first(&Field::RequestId, &self.request_id),
+            batch_job_id: first(&Field::BatchJobId, &self.batch_job_id),
+            ..PartialAttribution::default()
+        };
+        if attribution.route.is_none() && is_server {
+            attribution.route =
+                span.string(keys::HTTP_ROUTE).filter(|v| check_value(&Field::Route, v).is_ok());
+        }
+        for attributes in [resource, span] {
+            for kv in attributes.0 {
+                if let Some(name) = kv.key.strip_prefix(keys::DIM_PREFIX)
+                    && let Some(value) = attributes.string(&kv.key)
+                    && check_value(&Field::Dim(name.to_owned()), &value).is_ok()
+                {
+                    attribution.dims.insert(name.to_owned(), value);
+                }
+            }
+        }
+        let user = Field::Dim("user".to_owned());
+        if let Some(value) = first(&user, &self.user) {
+            attribution.dims.entry("user".to_owned()).or_insert(value);
+        }
+        attribution
+    }
+}

@@ -1,0 +1,302 @@
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest,
+    common::v1::{InstrumentationScope, KeyValue, any_value::Value},
+    resource::v1::Resource,
+    trace::v1::{ResourceSpans, ScopeSpans, Span, Status},
+};
+use proptest::prelude::*;
+use spanledger_event::{
+    Attribution, Bucket, Endpoint, EventId, Observation, Outcome, Role, Sighting, Timestamp, Usage,
+    UsageSource,
+};
+use spanledger_price::PriceBook;
+
+use crate::{Encoding, Logs, Reader, Traces, attributes::attribute, price, provider::response_ref, record};
+
+fn text(key: &str, value: &str) -> KeyValue {
+    attribute(key, Value::StringValue(value.into()))
+}
+
+fn int(key: &str, value: i64) -> KeyValue {
+    attribute(key, Value::IntValue(value))
+}
+
+fn chat(attributes: Vec<KeyValue>) -> Span {
+    let mut all = vec![
+        text("gen_ai.operation.name", "chat"),
+        text("gen_ai.provider.name", "openai"),
+        text("gen_ai.request.model", "gpt-5.5"),
+    ];
+    all.extend(attributes);
+    span(all)
+}
+
+fn span(attributes: Vec<KeyValue>) -> Span {
+    Span {
+        trace_id: vec![7; 16],
+        span_id: vec![9; 8],
+        name: "chat gpt-5.5".into(),
+        kind: 3,
+        start_time_unix_nano: 1_763_719_200_000_000_000,
+        end_time_unix_nano: 1_763_719_201_000_000_000,
+        attributes,
+        ..Span::default()
+    }
+}
+
+fn traces(spans: Vec<Span>) -> Traces {
+    ExportTraceServiceRequest {
+        resource_spans: vec![ResourceSpans {
+            resource: Some(Resource {
+                attributes: vec![text("service.name", "checkout"), text("deployment.environment", "staging")],
+                ..Resource::default()
+            }),
+            scope_spans: vec![ScopeSpans {
+                scope: Some(InstrumentationScope {
+                    name: "scope".into(),
+                    version: "1".into(),
+                    ..Default::default()
+                }),
+                spans,
+                ..ScopeSpans::default()
+            }],
+            ..ResourceSpans::default()
+        }],
+    }
+    .into()
+}
+
+fn read(spans: Vec<Span>) -> Vec<Observation> {
+    Reader::default().traces(&traces(spans))
+}
+
+fn one(span: Span) -> Observation {
+    let mut read = read(vec![span]);
+    assert_eq!(read.len(), 1);
+    read.remove(0)
+}
+
+#[test]
+fn current_and_older_spellings_are_the_same_call() {
+    let current = one(chat(vec![
+        int("gen_ai.usage.input_tokens", 15_234),
+        int("gen_ai.usage.cache_read.input_tokens", 12_000),
+        int("gen_ai.usage.cache_write.input_tokens", 100),
+        int("gen_ai.usage.output_tokens", 5_312),
+        int("gen_ai.usage.reasoning.output_tokens", 4_500),
+        text("openai.response.service_tier", "flex"),
+    ]));
+    let older = one(span(vec![
+        text("gen_ai.operation.name", "chat"),
+        text("gen_ai.system", "openai"),
+        text("gen_ai.request.model", "gpt-5.5"),
+        int("gen_ai.usage.prompt_tokens", 15_234),
+        int("gen_ai.usage.cache_read_input_tokens", 12_000),
+        int("gen_ai.usage.cache_creation.input_tokens", 100),
+        int("gen_ai.usage.completion_tokens", 5_312),
+        int("gen_ai.usage.reasoning_tokens", 4_500),
+        text("gen_ai.openai.response.service_tier", "flex"),
+    ]));
+    assert_eq!(current, older);
+    let usage = current.usage.unwrap();
+    assert_eq!(
+        (usage.tokens(Bucket::Input), usage.completion_tokens(), usage.reasoning_tokens()),
+        (3_134, 812, 4_500)
+    );
+    assert_eq!(current.service_tier.as_deref(), Some("flex"));
+}
+
+#[test]
+fn counts_as_text_and_as_doubles_are_counts() {
+    let o = one(chat(vec![
+        text("gen_ai.usage.input_tokens", "1970"),
+        attribute("gen_ai.usage.output_tokens", Value::DoubleValue(30.0)),
+    ]));
+    let usage = o.usage.unwrap();
+    assert_eq!((usage.prompt_tokens(), usage.output_tokens()), (1_970, 30));
+}
+
+#[test]
+fn a_usage_that_cannot_be_is_kept_as_a_problem_and_priced_as_unknown() {
+    for attributes in [
+        vec![int("gen_ai.usage.input_tokens", 10), int("gen_ai.usage.cache_read.input_tokens", 11)],
+        vec![int("gen_ai.usage.input_tokens", -1)],
+        vec![text("gen_ai.usage.input_tokens", "many")],
+        vec![attribute("gen_ai.usage.output_tokens", Value::DoubleValue(1.5))],
+    ] {
+        let o = one(chat(attributes));
+        assert!(o.usage.is_none() && o.usage_problem.is_some());
+        let cost = price(PriceBook::builtin(), &o);
+        assert_eq!((cost.usd, cost.reason.map(|r| r.as_str())), (None, Some("contradictory_usage")));
+    }
+}
+
+#[test]
+fn the_last_of_two_equal_keys_counts() {
+    let o = one(chat(vec![int("gen_ai.usage.input_tokens", 1), int("gen_ai.usage.input_tokens", 2)]));
+    assert_eq!(o.usage.unwrap().prompt_tokens(), 2);
+}
+
+#[test]
+fn what_is_not_billed_is_not_a_call() {
+    for operation in ["execute_tool", "fetch_response", "retrieval", "invoke_agent"] {
+        assert_eq!(read(vec![span(vec![text("gen_ai.operation.name", operation)])]), vec![], "{operation}");
+    }
+    assert_eq!(read(vec![span(vec![text("http.request.method", "POST")])]), vec![]);
+    let with_usage =
+        vec![text("gen_ai.operation.name", "fetch_response"), int("gen_ai.usage.input_tokens", 5)];
+    assert_eq!(read(vec![span(with_usage)]), vec![], "a poll repeats a usage that was billed before");
+    let agent =
+        one(span(vec![text("gen_ai.operation.name", "invoke_agent"), int("gen_ai.usage.input_tokens", 5)]));
+    assert_eq!(agent.role, Role::Aggregate);
+}
+
+#[test]
+fn a_failed_call_is_free_and_one_that_broke_off_may_be_billed() {
+    let mut failed = chat(vec![text("error.type", "RateLimitError")]);
+    failed.status = Some(Status { code: 2, ..Status::default() });
+    let o = one(failed);
+    assert_eq!(o.outcome, Outcome::Failed("RateLimitError".into()));
+    assert_eq!(price(PriceBook::builtin(), &o).usd, Some(spanledger_event::Usd::ZERO));
+
+    let broken = one(chat(vec![text("error.type", "ReadError"), text("gen_ai.response.id", "chatcmpl-1")]));
+    assert_eq!(broken.outcome, Outcome::Incomplete("ReadError".into()));
+    assert_eq!(price(PriceBook::builtin(), &broken).usd, None);
+}
+
+#[test]
+fn attribution_is_read_from_the_span_and_then_from_the_resource() {
+    let o = one(chat(vec![
+        text("spanledger.feature", "unknown"),
+        text("feature", "search"),
+        text("customer_id", "acme"),
+        text("spanledger.dim.team", "growth"),
+        text("user.id", "ada"),
+        text("http.route", "/v1/chat/completions"),
+    ]));
+    let a = &o.attribution;
+    assert_eq!(
+        (a.feature.as_deref(), a.customer_id.as_deref(), a.environment.as_deref()),
+        (Some("search"), Some("acme"), Some("staging"))
+    );
+    assert_eq!(a.route, None, "a client's http.route is the provider's");
+    assert_eq!((a.dims["team"].as_str(), a.dims["user"].as_str()), ("growth", "ada"));
+    assert_eq!(o.service_name.as_deref(), Some("checkout"));
+
+    let mut server = chat(vec![text("http.route", "/checkout")]);
+    server.kind = 2;
+    assert_eq!(one(server).attribution.route.as_deref(), Some("/checkout"));
+}
+
+#[test]
+fn a_span_with_invalid_ids_is_an_event_of_its_own() {
+    let mut first = chat(vec![int("gen_ai.usage.input_tokens", 1)]);
+    first.trace_id = vec![0; 16];
+    let mut second = first.clone();
+    second.span_id = b"eee19b7ec3c1b174".to_vec();
+    let (first, second) = (one(first), one(second));
+    assert_eq!((first.trace_id.as_deref(), second.span_id.as_deref()), (None, None));
+    assert_ne!(first.event_id, second.event_id);
+    assert_ne!(first.call_id, second.call_id);
+}
+
+#[test]
+fn bytes_that_are_no_message_are_an_error() {
+    for (bytes, encoding) in [
+        (&b"\x0a\xff"[..], Encoding::Protobuf),
+        (b"{\"resourceSpans\":", Encoding::Json),
+        (b"[]", Encoding::Json),
+        (b"\xff\xfe", Encoding::Json),
+    ] {
+        assert!(
+            Traces::decode(bytes, encoding).is_err() && Logs::decode(bytes, encoding).is_err(),
+            "{bytes:?}"
+        );
+    }
+    let deep = format!("{}{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
+    assert!(Traces::decode(deep.as_bytes(), Encoding::Json).is_err());
+    assert!(Traces::decode(b"", Encoding::Protobuf).unwrap().span_count() == 0);
+    assert!(Traces::decode(b"\xef\xbb\xbf{}", Encoding::Json).unwrap().span_count() == 0);
+}
+
+fn own_observation() -> impl Strategy<Value = Observation> {
+    (
+        proptest::array::uniform12(0_u64..1_000_000),
+        proptest::option::of("[a-z]{1,8}"),
+        any::<bool>(),
+        0..3_usize,
+        1..5_u32,
+        any::<[u8; 16]>(),
+        1..2_000_000_000_000_000_000_i64,
+    )
+        .prop_map(|(tokens, optional, stream, outcome, attempts, trace, start)| {
+            let start = Timestamp::from_nanos(start);
+            let mut o = Observation::new(EventId::of_request("r", 5), "call", Sighting::Record, start);
+            let attribution =
+                Attribution::builder().feature("f").route("/r").customer_id("c").environment("e");
+            let attribution = attribution.dim("team", "growth").request_id("r").build().unwrap();
+            // Without the provider's own object the 12-hour part of cache writes has no attribute.
+            let usage = Bucket::ALL
+                .into_iter()
+                .zip(tokens)
+                .filter(|(bucket, _)| *bucket != Bucket::CacheWrite12h)
+                .fold(Usage::default(), |usage, (bucket, count)| usage.with(bucket, count));
+            o.emitter = "spanledger 0.1.0".into();
+            o.provider = "openai".into();
+            o.endpoint = Endpoint::Responses;
+            o.server_address = Some("api.openai.com".into());
+            o.response = Some(response_ref("openai", Some("api.openai.com"), "resp_1"));
+            o.model.clone_from(&optional);
+            o.response_model.clone_from(&optional);
+            o.service_tier.clone_from(&optional);
+            o.prompt_cache_key.clone_from(&optional);
+            o.reasoning_effort = optional;
+            o.end = Timestamp::from_nanos(start.nanos() + 5);
+            o.time_to_first_token_ms = stream.then_some(12);
+            o.stream = stream;
+            o.attempts = attempts;
+            o.outcome = [Outcome::Success, Outcome::Failed("500".into()), Outcome::Incomplete("cut".into())]
+                [outcome]
+                .clone();
+            o.usage = Some(usage);
+            o.usage_source = UsageSource::Provider;
+            o.attribution = (&attribution).into();
+            if trace != [0; 16] {
+                o.trace_id = Some(record::hex(&trace));
+                o.span_id = Some(record::hex(&[3; 8]));
+            }
+            o.service_name = Some("api".into());
+            o
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_record_is_read_back_as_it_was_sent(mut o in own_observation()) {
+        let resource = [("service.name".to_owned(), "api".to_owned())];
+        let sent = record::request(vec![record::record(&o)], &resource, "0.1.0");
+        let received = Logs::decode(&sent.to_protobuf(), Encoding::Protobuf).unwrap();
+        prop_assert_eq!(&Reader::default().logs(&received), &vec![o.clone()]);
+
+        // The price on the wire is the emitter's, never ours.
+        o.cost = Some(price(PriceBook::builtin(), &o));
+        let sent = record::request(vec![record::record(&o)], &resource, "0.1.0");
+        let read = Reader::default().logs(&sent);
+        prop_assert_eq!(read[0].emitter_cost, o.cost.as_ref().and_then(|cost| cost.usd));
+        prop_assert_eq!(&read[0].cost, &None);
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        for encoding in [Encoding::Protobuf, Encoding::Json] {
+            if let Ok(traces) = Traces::decode(&bytes, encoding) {
+                let _read = Reader::default().traces(&traces);
+            }
+            if let Ok(logs) = Logs::decode(&bytes, encoding) {
+                let _read = Reader::default().logs(&logs);
+            }
+        }
+    }
+}
