@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# Installs the real peers of the end-to-end tests: see README.md beside this file.
+#
+#   tests/peers/install.sh                 every peer
+#   tests/peers/install.sh python          the Python environment of openai_client.py
+#   tests/peers/install.sh collector       an OpenTelemetry Collector
+#
+# They go to .peers/ at the repository root (git-ignored), or to
+# SPANLEDGER_PEERS_DIR. A peer whose stamp holds the hash of the pinned versions
+# is left alone, so a second run costs nothing.
+set -euo pipefail
+
+builder_version=v0.162.0
+
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd -- "$here/../.." && pwd)
+peers=${SPANLEDGER_PEERS_DIR:-$root/.peers}
+
+say() { printf 'peers: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+need() { command -v "$1" >/dev/null || die "$1 is needed to install the peer '$2' and was not found"; }
+
+# Names for the versions that a peer is made of: the same input, the same stamp.
+digest() {
+    if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -d' ' -f1
+}
+
+# is_current PEER DIGEST EXECUTABLE
+is_current() {
+    [[ -x $3 && -f $peers/stamps/$1 && $(<"$peers/stamps/$1") == "$2" ]]
+}
+
+install_python() {
+    need python3 python
+    local venv=$peers/venv stamp started=$SECONDS
+    stamp=$({ python3 --version; cat "$here/requirements.txt"; } | digest)
+    if is_current python "$stamp" "$venv/bin/python"; then
+        say "python is up to date"
+        return
+    fi
+    say "installing python"
+    rm -rf "$venv" "$peers/stamps/python"
+    python3 -m venv "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+        --requirement "$here/requirements.txt"
+    printf '%s\n' "$stamp" >"$peers/stamps/python"
+    say "python installed in $((SECONDS - started)) s"
+}
+
+install_collector() {
+    need go collector
+    local binary=$peers/bin/otelcol build=$peers/build stamp started=$SECONDS
+    stamp=$({ echo "$builder_version"; go version; cat "$here/collector-builder.yaml"; } | digest)
+    if is_current collector "$stamp" "$binary"; then
+        say "collector is up to date"
+        return
+    fi
+    say "building collector (a few minutes when nothing is cached)"
+    rm -rf "$build" "$peers/stamps/collector"
+    mkdir -p "$build" "$peers/bin"
+    # Neither the project's own module nor a workspace around it may leak in.
+    export GOWORK=off
+    GOBIN=$peers/bin go install "go.opentelemetry.io/collector/cmd/builder@$builder_version"
+    # -e is for the `go mod tidy` in it, which also resolves what only the tests of
+    # the components import: what is missing there must not stop the build, and
+    # what the binary itself needs is still missed by the compiler.
+    (cd "$build" && GOFLAGS="$(go env GOFLAGS) -e" "$peers/bin/builder" \
+        --config "$here/collector-builder.yaml") >"$build/log" 2>&1 || {
+        tail -n 40 "$build/log" >&2
+        die "the collector did not build; the whole log is $build/log"
+    }
+    mv "$build/otelcol/otelcol" "$binary"
+    "$binary" --version >/dev/null
+    rm -rf "$build"
+    printf '%s\n' "$stamp" >"$peers/stamps/collector"
+    say "collector installed in $((SECONDS - started)) s"
+}
+
+(($#)) || set -- python collector
+for peer in "$@"; do
+    case $peer in
+    python | collector) ;;
+    *) die "unknown peer '$peer': python, collector, or nothing for both" ;;
+    esac
+done
+
+mkdir -p "$peers/stamps"
+peers=$(cd -- "$peers" && pwd)
+# Test programs run at the same time: one installs, the others wait.
+if command -v flock >/dev/null; then
+    exec 9>"$peers/.lock"
+    flock 9
+fi
+for peer in "$@"; do
+    "install_$peer"
+done
