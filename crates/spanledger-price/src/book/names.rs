@@ -1,0 +1,57 @@
+//! From a name on the wire to a model of the book.
+
+use std::collections::HashMap;
+
+use super::{Model, Provider};
+
+/// Every name, alias and snapshot of a provider, and the index of its model.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names(HashMap<Box<str>, usize>);
+
+impl Names {
+    /// Adds a name; the model that already has it, if one does.
+    pub(crate) fn insert(&mut self, name: &str, model: usize) -> Option<usize> {
+        if let Some(&other) = self.0.get(name) {
+            return Some(other);
+        }
+        self.0.insert(name.into(), model);
+        None
+    }
+
+    fn get(&self, name: &str) -> Option<usize> {
+        self.0.get(name).copied()
+    }
+}
+
+impl Provider {
+    /// The model of that name.
+    ///
+    /// Tried in this order, the first hit counts: the name itself (a model, an alias or a listed
+    /// snapshot); the same without the provider's name in front (`openai/gpt-5.5`,
+    /// `openai::gpt-5.5`); without a date at the end (`gpt-5.5-2026-10-01`), because a snapshot
+    /// with a price of its own is listed as a model of its own. Nothing else is guessed: a
+    /// fine-tuned `ft:…` name is unknown unless the book lists it.
+    pub fn model(&self, name: &str) -> Option<&Model> {
+        let bare = self.without_prefix(name);
+        self.names.get(bare).or_else(|| self.names.get(without_date(bare)?)).map(|index| &self.models[index])
+    }
+
+    fn without_prefix<'n>(&self, name: &'n str) -> &'n str {
+        let strip = |provider: &str| {
+            let rest = name.strip_prefix(provider)?;
+            rest.strip_prefix('/').or_else(|| rest.strip_prefix("::"))
+        };
+        strip(&self.name).or_else(|| self.also.iter().find_map(|also| strip(also))).unwrap_or(name)
+    }
+}
+
+/// The name without `-YYYY-MM-DD`.
+fn without_date(name: &str) -> Option<&str> {
+    const SHAPE: [u8; 11] = *b"-0000-00-00";
+    let (base, date) = name.split_at_checked(name.len().checked_sub(SHAPE.len())?)?;
+    let is_date = date.bytes().zip(SHAPE).all(|(byte, shape)| match shape {
+        b'0' => byte.is_ascii_digit(),
+        _ => byte == shape,
+    });
+    is_date.then_some(base)
+}

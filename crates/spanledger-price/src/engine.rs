@@ -1,0 +1,210 @@
+//! The engine: a question in, a cost out.
+
+use rust_decimal::Decimal;
+use spanledger_event::{Cost, CostLine, Endpoint, Timestamp, UnpricedReason, Usage, Usd};
+
+use crate::{
+    Meter, PriceBook, Tier,
+    book::{Model, Provider, Rates},
+};
+
+/// What was called, when, and what it used.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Question<'a> {
+    /// Who bills: `openai`, `azure.ai.openai`, …
+    pub provider: &'a str,
+    /// The model that was asked for; used where the response names none.
+    pub model: Option<&'a str>,
+    /// The model that answered. It is the one that is billed.
+    pub response_model: Option<&'a str>,
+    /// The API that was called; [`Endpoint::Batch`] is billed by the batch tier.
+    pub endpoint: Endpoint,
+    /// The tier that served the call, in the provider's word; absent means the standard one.
+    pub service_tier: Option<&'a str>,
+    /// The region of processing, where it changes the price: `eu`, `us`, …
+    pub region: Option<&'a str>,
+    /// The start of the call, whose prices apply.
+    pub at: Timestamp,
+    /// What was used, if the provider said so.
+    pub usage: Option<&'a Usage>,
+    /// Why a usage that was sent could not be read.
+    pub usage_problem: Option<&'a str>,
+}
+
+/// Why there is no price, in one word and in a sentence, and what is known nevertheless.
+struct Unpriced {
+    reason: UnpricedReason,
+    detail: String,
+    lines: Vec<CostLine>,
+}
+
+impl Unpriced {
+    fn new(reason: UnpricedReason, detail: String) -> Self {
+        Self { reason, detail, lines: Vec::new() }
+    }
+}
+
+impl PriceBook {
+    /// The exact cost of a call, or why it has none.
+    ///
+    /// A pure function: no clock, no I/O, the same answer for ever. A price that is known only in
+    /// part is no price: the total is `None` and the lines show the known part.
+    pub fn price(&self, question: &Question<'_>) -> Cost {
+        let (usd, reason, detail, lines) = match self.answer(question) {
+            Ok((usd, lines)) => (Some(usd), None, None, lines),
+            Err(Unpriced { reason, detail, lines }) => (None, Some(reason), Some(detail), lines),
+        };
+        Cost { usd, reason, detail, lines, price_version: self.version.clone(), priced_at: question.at }
+    }
+
+    fn answer(&self, question: &Question<'_>) -> Result<(Usd, Vec<CostLine>), Unpriced> {
+        if let Some(problem) = question.usage_problem {
+            return Err(Unpriced::new(UnpricedReason::ContradictoryUsage, problem.to_owned()));
+        }
+        let Some(usage) = question.usage else {
+            let detail =
+                "the provider reported no usage; a stream needs stream_options.include_usage".to_owned();
+            return Err(Unpriced::new(UnpricedReason::NoUsage, detail));
+        };
+        let provider = self.provider(question.provider).ok_or_else(|| {
+            let detail = format!("the book has no provider `{}`", question.provider);
+            Unpriced::new(UnpricedReason::UnknownModel, detail)
+        })?;
+        let model = resolve(provider, question)?;
+        let tier = tier(provider, question)?;
+        let rates = rates(model, tier, question.at, usage)?;
+        let uplift = uplift(provider, model, question.region)?;
+        lines(&Bill { provider, model, tier, rates, uplift, at: question.at }, usage)
+    }
+}
+
+/// The model that answered, or where the response names none, the one that was asked for. An
+/// unknown answer is not billed as the model that was asked for: a fallback may have another price.
+fn resolve<'b>(provider: &'b Provider, question: &Question<'_>) -> Result<&'b Model, Unpriced> {
+    let unknown = |detail| Unpriced::new(UnpricedReason::UnknownModel, detail);
+    let named = question.response_model.filter(|name| !name.is_empty()).or(question.model);
+    let name =
+        named.ok_or_else(|| unknown("neither the response nor the request names a model".to_owned()))?;
+    provider
+        .model(name)
+        .ok_or_else(|| unknown(format!("the book has no model `{name}` of {}", provider.name())))
+}
+
+fn tier(provider: &Provider, question: &Question<'_>) -> Result<Tier, Unpriced> {
+    if question.endpoint == Endpoint::Batch {
+        return Ok(Tier::Batch);
+    }
+    let Some(word) = question.service_tier.filter(|word| !word.is_empty()) else {
+        return Ok(Tier::Standard);
+    };
+    provider.tier(word).ok_or_else(|| {
+        let detail = format!("the book has no service tier `{word}` of {}", provider.name());
+        Unpriced::new(UnpricedReason::NoRateForTier, detail)
+    })
+}
+
+/// The rates of the moment, on the side of the long-context threshold where the prompt lies.
+fn rates<'b>(model: &'b Model, tier: Tier, at: Timestamp, usage: &Usage) -> Result<&'b Rates, Unpriced> {
+    let Some(price) = model.price(tier, at) else {
+        let name = model.name();
+        return Err(if model.prices().iter().any(|price| price.holds_at(at)) {
+            let detail = format!("{name} has no {tier} rates at {at}");
+            Unpriced::new(UnpricedReason::NoRateForTier, detail)
+        } else {
+            Unpriced::new(UnpricedReason::NoPriceAtThatTime, format!("{name} has no price at {at}"))
+        });
+    };
+    match model.long_context_over() {
+        // Strictly more, and the whole request: no part of it keeps the short rates.
+        Some(over) if usage.prompt_tokens() > over => price.long().ok_or_else(|| {
+            let detail = format!(
+                "{} publishes no {tier} rates for prompts of over {over} tokens (this one has {})",
+                model.name(),
+                usage.prompt_tokens()
+            );
+            Unpriced::new(UnpricedReason::NoRateForTier, detail)
+        }),
+        _ => Ok(price.rates()),
+    }
+}
+
+/// The factor of a region and the unit that its lines show; `None` where the price does not change.
+fn uplift<'b>(
+    provider: &'b Provider,
+    model: &Model,
+    region: Option<&str>,
+) -> Result<Option<(Decimal, &'b str)>, Unpriced> {
+    let (Some(region), Some(rule), true) =
+        (region.filter(|region| !region.is_empty()), provider.regional(), model.is_regional())
+    else {
+        return Ok(None);
+    };
+    if let Some((_, unit)) = rule.regions.iter().find(|(name, _)| name.eq_ignore_ascii_case(region)) {
+        return Ok(Some((rule.factor, unit)));
+    }
+    if rule.neutral.iter().any(|name| name.eq_ignore_ascii_case(region)) {
+        return Ok(None);
+    }
+    let detail = format!("the book has no rates of {} for the region `{region}`", model.name());
+    Err(Unpriced::new(UnpricedReason::NoRateForTier, detail))
+}
+
+/// Everything that decides the lines, beside the usage.
+struct Bill<'b> {
+    provider: &'b Provider,
+    model: &'b Model,
+    tier: Tier,
+    rates: &'b Rates,
+    uplift: Option<(Decimal, &'b str)>,
+    at: Timestamp,
+}
+
+impl Bill<'_> {
+    /// The rate of a meter and the unit to show.
+    fn rate(&self, meter: Meter) -> Option<(Decimal, &str)> {
+        if let Some(rate) = self.rates.get(meter) {
+            return match (meter, self.uplift) {
+                (Meter::Tokens(_), Some((factor, unit))) => Some((rate.checked_mul(factor)?, unit)),
+                _ => Some((rate, meter.unit())),
+            };
+        }
+        let applies = |fee: &&crate::Fee| {
+            fee.meter() == meter
+                && fee.holds_at(self.at)
+                && !fee.except().iter().any(|name| name == self.model.name())
+        };
+        self.provider.fees().iter().find(applies).map(|fee| (fee.usd(), meter.unit()))
+    }
+}
+
+fn lines(bill: &Bill<'_>, usage: &Usage) -> Result<(Usd, Vec<CostLine>), Unpriced> {
+    /// Ordinary calls have input, cached input, output and reasoning.
+    const LINES_TYPICAL: usize = 4;
+    let mut lines = Vec::with_capacity(LINES_TYPICAL);
+    let mut total = Usd::ZERO;
+    let mut without_rate = Vec::new();
+    for meter in Meter::ALL {
+        let quantity = meter.quantity(usage);
+        if quantity.is_zero() {
+            continue;
+        }
+        let Some((rate, unit)) = bill.rate(meter) else {
+            without_rate.push((meter, quantity));
+            continue;
+        };
+        let usd = meter.cost(quantity, rate).filter(|_| quantity.is_sign_positive());
+        let Some(usd) = usd else {
+            let detail = format!("{quantity} {} is beyond any real call", meter.name());
+            return Err(Unpriced { reason: UnpricedReason::ContradictoryUsage, detail, lines: Vec::new() });
+        };
+        total = total + usd;
+        lines.push(CostLine { kind: meter.name().to_owned(), quantity, unit: unit.to_owned(), rate, usd });
+    }
+    if !without_rate.is_empty() {
+        let missing: Vec<_> =
+            without_rate.iter().map(|(meter, n)| format!("{} ({n})", meter.name())).collect();
+        let detail = format!("{} has no {} rate for {}", bill.model.name(), bill.tier, missing.join(", "));
+        return Err(Unpriced { reason: UnpricedReason::NoRateForModality, detail, lines });
+    }
+    Ok((total, lines))
+}

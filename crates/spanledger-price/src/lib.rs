@@ -1,0 +1,194 @@
+//! The price book of Spanledger: usage in, exact cost lines out.
+//!
+//! Three nouns. A [`PriceBook`] holds dated prices of models; a [`Question`] is one call: who
+//! billed it, which model answered, in which tier, when, and what it used; the answer is a
+//! [`Cost`](spanledger_event::Cost): lines that add up exactly to a total, or the reason why there
+//! is none. The engine is a pure function: no clock, no I/O, the same answer for ever.
+//!
+//! # Three calls, with the arithmetic
+//!
+//! Rates are dollars per million tokens. A line is `quantity ÷ 1,000,000 × rate`.
+//!
+//! **A cached prompt.** Cached tokens are part of the input that the provider reports, so they are
+//! taken out of it before either is billed:
+//!
+//! ```text
+//! gpt-5.5, 10,000 in (8,000 of them cached), 200 out
+//!   input         10,000 − 8,000 = 2,000 × 5.00 = 0.010
+//!   cached_input                   8,000 × 0.50 = 0.004
+//!   output                           200 × 30   = 0.006
+//!                                                 0.020
+//! ```
+//!
+//! ```
+//! use spanledger_event::{Endpoint, Timestamp};
+//! use spanledger_price::{PriceBook, Question, usage};
+//!
+//! let json = r#"{
+//!     "input_tokens": 10000, "input_tokens_details": {"cached_tokens": 8000},
+//!     "output_tokens": 200, "total_tokens": 10200
+//! }"#;
+//! let parsed = usage::openai::parse(json)?;
+//! let question = Question {
+//!     provider: "openai",
+//!     response_model: Some("gpt-5.5-2026-04-23"),
+//!     endpoint: Endpoint::Responses,
+//!     service_tier: Some("default"),
+//!     at: Timestamp::parse("2026-11-15T10:00:00Z").ok_or("no moment")?,
+//!     usage: Some(&parsed.usage),
+//!     ..Question::default()
+//! };
+//! let cost = PriceBook::builtin().price(&question);
+//! let lines: Vec<_> = cost.lines.iter().map(|line| format!("{} {}", line.kind, line.usd)).collect();
+//! assert_eq!(lines, ["input 0.01", "cached_input 0.004", "output 0.006"]);
+//! assert_eq!(cost.usd, Some("0.02".parse()?));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! **A reasoning call.** Reasoning tokens are part of the output that the provider reports and cost
+//! what output costs; they have a line of their own and are billed once:
+//!
+//! ```text
+//! gpt-5, 1,000 in, 1,000 out (900 of them reasoning)
+//!   input                   1,000 × 1.25 = 0.00125
+//!   output    1,000 − 900 =   100 × 10   = 0.00100
+//!   reasoning                 900 × 10   = 0.00900
+//!                                          0.01125
+//! ```
+//!
+//! ```
+//! # use spanledger_event::Timestamp;
+//! # use spanledger_price::{PriceBook, Question, usage};
+//! let json = r#"{
+//!     "prompt_tokens": 1000, "completion_tokens": 1000, "total_tokens": 2000,
+//!     "completion_tokens_details": {"reasoning_tokens": 900}
+//! }"#;
+//! let parsed = usage::openai::parse(json)?;
+//! let question = Question {
+//!     provider: "openai",
+//!     model: Some("gpt-5"),
+//!     at: Timestamp::parse("2026-11-15T10:00:00Z").ok_or("no moment")?,
+//!     usage: Some(&parsed.usage),
+//!     ..Question::default()
+//! };
+//! let cost = PriceBook::builtin().price(&question);
+//! let lines: Vec<_> = cost.lines.iter().map(|line| format!("{} {}", line.kind, line.usd)).collect();
+//! assert_eq!(lines, ["input 0.00125", "output 0.001", "reasoning 0.009"]);
+//! assert_eq!(cost.usd, Some("0.01125".parse()?));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! **A long prompt.** Strictly more than 272,000 tokens of prompt, cached ones included, and *the
+//! whole request* has the long rates, not just what is above. Here one token more
+//! makes the call 1.37501 dollars dearer:
+//!
+//! ```text
+//! gpt-5.5, 272,000 in, 1,000 out        gpt-5.5, 272,001 in, 1,000 out
+//!   input   272,000 × 5  = 1.360          input   272,001 × 10 = 2.72001
+//!   output    1,000 × 30 = 0.030          output    1,000 × 45 = 0.04500
+//!                          1.390                                 2.76501
+//! ```
+//!
+//! ```
+//! # use spanledger_event::{Bucket, Timestamp, Usage};
+//! # use spanledger_price::{PriceBook, Question};
+//! for (prompt, total) in [(272_000, "1.39"), (272_001, "2.76501")] {
+//!     let usage = Usage::default().with(Bucket::Input, prompt).with(Bucket::Output, 1_000);
+//!     let question = Question {
+//!         provider: "openai",
+//!         model: Some("gpt-5.5"),
+//!         at: Timestamp::parse("2026-11-15T10:00:00Z").ok_or("no moment")?,
+//!         usage: Some(&usage),
+//!         ..Question::default()
+//!     };
+//!     assert_eq!(PriceBook::builtin().price(&question).usd, Some(total.parse()?));
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is billed
+//!
+//! * **The model that answered.** The requested name is used only where the response names none:
+//!   a fallback is not billed as what was asked for, an Azure deployment's name means nothing. How
+//!   names are matched is said at [`Provider::model`].
+//! * **The tier that served.** A downgraded priority request says `default` and costs standard. The
+//!   batch endpoint is the batch tier. No tier is derived from another one.
+//! * **At the moment of the call.** An entry holds from the start of its day in UTC until the next;
+//!   what was priced once keeps its price.
+//! * **Without a cached rate**, cached tokens cost the input rate of the same tier and side of the
+//!   long-context threshold: never nothing, never another tier's cached rate.
+//! * **In a region** with a surcharge, the rate of the line contains the factor and its unit says
+//!   so: `1M tokens, eu ×1.1`. Fees of tool calls have no surcharge.
+//!
+//! # What unpriced means
+//!
+//! A cost that is not known is `None` with one [reason](spanledger_event::UnpricedReason) of a closed
+//! list and a sentence for a person; it is never zero. What can be priced is still listed as lines.
+//!
+//! ```
+//! # use spanledger_event::{UnpricedReason, Usage};
+//! # use spanledger_price::{PriceBook, Question};
+//! let usage = Usage::default();
+//! let question = Question {
+//!     provider: "openai",
+//!     model: Some("gpt-9-unknown"),
+//!     usage: Some(&usage),
+//!     ..Question::default()
+//! };
+//! let cost = PriceBook::builtin().price(&question);
+//! assert_eq!((cost.usd, cost.reason), (None, Some(UnpricedReason::UnknownModel)));
+//! assert_eq!(cost.detail.as_deref(), Some("the book has no model `gpt-9-unknown` of openai"));
+//! ```
+//!
+//! # The book
+//!
+//! `book/openai.toml` is data with its own manual on top: dated entries, appended and never edited,
+//! each with its sources and the day they were read; rates are decimal strings. Reading a book
+//! collects [all mistakes](BookErrors) with file, line and remedy. [`PriceBook::version`] names its
+//! content; every cost carries it.
+//!
+//! ```
+//! use spanledger_price::PriceBook;
+//!
+//! let text = r#"
+//! [provider]
+//! name = "acme"
+//! [source]
+//! contract = "our contract of 2026"
+//! [[model]]
+//! name = "acme-1"
+//! [[model.price]]
+//! from = 2026-01-01
+//! sources = ["contract"]
+//! checked = 2026-01-05
+//! standard = { input = "1.50", output = 6.0 }
+//! "#;
+//! let errors = PriceBook::parse([("acme.toml", text)]).unwrap_err();
+//! assert_eq!(
+//!     errors.0[0].to_string(),
+//!     "acme.toml:12: `output` is a bare number: write it as a decimal string, \"6.0\", so that it stays exact",
+//! );
+//! let book = PriceBook::parse([("acme.toml", text.replace("6.0", "\"6.00\"").as_str())])?;
+//! assert!(book.version().starts_with("2026-01-05+"));
+//! # Ok::<(), spanledger_price::BookErrors>(())
+//! ```
+//!
+//! # Non-goals
+//!
+//! Counting tokens: the provider's own usage is priced, nothing is estimated from texts. Aggregates:
+//! a day's sum must not be priced as one request, the long-context rule would misfire.
+
+#![deny(clippy::float_arithmetic)]
+
+mod book;
+mod engine;
+mod meter;
+mod tier;
+pub mod usage;
+
+pub use book::{
+    BookError, BookErrors, BookProblem, Fee, Model, Price, PriceBook, Provider, Rate, Rates, Regional,
+};
+pub use engine::Question;
+pub use meter::Meter;
+pub use tier::Tier;

@@ -1,0 +1,52 @@
+//! Service tiers.
+
+use std::fmt;
+
+/// The price list by which a call is billed: the tier that *served* it, as the response says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tier {
+    /// The ordinary price.
+    #[default]
+    Standard,
+    /// The batch API.
+    Batch,
+    /// Cheaper and slower.
+    Flex,
+    /// Faster and dearer; also sold as *fast mode*.
+    Priority,
+    /// The fastest.
+    Ultrafast,
+}
+
+impl Tier {
+    /// All tiers, in the order in which price lists show them.
+    pub const ALL: [Self; 5] = [Self::Standard, Self::Batch, Self::Flex, Self::Priority, Self::Ultrafast];
+
+    /// The name in the book.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Batch => "batch",
+            Self::Flex => "flex",
+            Self::Priority => "priority",
+            Self::Ultrafast => "ultrafast",
+        }
+    }
+
+    /// The name in the book of the same tier beyond the long-context threshold.
+    pub(crate) const fn long_key(self) -> &'static str {
+        match self {
+            Self::Standard => "standard_long",
+            Self::Batch => "batch_long",
+            Self::Flex => "flex_long",
+            Self::Priority => "priority_long",
+            Self::Ultrafast => "ultrafast_long",
+        }
+    }
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

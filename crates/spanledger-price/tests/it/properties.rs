@@ -1,0 +1,246 @@
+//! What holds for every model, tier and usage.
+
+use proptest::{prelude::*, sample::select};
+use rust_decimal::Decimal;
+use serde_json::json;
+use spanledger_event::{Bucket, Cost, NestedUsage, Usage, Usd};
+use spanledger_price::{Meter, Model, Price, PriceBook, Provider, Question, Rates, Tier, usage};
+
+use crate::support::{day, price, question};
+
+const TODAY: &str = "2026-11-15";
+const CLIFF: u64 = 272_000;
+
+fn openai() -> &'static Provider {
+    PriceBook::builtin().provider("openai").unwrap()
+}
+
+fn models() -> impl Strategy<Value = &'static Model> {
+    select(openai().models().iter().collect::<Vec<_>>())
+}
+
+/// Every current price list with its model.
+fn prices() -> impl Strategy<Value = (&'static Model, &'static Price)> {
+    let current = |model: &'static Model| {
+        Tier::ALL.into_iter().filter_map(move |tier| Some((model, model.price(tier, day(TODAY))?)))
+    };
+    select(openai().models().iter().flat_map(current).collect::<Vec<_>>())
+}
+
+/// Small and large counts, and those around the cliff.
+fn count() -> impl Strategy<Value = u64> {
+    prop_oneof![0..100_u64, 0..200_000_u64, CLIFF - 2..CLIFF + 3, 0..2_000_000_u64]
+}
+
+fn text_usage() -> impl Strategy<Value = NestedUsage> {
+    let parts = (count(), count(), 0..5_000_u64, 0..5_000_u64, count(), count());
+    parts.prop_map(|(fresh, cached, cache_write, cache_write_12h, visible, reasoning)| NestedUsage {
+        input: fresh + cached + cache_write + cache_write_12h,
+        cached,
+        cache_write,
+        cache_write_12h,
+        output: visible + reasoning,
+        reasoning,
+        ..NestedUsage::default()
+    })
+}
+
+fn ask(model: &Model, tier: Tier, usage: &Usage) -> Cost {
+    price(&Question { service_tier: Some(tier.as_str()), ..question(model.name(), usage) })
+}
+
+fn publishes_cached(rates: &Rates) -> bool {
+    rates.iter().any(|rate| rate.meter == Meter::Tokens(Bucket::CachedInput) && rate.published)
+}
+
+/// A second engine, for one question: nested counts, and integers of 10⁻¹⁵ dollars per token
+/// instead of buckets and decimals. `None` where a rate is not published.
+fn integer_oracle(model: &Model, list: &Price, usage: &NestedUsage) -> Option<Usd> {
+    let over = model.long_context_over().is_some_and(|over| usage.input > over);
+    let rates = if over { list.long()? } else { list.rates() };
+    let published = |bucket| {
+        let rate = rates.iter().find(|rate| rate.meter == Meter::Tokens(bucket) && rate.published)?;
+        let mut usd = rate.usd;
+        usd.rescale(9);
+        Some(usd.mantissa())
+    };
+    let input = published(Bucket::Input)?;
+    let output = if usage.output == 0 { 0 } else { published(Bucket::Output)? };
+    let (write, write_12h) = (published(Bucket::CacheWrite), published(Bucket::CacheWrite12h));
+    let borrowed =
+        (write.is_none() && write_12h.is_none() && model.name() != "gpt-6-astra-law").then_some(input);
+    let cost = |tokens: u64, rate: Option<i128>| {
+        if tokens == 0 { Some(0) } else { Some(i128::from(tokens) * rate?) }
+    };
+    let fresh = usage.input - usage.cached - usage.cache_write - usage.cache_write_12h;
+    let femtos = cost(fresh, Some(input))?
+        + cost(usage.cached, published(Bucket::CachedInput).or(Some(input)))?
+        + cost(usage.cache_write, write.or(borrowed))?
+        + cost(usage.cache_write_12h, write_12h.or(borrowed))?
+        + cost(usage.output, Some(output))?;
+    // No list has more than six places, so nothing is left to round.
+    assert_eq!(femtos % 1_000, 0);
+    Some(Usd::from_picos(femtos / 1_000))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn the_second_engine_agrees((model, list) in prices(), nested in text_usage()) {
+        let usage = nested.exclusive().unwrap();
+        prop_assert_eq!(ask(model, list.tier(), &usage).usd, integer_oracle(model, list, &nested));
+    }
+
+    #[test]
+    fn lines_add_up_and_each_is_its_product((model, list) in prices(), nested in text_usage()) {
+        let usage = nested.exclusive().unwrap();
+        let cost = ask(model, list.tier(), &usage);
+        if let Some(total) = cost.usd {
+            prop_assert_eq!(total, cost.lines.iter().map(|line| line.usd).sum::<Usd>());
+        }
+        for line in &cost.lines {
+            prop_assert!(line.quantity > Decimal::ZERO, "a line is of something");
+            let amount = line.quantity * line.rate / Decimal::from(1_000_000);
+            prop_assert_eq!(Some(line.usd), Usd::from_decimal(amount));
+        }
+        let tokens: Decimal = cost.lines.iter().map(|line| line.quantity).sum();
+        prop_assert!(cost.usd.is_none() || tokens == Decimal::from(nested.input + nested.output));
+    }
+
+    #[test]
+    fn nothing_used_costs_nothing((model, list) in prices()) {
+        let cost = ask(model, list.tier(), &Usage::default());
+        prop_assert_eq!(cost.usd, Some(Usd::ZERO));
+        prop_assert!(cost.lines.is_empty());
+    }
+
+    #[test]
+    fn more_is_never_cheaper_on_one_side_of_the_cliff(
+        (model, list) in prices(), nested in text_usage(), more in 1..1_000_u64, bucket in select(Bucket::ALL.to_vec()),
+    ) {
+        let usage = nested.exclusive().unwrap();
+        let grown = usage.clone().with(bucket, usage.tokens(bucket) + more);
+        let side = |usage: &Usage| model.long_context_over().is_some_and(|over| usage.prompt_tokens() > over);
+        prop_assume!(side(&usage) == side(&grown));
+        if let (Some(less), Some(more)) = (ask(model, list.tier(), &usage).usd, ask(model, list.tier(), &grown).usd) {
+            prop_assert!(less <= more, "{} {less} > {more}", model.name());
+        }
+    }
+
+    #[test]
+    fn crossing_the_cliff_is_never_cheaper((model, list) in prices(), output in 0..100_000_u64) {
+        let at = |input| NestedUsage { input, output, ..NestedUsage::default() }.exclusive().unwrap();
+        if let (Some(below), Some(above)) =
+            (ask(model, list.tier(), &at(CLIFF)).usd, ask(model, list.tier(), &at(CLIFF + 1)).usd)
+        {
+            prop_assert!(below < above, "{}", model.name());
+        }
+    }
+
+    #[test]
+    fn cached_tokens_without_a_rate_cost_the_input_rate_of_the_tier(
+        (model, list) in prices().prop_filter("no cached rate", |(_, list)| !publishes_cached(list.rates())),
+        tokens in 1..500_000_u64,
+    ) {
+        let of = |bucket| ask(model, list.tier(), &Usage::default().with(bucket, tokens)).usd;
+        prop_assert_eq!(of(Bucket::CachedInput), of(Bucket::Input));
+    }
+
+    #[test]
+    fn batch_is_never_dearer_than_standard(model in models(), nested in text_usage()) {
+        let usage = nested.exclusive().unwrap();
+        let cost = |tier| ask(model, tier, &usage).usd;
+        if let (Some(batch), Some(standard)) = (cost(Tier::Batch), cost(Tier::Standard)) {
+            // Where only standard publishes a cached rate, a cached batch call can be the dearer one.
+            let lists = |tier| model.price(tier, day(TODAY)).unwrap().rates().get(Meter::Tokens(Bucket::CachedInput));
+            if lists(Tier::Batch) <= lists(Tier::Standard) {
+                prop_assert!(batch <= standard, "{}: {batch} > {standard}", model.name());
+            }
+        }
+    }
+
+    #[test]
+    fn a_moment_has_one_price_list(model in models(), nanos in any::<i64>()) {
+        let at = spanledger_event::Timestamp::from_nanos(nanos);
+        for tier in Tier::ALL {
+            let lists = model.prices().iter().filter(|list| {
+                list.tier() == tier && list.from().is_none_or(|from| from <= at) && list.until().is_none_or(|until| at < until)
+            });
+            prop_assert!(lists.count() <= 1);
+        }
+    }
+
+    #[test]
+    fn both_forms_of_a_usage_read_the_same(nested in text_usage()) {
+        let writes = nested.cache_write + nested.cache_write_12h;
+        let details = json!({
+            "cached_tokens": nested.cached,
+            "cache_write_tokens": writes,
+            "cache_write_tokens_details": {
+                "ttl_30m_tokens": nested.cache_write, "ttl_12h_tokens": nested.cache_write_12h,
+            },
+        });
+        let reasoning = json!({"reasoning_tokens": nested.reasoning});
+        let total = nested.input + nested.output;
+        let chat = json!({
+            "prompt_tokens": nested.input, "completion_tokens": nested.output, "total_tokens": total,
+            "prompt_tokens_details": details, "completion_tokens_details": reasoning,
+        });
+        let responses = json!({
+            "input_tokens": nested.input, "output_tokens": nested.output, "total_tokens": total,
+            "input_tokens_details": details, "output_tokens_details": reasoning,
+        });
+        for json in [chat, responses] {
+            let parsed = usage::openai::parse(&json.to_string()).unwrap();
+            prop_assert_eq!(&parsed.usage, &nested.exclusive().unwrap());
+            prop_assert_eq!(parsed.nested, NestedUsage { total: Some(total), ..nested });
+            prop_assert!(parsed.unknown.is_empty());
+        }
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in ".*", count in "-?[0-9]{0,25}(\\.[0-9]{1,3})?(e[0-9]{1,3})?") {
+        if let Err(error) = usage::openai::parse(&text) {
+            prop_assert!(!error.to_problem().is_empty());
+        }
+        let json = format!(r#"{{"input_tokens": {count}, "input_tokens_details": {{"cached_tokens": "{count}"}}}}"#);
+        if let Ok(parsed) = usage::openai::parse(&json) {
+            prop_assert_eq!(parsed.usage.prompt_tokens(), parsed.nested.input);
+        }
+    }
+
+    #[test]
+    fn any_question_has_an_answer(
+        provider in "(openai|azure.ai.openai|.*)", model in "(gpt-5.5|gpt-4o|.*)(-2026-[0-9]{2}-[0-9]{2})?",
+        tier in proptest::option::of(".*"), region in proptest::option::of("(eu|.*)"), nanos in any::<i64>(),
+        tokens in proptest::array::uniform12(any::<u64>()),
+    ) {
+        let usage = Bucket::ALL.into_iter().zip(tokens).fold(Usage::default(), |usage, (b, n)| usage.with(b, n));
+        price(&Question {
+            provider: &provider,
+            model: Some(&model),
+            service_tier: tier.as_deref(),
+            region: region.as_deref(),
+            at: spanledger_event::Timestamp::from_nanos(nanos),
+            usage: Some(&usage),
+            ..Question::default()
+        });
+    }
+}
+
+/// Guarantees: the published batch rate of each kind of token is at most the standard one.
+#[test]
+fn published_batch_rates_are_at_most_standard() {
+    let mut compared = 0;
+    for model in openai().models() {
+        let list = |tier| model.price(tier, day(TODAY));
+        let (Some(batch), Some(standard)) = (list(Tier::Batch), list(Tier::Standard)) else { continue };
+        for rate in batch.rates().iter().filter(|rate| rate.published) {
+            let usual = standard.rates().get(rate.meter).unwrap();
+            assert!(rate.usd <= usual, "{} {:?}", model.name(), rate.meter);
+            compared += 1;
+        }
+    }
+    assert!(compared > 80, "{compared}");
+}

@@ -1,0 +1,115 @@
+//! Vectors from peers' tests, real responses, a real bill and two executed oracles
+//! (`tests/data/vectors.jsonl`, each line with its source), to the last digit.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use spanledger_event::{Endpoint, Usage, Usd};
+use spanledger_price::{Question, usage};
+
+use crate::support::{day, line, price, usd};
+
+const VECTORS: &str = include_str!("../data/vectors.jsonl");
+const OUT_OF_SCOPE: &str = include_str!("../data/out_of_scope.toml");
+
+struct Vector {
+    fields: Value,
+    usage: Usage,
+}
+
+impl Vector {
+    fn text(&self, key: &str) -> Option<&str> {
+        self.fields[key].as_str()
+    }
+
+    fn question(&self) -> Question<'_> {
+        Question {
+            provider: self.text("provider").unwrap(),
+            response_model: self.text("model"),
+            endpoint: Endpoint::from_name(self.text("api").unwrap()),
+            service_tier: self.text("service_tier"),
+            region: self.text("region"),
+            at: day(self.text("priced_at").unwrap()),
+            usage: Some(&self.usage),
+            ..Question::default()
+        }
+    }
+}
+
+fn vectors() -> Vec<Vector> {
+    let read = |json: &str| {
+        let fields: Value = serde_json::from_str(json).unwrap();
+        let usage = usage::openai::parse(&fields["usage"].to_string()).unwrap().usage;
+        Vector { fields, usage }
+    };
+    VECTORS.lines().map(read).collect()
+}
+
+fn out_of_scope() -> BTreeSet<String> {
+    let list: toml::Table = OUT_OF_SCOPE.parse().unwrap();
+    assert!(list.values().all(|entry| entry["reason"].as_str().is_some_and(|reason| !reason.is_empty())));
+    list.keys().cloned().collect()
+}
+
+/// Guarantees: every expected cost, exactly; no cost where none is expected; the list of exceptions
+/// is exact, so that it cannot outlive its reasons.
+#[test]
+fn agree_to_the_last_digit() {
+    let exceptions = out_of_scope();
+    let (mut agree, mut unpriced, mut wrong) = (0, 0, Vec::new());
+    for vector in vectors() {
+        let id = vector.text("id").unwrap();
+        let cost = price(&vector.question());
+        let expected: Option<Usd> = vector.text("expected_cost_usd").map(usd);
+        let expected = expected.filter(|_| !exceptions.contains(id));
+        if cost.usd == expected {
+            *if expected.is_some() { &mut agree } else { &mut unpriced } += 1;
+        } else {
+            wrong.push(format!("{id}: expected {expected:?}, is {cost:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!((agree, unpriced), (149, 7));
+}
+
+/// Guarantees: not only the totals agree, but each part of them.
+#[test]
+fn agree_line_by_line() {
+    let mut compared = 0;
+    for vector in vectors() {
+        let Some(parts) = vector.fields["breakdown"].as_object() else { continue };
+        let cost = price(&vector.question());
+        if cost.usd.is_none() {
+            continue;
+        }
+        let id = vector.text("id");
+        // The shorter form counts all input as one part.
+        let all_input = !parts.contains_key("cached_input");
+        for (kind, amount) in parts {
+            let kinds: &[&str] = match kind.as_str() {
+                "output" => &["output", "reasoning"],
+                "input" if all_input => &["input", "cached_input", "cache_write", "cache_write_12h"],
+                "cache_write" => &["cache_write", "cache_write_12h"],
+                kind => &[kind],
+            };
+            let sum: Usd = kinds.iter().map(|kind| line(&cost, kind)).sum();
+            assert_eq!(sum, usd(amount.as_str().unwrap()), "{id:?} {kind}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 300, "{compared}");
+}
+
+/// Guarantees: nothing in a vector's usage was overlooked.
+#[test]
+fn usages_are_understood() {
+    for vector in vectors() {
+        let parsed = usage::openai::parse(&vector.fields["usage"].to_string()).unwrap();
+        let expected: &[&str] = match vector.text("id").unwrap() {
+            // A gateway's own estimate, written into the usage.
+            "genai-ds-083" => &["pydantic_ai_gateway.cost_estimate=0.00012625"],
+            _ => &[],
+        };
+        assert_eq!(parsed.unknown, expected, "{:?}", vector.text("id"));
+    }
+}
