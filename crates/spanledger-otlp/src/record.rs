@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use opentelemetry_proto::tonic::{
     collector::logs::v1::ExportLogsServiceRequest,
     common::v1::{InstrumentationScope, KeyValue, any_value::Value},
-    logs::v1::{LogRecord, ResourceLogs, ScopeLogs, SeverityNumber},
+    logs::v1::{ResourceLogs, ScopeLogs, SeverityNumber},
     resource::v1::Resource,
 };
 use spanledger_event::{
@@ -29,6 +29,7 @@ use crate::{
 };
 
 pub use crate::usage::counts as usage_attributes;
+pub use opentelemetry_proto::tonic::logs::v1::LogRecord;
 
 /// The instrumentation scope of records and spans.
 pub const SCOPE: &str = "spanledger";

@@ -1,1 +1,22 @@
-//! x
+#![doc = include_str!("../README.md")]
+
+mod attributed;
+mod call;
+mod client;
+mod exporter;
+mod layer;
+mod recorder;
+mod request;
+mod response;
+mod scope;
+mod span;
+
+pub use attributed::Attributed;
+pub use client::{Instrument, instrument};
+pub use exporter::{ExporterConfig, ExporterStats, FlushError};
+pub use layer::{Instrumented, SpanledgerLayer};
+pub use recorder::{Recorder, flush};
+pub use scope::{Scope, current};
+
+#[doc(no_inline)]
+pub use spanledger_event::{Attribution, AttributionError};

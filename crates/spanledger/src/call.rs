@@ -1,0 +1,151 @@
+//! One call, from its first request to its record.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use spanledger_event::{
+    Attribution, EventId, Observation, Outcome, PartialAttribution, Sighting, Timestamp, UsageSource,
+};
+use spanledger_otlp::response_ref;
+use spanledger_price::usage::openai;
+use uuid::Uuid;
+
+use crate::{
+    Recorder,
+    request::Asked,
+    response::Answered,
+    span::{CallSpan, Surroundings},
+};
+
+/// A call that is under way. Its record is made when it is finished, or when it is dropped: a
+/// future that was cancelled and a stream that was abandoned may have been billed.
+#[derive(Debug)]
+pub(crate) struct Call {
+    recorder: Recorder,
+    asked: Asked,
+    attribution: PartialAttribution,
+    event_id: EventId,
+    span: CallSpan,
+    id: String,
+    start: Timestamp,
+    begun: Instant,
+    attempts: Arc<AtomicU32>,
+    /// What is known of the answer so far.
+    pub(crate) answered: Answered,
+    first_chunk_ms: Option<i64>,
+    finished: bool,
+}
+
+impl Call {
+    pub(crate) fn start(
+        recorder: Recorder,
+        asked: Asked,
+        attribution: &Attribution,
+        around: &Surroundings,
+        attempts: Arc<AtomicU32>,
+    ) -> Self {
+        let span = CallSpan::start(&asked, around);
+        let mut attribution = PartialAttribution::from(attribution);
+        let request_id = attribution.request_id.get_or_insert_with(|| Uuid::now_v7().to_string());
+        let event_id = EventId::of_request(request_id, asked.fingerprint);
+        let call_id = match (&span.ids.trace, &span.ids.span) {
+            // The span's identity, so that record and span are one call even where a Collector has
+            // taken our attributes off the span.
+            (Some(trace), Some(id)) => format!("{trace}:{id}"),
+            _ => Uuid::now_v7().to_string(),
+        };
+        Self {
+            recorder,
+            asked,
+            attribution,
+            event_id,
+            span,
+            id: call_id,
+            start: now(),
+            begun: Instant::now(),
+            attempts,
+            answered: Answered::default(),
+            first_chunk_ms: None,
+            finished: false,
+        }
+    }
+
+    /// The first bytes of a stream are here.
+    pub(crate) fn first_chunk(&mut self) {
+        if self.first_chunk_ms.is_none() {
+            self.first_chunk_ms = Some(self.elapsed_ms());
+        }
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Prices the call, ends its span and sends its record; later calls do nothing.
+    pub(crate) fn finish(&mut self, outcome: Outcome) {
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
+        let mut o = self.observation(outcome);
+        o.cost = Some(self.recorder.price(&o));
+        self.span.end(&o, &self.asked, &self.answered);
+        self.recorder.record(&o);
+    }
+
+    fn elapsed_ms(&self) -> i64 {
+        i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn observation(&mut self, outcome: Outcome) -> Observation {
+        let (asked, answered) = (&self.asked, &self.answered);
+        let mut o = Observation::new(self.event_id.clone(), self.id.clone(), Sighting::Record, self.start);
+        let elapsed = i64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(i64::MAX);
+        o.end = Timestamp::from_nanos(self.start.nanos().saturating_add(elapsed));
+        spanledger_otlp::record::SCOPE.clone_into(&mut o.emitter);
+        o.provider.clone_from(&asked.provider);
+        o.endpoint = asked.endpoint;
+        o.server_address.clone_from(&asked.server_address);
+        o.model.clone_from(&asked.model);
+        o.response_model.clone_from(&answered.model);
+        // The tier asked for is not the tier that served; without an answer there is none.
+        o.service_tier.clone_from(&answered.service_tier);
+        o.organization.clone_from(&answered.organization);
+        o.project.clone_from(&answered.project);
+        o.response =
+            answered.id.as_deref().map(|id| response_ref(&o.provider, o.server_address.as_deref(), id));
+        o.time_to_first_token_ms = self.first_chunk_ms.filter(|_| asked.stream);
+        o.stream = asked.stream;
+        o.outcome = outcome;
+        o.attempts = self.attempts.load(Ordering::Relaxed).max(1);
+        o.prompt_cache_key.clone_from(&asked.prompt_cache_key);
+        o.reasoning_effort.clone_from(&asked.reasoning_effort);
+        if let Some(raw) = &answered.usage {
+            match openai::parse(raw) {
+                Ok(parsed) => o.usage = Some(parsed.usage),
+                Err(error) => o.usage_problem = Some(error.to_string()),
+            }
+            o.usage_source = UsageSource::Provider;
+            o.usage_raw = Some(raw.clone());
+        }
+        o.attribution = std::mem::take(&mut self.attribution);
+        let ids = &self.span.ids;
+        (o.trace_id, o.span_id, o.parent_span_id) = (ids.trace.clone(), ids.span.clone(), ids.parent.clone());
+        o
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.finish(Outcome::Incomplete("cancelled".to_owned()));
+    }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}

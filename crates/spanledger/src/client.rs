@@ -1,0 +1,79 @@
+//! An instrumented client.
+
+use async_openai::{
+    Client,
+    config::Config,
+    middleware::{ReqwestService, retry::OpenAIRetryLayer},
+};
+use tower::{Layer as _, ServiceBuilder};
+
+use crate::{Recorder, SpanledgerLayer};
+
+/// Starts an `async-openai` client whose calls are attributed, traced, priced and recorded.
+///
+/// ```
+/// use async_openai::config::OpenAIConfig;
+///
+/// let client: async_openai::Client<OpenAIConfig> = spanledger::instrument(OpenAIConfig::new()).build();
+/// ```
+pub fn instrument<C: Config>(config: C) -> Instrument<C> {
+    Instrument {
+        config,
+        http_client: None,
+        retry: OpenAIRetryLayer::default(),
+        layer: SpanledgerLayer::new(),
+    }
+}
+
+/// Builds an instrumented client.
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct Instrument<C> {
+    config: C,
+    http_client: Option<reqwest::Client>,
+    retry: OpenAIRetryLayer,
+    layer: SpanledgerLayer,
+}
+
+impl<C> std::fmt::Debug for Instrument<C> {
+    /// Without the configuration, which holds a key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Instrument").field("layer", &self.layer).finish_non_exhaustive()
+    }
+}
+
+impl<C: Config> Instrument<C> {
+    /// Your own HTTP client: its proxy, timeouts and default headers are used.
+    pub fn http_client(mut self, client: reqwest::Client) -> Self {
+        self.http_client = Some(client);
+        self
+    }
+
+    /// How often a call is tried again after 429, 5xx and failed connections. Default 3, as
+    /// `async-openai` itself.
+    pub fn max_retries(mut self, retries: usize) -> Self {
+        self.retry = OpenAIRetryLayer::new(retries);
+        self
+    }
+
+    /// The provider behind the base URL, by its OpenTelemetry name, where it is neither OpenAI nor
+    /// Azure: `groq`, `mistral_ai`, … It decides the price book.
+    pub fn provider(mut self, name: impl Into<String>) -> Self {
+        self.layer = self.layer.with_provider(name);
+        self
+    }
+
+    /// A recorder of its own instead of the process's.
+    pub fn recorder(mut self, recorder: Recorder) -> Self {
+        self.layer = self.layer.with_recorder(recorder);
+        self
+    }
+
+    /// The client.
+    pub fn build(self) -> Client<C> {
+        let http_client = self.http_client.unwrap_or_default();
+        let retrying =
+            ServiceBuilder::new().layer(self.retry).service(ReqwestService::new(http_client.clone()));
+        // The layer is outermost: the caller's task, its span and its scope are visible only here.
+        Client::build(http_client, self.config).with_http_service(self.layer.layer(retrying))
+    }
+}

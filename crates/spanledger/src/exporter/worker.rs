@@ -1,0 +1,162 @@
+//! The worker's end: batches, requests, retries.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use reqwest::{StatusCode, header};
+use spanledger_otlp::record::{self, LogRecord};
+use tokio::sync::{mpsc, watch};
+
+use super::{ExporterConfig, Progress};
+
+/// What a receiver may ask for in seconds; longer waits are its operator's mistake.
+const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
+
+pub(super) fn run(
+    config: ExporterConfig,
+    queue: mpsc::Receiver<LogRecord>,
+    progress: &Progress,
+    settled: &watch::Sender<u64>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(Worker { config, progress, settled }.work(queue)),
+        Err(error) => tracing::error!(%error, "spanledger.export.start.failed"),
+    }
+}
+
+struct Worker<'a> {
+    config: ExporterConfig,
+    progress: &'a Progress,
+    settled: &'a watch::Sender<u64>,
+}
+
+/// What the receiver said.
+enum Answer {
+    Acknowledged,
+    TryAgain { after: Option<Duration>, reason: String },
+    TooLarge,
+    Refused { reason: String },
+}
+
+impl Worker<'_> {
+    async fn work(self, mut queue: mpsc::Receiver<LogRecord>) {
+        // A process without TLS roots can still talk to a receiver beside it.
+        let client = match reqwest::Client::builder().timeout(self.config.timeout).build() {
+            Ok(client) => client,
+            Err(error) => {
+                tracing::error!(%error, "spanledger.export.client.failed");
+                return;
+            }
+        };
+        let mut batch = Vec::new();
+        while queue.recv_many(&mut batch, self.config.batch_max.max(1)).await > 0 {
+            if batch.len() < self.config.batch_max && !self.config.linger.is_zero() {
+                let more = self.config.batch_max - batch.len();
+                let filling = async {
+                    let mut more = more;
+                    while more > 0 {
+                        match queue.recv_many(&mut batch, more).await {
+                            0 => return,
+                            count => more -= count,
+                        }
+                    }
+                };
+                // Ending early is the ordinary case: the linger is over.
+                drop(tokio::time::timeout(self.config.linger, filling).await);
+            }
+            self.deliver(&client, std::mem::take(&mut batch)).await;
+        }
+    }
+
+    /// Until the receiver has every record, or has refused it for good.
+    async fn deliver(&self, client: &reqwest::Client, batch: Vec<LogRecord>) {
+        let mut pending = vec![batch];
+        while let Some(mut batch) = pending.pop() {
+            match self.until_answered(client, &batch).await {
+                Answer::Acknowledged => {
+                    self.progress.set_error(None);
+                    self.settle(&self.progress.acknowledged, batch.len());
+                }
+                Answer::TooLarge if batch.len() > 1 => {
+                    let rest = batch.split_off(batch.len() / 2);
+                    pending.push(rest);
+                    pending.push(batch);
+                }
+                Answer::TooLarge => self.lose("one record is larger than the receiver takes", batch.len()),
+                Answer::Refused { reason } | Answer::TryAgain { reason, .. } => {
+                    self.lose(&reason, batch.len());
+                }
+            }
+        }
+    }
+
+    async fn until_answered(&self, client: &reqwest::Client, batch: &[LogRecord]) -> Answer {
+        let message =
+            record::request(batch.to_vec(), &self.config.resource, env!("CARGO_PKG_VERSION")).to_protobuf();
+        let mut backoff = self.config.backoff;
+        loop {
+            match self.post(client, message.clone()).await {
+                Answer::TryAgain { after, reason } => {
+                    tracing::debug!(%reason, "spanledger.export.retry");
+                    self.progress.set_error(Some(reason));
+                    tokio::time::sleep(after.unwrap_or(backoff)).await;
+                    backoff = (backoff * 2).min(self.config.backoff_max);
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn post(&self, client: &reqwest::Client, message: Vec<u8>) -> Answer {
+        let url = self.config.url.as_deref().unwrap_or_default();
+        let mut request =
+            client.post(url).header(header::CONTENT_TYPE, "application/x-protobuf").body(message);
+        for (name, value) in &self.config.headers {
+            request = request.header(name, value);
+        }
+        let response = match request.send().await {
+            Ok(response) => response,
+            // A URL that is none never becomes one.
+            Err(error) if error.is_builder() => return Answer::Refused { reason: chain(&error) },
+            Err(error) => return Answer::TryAgain { after: None, reason: chain(&error.without_url()) },
+        };
+        let status = response.status();
+        let after = response
+            .headers()
+            .get(header::RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.parse().ok())
+            .map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_MAX));
+        match status {
+            StatusCode::OK => Answer::Acknowledged,
+            StatusCode::PAYLOAD_TOO_LARGE => Answer::TooLarge,
+            // OTLP says that 500 is not retried, but a record of money is worth another request: a
+            // repetition is harmless to the receiver.
+            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                Answer::TryAgain { after, reason: format!("the receiver answered {status}") }
+            }
+            status => Answer::Refused { reason: format!("the receiver answered {status}") },
+        }
+    }
+
+    fn lose(&self, reason: &str, count: usize) {
+        tracing::error!(reason, count, "spanledger.export.refused");
+        self.progress.set_error(Some(reason.to_owned()));
+        self.settle(&self.progress.lost, count);
+    }
+
+    fn settle(&self, counter: &std::sync::atomic::AtomicU64, count: usize) {
+        counter.fetch_add(u64::try_from(count).unwrap_or_default(), Ordering::AcqRel);
+        self.settled.send_replace(self.progress.settled());
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

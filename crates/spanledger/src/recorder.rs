@@ -1,0 +1,63 @@
+//! Prices calls and sends their records.
+
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use spanledger_event::{Cost, Observation};
+use spanledger_otlp::{price, record};
+use spanledger_price::PriceBook;
+
+use crate::exporter::{Exporter, ExporterConfig, ExporterStats, FlushError};
+
+static GLOBAL: LazyLock<Recorder> = LazyLock::new(|| Recorder::new(ExporterConfig::from_env()));
+
+/// Prices calls and exports a record of each to the receiver. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    book: &'static PriceBook,
+    exporter: Exporter,
+}
+
+impl Recorder {
+    /// A recorder that exports by `config`.
+    pub fn new(config: ExporterConfig) -> Self {
+        Self { inner: Arc::new(Inner { book: PriceBook::builtin(), exporter: Exporter::start(config) }) }
+    }
+
+    /// The process's recorder, configured by environment variables at its first use.
+    pub fn global() -> &'static Self {
+        &GLOBAL
+    }
+
+    /// Waits until the receiver has acknowledged every call that ended before.
+    ///
+    /// Call it before the process ends: records that are still queued then are lost.
+    pub async fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
+        self.inner.exporter.flush(timeout).await
+    }
+
+    /// What became of the records so far.
+    pub fn stats(&self) -> ExporterStats {
+        self.inner.exporter.stats()
+    }
+
+    pub(crate) fn price(&self, observation: &Observation) -> Cost {
+        price(self.inner.book, observation)
+    }
+
+    pub(crate) fn record(&self, observation: &Observation) {
+        self.inner.exporter.send(record::record(observation));
+    }
+}
+
+/// [`Recorder::flush`] of the process's recorder.
+pub async fn flush(timeout: Duration) -> Result<(), FlushError> {
+    Recorder::global().flush(timeout).await
+}

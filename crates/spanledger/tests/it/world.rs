@@ -1,0 +1,90 @@
+//! Everything that a call passes, in one process.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use async_openai::{
+    Client,
+    config::OpenAIConfig,
+    types::chat::{
+        ChatCompletionRequestUserMessageArgs, CreateChatCompletionRequest, CreateChatCompletionRequestArgs,
+    },
+};
+use spanledger::{Attribution, ExporterConfig, Recorder};
+use spanledger_event::CostEvent;
+use spanledger_ledger::Ledger;
+use spanledger_otlp::Reader;
+use spanledger_price::PriceBook;
+use spanledger_receiver::{Limits, Pipeline, Receiver};
+use spanledger_testkit::Provider;
+
+pub(crate) struct World {
+    pub(crate) provider: Provider,
+    pub(crate) ledger: Ledger,
+    pub(crate) recorder: Recorder,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(folder.path().join("spanledger.db")).unwrap();
+        let pipeline = Pipeline::new(ledger.clone(), PriceBook::builtin(), Reader::default());
+        let any = (Ipv4Addr::LOCALHOST, 0).into();
+        let receiver = Receiver::bind(any, any, Limits::default(), pipeline).await.unwrap();
+        let mut export =
+            ExporterConfig::to(&format!("http://{}", receiver.http_addr().unwrap())).service_name("api");
+        export.linger = Duration::from_millis(5);
+        tokio::spawn(receiver.serve(std::future::pending()));
+        Self {
+            provider: Provider::builder().seed(7).start().await.unwrap(),
+            ledger,
+            recorder: Recorder::new(export),
+            _folder: folder,
+        }
+    }
+
+    pub(crate) fn config(&self) -> OpenAIConfig {
+        OpenAIConfig::new().with_api_base(self.provider.base_url()).with_api_key("test")
+    }
+
+    pub(crate) fn client(&self) -> Client<OpenAIConfig> {
+        spanledger::instrument(self.config()).recorder(self.recorder.clone()).build()
+    }
+
+    /// All events, oldest first, after everything that ended has arrived.
+    pub(crate) async fn events(&self) -> Vec<CostEvent> {
+        self.recorder.flush(Duration::from_secs(20)).await.unwrap();
+        let mut events: Vec<CostEvent> = self
+            .ledger
+            .reader()
+            .unwrap()
+            .changes_after(0, usize::MAX)
+            .unwrap()
+            .into_iter()
+            .map(|change| change.event)
+            .collect();
+        events.sort_by_key(|event| event.timestamp);
+        events
+    }
+
+    pub(crate) async fn event(&self) -> CostEvent {
+        let mut events = self.events().await;
+        assert_eq!(events.len(), 1, "{events:#?}");
+        events.remove(0)
+    }
+}
+
+pub(crate) fn attribution(feature: &str) -> Attribution {
+    Attribution::builder()
+        .feature(feature)
+        .route("/search")
+        .customer_id("acme")
+        .environment("test")
+        .build()
+        .unwrap()
+}
+
+pub(crate) fn chat(text: &str) -> CreateChatCompletionRequest {
+    let message = ChatCompletionRequestUserMessageArgs::default().content(text).build().unwrap();
+    CreateChatCompletionRequestArgs::default().model("gpt-5.5").messages([message.into()]).build().unwrap()
+}
