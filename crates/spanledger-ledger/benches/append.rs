@@ -1,5 +1,5 @@
 //! Events a second into the ledger, each commit synced to disk.
-#![expect(missing_docs, reason = "a benchmark")]
+#![expect(clippy::unwrap_used, reason = "a benchmark may stop")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

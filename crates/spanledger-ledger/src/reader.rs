@@ -65,6 +65,15 @@ impl Reader {
         Ok(changes)
     }
 
+    /// The cursor after which the latest `count` changed events stand.
+    pub fn nth_change_from_end(&self, count: i64) -> Result<i64, LedgerError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT coalesce(min(change_seq) - 1, (SELECT coalesce(max(change_seq), 0) FROM event))
+             FROM (SELECT change_seq FROM event ORDER BY change_seq DESC LIMIT ?)",
+        )?;
+        Ok(statement.query_row([count], |row| row.get(0))?)
+    }
+
     /// One event.
     pub fn event(&self, id: &EventId) -> Result<Option<CostEvent>, LedgerError> {
         let mut statement = self.connection.prepare_cached(&SELECT_EVENT)?;

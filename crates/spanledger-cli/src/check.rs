@@ -1,0 +1,106 @@
+//! `spanledger check`.
+
+use std::{net::SocketAddr, process::ExitCode};
+
+use spanledger_ledger::{Ledger, LedgerError, Reader};
+use spanledger_price::PriceBook;
+use spanledger_receiver::Destination;
+use tokio::net::TcpListener;
+
+use crate::{args::CheckArguments, config::Config, terminal};
+
+/// What was checked and what came of it.
+struct Findings {
+    text: String,
+    failed: usize,
+}
+
+impl Findings {
+    fn add(&mut self, what: &str, result: Result<String, String>) {
+        let (mark, words) = match result {
+            Ok(words) => ("ok    ", words),
+            Err(words) => {
+                self.failed += 1;
+                ("FAILED", words)
+            }
+        };
+        self.text.push_str(&format!("{mark}  {what:<14} {words}\n"));
+    }
+}
+
+pub(crate) async fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
+    let config = Config::load(&arguments.serve)?;
+    let mut findings = Findings { text: String::new(), failed: 0 };
+    findings.add(
+        "configuration",
+        Ok(match &arguments.serve.config {
+            Some(path) => path.display().to_string(),
+            None => "no file; defaults, environment and command line".to_owned(),
+        }),
+    );
+    let book = PriceBook::builtin();
+    let models: usize = book.providers().iter().map(|provider| provider.models().len()).sum();
+    findings.add("price book", Ok(format!("{}, {models} models", book.version())));
+    findings.add("ledger", ledger(&config));
+    findings.add("OTLP/gRPC", port(config.grpc_addr, "grpc-addr").await);
+    findings.add("OTLP/HTTP", port(config.http_addr, "http-addr").await);
+    if let Some(address) = &config.forward_traces {
+        let destination =
+            Destination::new(address).map(|_| address.clone()).map_err(|error| error.to_string());
+        findings.add("destination", destination);
+    }
+    terminal::data(&findings.text)?;
+    Ok(if findings.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn ledger(config: &Config) -> Result<String, String> {
+    let path = config.ledger.display();
+    if !config.ledger.exists() {
+        // Tried where it will be made, and taken away again.
+        let probe = config.ledger.with_extension("check");
+        let tried = Ledger::open(&probe).map(drop).map_err(|error| chain(&error));
+        for suffix in ["", ".lock", "-wal", "-shm"] {
+            let mut name = probe.clone().into_os_string();
+            name.push(suffix);
+            // What was not made needs no removing.
+            drop(std::fs::remove_file(name));
+        }
+        return tried.map(|()| format!("{path} will be made by `serve`"));
+    }
+    let read = || -> Result<String, LedgerError> {
+        let reader = Reader::open(&config.ledger)?;
+        let broken = reader.integrity()?;
+        if let Some(first) = broken.first() {
+            return Ok(format!("{path} is damaged: {first}"));
+        }
+        let summary = reader.summary()?;
+        Ok(format!(
+            "{path}: {} events ({} quarantined, {} void) from {} observations",
+            summary.events, summary.quarantined, summary.void, summary.observations
+        ))
+    };
+    match read() {
+        Ok(words) if words.contains(" is damaged: ") => Err(words),
+        Ok(words) => Ok(words),
+        Err(error) => Err(chain(&error)),
+    }
+}
+
+async fn port(address: SocketAddr, flag: &str) -> Result<String, String> {
+    match TcpListener::bind(address).await {
+        Ok(_) => Ok(format!("{address} is free")),
+        Err(error) => Err(format!(
+            "{address} cannot be listened on ({error}): is `spanledger serve` running already? else choose another with --{flag}"
+        )),
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,157 @@
+//! The configuration of `serve`: file, environment, command line.
+
+use std::{fs, net::SocketAddr, path::PathBuf};
+
+use anyhow::Context as _;
+use serde::Deserialize;
+use spanledger_otlp::AttributionKeys;
+use spanledger_receiver::Limits;
+
+use crate::args::{ServeArguments, SinkName};
+
+/// What a file may say. Every key is optional.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    ledger: Option<PathBuf>,
+    sinks: Vec<SinkName>,
+    receiver: ReceiverSection,
+    attribution: AttributionSection,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ReceiverSection {
+    grpc_addr: Option<SocketAddr>,
+    http_addr: Option<SocketAddr>,
+    forward_traces: Option<String>,
+    body_bytes_max: Option<usize>,
+    in_flight_bytes_max: Option<usize>,
+    connections_max: Option<usize>,
+}
+
+/// Keys to read before the default ones.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct AttributionSection {
+    feature: Vec<String>,
+    route: Vec<String>,
+    customer_id: Vec<String>,
+    environment: Vec<String>,
+    request_id: Vec<String>,
+    batch_job_id: Vec<String>,
+    user: Vec<String>,
+}
+
+/// What is in force.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) ledger: PathBuf,
+    pub(crate) grpc_addr: SocketAddr,
+    pub(crate) http_addr: SocketAddr,
+    pub(crate) forward_traces: Option<String>,
+    pub(crate) sinks: Vec<SinkName>,
+    pub(crate) limits: Limits,
+    pub(crate) keys: AttributionKeys,
+}
+
+impl Config {
+    pub(crate) fn load(arguments: &ServeArguments) -> anyhow::Result<Self> {
+        let file = match &arguments.config {
+            None => File::default(),
+            Some(path) => {
+                let text = fs::read_to_string(path)
+                    .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+                toml::from_str(&text)
+                    .with_context(|| format!("the configuration {} is not valid", path.display()))?
+            }
+        };
+        let mut limits = Limits::default();
+        let section = file.receiver;
+        limits.body_bytes_max = section.body_bytes_max.unwrap_or(limits.body_bytes_max);
+        limits.in_flight_bytes_max = section.in_flight_bytes_max.unwrap_or(limits.in_flight_bytes_max);
+        limits.connections_max = section.connections_max.unwrap_or(limits.connections_max);
+        anyhow::ensure!(
+            limits.body_bytes_max <= limits.in_flight_bytes_max,
+            "receiver.body_bytes_max is larger than receiver.in_flight_bytes_max: such a message could never be taken"
+        );
+        let mut sinks = if arguments.sinks.is_empty() { file.sinks } else { arguments.sinks.clone() };
+        sinks.dedup();
+        Ok(Self {
+            ledger: arguments.ledger.clone().or(file.ledger).unwrap_or_else(|| "spanledger.db".into()),
+            grpc_addr: arguments.grpc_addr.or(section.grpc_addr).unwrap_or(([127, 0, 0, 1], 4317).into()),
+            http_addr: arguments.http_addr.or(section.http_addr).unwrap_or(([127, 0, 0, 1], 4318).into()),
+            forward_traces: arguments.forward_traces.clone().or(section.forward_traces),
+            sinks,
+            limits,
+            keys: file.attribution.before_defaults(),
+        })
+    }
+}
+
+impl AttributionSection {
+    fn before_defaults(self) -> AttributionKeys {
+        let mut keys = AttributionKeys::default();
+        for (own, default) in [
+            (self.feature, &mut keys.feature),
+            (self.route, &mut keys.route),
+            (self.customer_id, &mut keys.customer_id),
+            (self.environment, &mut keys.environment),
+            (self.request_id, &mut keys.request_id),
+            (self.batch_job_id, &mut keys.batch_job_id),
+            (self.user, &mut keys.user),
+        ] {
+            default.splice(0..0, own);
+        }
+        keys
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Arguments, Command};
+
+    fn load(text: &str, arguments: &[&str]) -> anyhow::Result<Config> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("spanledger.toml");
+        fs::write(&path, text)?;
+        let mut all = vec!["spanledger", "serve", "--config", path.to_str().unwrap()];
+        all.extend(arguments);
+        let Command::Serve(arguments) = Arguments::parse_from(all).command else { panic!("serve was given") };
+        Config::load(&arguments)
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_file() {
+        let text = r#"
+            ledger = "file.db"
+            sinks = ["stdout"]
+            [receiver]
+            grpc_addr = "127.0.0.1:1"
+            body_bytes_max = 1000
+            [attribution]
+            customer_id = ["account.id"]
+        "#;
+        let config = load(text, &["--ledger", "line.db"]).unwrap();
+        assert_eq!((config.ledger.to_str(), config.grpc_addr.port()), (Some("line.db"), 1));
+        assert_eq!((config.sinks.as_slice(), config.limits.body_bytes_max), (&[SinkName::Stdout][..], 1_000));
+        assert_eq!(config.keys.customer_id[0], "account.id");
+        assert_eq!(config.keys.customer_id[1], "spanledger.customer_id");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, word) in [
+            ("ledgre = 'x'", "ledgre"),
+            ("sinks = ['kafak']", "kafak"),
+            ("[receiver]\ngrpc_addr = 'nowhere'", "grpc_addr"),
+            ("[receiver]\nin_flight_bytes_max = 5", "in_flight_bytes_max"),
+        ] {
+            let error = format!("{:#}", load(text, &[]).unwrap_err());
+            assert!(error.contains(word), "{word}: {error}");
+        }
+    }
+}

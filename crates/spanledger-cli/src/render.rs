@@ -1,0 +1,287 @@
+//! Reports and events for people and programs.
+
+use comfy_table::{Attribute, Cell, CellAlignment, Table, presets};
+use serde::Serialize;
+use spanledger_event::{CostEvent, EventState, Usd};
+use spanledger_ledger::{Report, Totals};
+
+use crate::args::{By, ReportFormat};
+
+impl By {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Feature => "feature",
+            Self::Route => "route",
+            Self::Customer => "customer",
+            Self::Model => "model",
+            Self::Day => "day",
+        }
+    }
+}
+
+/// What stands in the place of a name that is not known.
+fn group_name(by: By, name: Option<&str>) -> String {
+    match name {
+        Some(name) => name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect(),
+        None => format!("(no {})", by.name()),
+    }
+}
+
+pub(crate) fn report(report: &Report, by: By, format: ReportFormat) -> anyhow::Result<String> {
+    match format {
+        ReportFormat::Table => Ok(table(report, by)),
+        ReportFormat::Json => json(report, by),
+        ReportFormat::Csv => csv(report, by),
+    }
+}
+
+/// Dollars for people: six places, rounded half to even; `≥` where not everything is known.
+pub(crate) fn dollars(amount: Usd, is_lower_bound: bool) -> String {
+    let rounded = amount.to_decimal().map(|amount| amount.round_dp(6));
+    let text = rounded.map_or_else(|| amount.to_string(), |amount| format!("{amount:.6}"));
+    if is_lower_bound { format!("≥ {text}") } else { text }
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if number < 0 { format!("-{text}") } else { text }
+}
+
+/// A share in percent, to one place, in integers.
+fn percent(part: i128, whole: i128) -> String {
+    if whole <= 0 {
+        return "–".to_owned();
+    }
+    let permille = (part * 1_000 + whole / 2) / whole;
+    format!("{}.{} %", permille / 10, permille % 10)
+}
+
+fn table(report: &Report, by: By) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    let titles = [
+        by.name(),
+        "requests",
+        "failed",
+        "retried",
+        "unpriced",
+        "input",
+        "cached",
+        "output",
+        "spend USD",
+        "share",
+    ];
+    table.set_header(titles.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let whole = report.total.billed.picos();
+    for row in &report.rows {
+        table.add_row(cells(group_name(by, row.name.as_deref()), &row.totals, whole));
+    }
+    let total = cells("total".to_owned(), &report.total, whole);
+    table.add_row(total.map(|text| Cell::new(text).add_attribute(Attribute::Bold)));
+    format!("{table}\n")
+}
+
+fn cells(name: String, totals: &Totals, whole: i128) -> [String; 10] {
+    // A zero draws the eye where there is nothing to see.
+    let count = |number: i64| if number == 0 { "–".to_owned() } else { grouped(number) };
+    [
+        name,
+        grouped(totals.requests),
+        count(totals.failed),
+        count(totals.retried),
+        count(totals.unpriced),
+        grouped(totals.prompt_tokens),
+        percent(totals.cached_tokens.into(), totals.prompt_tokens.into()),
+        grouped(totals.completion_tokens + totals.reasoning_tokens),
+        dollars(totals.billed, totals.unpriced > 0),
+        percent(totals.billed.picos(), whole),
+    ]
+}
+
+#[derive(Serialize)]
+struct JsonReport<'a> {
+    by: &'static str,
+    rows: Vec<JsonRow<'a>>,
+    total: JsonRow<'a>,
+}
+
+#[derive(Serialize)]
+struct JsonRow<'a> {
+    name: Option<&'a str>,
+    requests: i64,
+    attempts: i64,
+    failed: i64,
+    retried: i64,
+    unpriced: i64,
+    prompt_tokens: i64,
+    cached_tokens: i64,
+    completion_tokens: i64,
+    reasoning_tokens: i64,
+    billed_usd: Usd,
+    retry_cost_usd: Usd,
+}
+
+impl<'a> JsonRow<'a> {
+    fn new(name: Option<&'a str>, totals: &Totals) -> Self {
+        Self {
+            name,
+            requests: totals.requests,
+            attempts: totals.attempts,
+            failed: totals.failed,
+            retried: totals.retried,
+            unpriced: totals.unpriced,
+            prompt_tokens: totals.prompt_tokens,
+            cached_tokens: totals.cached_tokens,
+            completion_tokens: totals.completion_tokens,
+            reasoning_tokens: totals.reasoning_tokens,
+            billed_usd: totals.billed,
+            retry_cost_usd: totals.retry,
+        }
+    }
+}
+
+fn json(report: &Report, by: By) -> anyhow::Result<String> {
+    let rows = report.rows.iter().map(|row| JsonRow::new(row.name.as_deref(), &row.totals)).collect();
+    let whole = JsonReport { by: by.name(), rows, total: JsonRow::new(None, &report.total) };
+    Ok(format!("{}\n", serde_json::to_string_pretty(&whole)?))
+}
+
+fn csv(report: &Report, by: By) -> anyhow::Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record([
+        by.name(),
+        "requests",
+        "attempts",
+        "failed",
+        "retried",
+        "unpriced",
+        "prompt_tokens",
+        "cached_tokens",
+        "completion_tokens",
+        "reasoning_tokens",
+        "billed_usd",
+        "retry_cost_usd",
+    ])?;
+    for row in &report.rows {
+        let t = &row.totals;
+        let counts = [
+            t.requests,
+            t.attempts,
+            t.failed,
+            t.retried,
+            t.unpriced,
+            t.prompt_tokens,
+            t.cached_tokens,
+            t.completion_tokens,
+            t.reasoning_tokens,
+        ];
+        let mut record = vec![row.name.clone().unwrap_or_default()];
+        record.extend(counts.map(|count| count.to_string()));
+        record.extend([t.billed.to_string(), t.retry.to_string()]);
+        writer.write_record(record)?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
+/// One event on one line.
+pub(crate) fn line(event: &CostEvent) -> String {
+    let or = |text: Option<&str>, fallback: &str| group_text(text.unwrap_or(fallback));
+    let cost = match (event.state, event.billed_usd.or(event.cost_usd)) {
+        (EventState::Void, _) => "void".to_owned(),
+        (_, Some(amount)) => dollars(amount, event.billed_usd.is_none()),
+        (_, None) => format!("unpriced ({})", or(event.cost_reason.as_deref(), "no reason")),
+    };
+    let mut line = format!(
+        "{}  {:<14} {:<16} {:<12} {:<18} {:>8} in {:>7} out  {cost}",
+        event.timestamp,
+        or(event.feature.as_deref(), "(no feature)"),
+        or(event.route.as_deref(), "(no route)"),
+        or(event.customer_id.as_deref(), "(no customer)"),
+        or(event.model.as_deref(), "(no model)"),
+        grouped(event.prompt_tokens.unwrap_or_default()),
+        grouped(event.completion_tokens.unwrap_or_default() + event.reasoning_tokens.unwrap_or_default()),
+    );
+    if let Some(error) = &event.error_code {
+        line.push_str(&format!("  failed: {}", group_text(error)));
+    }
+    if event.attempts > 1 {
+        line.push_str(&format!("  {} attempts", event.attempts));
+    }
+    line
+}
+
+fn group_text(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use spanledger_ledger::ReportRow;
+
+    use super::*;
+
+    fn sample() -> Report {
+        let row = |name: Option<&str>, billed: i128, unpriced| ReportRow {
+            name: name.map(str::to_owned),
+            totals: Totals {
+                requests: 1_234,
+                attempts: 1_300,
+                retried: 2,
+                unpriced,
+                prompt_tokens: 1_000_000,
+                cached_tokens: 250_000,
+                completion_tokens: 20_000,
+                reasoning_tokens: 5_000,
+                billed: Usd::from_picos(billed),
+                ..Totals::default()
+            },
+        };
+        let rows = vec![row(Some("search, \"fast\""), 12_500_000_000_001, 0), row(None, 1_000_000, 3)];
+        let total = Totals {
+            requests: 2_468,
+            billed: Usd::from_picos(12_500_001_000_001),
+            unpriced: 3,
+            ..Totals::default()
+        };
+        Report { rows, total }
+    }
+
+    #[test]
+    fn a_table_is_for_people() {
+        expect![[r#""#]].assert_eq(&table(&sample(), By::Feature));
+    }
+
+    #[test]
+    fn csv_and_json_are_exact() {
+        expect![[r#""#]].assert_eq(&csv(&sample(), By::Feature).unwrap());
+        let json = json(&sample(), By::Feature).unwrap();
+        assert!(json.contains("\"billed_usd\": 12.500000000001"), "{json}");
+        assert!(json.contains("\"name\": null"), "{json}");
+    }
+
+    #[test]
+    fn amounts_and_shares() {
+        assert_eq!(dollars(Usd::from_picos(1_500_000), false), "0.000002");
+        assert_eq!(dollars(Usd::from_picos(2_500_000_000_000), true), "≥ 2.500000");
+        assert_eq!(
+            (grouped(-1_234_567), grouped(999), grouped(1_000)),
+            ("-1,234,567".into(), "999".into(), "1,000".into())
+        );
+        assert_eq!(
+            (percent(1, 3), percent(0, 0), percent(2, 3)),
+            ("33.3 %".into(), "–".into(), "66.7 %".into())
+        );
+    }
+}
