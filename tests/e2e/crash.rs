@@ -1,1 +1,144 @@
-//! x
+//! `kill -9`: what was acknowledged is there, once.
+
+use std::collections::BTreeMap;
+
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest,
+    common::v1::{AnyValue, KeyValue, any_value::Value},
+    trace::v1::{ResourceSpans, ScopeSpans, Span},
+};
+use prost::Message as _;
+use spanledger_event::keys;
+
+use crate::support::{Serve, events};
+
+fn text(key: &str, value: &str) -> KeyValue {
+    attribute(key, Value::StringValue(value.to_owned()))
+}
+
+fn attribute(key: &str, value: Value) -> KeyValue {
+    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+}
+
+/// An export request with one call of so many input tokens, known by its number.
+pub(crate) fn request(number: u64, tokens: i64) -> Vec<u8> {
+    let mut trace_id = vec![1; 8];
+    trace_id.extend_from_slice(&number.to_be_bytes());
+    let span = Span {
+        trace_id,
+        span_id: (number + 1).to_be_bytes().to_vec(),
+        name: "chat gpt-5.5".to_owned(),
+        kind: 3,
+        start_time_unix_nano: 1_795_255_200_000_000_000 + number,
+        end_time_unix_nano: 1_795_255_201_000_000_000 + number,
+        attributes: vec![
+            text(keys::OPERATION_NAME, "chat"),
+            text(keys::PROVIDER_NAME, "openai"),
+            text(keys::REQUEST_MODEL, "gpt-5.5"),
+            text(keys::FEATURE, "search"),
+            text(keys::ROUTE, "/search"),
+            text(keys::CUSTOMER_ID, "acme"),
+            text(keys::ENVIRONMENT, "test"),
+            text(keys::RESPONSE_ID, &format!("chatcmpl-{number}")),
+            attribute(keys::INPUT_TOKENS, Value::IntValue(tokens)),
+            attribute(keys::OUTPUT_TOKENS, Value::IntValue(0)),
+        ],
+        ..Span::default()
+    };
+    let scope_spans = vec![ScopeSpans { spans: vec![span], ..ScopeSpans::default() }];
+    ExportTraceServiceRequest {
+        resource_spans: vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }],
+    }
+    .encode_to_vec()
+}
+
+pub(crate) async fn post(client: &reqwest::Client, url: &str, body: Vec<u8>) -> Result<u16, reqwest::Error> {
+    let request =
+        client.post(format!("{url}/v1/traces")).header("content-type", "application/x-protobuf").body(body);
+    Ok(request.send().await?.status().as_u16())
+}
+
+/// The process is killed right after each acknowledgement, and while other requests are under way;
+/// unanswered ones are sent again to the next process, as a client does. In the end every call is
+/// one event.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_survives_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = folder.path().join("spanledger.db");
+    let mut acknowledged: BTreeMap<u64, i64> = BTreeMap::new();
+    let mut pending: BTreeMap<u64, i64> = BTreeMap::new();
+    let mut next = 0;
+    for _ in 0..12 {
+        let serve = Serve::start(&ledger, &[]);
+        // A client of its own: a connection of the last process must not be tried again.
+        let client = reqwest::Client::new();
+        for _ in 0..8 {
+            pending.insert(next, i64::try_from(next).unwrap() + 1);
+            next += 1;
+        }
+        let (send, mut answers) = tokio::sync::mpsc::unbounded_channel();
+        for (&number, &tokens) in &pending {
+            let (client, url, send) = (client.clone(), serve.http_url(), send.clone());
+            tokio::spawn(async move {
+                if let Ok(200) = post(&client, &url, request(number, tokens)).await {
+                    send.send(number).unwrap_or_default();
+                }
+            });
+        }
+        drop(send);
+        // The first answer is the signal to kill; answers that still arrive were given before.
+        let first = answers.recv().await.unwrap();
+        serve.kill();
+        let mut answered = vec![first];
+        while let Some(number) = answers.recv().await {
+            answered.push(number);
+        }
+        for number in answered {
+            acknowledged.insert(number, pending.remove(&number).unwrap());
+        }
+        let stored = events(&ledger);
+        for (number, tokens) in &acknowledged {
+            let id = format!("chatcmpl-{number}");
+            let found: Vec<_> = stored.iter().filter(|e| e.response_id.as_deref() == Some(&id)).collect();
+            assert_eq!(found.len(), 1, "call {number} was acknowledged");
+            assert_eq!(found[0].prompt_tokens, Some(*tokens));
+        }
+    }
+    assert!(!acknowledged.is_empty());
+
+    // Everything once more, acknowledged or not: nothing is counted twice.
+    let serve = Serve::start(&ledger, &[]);
+    let client = reqwest::Client::new();
+    for number in 0..next {
+        let tokens = i64::try_from(number).unwrap() + 1;
+        assert_eq!(post(&client, &serve.http_url(), request(number, tokens)).await.unwrap(), 200);
+    }
+    let stored = serve.events();
+    assert_eq!(stored.len(), usize::try_from(next).unwrap());
+    let tokens: i64 = stored.iter().filter_map(|event| event.prompt_tokens).sum();
+    assert_eq!(tokens, i64::try_from(next * (next + 1) / 2).unwrap());
+    // 5 dollars a million.
+    let billed: spanledger_event::Usd = stored.iter().filter_map(|event| event.billed_usd).sum();
+    assert_eq!(billed.picos(), i128::from(tokens) * 5_000_000);
+}
+
+/// Standard output carries one JSON object an event and nothing else, and a restart goes on where
+/// the last process stopped.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_stdout_sink_says_each_event_once_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = folder.path().join("spanledger.db");
+    let client = reqwest::Client::new();
+    let mut lines = String::new();
+    for round in 0..2 {
+        let serve = Serve::start(&ledger, &["--sink", "stdout"]);
+        for number in round * 10..round * 10 + 10 {
+            assert_eq!(post(&client, &serve.http_url(), request(number, 5)).await.unwrap(), 200);
+        }
+        lines.push_str(&serve.stop());
+    }
+    let events: Vec<spanledger_event::CostEvent> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.len(), 20);
+    assert_eq!(events, crate::support::events(&ledger));
+}

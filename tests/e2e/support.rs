@@ -50,7 +50,14 @@ pub(crate) struct Serve {
 impl Serve {
     pub(crate) fn start(ledger: &Path, arguments: &[&str]) -> Self {
         let mut child = spanledger()
-            .args(["serve", "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0", "--ledger"])
+            .args(["serve", "--grpc-addr", "127.0.0.1:0"])
+            .args(
+                (!arguments.contains(&"--http-addr"))
+                    .then_some(["--http-addr", "127.0.0.1:0"])
+                    .into_iter()
+                    .flatten(),
+            )
+            .arg("--ledger")
             .arg(ledger)
             .args(arguments)
             .stdin(Stdio::null())
@@ -66,7 +73,7 @@ impl Serve {
                 drop(say.send(line));
             }
         });
-        let mut address = |label: &str| -> SocketAddr {
+        let address = |label: &str| -> SocketAddr {
             let until = Instant::now() + PATIENCE;
             loop {
                 let line = said

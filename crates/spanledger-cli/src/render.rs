@@ -260,12 +260,24 @@ mod tests {
 
     #[test]
     fn a_table_is_for_people() {
-        expect![[r#""#]].assert_eq(&table(&sample(), By::Feature));
+        expect![[r#"
+            ┌────────────────┬──────────┬────────┬─────────┬──────────┬───────────┬────────┬────────┬─────────────┬─────────┐
+            │ feature        ┆ requests ┆ failed ┆ retried ┆ unpriced ┆     input ┆ cached ┆ output ┆   spend USD ┆   share │
+            ╞════════════════╪══════════╪════════╪═════════╪══════════╪═══════════╪════════╪════════╪═════════════╪═════════╡
+            │ search, "fast" ┆    1,234 ┆      – ┆       2 ┆        – ┆ 1,000,000 ┆ 25.0 % ┆ 25,000 ┆   12.500000 ┆ 100.0 % │
+            │ (no feature)   ┆    1,234 ┆      – ┆       2 ┆        3 ┆ 1,000,000 ┆ 25.0 % ┆ 25,000 ┆  ≥ 0.000001 ┆   0.0 % │
+            │ total          ┆    2,468 ┆      – ┆       – ┆        3 ┆         0 ┆      – ┆      0 ┆ ≥ 12.500001 ┆ 100.0 % │
+            └────────────────┴──────────┴────────┴─────────┴──────────┴───────────┴────────┴────────┴─────────────┴─────────┘
+        "#]].assert_eq(&table(&sample(), By::Feature));
     }
 
     #[test]
     fn csv_and_json_are_exact() {
-        expect![[r#""#]].assert_eq(&csv(&sample(), By::Feature).unwrap());
+        expect![[r#"
+            feature,requests,attempts,failed,retried,unpriced,prompt_tokens,cached_tokens,completion_tokens,reasoning_tokens,billed_usd,retry_cost_usd
+            "search, ""fast""",1234,1300,0,2,0,1000000,250000,20000,5000,12.500000000001,0
+            ,1234,1300,0,2,3,1000000,250000,20000,5000,0.000001,0
+        "#]].assert_eq(&csv(&sample(), By::Feature).unwrap());
         let json = json(&sample(), By::Feature).unwrap();
         assert!(json.contains("\"billed_usd\": 12.500000000001"), "{json}");
         assert!(json.contains("\"name\": null"), "{json}");

@@ -43,10 +43,11 @@ pub(crate) fn group_by(by: By) -> GroupBy {
 
 /// A day (UTC), a moment, or a span back from now.
 fn parse(text: &str, now: Moment) -> anyhow::Result<Timestamp> {
-    let moment = if let Ok(day) = text.parse::<Date>() {
-        day.to_zoned(TimeZone::UTC)?.timestamp()
-    } else if let Ok(moment) = text.parse::<Moment>() {
+    // The moment first: a day's parser would take one as well, and forget its time.
+    let moment = if let Ok(moment) = text.parse::<Moment>() {
         moment
+    } else if let Ok(day) = text.parse::<Date>() {
+        day.to_zoned(TimeZone::UTC)?.timestamp()
     } else if let Some(back) = back(text) {
         now.checked_sub(back)?
     } else {

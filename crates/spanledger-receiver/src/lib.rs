@@ -1,1 +1,38 @@
-//! x
+//! The OTLP receiver: gRPC and HTTP, the pipeline from socket to ledger, forwarding, delivery.
+//!
+//! ```text
+//! socket ─▶ limits ─▶ body ─▶ inflate ─▶ OTLP message ─▶ observations ─▶ price ─▶ ledger ─▶ answer
+//!                                            └────────────▶ destination (traces, as they came) ──┘
+//! ```
+//!
+//! * [`Receiver`] binds the OTLP ports and serves them. Both ports take gRPC and HTTP.
+//! * [`Pipeline`] is what a request goes through. It answers success only when every observation
+//!   of the request is committed and synced in the ledger and the destination of traces, where one
+//!   is configured, has accepted them. Until then the answer is one that clients retry:
+//!   `UNAVAILABLE` with a delay of a second, or 503 with `Retry-After`.
+//! * [`deliver`] brings events from the ledger to a sink and moves its cursor.
+//!
+//! Traces are forwarded as they came, byte for byte. Log records are never forwarded: the project's
+//! own records would stand beside their spans at a trace backend.
+//!
+//! # Limits
+//!
+//! Bodies are limited before and after inflating ([`Limits`]); the bytes of all bodies in flight
+//! share a budget, and a request that does not fit is refused before its body is read.
+
+mod answer;
+mod body;
+mod delivery;
+mod forward;
+mod grpc;
+mod http;
+mod pipeline;
+mod server;
+#[cfg(test)]
+mod tests;
+
+pub use answer::Refusal;
+pub use delivery::{DeliveryOptions, deliver};
+pub use forward::{Destination, DestinationError};
+pub use pipeline::{Counters, Pipeline};
+pub use server::{BindError, Limits, Receiver};

@@ -1,0 +1,115 @@
+//! From the ledger to a sink.
+
+use std::time::Duration;
+
+use spanledger_event::CostEvent;
+use spanledger_ledger::{Change, Ledger, LedgerError, Reader};
+use spanledger_sinks::{Batch, Outcome, Sink};
+
+/// How events are delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeliveryOptions {
+    /// Events of one batch.
+    pub batch_max: usize,
+    /// The first wait after an outage; it doubles up to `backoff_max`.
+    pub backoff: Duration,
+    /// The longest wait.
+    pub backoff_max: Duration,
+}
+
+impl Default for DeliveryOptions {
+    fn default() -> Self {
+        Self { batch_max: 1_000, backoff: Duration::from_millis(200), backoff_max: Duration::from_secs(30) }
+    }
+}
+
+/// Brings events to a sink, until `shutdown` is ready and the sink has all that is there.
+///
+/// The cursor moves only after the sink's own acknowledgement. Over an outage the same batch is
+/// tried again, for ever; a batch that is refused is halved until the one event is found that is,
+/// which is logged and passed over.
+pub async fn deliver(
+    ledger: Ledger,
+    mut sink: Box<dyn Sink>,
+    options: DeliveryOptions,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), LedgerError> {
+    let name = sink.name().to_owned();
+    let mut reader = ledger.reader()?;
+    let mut cursor = reader.cursor(&name)?;
+    let mut changes = ledger.changes();
+    let mut shutdown = std::pin::pin!(shutdown);
+    let mut stopping = false;
+    loop {
+        changes.mark_unchanged();
+        let batch;
+        (reader, batch) = next(reader, cursor, options.batch_max).await?;
+        let Some(last) = batch.last().map(|change| change.seq) else {
+            if stopping {
+                return Ok(());
+            }
+            tokio::select! {
+                () = &mut shutdown => stopping = true,
+                woken = changes.changed() => stopping = woken.is_err(),
+            }
+            continue;
+        };
+        let events: Vec<CostEvent> = batch.into_iter().map(|change| change.event).collect();
+        // What was begun is finished, not dropped: a sink may write on when nobody waits for it.
+        let mut sending = std::pin::pin!(send(sink.as_mut(), events.into(), options));
+        if !stopping {
+            tokio::select! {
+                () = &mut sending => {
+                    ledger.advance(&name, last).await?;
+                    cursor = last;
+                    continue;
+                }
+                () = &mut shutdown => stopping = true,
+            }
+        }
+        // A destination that is gone does not hold up the end: the cursor stays.
+        if tokio::time::timeout(options.backoff_max, sending).await.is_err() {
+            return Ok(());
+        }
+        ledger.advance(&name, last).await?;
+        cursor = last;
+    }
+}
+
+/// Reads beside the runtime's own threads; the reader comes back for the next time.
+async fn next(reader: Reader, cursor: i64, limit: usize) -> Result<(Reader, Vec<Change>), LedgerError> {
+    tokio::task::spawn_blocking(move || {
+        let changes = reader.changes_after(cursor, limit)?;
+        Ok((reader, changes))
+    })
+    .await
+    .unwrap_or(Err(LedgerError::Closed))
+}
+
+/// Sends until everything is delivered or refused for good.
+async fn send(sink: &mut dyn Sink, batch: Batch, options: DeliveryOptions) {
+    let mut pending = vec![batch];
+    while let Some(batch) = pending.pop() {
+        let mut backoff = options.backoff;
+        loop {
+            match sink.deliver(batch.clone()).await {
+                Outcome::Delivered => break,
+                Outcome::Retry { reason } => {
+                    tracing::warn!(sink = sink.name(), %reason, "sink.batch.retry");
+                    tokio::time::sleep(backoff).await;
+                    backoff = (backoff * 2).min(options.backoff_max);
+                }
+                Outcome::Reject { reason } => {
+                    if let [event] = &*batch {
+                        tracing::error!(sink = sink.name(), event_id = %event.event_id, %reason, "sink.event.rejected");
+                    } else {
+                        let (first, second) = batch.split_at(batch.len() / 2);
+                        pending.push(second.into());
+                        pending.push(first.into());
+                    }
+                    break;
+                }
+            }
+        }
+    }
+}

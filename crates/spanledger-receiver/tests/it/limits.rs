@@ -1,0 +1,236 @@
+//! Sizes, before and after inflating, and the budget of all bodies in flight.
+
+use bytes::Bytes;
+use spanledger_receiver::Limits;
+use tonic::Code;
+use tonic_types::StatusExt as _;
+
+use crate::support::{
+    Call, Harness, PROTOBUF, TRACE_METHOD, TRACES, bomb, export, frame, gzip, head, message_of,
+};
+
+const LIMIT: usize = 100_000;
+
+fn small() -> Limits {
+    Limits { body_bytes_max: LIMIT, ..Limits::default() }
+}
+
+/// C2, C4, C55, C30, T21, T31: at the limit a message is taken, one byte above it is 413 or
+/// `RESOURCE_EXHAUSTED`, without a hint to try again; whether its length is announced or not, plain
+/// or compressed.
+#[tokio::test]
+async fn the_boundary() {
+    let harness = Harness::with(small(), None).await;
+    for (length, fits) in [(LIMIT - 1, true), (LIMIT, true), (LIMIT + 1, false)] {
+        for row in ["length", "chunked", "gzip", "gRPC", "gRPC gzip", "tonic"] {
+            let call = Call::new();
+            let message = message_of(&call, length);
+            let http = match row {
+                "length" => Some(harness.post(TRACES, &[("content-type", PROTOBUF)], message.clone()).await),
+                "gzip" => {
+                    let headers = [("content-type", PROTOBUF), ("content-encoding", "gzip")];
+                    Some(harness.post(TRACES, &headers, gzip(&message)).await)
+                }
+                "chunked" => {
+                    let mut raw = harness.raw().await;
+                    raw.send(head("Transfer-Encoding: chunked\r\n")).await;
+                    for part in message.chunks(30_000) {
+                        raw.send(format!("{:x}\r\n", part.len())).await;
+                        raw.send(part).await;
+                        raw.send("\r\n").await;
+                    }
+                    raw.send("0\r\n\r\n").await;
+                    raw.answer().await
+                }
+                _ => None,
+            };
+            match (row, http) {
+                (_, Some(answer)) => {
+                    assert_eq!(answer.status, if fits { 200 } else { 413 }, "{row} {length}");
+                    if !fits {
+                        let (code, text) = answer.refusal();
+                        assert_eq!(code, Code::ResourceExhausted as i32, "{row}");
+                        assert!(text.contains("100000"), "it says the limit: {text}");
+                        assert_eq!(answer.header("retry-after"), None, "{row}");
+                    }
+                }
+                ("tonic", None) => {
+                    let answer = export(harness.grpc, TRACE_METHOD, message).await;
+                    let code = answer.map_or_else(|status| status.code(), |_| Code::Ok);
+                    assert_eq!(code, if fits { Code::Ok } else { Code::ResourceExhausted }, "{length}");
+                }
+                (_, None) => {
+                    let encoding = (row == "gRPC gzip").then_some("gzip");
+                    let body = if encoding.is_some() { gzip(&message) } else { message };
+                    let status = harness.h2().await.call(TRACE_METHOD, encoding, &body).await.grpc();
+                    let expected = if fits { Code::Ok } else { Code::ResourceExhausted };
+                    assert_eq!(status.code(), expected, "{row} {length}");
+                    assert!(status.get_details_retry_info().is_none(), "C30 {row}");
+                }
+            }
+            assert_eq!(harness.holds(&call), fits, "{row} {length}");
+        }
+    }
+}
+
+/// C55, C69: a length over the limit is refused before a byte of the body is asked for.
+#[tokio::test]
+async fn refused_by_its_length() {
+    let harness = Harness::with(small(), None).await;
+    for length in ["100001", "18446744073709551615"] {
+        let mut raw = harness.raw().await;
+        raw.send(head(&format!("Content-Length: {length}\r\nExpect: 100-continue\r\n"))).await;
+        assert_eq!(raw.answer().await.unwrap().status, 413, "{length}: and no 100 before it");
+    }
+    let mut raw = harness.raw().await;
+    raw.send(head("Content-Length: 0\r\nExpect: 100-continue\r\n")).await;
+    assert_eq!(raw.answer().await.unwrap().status, 200);
+}
+
+/// C55: a client that writes its whole body before it reads still reads the refusal, and not a
+/// connection that was reset under it, which it would take for a passing fault and try again.
+#[tokio::test]
+async fn refusals_reach_who_is_still_writing() {
+    let harness = Harness::with(small(), None).await;
+    for round in 0..10 {
+        let mut raw = harness.raw().await;
+        raw.send(head(&format!("Content-Length: {}\r\n", 8 << 20))).await;
+        raw.send(vec![0; 8 << 20]).await;
+        let answer = raw.answer().await.unwrap_or_else(|| panic!("{round}: reset before the answer"));
+        assert_eq!(answer.status, 413);
+    }
+}
+
+/// C3: by default 60 MiB are taken, on both transports, and 65 MiB are not, also when they are
+/// 65 KiB of gzip.
+#[tokio::test]
+async fn the_default() {
+    let harness = Harness::start().await;
+    let call = Call::new();
+    let big = Bytes::from(message_of(&call, 60 << 20));
+    assert_eq!(harness.post(TRACES, &[("content-type", PROTOBUF)], big.clone()).await.status, 200);
+    assert!(harness.holds(&call));
+    assert_eq!(export(harness.grpc, TRACE_METHOD, big).await.unwrap(), "");
+    assert_eq!(harness.counters().duplicates(), 1);
+
+    let too_big = vec![0; 65 << 20];
+    assert_eq!(harness.post(TRACES, &[("content-type", PROTOBUF)], too_big.clone()).await.status, 413);
+    let status = export(harness.grpc, TRACE_METHOD, too_big).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    let zipped = bomb(65 << 20);
+    let headers = [("content-type", PROTOBUF), ("content-encoding", "gzip")];
+    assert_eq!(harness.post(TRACES, &headers, zipped.clone()).await.status, 413);
+    let status = harness.h2().await.call(TRACE_METHOD, Some("gzip"), &zipped).await.grpc();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+}
+
+/// T24, T25: a bomb is put down at the limit, whatever it would have become; inflating this one
+/// whole would take 2 GiB.
+#[tokio::test]
+async fn bombs() {
+    let harness = Harness::with(small(), None).await;
+    let zipped = bomb(2 << 30);
+    let harness_limits = Harness::start().await;
+    for harness in [harness, harness_limits] {
+        let status = harness.h2().await.call(TRACE_METHOD, Some("gzip"), &zipped).await.grpc();
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        let headers = [("content-type", PROTOBUF), ("content-encoding", "gzip")];
+        assert_eq!(harness.post(TRACES, &headers, zipped.clone()).await.status, 413);
+    }
+}
+
+/// T26: the members of a gzip body are one message, and share one limit.
+#[tokio::test]
+async fn members() {
+    let harness = Harness::with(small(), None).await;
+    let headers = [("content-type", PROTOBUF), ("content-encoding", "gzip")];
+    let call = Call::new();
+    let message = call.protobuf();
+    let (first, second) = message.split_at(message.len() / 2);
+    let body = [gzip(first), gzip(second)].concat();
+    assert_eq!(harness.post(TRACES, &headers, body).await.status, 200);
+    assert!(harness.holds(&call));
+
+    // Messages in a row are one message (protobuf's rule of merging).
+    let [a, b] = [(); 2].map(|()| Call::new());
+    let body = [gzip(&a.protobuf()), gzip(&b.protobuf())].concat();
+    let answer = harness.h2().await.call(TRACE_METHOD, Some("gzip"), &body).await;
+    answer.expect_grpc_success("two members");
+    assert!(harness.holds(&a) && harness.holds(&b));
+
+    let half = message_of(&Call::new(), LIMIT / 2 + 1);
+    let body = [gzip(&half), gzip(&half)].concat();
+    assert_eq!(harness.post(TRACES, &headers, body).await.status, 413, "each fits, both do not");
+}
+
+/// C32, C35, C64, T18, T30: when the bytes in flight are at their limit, the answer is at once one
+/// that is retried after a second, on both transports; and when they are back, so is the service.
+#[tokio::test]
+async fn the_budget() {
+    let limits = Limits { in_flight_bytes_max: 256 * 1_024, ..Limits::default() };
+    let harness = Harness::with(limits, None).await;
+    let slow = Call::new();
+    let held = message_of(&slow, 240 * 1_024);
+    let mut raw = harness.raw().await;
+    raw.send(head(&format!("Content-Length: {}\r\nExpect: 100-continue\r\n", held.len()))).await;
+    assert_eq!(raw.answer().await.unwrap().status, 100, "its share is taken, its body is awaited");
+
+    let call = Call::new();
+    let message = message_of(&call, 50_000);
+    let answer = harness.post(TRACES, &[("content-type", PROTOBUF)], message.clone()).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
+    assert_eq!(answer.refusal().0, Code::Unavailable as i32);
+    let mut h2 = harness.h2().await;
+    for (encoding, body) in [(None, message.clone()), (Some("gzip"), gzip(&message))] {
+        let status = h2.call(TRACE_METHOD, encoding, &body).await.grpc();
+        assert_eq!(status.code(), Code::Unavailable, "{encoding:?}");
+        let delay = status.get_details_retry_info().unwrap().retry_delay.unwrap();
+        assert_eq!(delay.as_secs(), 1, "{encoding:?}");
+    }
+    assert!(!harness.holds(&call));
+
+    raw.send(held).await;
+    assert_eq!(raw.answer().await.unwrap().status, 200);
+    assert!(harness.holds(&slow));
+    h2.call(TRACE_METHOD, None, &message).await.expect_grpc_success("after it");
+    assert!(harness.holds(&call));
+}
+
+/// What a refused, broken or vanished request held of the budget comes back: a receiver whose
+/// budget is one message takes the next, every time.
+#[tokio::test]
+async fn the_budget_does_not_leak() {
+    let limits = Limits { in_flight_bytes_max: 256 * 1_024, body_bytes_max: LIMIT, ..Limits::default() };
+    let harness = Harness::with(limits, None).await;
+    let mut h2 = harness.h2().await;
+    let headers = [("content-type", PROTOBUF), ("content-encoding", "gzip")];
+    for _ in 0..20 {
+        assert_eq!(harness.post(TRACES, &headers, bomb(1 << 20)).await.status, 413);
+        assert_eq!(harness.post(TRACES, &headers, vec![7; 90_000]).await.status, 400);
+        let status = h2.call(TRACE_METHOD, None, &vec![0xff; 90_000]).await.grpc();
+        assert_eq!(status.code(), Code::InvalidArgument);
+        let mut raw = harness.raw().await;
+        raw.send(head("Content-Length: 90000\r\nExpect: 100-continue\r\n")).await;
+        assert_eq!(raw.answer().await.unwrap().status, 100);
+        drop(raw);
+        // The receiver sees that the client left when it sees it.
+        let body = message_of(&Call::new(), LIMIT);
+        let answered = async {
+            loop {
+                let answer = harness.post(TRACES, &[("content-type", PROTOBUF)], body.clone()).await;
+                match answer.status {
+                    503 => tokio::task::yield_now().await,
+                    status => break status,
+                }
+            }
+        };
+        assert_eq!(crate::support::soon(answered).await, 200);
+    }
+    // A body in many small frames, with no length announced.
+    let call = Call::new();
+    let whole = frame(false, &message_of(&call, LIMIT));
+    let frames = whole.chunks(100).map(Bytes::copy_from_slice).collect();
+    let headers = [("content-type", "application/grpc")];
+    h2.send("POST", TRACE_METHOD, &headers, frames).await.unwrap().expect_grpc_success("small frames");
+    assert!(harness.holds(&call));
+}
