@@ -1,1 +1,387 @@
-//! x
+//! A real OpenTelemetry Collector with the configuration that we ship, in front of the receiver;
+//! another one behind it as the trace backend.
+
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
+    time::{Duration, Instant},
+};
+
+use async_openai::{config::OpenAIConfig, types::chat::CreateChatCompletionRequest};
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_otlp::WithExportConfig as _;
+use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
+use serde_json::{Value, json};
+use spanledger::{Attributed as _, Attribution, ExporterConfig, Recorder};
+use spanledger_event::{CostEvent, EventState};
+use spanledger_testkit::{Provider, Reply, Usage};
+use tracing::{instrument::WithSubscriber as _, subscriber::NoSubscriber};
+use tracing_subscriber::{Registry, layer::SubscriberExt as _};
+
+use crate::{
+    python,
+    support::{PATIENCE, Serve, peer},
+};
+
+/// The configuration that we ship.
+fn shipped() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../collector-config/spanledger.yaml")
+}
+
+/// An address that nobody listens on, below the ports that systems hand out by themselves: so
+/// nothing takes it until it is used.
+fn free_address() -> SocketAddr {
+    const FIRST: u16 = 16_000;
+    const COUNT: u16 = 16_000;
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    // Test programs that run at the same time begin at different places.
+    let begin = u16::try_from(std::process::id() % u32::from(COUNT)).unwrap();
+    loop {
+        let offset = (begin + TAKEN.fetch_add(1, Ordering::Relaxed) % COUNT) % COUNT;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, FIRST + offset));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+}
+
+/// Everything is on this machine.
+fn http_client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+/// A running Collector.
+struct Collector {
+    child: Child,
+    grpc: SocketAddr,
+    http: SocketAddr,
+    /// Where its own metrics are.
+    metrics: String,
+    talk: PathBuf,
+}
+
+impl Collector {
+    /// In front of Spanledger, as a user runs it.
+    fn in_front(otelcol: &Path, folder: &Path, spanledger: SocketAddr, backend: SocketAddr) -> Self {
+        let (grpc, http, metrics) = (free_address(), free_address(), free_address().port());
+        let mut command = python::foreign(otelcol);
+        command
+            .arg("--config")
+            .arg(shipped())
+            .env("COLLECTOR_GRPC_LISTEN", grpc.to_string())
+            .env("COLLECTOR_HTTP_LISTEN", http.to_string())
+            .env("SPANLEDGER_ENDPOINT", spanledger.to_string())
+            .env("TRACE_BACKEND_ENDPOINT", backend.to_string())
+            .env("COLLECTOR_METRICS_PORT", metrics.to_string());
+        let metrics = format!("http://localhost:{metrics}/metrics");
+        Self::start(command, grpc, http, metrics, folder.join("front.log"))
+    }
+
+    /// In a trace backend's place: takes spans and records alike, and writes them to a file.
+    fn as_backend(otelcol: &Path, folder: &Path, file: &Path) -> Self {
+        let (grpc, http) = (free_address(), free_address());
+        let protocols =
+            json!({"grpc": {"endpoint": grpc.to_string()}, "http": {"endpoint": http.to_string()}});
+        let pipeline = json!({"receivers": ["otlp"], "exporters": ["file"]});
+        let config = json!({
+            "receivers": {"otlp": {"protocols": protocols}},
+            "exporters": {"file": {"path": file}},
+            "service": {
+                "pipelines": {"traces": pipeline, "logs": pipeline},
+                "telemetry": {"metrics": {"level": "none"}},
+            },
+        });
+        let path = folder.join("backend.yaml");
+        // JSON is YAML.
+        std::fs::write(&path, config.to_string()).unwrap();
+        let mut command = python::foreign(otelcol);
+        command.arg("--config").arg(path);
+        Self::start(command, grpc, http, String::new(), folder.join("backend.log"))
+    }
+
+    fn start(
+        mut command: Command,
+        grpc: SocketAddr,
+        http: SocketAddr,
+        metrics: String,
+        talk: PathBuf,
+    ) -> Self {
+        let log = File::create(&talk).unwrap();
+        let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let mut this = Self { child, grpc, http, metrics, talk };
+        let until = Instant::now() + PATIENCE;
+        while [grpc, http].iter().any(|address| TcpStream::connect(address).is_err()) {
+            let ended = this.child.try_wait().unwrap();
+            assert!(ended.is_none() && Instant::now() < until, "the Collector: {}", this.talk());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        this
+    }
+
+    fn talk(&self) -> String {
+        std::fs::read_to_string(&self.talk).unwrap()
+    }
+
+    /// What its exporters have sent and seen acknowledged, by its own count: how many `spans` or
+    /// `log_records` by which exporter.
+    async fn sent(&self) -> BTreeSet<(String, String, u64)> {
+        let text = http_client().get(&self.metrics).send().await.unwrap().text().await.unwrap();
+        let row = |line: &str| {
+            let (kind, rest) = line.strip_prefix("otelcol_exporter_sent_")?.split_once('{')?;
+            let exporter = rest.split_once("exporter=\"")?.1.split_once('"')?.0;
+            let count = rest.rsplit_once(' ')?.1.parse().ok()?;
+            Some((kind.to_owned(), exporter.to_owned(), count))
+        };
+        text.lines().filter_map(row).collect()
+    }
+
+    /// Waits until it has sent exactly this, and nothing else.
+    async fn wait_until_sent(&self, rows: &[(&str, &str, usize)]) {
+        let rows = rows.iter().map(|(kind, exporter, count)| {
+            ((*kind).to_owned(), (*exporter).to_owned(), u64::try_from(*count).unwrap())
+        });
+        let rows: BTreeSet<_> = rows.collect();
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let sent = self.sent().await;
+            if sent == rows {
+                return;
+            }
+            assert!(Instant::now() < until, "the Collector sent {sent:?} instead of {rows:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until it has tried to send to Spanledger in vain, spans and records.
+    async fn wait_until_refused(&self) {
+        let refused = |talk: &str, signal: &str| {
+            talk.lines().any(|line| {
+                ["Will retry", "\"otlp_grpc/spanledger\"", signal].iter().all(|part| line.contains(part))
+            })
+        };
+        let until = Instant::now() + PATIENCE;
+        while !["\"traces\"", "\"logs\""].iter().all(|signal| refused(&self.talk(), signal)) {
+            assert!(Instant::now() < until, "the Collector did not try");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// As a service manager ends it: what is in its queues is sent first.
+    fn stop(mut self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success(), "the Collector: {}", self.talk());
+    }
+}
+
+impl Drop for Collector {
+    #[expect(clippy::print_stderr, reason = "a test that failed says why")]
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if std::thread::panicking() {
+            eprintln!("{}:\n{}", self.talk.display(), self.talk());
+        }
+    }
+}
+
+/// What the file exporter wrote: the log records, and of each span its name and its ids.
+#[derive(Default)]
+struct Written {
+    records: Vec<Value>,
+    spans: Vec<(String, String, String)>,
+}
+
+impl Written {
+    fn read(file: &Path) -> Self {
+        let mut this = Self::default();
+        for line in std::fs::read_to_string(file).unwrap().lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let all = |resources: &str, scopes: &str, items: &str| -> Vec<Value> {
+                let lists = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
+                let scopes: Vec<Value> =
+                    lists(&line, resources).iter().flat_map(|resource| lists(resource, scopes)).collect();
+                scopes.iter().flat_map(|scope| lists(scope, items)).collect()
+            };
+            this.records.extend(all("resourceLogs", "scopeLogs", "logRecords"));
+            let text = |span: &Value, key: &str| span[key].as_str().unwrap().to_owned();
+            let spans = all("resourceSpans", "scopeSpans", "spans");
+            this.spans.extend(
+                spans.iter().map(|span| (text(span, "name"), text(span, "traceId"), text(span, "spanId"))),
+            );
+        }
+        this
+    }
+}
+
+/// Sends the backend one log record directly, so that "no record of ours is there" says something:
+/// it does take records, and this one comes after everything else.
+async fn send_control_record(backend: &Collector) {
+    let record = json!({"body": {"stringValue": "control"}});
+    let body = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]});
+    let request = http_client()
+        .post(format!("http://{}/v1/logs", backend.http))
+        .header("content-type", "application/json")
+        .body(body.to_string());
+    assert_eq!(request.send().await.unwrap().status(), 200);
+}
+
+/// What the Rust service's calls cost: the first in a trace, the second without a span. gpt-5.5: input 5, cached input 0.50, output 30 dollars a
+/// million.
+const RUST_COSTS: [&str; 2] = [
+    // 1,000 × 5 = 5,000; 100 × 30 = 3,000; in all 8,000 millionths.
+    "0.008",
+    // 500 × 5 = 2,500; 1,500 × 0.5 = 750; 50 × 30 = 1,500; in all 4,750 millionths.
+    "0.00475",
+];
+
+/// A Rust service with the crate `spanledger` that makes two calls, one of them traced, and sends
+/// its span over gRPC and its records over HTTP to the Collector; answers the ids of the responses.
+async fn run_rust_service(collector: &Collector, provider: &Provider) -> Vec<String> {
+    provider.push(Reply::new().usage(Usage::new(1_000, 100)));
+    provider.push(Reply::new().usage(Usage::new(2_000, 50).cached(1_500)));
+    let exporter = opentelemetry_otlp::SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(format!("http://{}", collector.grpc))
+        .build()
+        .unwrap();
+    let tracer = SdkTracerProvider::builder()
+        .with_batch_exporter(exporter)
+        .with_resource(Resource::builder().with_service_name("search-api").build())
+        .build();
+    let records = ExporterConfig::to(&format!("http://{}", collector.http)).service_name("search-api");
+    let recorder = Recorder::new(records);
+    let config = OpenAIConfig::new().with_api_base(provider.base_url()).with_api_key("test");
+    let client = spanledger::instrument(config)
+        .http_client(http_client())
+        .provider("openai")
+        .recorder(recorder.clone())
+        .build();
+    let attribution = Attribution::builder()
+        .feature("search")
+        .route("/search")
+        .customer_id("acme")
+        .environment("staging")
+        .build()
+        .unwrap();
+    let body = json!({"model": "gpt-5.5", "messages": [{"role": "user", "content": "Hi"}]});
+    let request: CreateChatCompletionRequest = serde_json::from_value(body).unwrap();
+    let subscriber =
+        Registry::default().with(tracing_opentelemetry::layer().with_tracer(tracer.tracer("app")));
+    let call = async || client.chat().attributed(&attribution).create(request.clone()).await.unwrap().id;
+    let with_span = call().with_subscriber(subscriber).await;
+    let without_span = call().with_subscriber(NoSubscriber::new()).await;
+    recorder.flush(PATIENCE).await.unwrap();
+    assert_eq!((recorder.stats().acknowledged, recorder.stats().lost), (2, 0));
+    tokio::task::spawn_blocking(move || tracer.shutdown().unwrap()).await.unwrap();
+    vec![with_span, without_span]
+}
+
+fn check_rust_events(events: &[CostEvent], ids: &[String]) {
+    assert_eq!(events.len(), RUST_COSTS.len(), "{events:#?}");
+    for ((event, id), cost) in events.iter().zip(ids).zip(RUST_COSTS) {
+        assert_eq!(event.response_id.as_ref(), Some(id));
+        assert_eq!(event.billed_usd.unwrap().to_string(), cost);
+        assert_eq!((event.state, event.attempts, event.flags.len()), (EventState::Live, 1, 0));
+        assert_eq!((event.feature.as_deref(), event.customer_id.as_deref()), (Some("search"), Some("acme")));
+        assert!(event.emitter.starts_with("spanledger"), "{event:#?}");
+    }
+    assert!(events[0].span_id.is_some() && events[1].span_id.is_none(), "{events:#?}");
+}
+
+/// The spans of both services: the Python client's own request and calls, one call of the Rust one.
+const SPANS: usize = 1 + python::CALLS + 1;
+
+/// Sorts out whose events these are, and checks them all.
+fn check(events: Vec<CostEvent>, said: &Value, ids: &[String]) {
+    let (of_python, of_rust): (Vec<_>, Vec<_>) =
+        events.into_iter().partition(|event| event.service_name.as_deref() == Some("checkout-api"));
+    python::check(&of_python, said);
+    check_rust_events(&of_rust, ids);
+}
+
+/// What we ship is a configuration that the Collector takes, with every variable left alone.
+#[test]
+fn the_collector_accepts_the_shipped_configuration() {
+    let Some(otelcol) = peer("bin/otelcol") else { return };
+    let output = python::foreign(&otelcol).args(["validate", "--config"]).arg(shipped()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The picture in collector-config/README.md: spans go to Spanledger and to the backend, records to
+/// Spanledger alone, and each call is counted once, also the one that is seen as both.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_collector_fans_out_and_every_call_is_counted_once() {
+    let (Some(python), Some(otelcol)) = (peer("venv/bin/python"), peer("bin/otelcol")) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("backend.jsonl");
+    let serve = Serve::start(&folder.path().join("l.db"), &[]);
+    let backend = Collector::as_backend(&otelcol, folder.path(), &file);
+    let front = Collector::in_front(&otelcol, folder.path(), serve.grpc, backend.grpc);
+
+    let shop = python::provider().await;
+    let said = python::run_client(&python, "grpc", &format!("http://{}", front.grpc), &shop);
+    let search = Provider::builder().seed(12).start().await.unwrap();
+    let ids = run_rust_service(&front, &search).await;
+    python::check_nothing_leaked(&shop, python::CALLS);
+    python::check_nothing_leaked(&search, RUST_COSTS.len());
+
+    serve.wait_for(python::CALLS + RUST_COSTS.len());
+    // Span and record of one call are both among them.
+    front
+        .wait_until_sent(&[
+            ("spans", "otlp_grpc/spanledger", SPANS),
+            ("log_records", "otlp_grpc/spanledger", RUST_COSTS.len()),
+            ("spans", "otlp_grpc/traces", SPANS),
+        ])
+        .await;
+    front.stop();
+    send_control_record(&backend).await;
+    backend.stop();
+    let events = serve.events();
+    check(events.clone(), &said, &ids);
+
+    let written = Written::read(&file);
+    assert_eq!(written.records.len(), 1, "{:#?}", written.records);
+    assert_eq!(written.records[0]["body"]["stringValue"], "control");
+    assert_eq!(written.spans.len(), SPANS, "{:#?}", written.spans);
+    assert!(written.spans.iter().any(|(name, _, _)| name == "POST /checkout"));
+    let spans: BTreeSet<(&str, &str)> =
+        written.spans.iter().map(|(_, trace, span)| (trace.as_str(), span.as_str())).collect();
+    assert_eq!(spans.len(), SPANS, "a span is there twice: {:#?}", written.spans);
+    for event in &events {
+        let ids = event.trace_id.as_deref().zip(event.span_id.as_deref());
+        assert!(ids.is_none_or(|ids| spans.contains(&ids)), "the backend lacks the span of {event:#?}");
+    }
+}
+
+/// Spanledger is away when the calls are made, and the service has ended when it comes: the
+/// Collector has kept everything. The trace backend never comes, and holds nothing up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_collector_keeps_calls_for_a_spanledger_that_is_down() {
+    let (Some(python), Some(otelcol)) = (peer("venv/bin/python"), peer("bin/otelcol")) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    // Either port takes either protocol, and this one can be chosen.
+    let spanledger = free_address();
+    let front = Collector::in_front(&otelcol, folder.path(), spanledger, free_address());
+    let shop = python::provider().await;
+    let said = python::run_client(&python, "http/protobuf", &format!("http://{}", front.http), &shop);
+    let search = Provider::builder().seed(13).start().await.unwrap();
+    let ids = run_rust_service(&front, &search).await;
+    front.wait_until_refused().await;
+
+    let serve = Serve::start(&folder.path().join("l.db"), &["--http-addr", &spanledger.to_string()]);
+    serve.wait_for(python::CALLS + RUST_COSTS.len());
+    front
+        .wait_until_sent(&[
+            ("spans", "otlp_grpc/spanledger", SPANS),
+            ("log_records", "otlp_grpc/spanledger", RUST_COSTS.len()),
+        ])
+        .await;
+    check(serve.events(), &said, &ids);
+}

@@ -1,7 +1,7 @@
 //! Starting and asking the binary.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -13,7 +13,7 @@ use spanledger_event::CostEvent;
 use spanledger_ledger::Reader;
 
 /// Far above what anything here takes; only a hang reaches it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The binary, with no variable of this process that would change it.
 pub(crate) fn spanledger() -> Command {
@@ -159,13 +159,16 @@ pub(crate) fn peers() -> PathBuf {
 
 /// A peer's program, or `None` where it is not installed: said aloud, and a failure where peers are
 /// required.
+#[expect(clippy::explicit_write, reason = "the harness shows what a test prints only when it fails")]
 pub(crate) fn peer(program: &str) -> Option<PathBuf> {
     let path = peers().join(program);
     if path.exists() {
         return Some(path);
     }
-    let words = format!("SKIPPED: {} is not installed; run tests/peers/install.sh", path.display());
+    let test = std::thread::current();
+    let test = test.name().unwrap_or("a test");
+    let words = format!("SKIPPED: {test} needs {program}; run tests/peers/install.sh");
     assert!(std::env::var_os("SPANLEDGER_REQUIRE_PEERS").is_none_or(|value| value != "1"), "{words}");
-    eprintln!("{words}");
+    writeln!(std::io::stderr(), "{words}").unwrap();
     None
 }

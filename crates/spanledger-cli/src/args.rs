@@ -18,20 +18,14 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Receive OTLP and keep the ledger. Needs no configuration.
     Serve(ServeArguments),
-    /// Show spend by feature, route, customer, model or day.
     Report(ReportArguments),
-    /// Show events as they arrive.
     Tail(TailArguments),
-    /// Check configuration, price book, ledger and ports, and say what to do.
     Check(CheckArguments),
-    /// See it work: a stand-in provider, instrumented calls, the receiver, a report. No key, no
-    /// network.
     Demo(DemoArguments),
 }
 
-/// Receive OTLP and keep the ledger.
+/// Receive OTLP and keep the ledger; needs no configuration.
 ///
 /// Listens for OTLP/gRPC and OTLP/HTTP (protobuf and JSON, gzip); both ports take both. A request
 /// is answered with success once every AI call in it is durable in the ledger. Talk goes to
@@ -144,7 +138,7 @@ pub(crate) struct CheckArguments {
     pub(crate) serve: ServeArguments,
 }
 
-/// See it work, on this machine alone.
+/// See it work on this machine alone: no key, no network.
 ///
 /// Starts a stand-in for OpenAI, runs a small service through the real client, layer and exporter
 /// into a real receiver and ledger, and prints the report. It ends by itself.
@@ -183,7 +177,7 @@ mod tests {
     #[test]
     fn the_help_is_pinned() {
         let mut help = String::new();
-        let mut command = Arguments::command().version("0");
+        let mut command = Arguments::command().version("0").term_width(100);
         help.push_str(&command.render_long_help().to_string());
         for sub in command.get_subcommands_mut() {
             help.push_str(&format!("\n──── {} ────\n", sub.get_name()));

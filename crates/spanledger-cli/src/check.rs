@@ -58,7 +58,7 @@ fn ledger(config: &Config) -> Result<String, String> {
     if !config.ledger.exists() {
         // Tried where it will be made, and taken away again.
         let probe = config.ledger.with_extension("check");
-        let tried = Ledger::open(&probe).map(drop).map_err(|error| chain(&error));
+        let tried = Ledger::open(&probe).map(drop).map_err(chain);
         for suffix in ["", ".lock", "-wal", "-shm"] {
             let mut name = probe.clone().into_os_string();
             name.push(suffix);
@@ -82,7 +82,7 @@ fn ledger(config: &Config) -> Result<String, String> {
     match read() {
         Ok(words) if words.contains(" is damaged: ") => Err(words),
         Ok(words) => Ok(words),
-        Err(error) => Err(chain(&error)),
+        Err(error) => Err(chain(error)),
     }
 }
 
@@ -95,12 +95,7 @@ async fn port(address: SocketAddr, flag: &str) -> Result<String, String> {
     }
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
+/// An error with its causes, on one line.
+fn chain(error: impl std::error::Error + Send + Sync + 'static) -> String {
+    format!("{:#}", anyhow::Error::new(error))
 }

@@ -200,8 +200,10 @@ columns! {
     cost_usd: Option<Usd>, "USD", "EffectiveCost";
     /** `priced` or `unpriced`.*/
     cost_state: String, "", "";
-    /** Why it is unpriced.*/
+    /** Why it is unpriced, from a closed list: `unknown_model`, `no_usage`, …*/
     cost_reason: Option<String>, "", "";
+    /** The same in words: which model, which tier, what is contradictory.*/
+    cost_detail: Option<String>, "", "";
     /** The lines that add up to `cost_usd`.*/
     cost_lines: Vec<CostLine>, "", "SkuPriceDetails";
     /** The price book that priced it: its date and content hash.*/

@@ -28,7 +28,7 @@ pub enum Refusal {
     #[error("OTLP is sent with POST")]
     MethodNotAllowed,
     /// Not OTLP by its content type.
-    #[error("the Content-Type is {0}: send application/x-protobuf or application/json")]
+    #[error("the Content-Type is {0}: send application/x-protobuf or application/json, or gRPC over HTTP/2")]
     UnsupportedMediaType(String),
     /// A compression that is not understood.
     #[error("the encoding `{0}` is not supported: send gzip, deflate or identity")]

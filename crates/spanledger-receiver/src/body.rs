@@ -5,7 +5,11 @@ use std::{convert::Infallible, io::Read, sync::Arc, time::Duration};
 use bytes::{Bytes, BytesMut};
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
-use hyper::body::{Body, Incoming};
+use hyper::{
+    HeaderMap,
+    body::{Body, Incoming},
+    header::AsHeaderName,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Refusal;
@@ -18,6 +22,9 @@ pub(crate) fn full(bytes: Bytes) -> ResponseBody {
 
 /// A client that sends this slowly is not sending.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of the body of a refused request that are read and thrown away, and for how long.
+const DISCARD_BYTES_MAX: usize = 256 << 20;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The unit in which the budget is counted.
 const BUDGET_UNIT: usize = 4_096;
 
@@ -49,7 +56,7 @@ pub(crate) struct Held {
 }
 
 /// Reads a body of at most `limit` bytes.
-pub(crate) async fn read(mut body: Incoming, limit: usize, budget: &Budget) -> Result<Held, Refusal> {
+pub(crate) async fn read(body: &mut Incoming, limit: usize, budget: &Budget) -> Result<Held, Refusal> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limit {
         return Err(Refusal::TooLarge { limit });
@@ -80,6 +87,23 @@ pub(crate) async fn read(mut body: Incoming, limit: usize, budget: &Budget) -> R
     Ok(Held { bytes: bytes.freeze(), _permit: permit })
 }
 
+/// Reads what is left of a body and holds none of it. A client of HTTP/1.1 that writes its whole body
+/// before it reads would else meet a connection that was reset, and never the refusal: it would take
+/// a message that is too large for a passing fault, and send it again.
+pub(crate) async fn discard(body: &mut Incoming) {
+    let reading = async {
+        let mut count = 0;
+        while count < DISCARD_BYTES_MAX
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            count += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    if tokio::time::timeout(DISCARD_TIMEOUT, reading).await.is_err() {
+        tracing::debug!("receiver.discard.timeout");
+    }
+}
+
 /// How a body is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compression {
@@ -89,7 +113,15 @@ pub(crate) enum Compression {
 }
 
 impl Compression {
-    pub(crate) fn parse(name: &str) -> Result<Self, Refusal> {
+    /// What a header says. Several lines are one list (RFC 9110, section 5.3), and a list is more
+    /// than one compression.
+    pub(crate) fn of(headers: &HeaderMap, name: impl AsHeaderName) -> Result<Self, Refusal> {
+        let values: Vec<&str> =
+            headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("(not text)")).collect();
+        Self::parse(&values.join(", "))
+    }
+
+    fn parse(name: &str) -> Result<Self, Refusal> {
         match name.trim().to_ascii_lowercase().as_str() {
             "" | "identity" => Ok(Self::Identity),
             "gzip" | "x-gzip" => Ok(Self::Gzip),

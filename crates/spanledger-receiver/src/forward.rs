@@ -12,6 +12,7 @@ use tonic::{
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     transport::{Channel, Endpoint},
 };
+use tonic_types::StatusExt as _;
 
 use crate::{
     Refusal,
@@ -148,9 +149,7 @@ fn judge(status: &Status) -> Refusal {
         | Code::OutOfRange
         | Code::Unavailable
         | Code::DataLoss => unavailable(what),
-        Code::ResourceExhausted if status.metadata().contains_key("grpc-status-details-bin") => {
-            unavailable(what)
-        }
+        Code::ResourceExhausted if status.get_details_retry_info().is_some() => unavailable(what),
         // What tonic itself says of a connection that broke.
         Code::Unknown if std::error::Error::source(status).is_some() => unavailable(what),
         _ => refused(what),

@@ -6,7 +6,7 @@
 
 use bytes::{Buf as _, Bytes};
 use http_body_util::{BodyExt as _, Full};
-use hyper::{HeaderMap, Request, Response, body::Incoming, header};
+use hyper::{HeaderMap, Method, Response, Version, body::Incoming, header, http::request::Parts};
 use spanledger_otlp::Encoding;
 
 use crate::{
@@ -19,15 +19,27 @@ use crate::{
 /// One byte of flags and four of length.
 const PREFIX_BYTES: usize = 5;
 
-pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.to_ascii_lowercase().starts_with("application/grpc"))
+/// The methods.
+pub(crate) const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+pub(crate) const LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
+
+/// Whether a request is gRPC with protobuf. Over HTTP/1.1 it is not: a success could not be told from
+/// a refusal there, for want of trailers.
+pub(crate) fn is_grpc(request: &Parts) -> bool {
+    let content_type = request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+    request.version == Version::HTTP_2
+        && ["application/grpc", "application/grpc+proto"]
+            .iter()
+            .any(|name| media_type.eq_ignore_ascii_case(name))
 }
 
-pub(crate) async fn handle(request: Request<Incoming>, context: &Context) -> Response<ResponseBody> {
-    match accept(request, context).await {
+pub(crate) async fn handle(
+    request: &Parts,
+    body: &mut Incoming,
+    context: &Context,
+) -> Response<ResponseBody> {
+    match accept(request, body, context).await {
         Ok(()) => success(),
         Err(refusal) => {
             context.refused(&refusal);
@@ -47,26 +59,27 @@ fn success() -> Response<ResponseBody> {
     response
 }
 
-async fn accept(request: Request<Incoming>, context: &Context) -> Result<(), Refusal> {
-    let signal = match request.uri().path() {
-        "/opentelemetry.proto.collector.trace.v1.TraceService/Export" => Signal::Traces,
-        "/opentelemetry.proto.collector.logs.v1.LogsService/Export" => Signal::Logs,
+async fn accept(request: &Parts, body: &mut Incoming, context: &Context) -> Result<(), Refusal> {
+    let signal = match request.uri.path() {
+        TRACES => Signal::Traces,
+        LOGS => Signal::Logs,
         path => {
             return Err(Refusal::NotFound(format!(
                 "the method {path} is not served: spanledger takes OTLP traces and logs"
             )));
         }
     };
-    let compression = match request.headers().get("grpc-encoding") {
-        None => Compression::Identity,
-        Some(value) => Compression::parse(value.to_str().unwrap_or("(not text)"))?,
-    };
+    if request.method != Method::POST {
+        return Err(Refusal::MethodNotAllowed);
+    }
+    let compression = Compression::of(&request.headers, "grpc-encoding")?;
     let limit = context.limits.body_bytes_max;
-    let held = body::read(request.into_body(), limit.saturating_add(PREFIX_BYTES), &context.budget)
-        .await
-        .map_err(|refusal| match refusal {
-            Refusal::TooLarge { .. } => Refusal::TooLarge { limit },
-            other => other,
+    let held =
+        body::read(body, limit.saturating_add(PREFIX_BYTES), &context.budget).await.map_err(|refusal| {
+            match refusal {
+                Refusal::TooLarge { .. } => Refusal::TooLarge { limit },
+                other => other,
+            }
         })?;
     let (bytes, is_compressed) = unframe(held.bytes)?;
     let compression = match (is_compressed, compression) {

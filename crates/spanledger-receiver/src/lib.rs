@@ -18,7 +18,9 @@
 //! # Limits
 //!
 //! Bodies are limited before and after inflating ([`Limits`]); the bytes of all bodies in flight
-//! share a budget, and a request that does not fit is refused before its body is read.
+//! share a budget, and a request that does not fit is refused before its body is read. What the body of
+//! a refused request over HTTP/1.1 still has to say is thrown away as it comes, so that its client
+//! reads the refusal.
 
 mod answer;
 mod body;
@@ -28,8 +30,6 @@ mod grpc;
 mod http;
 mod pipeline;
 mod server;
-#[cfg(test)]
-mod tests;
 
 pub use answer::Refusal;
 pub use delivery::{DeliveryOptions, deliver};

@@ -13,7 +13,7 @@ use spanledger_price::PriceBook;
 
 use crate::{
     Destination, Refusal,
-    body::{Budget, Compression},
+    body::{Budget, Compression, Held},
 };
 
 /// Bodies above this are inflated and decoded beside the runtime's own threads.
@@ -130,7 +130,7 @@ impl Pipeline {
             Some(destination) if message.signal == Signal::Traces => {
                 // Both at once: the slower one decides. The ledger is never left behind for the
                 // destination's sake, since a repeated request is a duplicate to it.
-                let (recorded, forwarded) = tokio::join!(record, destination.send(&message, &plain));
+                let (recorded, forwarded) = tokio::join!(record, destination.send(&message, &plain.bytes));
                 recorded?;
                 forwarded?;
                 Counters::add(&self.counters.forwarded, 1);
@@ -158,7 +158,7 @@ impl Pipeline {
         message: &Message,
         limit: usize,
         budget: &Budget,
-    ) -> Result<(Vec<Observation>, Bytes), Refusal> {
+    ) -> Result<(Vec<Observation>, Held), Refusal> {
         let work = {
             let (this, message, budget) = (self.clone(), message.clone(), budget.clone());
             move || this.decode(&message, limit, &budget)
@@ -177,7 +177,7 @@ impl Pipeline {
         message: &Message,
         limit: usize,
         budget: &Budget,
-    ) -> Result<(Vec<Observation>, Bytes), Refusal> {
+    ) -> Result<(Vec<Observation>, Held), Refusal> {
         let plain = message.compression.inflate(&message.bytes, limit, budget)?;
         let malformed = |error: spanledger_otlp::DecodeError| Refusal::Malformed(chain(&error));
         let mut observations = match message.signal {
@@ -195,7 +195,7 @@ impl Pipeline {
         for observation in &mut observations {
             observation.cost = Some(price(self.book, observation));
         }
-        Ok((observations, plain.bytes))
+        Ok((observations, plain))
     }
 }
 

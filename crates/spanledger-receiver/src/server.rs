@@ -2,7 +2,8 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use hyper::{Request, Response, body::Incoming, service::service_fn};
+use bytes::Bytes;
+use hyper::{Method, Request, Response, Version, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto::Builder, graceful::GracefulShutdown},
@@ -11,7 +12,7 @@ use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
 
 use crate::{
     Pipeline, Refusal,
-    body::{Budget, ResponseBody},
+    body::{self, Budget, ResponseBody},
     grpc, http,
 };
 
@@ -185,9 +186,15 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
 
 async fn answer(request: Request<Incoming>, context: &Context) -> Response<ResponseBody> {
     context.pipeline.counters().request();
-    if grpc::is_grpc(request.headers()) {
-        grpc::handle(request, context).await
+    let (request, mut body) = request.into_parts();
+    let mut response = if grpc::is_grpc(&request) {
+        grpc::handle(&request, &mut body, context).await
     } else {
-        http::handle(request, context).await
+        http::handle(&request, &mut body, context).await
+    };
+    // hyper leaves the body out for us over HTTP/1.1, but not over HTTP/2, where one is an error.
+    if request.method == Method::HEAD && request.version == Version::HTTP_2 {
+        *response.body_mut() = body::full(Bytes::new());
     }
+    response
 }

@@ -19,7 +19,7 @@ use futures_util::StreamExt as _;
 use spanledger::{Attributed, Attribution, Recorder, Scope};
 use spanledger_testkit::{Provider, Reply, Usage};
 
-/// SplitMix64 (Steele, Lea, Flood 2014): the same seed, the same day in the shop.
+/// `SplitMix64` (Steele, Lea, Flood 2014): the same seed, the same day in the shop.
 struct Dice(u64);
 
 impl Dice {
@@ -57,10 +57,10 @@ pub(super) async fn run(provider: &Provider, recorder: &Recorder, seed: u64) -> 
         shop.search(round).await?;
         shop.support(round).await?;
         shop.agent(round).await?;
-        if round % 3 == 0 {
+        if u64::is_multiple_of(round, 3) {
             shop.index(round).await?;
         }
-        if round % 6 == 0 {
+        if u64::is_multiple_of(round, 6) {
             shop.digest(round).await?;
         }
     }
@@ -137,7 +137,7 @@ impl Shop<'_> {
             .reasoning(reasoning);
         match round {
             5 => self.provider.push(Reply::insufficient_quota()),
-            _ => self.provider.push(Reply::new().usage(usage).service_tier(if round % 4 == 0 {
+            _ => self.provider.push(Reply::new().usage(usage).service_tier(if round.is_multiple_of(4) {
                 "flex"
             } else {
                 "default"

@@ -11,12 +11,10 @@ pub(super) fn tell(events: &[CostEvent]) -> String {
     let mut text = String::new();
     let failed = count(events.iter().filter_map(|e| e.error_code.clone()));
     section(&mut text, "Failed", &failed, "by the provider's error");
-    let unpriced = count(
-        events
-            .iter()
-            .filter(|e| e.cost_usd.is_none())
-            .map(|e| e.cost_reason.clone().unwrap_or_else(|| "without a reason".to_owned())),
-    );
+    let unpriced = count(events.iter().filter(|e| e.cost_usd.is_none()).map(|e| {
+        let words = [e.cost_reason.as_deref(), e.cost_detail.as_deref()];
+        words.into_iter().flatten().collect::<Vec<_>>().join(": ")
+    }));
     section(&mut text, "Unpriced", &unpriced, "never counted as zero");
     let retried = events.iter().filter(|e| e.attempts > 1).count();
     let twice: Vec<&CostEvent> =

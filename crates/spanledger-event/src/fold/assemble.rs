@@ -178,10 +178,8 @@ fn facts(id: &EventId, charge: &Charge<'_>) -> CostEvent {
         Some(cost) => {
             event.cost_usd = cost.usd;
             cost.state().clone_into(&mut event.cost_state);
-            event.cost_reason = cost.reason.map(|reason| match &cost.detail {
-                Some(detail) => format!("{reason}: {detail}"),
-                None => reason.to_string(),
-            });
+            event.cost_reason = cost.reason.map(|reason| reason.to_string());
+            event.cost_detail.clone_from(&cost.detail);
             event.cost_lines.clone_from(&cost.lines);
             event.price_version = Some(cost.price_version.clone());
             event.priced_at = Some(cost.priced_at);

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use crate::{Observation, Outcome, PartialAttribution, Role, Sighting, Timestamp};
+use crate::{Bucket, Observation, Outcome, PartialAttribution, Role, Sighting, Timestamp, Usage};
 
 /// One call, seen one or more times under one call id. The best sighting comes first.
 #[derive(Debug)]
@@ -31,13 +31,12 @@ pub(super) fn group<'a>(observations: &BTreeSet<&'a Observation>) -> Vec<Call<'a
     calls
 }
 
-/// Smaller is better: records before spans, usage before none, detail before totals.
-fn quality(o: &Observation) -> (bool, bool, bool, Reverse<usize>) {
-    let details = o
-        .usage
-        .as_ref()
-        .map_or(0, |usage| crate::Bucket::ALL.into_iter().filter(|&bucket| usage.tokens(bucket) > 0).count());
-    (o.sighting != Sighting::Record, o.usage.is_none(), o.service_tier.is_none(), Reverse(details))
+/// How good a witness a sighting is; smaller is better: usage before none (an unreadable one is
+/// one, too), records before spans, detail before totals.
+pub(super) fn quality(o: &Observation) -> (bool, Sighting, bool, Reverse<usize>) {
+    let used = |usage: &Usage| Bucket::ALL.into_iter().filter(|&bucket| usage.tokens(bucket) > 0).count();
+    let has_usage = o.usage.is_some() || o.usage_problem.is_some();
+    (!has_usage, o.sighting, o.service_tier.is_none(), Reverse(o.usage.as_ref().map_or(0, used)))
 }
 
 impl<'a> Call<'a> {
@@ -64,11 +63,12 @@ impl<'a> Call<'a> {
 
     /// Whether the provider may have billed it. A usage proves it, whatever a status says.
     pub(super) fn is_billable(&self) -> bool {
-        self.best().outcome.is_billable() || self.has_usage()
+        self.outcome().is_billable() || self.has_usage()
     }
 
+    /// How it ended: the record knows best, it saw the provider's own answer.
     pub(super) fn outcome(&self) -> &'a Outcome {
-        &self.best().outcome
+        &self.sightings.iter().min_by_key(|o| o.sighting).unwrap_or(&self.sightings[0]).outcome
     }
 
     pub(super) fn attempts(&self) -> u32 {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Call;
+use super::{Call, call::quality};
 use crate::{EventId, Observation, ResponseRef, Timestamp};
 
 /// One billed response, or one attempt that failed: the calls that saw it, best first.
@@ -152,18 +152,9 @@ impl<'a> Charge<'a> {
         self.calls.iter().map(|call| call.attempts()).max().unwrap_or(1)
     }
 
-    /// The sighting whose facts about tokens and money are used: a record before a span, usage
-    /// before none, more detail before less.
+    /// The sighting whose facts about tokens and money are used.
     pub(super) fn facts(&self) -> &'a Observation {
-        self.calls
-            .iter()
-            .map(|call| call.best())
-            .min_by_key(|o| {
-                let details = o.usage.as_ref().map_or(0, |usage| {
-                    crate::Bucket::ALL.into_iter().filter(|&b| usage.tokens(b) > 0).count()
-                });
-                (o.usage.is_none(), o.sighting, o.service_tier.is_none(), std::cmp::Reverse(details), *o)
-            })
-            .unwrap_or(self.calls[0].best())
+        let best = self.calls.iter().map(|call| call.best()).min_by_key(|o| (quality(o), *o));
+        best.unwrap_or(self.calls[0].best())
     }
 }

@@ -124,6 +124,18 @@ fn record_and_span_of_one_call_are_one_charge() {
     assert_eq!((event.emitter.as_str(), event.service_name.as_deref()), ("Record", Some("api")));
 }
 
+/// A record that never saw the usage (its stream was cut) is upgraded by a span that did.
+#[test]
+fn better_usage_from_either_sighting_is_used() {
+    let mut record = Seen::record("r", "c", 1);
+    record.0.outcome = Outcome::Incomplete("cut".into());
+    let mut span = Seen::record("r", "c", 1).used(100, 10);
+    span.0.sighting = Sighting::Span;
+    let event = one(&[record, span]);
+    assert_eq!((event.cost_usd, event.prompt_tokens), (usd(110), Some(100)));
+    assert_eq!(event.error_code.as_deref(), Some("cut"), "how it ended the record knows best");
+}
+
 #[test]
 fn a_failure_before_a_success_grows_attempts_and_costs_nothing() {
     let event = one(&[Seen::record("r", "c1", 1).failed("500"), Seen::record("r", "c2", 5).used(100, 10)]);

@@ -1,1 +1,269 @@
+//! From the ledger to a sink: retries, refusals, stops and starts.
 
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use spanledger_event::{CostEvent, EventId, Observation, Sighting, Timestamp};
+use spanledger_ledger::{Ledger, LedgerError, Reader};
+use spanledger_receiver::{DeliveryOptions, deliver};
+use spanledger_sinks::{Batch, Delivery, Outcome, Sink};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinHandle,
+};
+
+use crate::support::soon;
+
+const OPTIONS: DeliveryOptions = DeliveryOptions {
+    batch_max: 4,
+    backoff: Duration::from_millis(1),
+    backoff_max: Duration::from_millis(20),
+};
+
+/// A sink that answers by plan, and refuses what is poisoned.
+#[derive(Clone, Debug)]
+struct Scripted {
+    plan: Arc<Mutex<VecDeque<Outcome>>>,
+    /// Answers `Retry` for as long as it is set, after the plan.
+    down: Arc<Mutex<bool>>,
+    poison: Option<EventId>,
+    /// Every batch that was tried.
+    tried: Arc<Mutex<Vec<Vec<EventId>>>>,
+    delivered: Arc<Mutex<Vec<CostEvent>>>,
+    progress: Arc<watch::Sender<usize>>,
+}
+
+impl Scripted {
+    fn new() -> Self {
+        Self {
+            plan: Arc::default(),
+            down: Arc::default(),
+            poison: None,
+            tried: Arc::default(),
+            delivered: Arc::default(),
+            progress: Arc::new(watch::channel(0).0),
+        }
+    }
+
+    fn will(&self, outcome: Outcome) {
+        self.plan.lock().unwrap().push_back(outcome);
+    }
+
+    fn delivered(&self) -> Vec<EventId> {
+        self.delivered.lock().unwrap().iter().map(|event| event.event_id.clone()).collect()
+    }
+
+    fn tried(&self) -> Vec<Vec<EventId>> {
+        self.tried.lock().unwrap().clone()
+    }
+
+    /// Waits until so many batches were tried.
+    async fn tries(&self, count: usize) {
+        soon(self.progress.subscribe().wait_for(|tries| *tries >= count)).await.unwrap();
+    }
+
+    fn answer(&self, batch: &Batch) -> Outcome {
+        let ids: Vec<EventId> = batch.iter().map(|event| event.event_id.clone()).collect();
+        self.tried.lock().unwrap().push(ids.clone());
+        let planned = self.plan.lock().unwrap().pop_front();
+        let outcome = match planned {
+            Some(outcome) => outcome,
+            None if *self.down.lock().unwrap() => Outcome::Retry { reason: "down".to_owned() },
+            None if self.poison.as_ref().is_some_and(|id| ids.contains(id)) => {
+                Outcome::Reject { reason: "poison".to_owned() }
+            }
+            None => Outcome::Delivered,
+        };
+        if outcome == Outcome::Delivered {
+            self.delivered.lock().unwrap().extend(batch.iter().cloned());
+        }
+        self.progress.send_modify(|tries| *tries += 1);
+        outcome
+    }
+}
+
+impl Sink for Scripted {
+    fn name(&self) -> &'static str {
+        "scripted"
+    }
+
+    fn deliver(&mut self, batch: Batch) -> Delivery<'_> {
+        let outcome = self.answer(&batch);
+        Box::pin(async move { outcome })
+    }
+}
+
+/// A delivery that runs until it is stopped.
+struct Running {
+    stop: oneshot::Sender<()>,
+    done: JoinHandle<Result<(), LedgerError>>,
+}
+
+impl Running {
+    fn start(ledger: &Ledger, sink: &Scripted) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let sink: Box<dyn Sink> = Box::new(sink.clone());
+        let shutdown = async move { stopped.await.unwrap_or_default() };
+        Self { stop, done: tokio::spawn(deliver(ledger.clone(), sink, OPTIONS, shutdown)) }
+    }
+
+    async fn stop(self) {
+        self.stop.send(()).unwrap();
+        soon(self.done).await.unwrap().unwrap();
+    }
+}
+
+struct Store {
+    ledger: Ledger,
+    folder: tempfile::TempDir,
+}
+
+impl Store {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { ledger: Ledger::open(folder.path().join("ledger.db")).unwrap(), folder }
+    }
+
+    /// One by one: what is appended at once has no order.
+    async fn append(&self, numbers: std::ops::Range<i64>) -> Vec<EventId> {
+        let calls: Vec<Observation> = numbers.map(call).collect();
+        let ids = calls.iter().map(|call| call.event_id.clone()).collect();
+        for call in calls {
+            self.ledger.append(vec![call]).await.unwrap();
+        }
+        ids
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::open(self.folder.path().join("ledger.db")).unwrap()
+    }
+
+    fn cursor(&self) -> i64 {
+        self.reader().cursor("scripted").unwrap()
+    }
+
+    fn last_change(&self) -> i64 {
+        self.reader().summary().unwrap().last_change
+    }
+}
+
+fn call(number: i64) -> Observation {
+    let start = Timestamp::from_nanos(1_763_719_200_000_000_000 + number);
+    Observation::new(EventId::of_request(&number.to_string(), 1), number.to_string(), Sighting::Record, start)
+}
+
+/// What is there and what comes is delivered, in order, once, in batches of a bounded size; a stop
+/// waits until all of it is.
+#[tokio::test]
+async fn in_order() {
+    let (store, sink) = (Store::new(), Scripted::new());
+    let mut ids = store.append(0..10).await;
+    let running = Running::start(&store.ledger, &sink);
+    sink.tries(3).await;
+    ids.extend(store.append(10..13).await);
+    running.stop().await;
+    assert_eq!(sink.delivered(), ids);
+    assert!(sink.tried().iter().all(|batch| batch.len() <= OPTIONS.batch_max));
+    assert_eq!(store.cursor(), store.last_change());
+}
+
+/// An outage: the same batch again until it is delivered; the cursor moves after it, not before.
+#[tokio::test]
+async fn retries() {
+    let (store, sink) = (Store::new(), Scripted::new());
+    let ids = store.append(0..3).await;
+    for _ in 0..2 {
+        sink.will(Outcome::Retry { reason: "a moment".to_owned() });
+    }
+    let running = Running::start(&store.ledger, &sink);
+    sink.tries(1).await;
+    assert_eq!(store.cursor(), 0);
+    sink.tries(3).await;
+    running.stop().await;
+    assert_eq!(sink.tried(), [ids.clone(), ids.clone(), ids.clone()]);
+    assert_eq!(sink.delivered(), ids);
+    assert_eq!(store.cursor(), store.last_change());
+}
+
+/// One event that the sink refuses is found wherever it stands; all others are delivered, once, in
+/// order, and the cursor passes it.
+#[tokio::test]
+async fn a_poisoned_event() {
+    for poisoned in 0..6 {
+        let (store, mut sink) = (Store::new(), Scripted::new());
+        let mut ids = store.append(0..6).await;
+        let poison = ids.remove(poisoned);
+        sink.poison = Some(poison.clone());
+        // An outage in the midst of the search is no reason to pass over anything.
+        sink.will(Outcome::Reject { reason: "something in it".to_owned() });
+        sink.will(Outcome::Retry { reason: "a moment".to_owned() });
+        let running = Running::start(&store.ledger, &sink);
+        sink.tries(5).await;
+        running.stop().await;
+        assert_eq!(sink.delivered(), ids, "{poisoned}");
+        assert!(sink.tried().contains(&vec![poison]), "{poisoned}: refused alone");
+        assert_eq!(store.cursor(), store.last_change(), "{poisoned}");
+    }
+}
+
+/// A stop while the sink is down returns, with the cursor where it was; the next start delivers
+/// from there, and nothing that was delivered before (T1).
+#[tokio::test]
+async fn a_stop_during_an_outage() {
+    let (store, sink) = (Store::new(), Scripted::new());
+    let before = store.append(0..4).await;
+    let running = Running::start(&store.ledger, &sink);
+    sink.tries(1).await;
+    // The cursor moves after the sink's answer.
+    soon(async {
+        while store.cursor() == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let cursor = store.cursor();
+    *sink.down.lock().unwrap() = true;
+    let after = store.append(4..6).await;
+    sink.tries(3).await;
+    running.stop().await;
+    assert_eq!(store.cursor(), cursor);
+    assert_eq!(sink.delivered(), before);
+
+    *sink.down.lock().unwrap() = false;
+    let running = Running::start(&store.ledger, &sink);
+    running.stop().await;
+    assert_eq!(sink.delivered(), [before, after].concat());
+    assert_eq!(store.cursor(), store.last_change());
+}
+
+/// A sink that comes back during the stop still gets all that is there.
+#[tokio::test]
+async fn a_stop_with_a_backlog() {
+    let (store, sink) = (Store::new(), Scripted::new());
+    let ids = store.append(0..9).await;
+    let running = Running::start(&store.ledger, &sink);
+    running.stop().await;
+    assert_eq!(sink.delivered(), ids);
+    assert_eq!(store.cursor(), store.last_change());
+}
+
+/// An event that changes is delivered again, with its greater revision.
+#[tokio::test]
+async fn a_revision() {
+    let (store, sink) = (Store::new(), Scripted::new());
+    let ids = store.append(0..2).await;
+    let running = Running::start(&store.ledger, &sink);
+    sink.tries(1).await;
+    let mut better = call(0);
+    better.sighting = Sighting::Span;
+    better.attribution.feature = Some("search".to_owned());
+    store.ledger.append(vec![better]).await.unwrap();
+    running.stop().await;
+    let delivered = sink.delivered.lock().unwrap().clone();
+    let last = delivered.last().unwrap();
+    assert_eq!((&last.event_id, last.feature.as_deref()), (&ids[0], Some("search")));
+    assert_eq!(delivered.iter().map(|event| event.revision).collect::<Vec<_>>(), [1, 1, 2]);
+}

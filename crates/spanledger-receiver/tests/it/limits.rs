@@ -77,7 +77,7 @@ async fn the_boundary() {
 #[tokio::test]
 async fn refused_by_its_length() {
     let harness = Harness::with(small(), None).await;
-    for length in ["100001", "18446744073709551615"] {
+    for length in ["100001", "9223372036854775807"] {
         let mut raw = harness.raw().await;
         raw.send(head(&format!("Content-Length: {length}\r\nExpect: 100-continue\r\n"))).await;
         assert_eq!(raw.answer().await.unwrap().status, 413, "{length}: and no 100 before it");
@@ -128,15 +128,14 @@ async fn the_default() {
 /// whole would take 2 GiB.
 #[tokio::test]
 async fn bombs() {
-    let harness = Harness::with(small(), None).await;
     let zipped = bomb(2 << 30);
-    let harness_limits = Harness::start().await;
-    for harness in [harness, harness_limits] {
-        let status = harness.h2().await.call(TRACE_METHOD, Some("gzip"), &zipped).await.grpc();
-        assert_eq!(status.code(), Code::ResourceExhausted);
-        let headers = [("content-type", PROTOBUF), ("content-encoding", "gzip")];
-        assert_eq!(harness.post(TRACES, &headers, zipped.clone()).await.status, 413);
-    }
+    assert!(zipped.len() < 3 << 20);
+    let limits = Limits { body_bytes_max: 4 << 20, ..Limits::default() };
+    let harness = Harness::with(limits, None).await;
+    let status = harness.h2().await.call(TRACE_METHOD, Some("gzip"), &zipped).await.grpc();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    let headers = [("content-type", PROTOBUF), ("content-encoding", "gzip")];
+    assert_eq!(harness.post(TRACES, &headers, zipped).await.status, 413);
 }
 
 /// T26: the members of a gzip body are one message, and share one limit.
