@@ -42,8 +42,9 @@ fn run(bencher: Bencher<'_, '_>, client: &Client<OpenAIConfig>, bytes: usize) {
         Attribution::builder().feature("f").route("/r").customer_id("c").environment("e").build().unwrap();
     let request = request(bytes);
     bencher.bench_local(|| {
-        let call = client.chat().attributed(&attribution).create(request.clone());
-        runtime.block_on(async { call.await }).unwrap()
+        runtime
+            .block_on(async { client.chat().attributed(&attribution).create(request.clone()).await })
+            .unwrap()
     });
 }
 
