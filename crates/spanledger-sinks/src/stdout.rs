@@ -1,4 +1,4 @@
-//! Standard output: one JSON object a line, the event's [JSON form](CostEvent), nothing else.
+//! Standard output: one JSON object a line, the JSON form of a [`CostEvent`](spanledger_event::CostEvent), nothing else.
 //!
 //! For Vector, Fluent Bit, Logstash and `jq`. It only appends: after a crash lines can come twice,
 //! and `event_id` with `revision` tells which line is the event.
