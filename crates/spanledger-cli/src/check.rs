@@ -58,6 +58,9 @@ fn ledger(config: &Config) -> Result<String, String> {
     if !config.ledger.exists() {
         // Tried where it will be made, and taken away again.
         let probe = config.ledger.with_extension("check");
+        if probe.exists() {
+            return Err(format!("{} is in the way of the check: move it", probe.display()));
+        }
         let tried = Ledger::open(&probe).map(drop).map_err(chain);
         for suffix in ["", ".lock", "-wal", "-shm"] {
             let mut name = probe.clone().into_os_string();

@@ -85,6 +85,10 @@ pub(crate) async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
 /// A path without a ledger: the demo's own file is removed, nobody else's is.
 fn fresh_file(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let Some(path) = given else {
+        if Path::new(DEFAULT_LEDGER).exists() {
+            // In use, or no ledger at all: an error, and nothing is removed.
+            drop(Ledger::open(DEFAULT_LEDGER)?);
+        }
         for suffix in ["", "-wal", "-shm"] {
             let file = format!("{DEFAULT_LEDGER}{suffix}");
             match fs::remove_file(&file) {

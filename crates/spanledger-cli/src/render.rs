@@ -197,7 +197,8 @@ fn csv(report: &Report, by: By) -> anyhow::Result<String> {
 /// One event on one line.
 pub(crate) fn line(event: &CostEvent) -> String {
     let or = |text: Option<&str>, fallback: &str| group_text(text.unwrap_or(fallback));
-    let cost = match (event.state, event.billed_usd.or(event.cost_usd)) {
+    let known = event.retry_cost_usd.filter(|retry| *retry > Usd::ZERO);
+    let cost = match (event.state, event.billed_usd.or(event.cost_usd).or(known)) {
         (EventState::Void, _) => "void".to_owned(),
         (_, Some(amount)) => dollars(amount, event.billed_usd.is_none()),
         (_, None) => format!("unpriced ({})", or(event.cost_reason.as_deref(), "no reason")),

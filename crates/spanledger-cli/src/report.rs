@@ -41,12 +41,16 @@ pub(crate) fn group_by(by: By) -> GroupBy {
     }
 }
 
+/// `2026-11-01`. A longer text names a time as well, which a day's parser would forget.
+const DAY_LEN: usize = 10;
+
 /// A day (UTC), a moment, or a span back from now.
 fn parse(text: &str, now: Moment) -> anyhow::Result<Timestamp> {
-    // The moment first: a day's parser would take one as well, and forget its time.
     let moment = if let Ok(moment) = text.parse::<Moment>() {
         moment
-    } else if let Ok(day) = text.parse::<Date>() {
+    } else if text.len() == DAY_LEN
+        && let Ok(day) = text.parse::<Date>()
+    {
         day.to_zoned(TimeZone::UTC)?.timestamp()
     } else if let Some(back) = back(text) {
         now.checked_sub(back)?
@@ -60,9 +64,9 @@ fn back(text: &str) -> Option<Span> {
     let (unit_at, unit) = text.char_indices().last()?;
     let number: i64 = text.get(..unit_at)?.parse().ok().filter(|&n| n >= 0)?;
     match unit {
-        'm' => Some(Span::new().minutes(number)),
-        'h' => Some(Span::new().hours(number)),
-        'd' => Some(Span::new().hours(number.checked_mul(24)?)),
+        'm' => Span::new().try_minutes(number).ok(),
+        'h' => Span::new().try_hours(number).ok(),
+        'd' => Span::new().try_hours(number.checked_mul(24)?).ok(),
         _ => None,
     }
 }
@@ -83,7 +87,9 @@ mod tests {
         ] {
             assert_eq!(parse(text, now).unwrap().to_string(), expected, "{text}");
         }
-        for text in ["", "yesterday", "7w", "-1h", "d", "2026-13-01"] {
+        for text in
+            ["", "yesterday", "7w", "-1h", "d", "2026-13-01", "2026-11-01T10:00:00", "99999999999999m"]
+        {
             assert!(parse(text, now).is_err(), "{text}");
         }
     }

@@ -214,7 +214,7 @@ columns! {
     usage_raw: Option<Json>, "", "";
     /** The cost that the emitter stated.*/
     emitter_cost_usd: Option<Usd>, "USD", "";
-    /** The cost of further billed responses to the same request.*/
+    /** The cost of further billed responses to the same request, as far as it is known.*/
     retry_cost_usd: Option<Usd>, "USD", "";
     /** `cost_usd` plus `retry_cost_usd`: what the invoice says.*/
     billed_usd: Option<Usd>, "USD", "BilledCost";
@@ -246,7 +246,7 @@ columns! {
     dims: BTreeMap<String, String>, "", "Tags";
 }
 
-/// A JSON text that is kept as it was.
+/// A JSON text on one line.
 pub(crate) type Json = cell::JsonText;
 
 impl CostEvent {

@@ -156,18 +156,33 @@ pub mod aliases {
     /// [`OUTPUT_TOKENS`] was `completion_tokens` until 1.27.
     pub const OUTPUT: &[&str] = &[OUTPUT_TOKENS, "gen_ai.usage.completion_tokens"];
     /// [`CACHE_READ_TOKENS`], and the flat spelling of early emitters.
-    pub const CACHE_READ: &[&str] = &[CACHE_READ_TOKENS, "gen_ai.usage.cache_read_input_tokens"];
+    pub const CACHE_READ: &[&str] = &[
+        CACHE_READ_TOKENS,
+        "gen_ai.usage.cache_read_input_tokens",
+        "gen_ai.usage.details.cache_read_tokens",
+        "gen_ai.usage.prompt_tokens_details.cached_tokens",
+    ];
     /// [`CACHE_WRITE_TOKENS`] was `cache_creation` until the conventions moved out of the core.
     pub const CACHE_WRITE: &[&str] = &[
         CACHE_WRITE_TOKENS,
         "gen_ai.usage.cache_creation.input_tokens",
         "gen_ai.usage.cache_creation_input_tokens",
+        "gen_ai.usage.details.cache_write_tokens",
+        "gen_ai.usage.prompt_tokens_details.cache_creation_tokens",
     ];
     /// [`REASONING_TOKENS`], and the flat spelling of OpenLLMetry, OpenLIT and rig.
-    pub const REASONING: &[&str] = &[REASONING_TOKENS, "gen_ai.usage.reasoning_tokens"];
+    pub const REASONING: &[&str] = &[
+        REASONING_TOKENS,
+        "gen_ai.usage.reasoning_tokens",
+        "gen_ai.usage.details.reasoning_tokens",
+        "gen_ai.usage.completion_tokens_details.reasoning_tokens",
+    ];
     /// [`OPENAI_RESPONSE_SERVICE_TIER`] had a prefix until 1.37.
-    pub const RESPONSE_SERVICE_TIER: &[&str] =
-        &[OPENAI_RESPONSE_SERVICE_TIER, "gen_ai.openai.response.service_tier"];
+    pub const RESPONSE_SERVICE_TIER: &[&str] = &[
+        OPENAI_RESPONSE_SERVICE_TIER,
+        "gen_ai.openai.response.service_tier",
+        "gen_ai.response.service_tier",
+    ];
     /// [`OPENAI_REQUEST_SERVICE_TIER`] had a prefix until 1.37.
     pub const REQUEST_SERVICE_TIER: &[&str] =
         &[OPENAI_REQUEST_SERVICE_TIER, "gen_ai.openai.request.service_tier"];

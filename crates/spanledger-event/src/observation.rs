@@ -246,17 +246,18 @@ impl Observation {
         }
     }
 
-    /// The key under which other sightings of the same response are looked for.
-    ///
-    /// Where ids are unique it is the id; elsewhere only sightings in one trace are compared, so
-    /// that a stand-in which answers everything with one id does not tie all its calls together.
+    /// The key under which other sightings of the same response are looked for, where the
+    /// provider's ids are unique.
     pub fn link(&self) -> Option<String> {
-        let response = self.response.as_ref()?;
-        if response.unique {
-            Some(format!("{}/{}", response.namespace, response.id))
-        } else {
-            self.trace_id.as_ref().map(|trace| format!("trace:{trace}/{}", response.id))
-        }
+        let response = self.response.as_ref().filter(|response| response.unique)?;
+        Some(format!("{}/{}", response.namespace, response.id))
+    }
+
+    /// The same within one trace, whoever gave the id: a client and its gateway. Elsewhere ids are
+    /// not compared, so that a stand-in which answers everything with one id does not tie all its
+    /// calls together.
+    pub fn trace_link(&self) -> Option<String> {
+        Some(format!("{}/{}", self.trace_id.as_ref()?, self.response.as_ref()?.id))
     }
 
     /// The facts as bytes, and a digest that tells this sighting from every other.

@@ -264,8 +264,8 @@ pub enum UsageError {
 impl NestedUsage {
     /// Takes the totals apart into exclusive buckets.
     pub fn exclusive(&self) -> Result<Usage, UsageError> {
-        /// Far above any context window; sums of twelve such counts fit an `i64`.
-        const TOKENS_MAX: u64 = 1 << 56;
+        /// Far above any context window, and small enough that sums over 2³⁰ calls fit an `i64`.
+        const TOKENS_MAX: u64 = 1 << 32;
         let counts = [
             self.input,
             self.cached,

@@ -51,8 +51,8 @@ pub(crate) fn append(
     let mut gathered = Gathered::default();
     {
         let mut insert = transaction.prepare_cached(
-            "INSERT INTO observation (digest, event_id, call_id, link, trace_id, aggregate, facts, cost)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
+            "INSERT INTO observation (digest, event_id, call_id, link, trace_link, trace_id, aggregate, facts, cost)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
         )?;
         for one in incoming {
             let o = &one.observation;
@@ -62,6 +62,7 @@ pub(crate) fn append(
                 o.event_id.as_str(),
                 o.call_id,
                 o.link(),
+                o.trace_link(),
                 o.trace_id,
                 o.role == Role::Aggregate,
                 text(&one.facts)?,
@@ -100,6 +101,7 @@ enum Key {
     Event(String),
     Call(String),
     Link(String),
+    TraceLink(String),
     /// Asks whether the trace has an aggregate.
     Trace(String),
     /// Asks for all of a trace that has one.
@@ -115,6 +117,9 @@ impl Gathered {
         self.want(Key::Call(observation.call_id.clone()));
         if let Some(link) = observation.link() {
             self.want(Key::Link(link));
+        }
+        if let Some(link) = observation.trace_link() {
+            self.want(Key::TraceLink(link));
         }
         if let Some(trace) = &observation.trace_id {
             self.want(match observation.role {
@@ -137,6 +142,7 @@ impl Gathered {
                 Key::Event(id) => ("event_id = ?", id),
                 Key::Call(id) => ("call_id = ?", id),
                 Key::Link(link) => ("link = ?", link),
+                Key::TraceLink(link) => ("trace_link = ?", link),
                 Key::WholeTrace(trace) => ("trace_id = ?", trace),
                 Key::Trace(trace) => {
                     let found = transaction

@@ -115,8 +115,8 @@ impl Reader {
                 billed_usd_micros IS NULL AS unpriced,
                 coalesce(prompt_tokens, 0) AS prompt_tokens, coalesce(cached_tokens, 0) AS cached_tokens,
                 coalesce(completion_tokens, 0) AS completion_tokens, coalesce(reasoning_tokens, 0) AS reasoning_tokens,
-                coalesce(billed_usd_micros, cost_usd_micros, 0) AS billed_micros,
-                coalesce(billed_usd_picos, cost_usd_picos, 0) AS billed_picos,
+                coalesce(billed_usd_micros, coalesce(cost_usd_micros, 0) + coalesce(retry_cost_usd_micros, 0)) AS billed_micros,
+                coalesce(billed_usd_picos, coalesce(cost_usd_picos, 0) + coalesce(retry_cost_usd_picos, 0)) AS billed_picos,
                 coalesce(retry_cost_usd_micros, 0) AS retry_micros, coalesce(retry_cost_usd_picos, 0) AS retry_picos
              FROM event WHERE state <> 'void')";
         self.report_from(query, source)

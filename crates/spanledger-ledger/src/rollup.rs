@@ -109,9 +109,10 @@ pub(crate) fn measure(event: &CostEvent) -> Sums {
         return [0; 13];
     }
     // What is known is counted, and `unpriced` says that it is not everything.
-    let billed = event.billed_usd.or(event.cost_usd);
+    let known = || event.cost_usd.unwrap_or_default() + event.retry_cost_usd.unwrap_or_default();
+    let billed = event.billed_usd.unwrap_or_else(known);
     let unpriced = event.billed_usd.is_none();
-    let (billed_micros, billed_picos) = billed.and_then(Usd::to_parts).unwrap_or_default();
+    let (billed_micros, billed_picos) = billed.to_parts().unwrap_or_default();
     let (retry_micros, retry_picos) = event.retry_cost_usd.and_then(Usd::to_parts).unwrap_or_default();
     [
         1,

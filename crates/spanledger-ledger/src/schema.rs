@@ -56,6 +56,7 @@ pub(crate) fn ddl() -> String {
     event_id TEXT NOT NULL,
     call_id TEXT NOT NULL,
     link TEXT,
+    trace_link TEXT,
     trace_id TEXT,
     aggregate INTEGER NOT NULL,
     facts TEXT NOT NULL,
@@ -64,6 +65,7 @@ pub(crate) fn ddl() -> String {
 CREATE INDEX observation_event ON observation (event_id);
 CREATE INDEX observation_call ON observation (call_id);
 CREATE INDEX observation_link ON observation (link) WHERE link IS NOT NULL;
+CREATE INDEX observation_trace_link ON observation (trace_link) WHERE trace_link IS NOT NULL;
 CREATE INDEX observation_trace ON observation (trace_id) WHERE trace_id IS NOT NULL;
 CREATE INDEX observation_aggregate ON observation (trace_id) WHERE aggregate = 1;
 

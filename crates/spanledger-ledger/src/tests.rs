@@ -273,7 +273,10 @@ proptest! {
             let billed: Usd = expected
                 .iter()
                 .filter(|e| e.state != EventState::Void)
-                .filter_map(|e| e.billed_usd.or(e.cost_usd))
+                .map(|e| {
+                    let known = e.cost_usd.unwrap_or_default() + e.retry_cost_usd.unwrap_or_default();
+                    e.billed_usd.unwrap_or(known)
+                })
                 .sum();
             prop_assert_eq!(reader.report(&Query::by(GroupBy::Feature)).unwrap().total.billed, billed);
             Ok(())

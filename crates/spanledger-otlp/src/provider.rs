@@ -25,11 +25,13 @@ pub fn normalize(name: &str) -> String {
 pub fn response_ref(provider: &str, host: Option<&str>, id: &str) -> ResponseRef {
     let host = host.map(str::to_ascii_lowercase);
     let own = match (provider, host.as_deref()) {
-        ("openai", None) => Some("openai".to_owned()),
+        // Without a host the id itself must look like a real one: stand-ins give short ones.
+        ("openai", None) if id.len() >= 24 => Some("openai".to_owned()),
         ("openai", Some(host)) if host == "api.openai.com" || host.ends_with(".api.openai.com") => {
             Some("openai".to_owned())
         }
-        ("anthropic", None | Some("api.anthropic.com")) => Some("anthropic".to_owned()),
+        ("anthropic", None) if id.len() >= 24 => Some("anthropic".to_owned()),
+        ("anthropic", Some("api.anthropic.com")) => Some("anthropic".to_owned()),
         (_, Some(host)) if host.ends_with(".openai.azure.com") => Some(host.to_owned()),
         _ => None,
     };
@@ -65,7 +67,7 @@ mod tests {
             ("azure.ai.openai", Some("Acme.openai.azure.com"), "acme.openai.azure.com", true),
             ("groq", None, "groq", false),
         ] {
-            let reference = response_ref(provider, host, "id");
+            let reference = response_ref(provider, host, "chatcmpl-C4nOnicalLyL0ngEnough");
             assert_eq!(
                 (reference.namespace.as_str(), reference.unique),
                 (namespace, unique),

@@ -177,7 +177,11 @@ pub(crate) fn read(facts: &Facts<'_>) -> Option<Observation> {
     let a = facts.attributes;
     let event_id = EventId::from_text(a.string(keys::EVENT_ID)?);
     let moment = |key: &str, fallback: u64| {
-        Timestamp::from_nanos(a.int(key).unwrap_or_else(|| i64::try_from(fallback).unwrap_or(i64::MAX)))
+        Timestamp::from_nanos(
+            a.int(key)
+                .filter(|nanos| *nanos >= 0)
+                .unwrap_or_else(|| i64::try_from(fallback).unwrap_or(i64::MAX)),
+        )
     };
     let start = moment(keys::START, facts.start);
     let call_id = a.string(keys::CALL_ID).unwrap_or_else(|| event_id.as_str().to_owned());

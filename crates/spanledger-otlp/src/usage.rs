@@ -15,6 +15,10 @@ pub(crate) fn read(attributes: Attributes<'_>) -> Option<Result<Usage, UsageErro
     if input.is_none() && output.is_none() {
         return None;
     }
+    if input.is_none() {
+        // A call without input there is none: what was read would be billed, the rest forgotten.
+        return Some(Err(UsageError::OutOfRange("no input tokens are stated".to_owned())));
+    }
     let number = |found: Option<Result<u64, String>>| found.unwrap_or(Ok(0)).map_err(UsageError::OutOfRange);
     let nested = || -> Result<NestedUsage, UsageError> {
         Ok(NestedUsage {

@@ -6,6 +6,8 @@ use spanledger_event::CostEvent;
 use spanledger_ledger::{Change, Ledger, LedgerError, Reader};
 use spanledger_sinks::{Batch, Outcome, Sink};
 
+use crate::pipeline::chain;
+
 /// How events are delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeliveryOptions {
@@ -60,7 +62,7 @@ pub async fn deliver(
         if !stopping {
             tokio::select! {
                 () = &mut sending => {
-                    ledger.advance(&name, last).await?;
+                    advance(&ledger, &name, last).await?;
                     cursor = last;
                     continue;
                 }
@@ -71,19 +73,43 @@ pub async fn deliver(
         if tokio::time::timeout(options.backoff_max, sending).await.is_err() {
             return Ok(());
         }
-        ledger.advance(&name, last).await?;
+        advance(&ledger, &name, last).await?;
         cursor = last;
     }
 }
 
+/// A passing fault of the ledger must not end a sink for good.
+const FAULT_WAIT: Duration = Duration::from_secs(1);
+
+async fn advance(ledger: &Ledger, name: &str, cursor: i64) -> Result<(), LedgerError> {
+    loop {
+        match ledger.advance(name, cursor).await {
+            Err(error) if !matches!(error, LedgerError::Closed) => {
+                tracing::warn!(sink = name, error = chain(&error), "sink.cursor.retry");
+                tokio::time::sleep(FAULT_WAIT).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
 /// Reads beside the runtime's own threads; the reader comes back for the next time.
-async fn next(reader: Reader, cursor: i64, limit: usize) -> Result<(Reader, Vec<Change>), LedgerError> {
-    tokio::task::spawn_blocking(move || {
-        let changes = reader.changes_after(cursor, limit)?;
-        Ok((reader, changes))
-    })
-    .await
-    .unwrap_or(Err(LedgerError::Closed))
+async fn next(mut reader: Reader, cursor: i64, limit: usize) -> Result<(Reader, Vec<Change>), LedgerError> {
+    loop {
+        let read = tokio::task::spawn_blocking(move || {
+            let changes = reader.changes_after(cursor, limit);
+            (reader, changes)
+        });
+        let changes;
+        (reader, changes) = read.await.map_err(|_| LedgerError::Closed)?;
+        match changes {
+            Ok(changes) => return Ok((reader, changes)),
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "sink.read.retry");
+                tokio::time::sleep(FAULT_WAIT).await;
+            }
+        }
+    }
 }
 
 /// Sends until everything is delivered or refused for good.

@@ -7,7 +7,7 @@ use std::sync::{
 
 use bytes::Bytes;
 use spanledger_event::Observation;
-use spanledger_ledger::Ledger;
+use spanledger_ledger::{Ledger, LedgerError};
 use spanledger_otlp::{Encoding, Logs, Reader, Traces, price};
 use spanledger_price::PriceBook;
 
@@ -146,7 +146,13 @@ impl Pipeline {
         }
         let appended = self.ledger.append(observations).await.map_err(|error| {
             tracing::error!(error = chain(&error), "receiver.ledger.append.failed");
-            Refusal::Unavailable("the ledger cannot be written for the moment".to_owned())
+            match error {
+                // The same bytes would fail again: a client must not repeat them for ever.
+                LedgerError::Row(_) => {
+                    Refusal::Malformed(format!("an observation cannot be stored: {}", chain(&error)))
+                }
+                _ => Refusal::Unavailable("the ledger cannot be written for the moment".to_owned()),
+            }
         })?;
         Counters::add(&self.counters.observations, appended.new);
         Counters::add(&self.counters.duplicates, appended.duplicates);

@@ -47,15 +47,30 @@ pub(super) trait Value: Sized {
     fn from_cell(cell: Cell<'_>) -> Result<Self, &'static str>;
 }
 
-/// A JSON text that is kept as it was.
+/// A JSON text whose literals are kept as they were; the white space between them is not, so that
+/// it stands on one line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JsonText(String);
 
 impl JsonText {
     /// Takes a text that is JSON; `None` when it is not.
-    pub fn new(text: impl Into<String>) -> Option<Self> {
-        let text = text.into();
-        serde_json::from_str::<serde::de::IgnoredAny>(&text).ok().map(|_| Self(text))
+    pub fn new(text: impl AsRef<str>) -> Option<Self> {
+        let text = text.as_ref();
+        serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
+        let mut compact = String::with_capacity(text.len());
+        let (mut quoted, mut escaped) = (false, false);
+        for c in text.chars() {
+            if quoted {
+                quoted = escaped || c != '"';
+                escaped = !escaped && c == '\\';
+            } else if c.is_ascii_whitespace() {
+                continue;
+            } else {
+                quoted = c == '"';
+            }
+            compact.push(c);
+        }
+        Some(Self(compact))
     }
 
     /// The text.
@@ -89,7 +104,7 @@ value!(bool, Boolean, "true or false", |v| *v, |c| Some(c));
 value!(Usd, Usd, "an amount of dollars", |v| *v, |c| Some(c));
 value!(Decimal, Decimal, "a decimal number", |v| *v, |c| Some(c));
 value!(Timestamp, Timestamp, "a moment", |v| *v, |c| Some(c));
-value!(JsonText, Json, "JSON", |v| v.as_str().into(), |c| Self::new(c.into_owned()));
+value!(JsonText, Json, "JSON", |v| v.as_str().into(), |c| Self::new(c));
 value!(EventState, Text, "an event state", |v| plain(v), |c| parse_plain(&c));
 value!(UsageSource, Text, "a usage source", |v| plain(v), |c| parse_plain(&c));
 value!(Vec<CostLine>, Json, "cost lines", |v| json(v), |c| serde_json::from_str(&c).ok());

@@ -81,6 +81,14 @@ fn what_is_written_is_read_back() {
     }
 }
 
+/// Providers print their usage over many lines; an event stands on one.
+#[test]
+fn json_of_others_is_put_on_one_line_and_its_literals_stay() {
+    let text = "{\n  \"a b\": [1.50, \"x \\\" \\\\\"],\r\n\t\"c\": 12345678901234567890.10\n}\n";
+    assert_eq!(Json::new(text).unwrap().as_str(), r#"{"a b":[1.50,"x \" \\"],"c":12345678901234567890.10}"#);
+    assert_eq!(Json::new("{\"a\":"), None);
+}
+
 #[test]
 fn cells_are_the_event() {
     let event = full();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Call, Charge};
-use crate::EventId;
+use crate::{EventId, Observation};
 
 /// The calls that are aggregates over other calls, each with the event of its first call.
 ///
@@ -26,11 +26,13 @@ pub(super) fn superseded<'a>(charges: &[Charge<'a>]) -> BTreeMap<&'a str, &'a Ev
             .iter()
             .flat_map(|call| call.sightings.iter().filter_map(move |o| Some((o.span_id.as_deref()?, *call))))
             .collect();
-        let mut leaves: Vec<&&Call<'_>> =
-            calls.iter().filter(|call| !call.is_aggregate() && call.has_usage()).collect();
-        leaves.sort_by_key(|call| (call.start(), call.id));
+        // Calls first, so that an aggregate points at a real one where there is one.
+        let mut leaves: Vec<&&Call<'_>> = calls.iter().filter(|call| call.has_usage()).collect();
+        leaves.sort_by_key(|call| (call.is_aggregate(), call.start(), call.id));
         for aggregate in aggregates {
-            if let Some(leaf) = leaves.iter().find(|leaf| is_below(leaf, aggregate, &spans)) {
+            let below =
+                leaves.iter().find(|leaf| leaf.id != aggregate.id && is_below(leaf, aggregate, &spans));
+            if let Some(leaf) = below {
                 superseded.insert(aggregate.id, &leaf.best().event_id);
             }
         }
@@ -38,6 +40,8 @@ pub(super) fn superseded<'a>(charges: &[Charge<'a>]) -> BTreeMap<&'a str, &'a Ev
     superseded
 }
 
+/// Whether the chain of parents leads from `leaf` to `aggregate`; a chain that bites its own tail
+/// leads nowhere.
 fn is_below(leaf: &Call<'_>, aggregate: &Call<'_>, spans: &BTreeMap<&str, &Call<'_>>) -> bool {
     let mut seen = BTreeSet::new();
     let mut at = leaf;
@@ -53,7 +57,14 @@ fn is_below(leaf: &Call<'_>, aggregate: &Call<'_>, spans: &BTreeMap<&str, &Call<
         };
         let Some(call) = spans.get(parent) else {
             let (outer, inner) = (aggregate.best(), leaf.best());
-            return outer.start <= inner.start && inner.end <= outer.end;
+            let total = |o: &Observation| {
+                o.usage.as_ref().map_or(0, |u| u.prompt_tokens().saturating_add(u.output_tokens()))
+            };
+            return !leaf.is_aggregate()
+                && outer.start <= inner.start
+                && inner.end <= outer.end
+                && outer.service_name == inner.service_name
+                && total(outer) >= total(inner);
         };
         at = call;
     }

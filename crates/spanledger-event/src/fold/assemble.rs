@@ -72,18 +72,15 @@ pub(super) fn event<'a>(
         .iter()
         .filter(|charge| charge.is_billable() && !superseded.contains_key(charge.id()))
         .collect();
-    let mut retry = Some(Usd::ZERO);
-    for charge in billed.iter().skip(1) {
-        retry = match (retry, cost_of(charge.facts())) {
-            (Some(sum), Some(cost)) => Some(sum + cost),
-            _ => None,
-        };
-    }
-    if retry.is_none() {
+    // What is known of the retries is kept; what they all cost together is known only when each is.
+    let retries: Vec<Option<Usd>> = billed.iter().skip(1).map(|charge| cost_of(charge.facts())).collect();
+    let retry: Usd = retries.iter().flatten().copied().sum();
+    let is_whole = retries.iter().all(Option::is_some);
+    if !is_whole {
         event.flags.push(Flag::RetryUnpriced);
     }
-    event.retry_cost_usd = retry;
-    event.billed_usd = event.cost_usd.zip(retry).map(|(cost, retry)| cost + retry);
+    event.retry_cost_usd = Some(retry);
+    event.billed_usd = event.cost_usd.filter(|_| is_whole).map(|cost| cost + retry);
 
     if billed.iter().any(|charge| duplicates.contains(charge.id())) {
         event.flags.push(Flag::PossibleDuplicate);

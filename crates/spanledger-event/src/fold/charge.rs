@@ -61,17 +61,23 @@ fn base_name(model: &str) -> String {
     cut.and_then(|at| name.get(..at)).unwrap_or(name).to_ascii_lowercase()
 }
 
-/// Groups calls by response id, where the id is unique and the sightings agree.
+/// Groups calls by response id: where the id is unique and the sightings agree; and a sighting
+/// elsewhere (at a gateway's address) that says the same, in full, in the same trace.
 pub(super) fn group<'a>(calls: &'a [Call<'a>]) -> Vec<Charge<'a>> {
     let mut linked: BTreeMap<(&str, &str), Vec<&Call<'_>>> = BTreeMap::new();
+    let mut elsewhere = Vec::new();
     let mut charges = Vec::new();
     for call in calls {
-        match call.first(|o| o.response.as_ref()).filter(|r| r.unique && !call.is_aggregate()) {
-            Some(response) => linked.entry((&response.namespace, &response.id)).or_default().push(call),
+        let response = call.first(|o| o.response.as_ref()).filter(|_| !call.is_aggregate());
+        match response {
+            Some(response) if response.unique => {
+                linked.entry((&response.namespace, &response.id)).or_default().push(call);
+            }
+            Some(response) => elsewhere.push((response, call)),
             None => charges.push(Charge { calls: vec![call] }),
         }
     }
-    for calls in linked.into_values() {
+    for ((_, id), calls) in linked {
         let (whole, partial): (Vec<_>, Vec<_>) =
             calls.into_iter().map(|call| (Signature::of(call), call)).partition(|(s, _)| s.is_complete());
         let mut clusters: Vec<(Signature, Charge<'_>)> = Vec::new();
@@ -85,8 +91,24 @@ pub(super) fn group<'a>(calls: &'a [Call<'a>]) -> Vec<Charge<'a>> {
                 None => clusters.push((signature, Charge { calls: vec![call] })),
             }
         }
+        // The gateway's sightings join the trusted one; among themselves they are only flagged.
+        for (signature, charge) in &mut clusters {
+            let traces: BTreeSet<&str> =
+                charge.calls.iter().filter_map(|call| call.first(|o| o.trace_id.as_deref())).collect();
+            elsewhere.retain(|(response, call)| {
+                let same = response.id == id
+                    && call.first(|o| o.trace_id.as_deref()).is_some_and(|trace| traces.contains(trace))
+                    && signature.is_complete()
+                    && Signature::of(call) == *signature;
+                if same {
+                    charge.calls.push(call);
+                }
+                !same
+            });
+        }
         charges.extend(clusters.into_iter().map(|(_, charge)| charge));
     }
+    charges.extend(elsewhere.into_iter().map(|(_, call)| Charge { calls: vec![call] }));
     for charge in &mut charges {
         // An attributed sighting speaks first, then the one with the better facts.
         charge.calls.sort_by_key(|call| {
@@ -109,17 +131,20 @@ pub(super) fn possible_duplicates<'a>(
     charges: &[Charge<'a>],
     superseded: &BTreeMap<&'a str, &'a EventId>,
 ) -> BTreeSet<&'a str> {
-    let mut by_id: BTreeMap<(&str, Option<&str>), Vec<&Charge<'_>>> = BTreeMap::new();
+    // The keys are those by which the store gathers: unique ids, and ids within a trace.
+    let mut by_id: BTreeMap<(&str, &str), BTreeSet<&'a str>> = BTreeMap::new();
     for charge in charges.iter().filter(|c| !superseded.contains_key(c.id()) && c.is_billable()) {
-        if let Some(response) = charge.response() {
-            // Elsewhere than at hosts with unique ids, only within one trace (see `link`).
-            let trace = if response.unique { None } else { charge.first(|o| o.trace_id.as_deref()) };
-            if response.unique || trace.is_some() {
-                by_id.entry((&response.id, trace)).or_default().push(charge);
+        for o in charge.calls.iter().flat_map(|call| call.sightings.iter()) {
+            let Some(response) = &o.response else { continue };
+            if response.unique {
+                by_id.entry((&response.namespace, &response.id)).or_default().insert(charge.id());
+            }
+            if let Some(trace) = o.trace_id.as_deref() {
+                by_id.entry((trace, &response.id)).or_default().insert(charge.id());
             }
         }
     }
-    by_id.into_values().filter(|group| group.len() > 1).flatten().map(Charge::id).collect()
+    by_id.into_values().filter(|group| group.len() > 1).flatten().collect()
 }
 
 impl<'a> Charge<'a> {

@@ -174,7 +174,7 @@ fn an_unpriced_retry_leaves_the_billed_amount_unknown() {
     let mut unpriced = Seen::record("r", "c2", 9).used(7, 0);
     unpriced.0.cost.as_mut().unwrap().usd = None;
     let event = one(&[Seen::record("r", "c1", 1).used(100, 10), unpriced]);
-    assert_eq!((event.cost_usd, event.retry_cost_usd, event.billed_usd), (usd(110), None, None));
+    assert_eq!((event.cost_usd, event.retry_cost_usd, event.billed_usd), (usd(110), usd(0), None));
     assert_eq!(event.flags, [Flag::RetryUnpriced]);
 }
 
@@ -247,6 +247,44 @@ fn an_aggregate_alone_is_the_charge() {
 fn what_lacks_attribution_is_quarantined_and_counts() {
     let event = one(&[Seen::span("t", "s", 1).used(100, 10)]);
     assert_eq!((event.state, event.billed_usd), (EventState::Quarantined, usd(110)));
+}
+
+/// A client that talks to a gateway sees the gateway's address; the gateway sees the provider's.
+#[test]
+fn a_gateways_sighting_in_the_same_trace_is_the_same_charge() {
+    let ours = |tokens| {
+        let mut seen =
+            Seen::record("r", "t:c", 1).in_trace("t", "c", None).used(tokens, 10).response("a").elsewhere();
+        seen.0.response.as_mut().unwrap().namespace = "litellm".into();
+        seen
+    };
+    let gateway = || Seen::span("t", "g", 2).in_trace("t", "g", Some("c")).used(100, 10).response("a");
+    let event = one(&[ours(100), gateway()]);
+    assert_eq!((event.billed_usd, event.feature.as_deref()), (usd(110), Some("search")));
+    assert!(event.flags.is_empty());
+    let events = fold_of(&[ours(101), gateway()]);
+    assert!(events.iter().all(|e| e.counts() && e.flags == [Flag::PossibleDuplicate]), "{events:#?}");
+}
+
+/// A remote agent under an orchestrator: the outer totals contain the inner ones.
+#[test]
+fn an_aggregate_over_an_aggregate_is_void() {
+    let outer = Seen::span("t", "outer", 1).aggregate(9).used(200, 20).attributed();
+    let inner = Seen::span("t", "inner", 2)
+        .in_trace("t", "inner", Some("outer"))
+        .aggregate(8)
+        .used(200, 20)
+        .attributed();
+    assert_eq!(one(&[outer, inner]).billed_usd, usd(220));
+}
+
+/// Lying within an aggregate's time proves nothing for a call that is larger than it.
+#[test]
+fn an_unrelated_call_at_the_same_time_voids_no_agent() {
+    let agent = Seen::span("t", "agent", 1).aggregate(9).used(20, 2).attributed();
+    let chat =
+        Seen::span("t", "leaf", 2).in_trace("t", "leaf", Some("never-seen")).used(100, 10).attributed();
+    assert_eq!(fold_of(&[agent, chat]).iter().filter(|e| e.counts()).count(), 2);
 }
 
 /// A small world in which everything that can be tied together sometimes is.

@@ -93,11 +93,15 @@ fn read(seen: &Seen<'_>) -> Option<Observation> {
         (name, version) => format!("genai {name} {version}"),
     };
     o.server_address = attributes.string(keys::SERVER_ADDRESS);
-    o.provider = attributes
-        .any(keys::aliases::PROVIDER_NAMES, |a, key| a.text(key))
-        .map(|name| provider::normalize(&name))
-        .or_else(|| o.server_address.as_deref().and_then(of_host))
-        .unwrap_or_default();
+    let named =
+        attributes.any(keys::aliases::PROVIDER_NAMES, |a, key| a.text(key)).map(|n| provider::normalize(&n));
+    let hosted = o.server_address.as_deref().and_then(of_host);
+    // Compatible hosts are mostly labelled `openai`: there the address knows better.
+    o.provider = match (named, hosted) {
+        (Some(name), Some(host)) if name == "openai" => host,
+        (Some(name), _) => name,
+        (None, host) => host.unwrap_or_default(),
+    };
     o.model = attributes.string(keys::REQUEST_MODEL);
     o.response_model = attributes.string(keys::RESPONSE_MODEL);
     o.service_tier =
