@@ -123,6 +123,14 @@ pub const OUTCOME: &str = "spanledger.outcome";
 pub const ATTEMPTS: &str = "spanledger.attempts";
 /// The provider's usage object, as JSON.
 pub const USAGE_RAW: &str = "spanledger.usage.raw";
+/// Billable web searches of the call.
+pub const WEB_SEARCH_CALLS: &str = "spanledger.web_search_calls";
+/// Billable file searches of the call.
+pub const FILE_SEARCH_CALLS: &str = "spanledger.file_search_calls";
+/// Code-interpreter calls of the call.
+pub const CODE_INTERPRETER_CALLS: &str = "spanledger.code_interpreter_calls";
+/// Images made in the call by a tool.
+pub const IMAGES: &str = "spanledger.images";
 /// When the call began, nanoseconds since the epoch.
 pub const START: &str = "spanledger.start_unix_nano";
 /// When the call ended, nanoseconds since the epoch.

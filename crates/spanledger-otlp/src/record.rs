@@ -88,6 +88,14 @@ pub fn attributes(o: &Observation) -> Vec<(String, AttributeValue)> {
         for (key, count) in usage_attributes(usage) {
             put(key, Some(Integer(count)));
         }
+        for (key, count) in [
+            (keys::WEB_SEARCH_CALLS, usage.web_search_calls),
+            (keys::FILE_SEARCH_CALLS, usage.file_search_calls),
+            (keys::CODE_INTERPRETER_CALLS, usage.code_interpreter_calls),
+            (keys::IMAGES, usage.images),
+        ] {
+            put(key, i64::try_from(count).ok().filter(|count| *count > 0).map(Integer));
+        }
     }
     let a = &o.attribution;
     put(keys::FEATURE, maybe(&a.feature));
@@ -232,7 +240,18 @@ fn read_usage(o: &mut Observation, a: Attributes<'_>) {
         None => usage::read(a).map(|read| read.map_err(|error| error.to_string())),
     };
     match stated {
-        Some(Ok(usage)) => o.usage = Some(usage),
+        Some(Ok(mut usage)) => {
+            let count = |key: &str| a.int(key).and_then(|count| u64::try_from(count).ok());
+            for (key, unit) in [
+                (keys::WEB_SEARCH_CALLS, &mut usage.web_search_calls),
+                (keys::FILE_SEARCH_CALLS, &mut usage.file_search_calls),
+                (keys::CODE_INTERPRETER_CALLS, &mut usage.code_interpreter_calls),
+                (keys::IMAGES, &mut usage.images),
+            ] {
+                *unit = count(key).unwrap_or(*unit);
+            }
+            o.usage = Some(usage);
+        }
         Some(Err(problem)) => o.usage_problem = Some(problem),
         None => return,
     }

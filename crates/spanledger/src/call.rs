@@ -49,6 +49,7 @@ impl Call {
         around: &Surroundings,
         attempts: Arc<AtomicU32>,
     ) -> Self {
+        recorder.opened();
         let span = CallSpan::start(&asked, around);
         let mut attribution = PartialAttribution::from(attribution);
         let request_id = attribution.request_id.get_or_insert_with(|| Uuid::now_v7().to_string());
@@ -82,6 +83,10 @@ impl Call {
         }
     }
 
+    pub(crate) fn asked_for_stream(&self) -> bool {
+        self.asked.stream
+    }
+
     pub(crate) fn is_finished(&self) -> bool {
         self.finished
     }
@@ -95,6 +100,7 @@ impl Call {
         o.cost = Some(self.recorder.price(&o));
         self.span.end(&o, &self.asked, &self.answered);
         self.recorder.record(&o);
+        self.recorder.closed();
     }
 
     fn elapsed_ms(&self) -> i64 {
@@ -112,6 +118,11 @@ impl Call {
         o.server_address.clone_from(&asked.server_address);
         o.model.clone_from(&asked.model);
         o.response_model.clone_from(&answered.model);
+        // A regional host is a region of processing, which some models charge for.
+        o.region = (asked.server_address.as_deref())
+            .filter(|_| asked.provider == "openai")
+            .and_then(|host| host.strip_suffix(".api.openai.com"))
+            .map(str::to_ascii_lowercase);
         // The tier asked for is not the tier that served; without an answer there is none.
         o.service_tier.clone_from(&answered.service_tier);
         o.organization.clone_from(&answered.organization);
@@ -126,7 +137,14 @@ impl Call {
         o.reasoning_effort.clone_from(&asked.reasoning_effort);
         if let Some(raw) = &answered.usage {
             match openai::parse(raw) {
-                Ok(parsed) => o.usage = Some(parsed.usage),
+                Ok(parsed) => {
+                    let mut usage = parsed.usage;
+                    usage.web_search_calls = answered.tools.web_search;
+                    usage.file_search_calls = answered.tools.file_search;
+                    usage.code_interpreter_calls = answered.tools.code_interpreter;
+                    usage.images = answered.tools.images;
+                    o.usage = Some(usage);
+                }
                 Err(error) => o.usage_problem = Some(error.to_string()),
             }
             o.usage_source = UsageSource::Provider;

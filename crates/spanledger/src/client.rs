@@ -62,6 +62,13 @@ impl<C: Config> Instrument<C> {
         self
     }
 
+    /// Whether chat streams are asked for their usage (default: yes). Switch it off for a server
+    /// that refuses `stream_options`; its streams are unpriced then.
+    pub fn stream_usage(mut self, ask: bool) -> Self {
+        self.layer = self.layer.with_stream_usage(ask);
+        self
+    }
+
     /// A recorder of its own instead of the process's.
     pub fn recorder(mut self, recorder: Recorder) -> Self {
         self.layer = self.layer.with_recorder(recorder);

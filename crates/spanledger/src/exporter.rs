@@ -23,7 +23,8 @@ mod worker;
 /// | `SPANLEDGER_ENDPOINT` | base URL of the receiver, OTLP/HTTP: `http://localhost:4318` |
 /// | `OTEL_EXPORTER_OTLP_LOGS_ENDPOINT` | the same for logs alone, with its path |
 /// | `OTEL_EXPORTER_OTLP_ENDPOINT` | base URL, unless `OTEL_EXPORTER_OTLP_PROTOCOL` is `grpc` |
-/// | `OTEL_EXPORTER_OTLP_HEADERS` | headers, `key=value` separated by commas |
+/// | `SPANLEDGER_HEADERS` | headers, `key=value` separated by commas |
+/// | `OTEL_EXPORTER_OTLP_LOGS_HEADERS`, `OTEL_EXPORTER_OTLP_HEADERS` | the same, used only with an endpoint from an `OTEL_` variable |
 /// | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | the service |
 /// | `SPANLEDGER_EXPORT=off` | nothing is exported: spans only |
 #[derive(Clone, Debug)]
@@ -94,11 +95,16 @@ impl ExporterConfig {
         let protocol = get("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL").or_else(|| get("OTEL_EXPORTER_OTLP_PROTOCOL"));
         let is_grpc = protocol.as_deref() == Some("grpc");
         let base = |url: String| format!("{}/v1/logs", url.trim_end_matches('/'));
-        if let Some(url) = get("SPANLEDGER_ENDPOINT")
-            .map(base)
-            .or_else(|| get("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT").filter(|_| !is_grpc))
-            .or_else(|| get("OTEL_EXPORTER_OTLP_ENDPOINT").filter(|_| !is_grpc).map(base))
-        {
+        let own = get("SPANLEDGER_ENDPOINT").map(base);
+        let standard = get("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT")
+            .or_else(|| get("OTEL_EXPORTER_OTLP_ENDPOINT").map(base))
+            .filter(|_| !is_grpc && own.is_none());
+        // A vendor's key goes to that vendor's endpoint and nowhere else.
+        let headers = match &standard {
+            Some(_) => get("OTEL_EXPORTER_OTLP_LOGS_HEADERS").or_else(|| get("OTEL_EXPORTER_OTLP_HEADERS")),
+            None => get("SPANLEDGER_HEADERS"),
+        };
+        if let Some(url) = own.or(standard) {
             config.url = Some(url);
         }
         if get("SPANLEDGER_EXPORT").is_some_and(|value| value.eq_ignore_ascii_case("off")) {
@@ -109,7 +115,7 @@ impl ExporterConfig {
                 |part: &str| part.split_once('=').map(|(k, v)| (k.trim().to_owned(), v.trim().to_owned()));
             text.split(',').filter_map(pair).collect()
         };
-        config.headers = get("OTEL_EXPORTER_OTLP_HEADERS").map(pairs).unwrap_or_default();
+        config.headers = headers.map(pairs).unwrap_or_default();
         let mut resource = get("OTEL_RESOURCE_ATTRIBUTES").map(pairs).unwrap_or_default();
         std::mem::swap(&mut config.resource, &mut resource);
         let key = spanledger_event::keys::SERVICE_NAME;
@@ -137,12 +143,14 @@ pub struct ExporterStats {
     pub lost: u64,
 }
 
-/// Records that the receiver has not acknowledged in time.
+/// Records that the receiver has not acknowledged in time, or never will.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{pending} records of AI calls are not acknowledged by {url}: is `spanledger serve` running there?{}", last_error.as_ref().map(|e| format!(" last error: {e}")).unwrap_or_default())]
+#[error("{pending} records of AI calls are not acknowledged by {url} and {lost} are lost: is `spanledger serve` running there?{}", last_error.as_ref().map(|e| format!(" last error: {e}")).unwrap_or_default())]
 pub struct FlushError {
-    /// How many.
+    /// How many still wait; they are tried again as long as the process lives.
     pub pending: u64,
+    /// How many were lost since the last flush: refused for good, or the queue was full.
+    pub lost: u64,
     /// Where they should go.
     pub url: String,
     /// What the last attempt said.
@@ -153,14 +161,25 @@ pub struct FlushError {
 #[derive(Debug, Default)]
 struct Progress {
     recorded: AtomicU64,
+    /// Records that found a place in the queue.
+    queued: AtomicU64,
     acknowledged: AtomicU64,
+    /// Records that the receiver refused for good.
     lost: AtomicU64,
+    /// Records that found the queue full.
+    dropped: AtomicU64,
+    /// What was lost when somebody last asked.
+    reported: AtomicU64,
     last_error: Mutex<Option<String>>,
 }
 
 impl Progress {
     fn settled(&self) -> u64 {
         self.acknowledged.load(Ordering::Acquire) + self.lost.load(Ordering::Acquire)
+    }
+
+    fn all_lost(&self) -> u64 {
+        self.lost.load(Ordering::Acquire) + self.dropped.load(Ordering::Acquire)
     }
 
     fn set_error(&self, error: Option<String>) {
@@ -203,12 +222,14 @@ impl Exporter {
     pub(crate) fn send(&self, record: LogRecord) {
         let Some(queue) = &self.queue else { return };
         self.progress.recorded.fetch_add(1, Ordering::AcqRel);
-        if queue.try_send(record).is_err() {
-            let lost = self.progress.lost.fetch_add(1, Ordering::AcqRel) + 1;
-            // Once for each power of two: an outage must not drown the log as well.
-            if lost.is_power_of_two() {
-                tracing::error!(lost, url = self.url, "spanledger.export.queue.full");
-            }
+        if queue.try_send(record).is_ok() {
+            self.progress.queued.fetch_add(1, Ordering::AcqRel);
+            return;
+        }
+        let dropped = self.progress.dropped.fetch_add(1, Ordering::AcqRel) + 1;
+        // Once for each power of two: an outage must not drown the log as well.
+        if dropped.is_power_of_two() {
+            tracing::error!(dropped, url = self.url, "spanledger.export.queue.full");
         }
     }
 
@@ -216,20 +237,24 @@ impl Exporter {
         ExporterStats {
             recorded: self.progress.recorded.load(Ordering::Acquire),
             acknowledged: self.progress.acknowledged.load(Ordering::Acquire),
-            lost: self.progress.lost.load(Ordering::Acquire),
+            lost: self.progress.all_lost(),
         }
     }
 
     pub(crate) async fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
-        let target = self.progress.recorded.load(Ordering::Acquire);
+        let target = self.progress.queued.load(Ordering::Acquire);
         let mut settled = self.settled.clone();
         let waiting = settled.wait_for(|_| self.progress.settled() >= target);
-        let reached = matches!(tokio::time::timeout(timeout, waiting).await, Ok(Ok(_)));
-        if reached || self.progress.settled() >= target {
+        // Whether it was in time is seen from the counts.
+        drop(tokio::time::timeout(timeout, waiting).await);
+        let pending = target.saturating_sub(self.progress.settled());
+        let all_lost = self.progress.all_lost();
+        let lost = all_lost.saturating_sub(self.progress.reported.swap(all_lost, Ordering::AcqRel));
+        if pending == 0 && lost == 0 {
             return Ok(());
         }
         let last_error = self.progress.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Err(FlushError { pending: target - self.progress.settled(), url: self.url.clone(), last_error })
+        Err(FlushError { pending, lost, url: self.url.clone(), last_error })
     }
 }
 
@@ -272,8 +297,10 @@ mod tests {
         assert_eq!(name(&[resource]), "api");
         assert_eq!(name(&[resource, ("OTEL_SERVICE_NAME", "web")]), "web");
         assert!(config(&[resource]).resource.contains(&("team".to_owned(), "growth".to_owned())));
+        let headers = ("OTEL_EXPORTER_OTLP_HEADERS", "a=b,c = d");
+        assert!(config(&[headers]).headers.is_empty(), "a vendor's key stays with the vendor");
         assert_eq!(
-            config(&[("OTEL_EXPORTER_OTLP_HEADERS", "a=b,c = d")]).headers,
+            config(&[headers, ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c")]).headers,
             [("a".into(), "b".into()), ("c".into(), "d".into())]
         );
     }
@@ -309,5 +336,7 @@ mod tests {
         let stats = exporter.stats();
         assert_eq!(stats.recorded, 10);
         assert!((7..=8).contains(&stats.lost), "{stats:?}");
+        let error = exporter.flush(Duration::from_millis(10)).await.unwrap_err();
+        assert_eq!((error.lost, error.pending), (stats.lost, 10 - stats.lost));
     }
 }

@@ -46,6 +46,7 @@ use crate::{
 pub struct SpanledgerLayer {
     provider: Option<Arc<str>>,
     recorder: Option<Recorder>,
+    leave_streams_alone: bool,
 }
 
 impl SpanledgerLayer {
@@ -59,6 +60,14 @@ impl SpanledgerLayer {
     #[must_use]
     pub fn with_provider(mut self, name: impl Into<String>) -> Self {
         self.provider = Some(name.into().into());
+        self
+    }
+
+    /// Whether chat streams are asked for their usage (default: yes). Switch it off for a server
+    /// that refuses `stream_options`; its streams are unpriced then.
+    #[must_use]
+    pub fn with_stream_usage(mut self, ask: bool) -> Self {
+        self.leave_streams_alone = !ask;
         self
     }
 
@@ -109,7 +118,7 @@ where
         Box::pin(async move {
             let mut first = factory.build().await?;
             let given = attributed::take(first.headers_mut());
-            let Some(asked) = Asked::of(&first, layer.provider.as_deref()) else {
+            let Some(asked) = Asked::of(&first, layer.provider.as_deref(), !layer.leave_streams_alone) else {
                 let factory = replay(&factory, first, None, Arc::default());
                 return inner.call(factory).await.map_err(Into::into);
             };

@@ -2,12 +2,13 @@
 
 use std::{
     sync::{Arc, LazyLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use spanledger_event::{Cost, Observation};
 use spanledger_otlp::{price, record};
 use spanledger_price::PriceBook;
+use tokio::sync::watch;
 
 use crate::exporter::{Exporter, ExporterConfig, ExporterStats, FlushError};
 
@@ -23,12 +24,23 @@ pub struct Recorder {
 struct Inner {
     book: &'static PriceBook,
     exporter: Exporter,
+    /// Calls that have begun and not ended.
+    open: watch::Sender<usize>,
 }
+
+/// How long a flush waits for calls that are about to end, such as a stream that was just dropped.
+const OPEN_WAIT: Duration = Duration::from_secs(1);
 
 impl Recorder {
     /// A recorder that exports by `config`.
     pub fn new(config: ExporterConfig) -> Self {
-        Self { inner: Arc::new(Inner { book: PriceBook::builtin(), exporter: Exporter::start(config) }) }
+        Self {
+            inner: Arc::new(Inner {
+                book: PriceBook::builtin(),
+                exporter: Exporter::start(config),
+                open: watch::Sender::new(0),
+            }),
+        }
     }
 
     /// The process's recorder, configured by environment variables at its first use.
@@ -40,12 +52,24 @@ impl Recorder {
     ///
     /// Call it before the process ends: records that are still queued then are lost.
     pub async fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
-        self.inner.exporter.flush(timeout).await
+        let begun = Instant::now();
+        let mut open = self.inner.open.subscribe();
+        // A call that is still open then is not one that ended before.
+        drop(tokio::time::timeout(timeout.min(OPEN_WAIT), open.wait_for(|count| *count == 0)).await);
+        self.inner.exporter.flush(timeout.saturating_sub(begun.elapsed())).await
     }
 
     /// What became of the records so far.
     pub fn stats(&self) -> ExporterStats {
         self.inner.exporter.stats()
+    }
+
+    pub(crate) fn opened(&self) {
+        self.inner.open.send_modify(|count| *count += 1);
+    }
+
+    pub(crate) fn closed(&self) {
+        self.inner.open.send_modify(|count| *count = count.saturating_sub(1));
     }
 
     pub(crate) fn price(&self, observation: &Observation) -> Cost {

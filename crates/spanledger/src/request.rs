@@ -6,6 +6,7 @@ use reqwest::Request;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use spanledger_event::{Endpoint, fingerprint};
+use uuid::Uuid;
 
 #[cfg(test)]
 mod tests;
@@ -94,7 +95,7 @@ fn endpoint(method: &Method, path: &str) -> Option<Endpoint> {
 
 impl Asked {
     /// Reads a request; `None` when it cannot be billed.
-    pub(crate) fn of(request: &Request, provider: Option<&str>) -> Option<Self> {
+    pub(crate) fn of(request: &Request, provider: Option<&str>, ask_for_usage: bool) -> Option<Self> {
         let url = request.url();
         let endpoint = endpoint(request.method(), url.path())?;
         let host = url.host_str();
@@ -106,19 +107,22 @@ impl Asked {
             server_port: url.port_or_known_default(),
             ..Self::default()
         };
-        // The body of an upload is a stream; such a call is known by its path and its id alone.
-        let bytes = request.body().and_then(|body| body.as_bytes()).unwrap_or_default();
+        let Some(bytes) = request.body().map_or(Some(&[][..]), |body| body.as_bytes()) else {
+            // The body of an upload is a stream: nothing says that two of them are the same.
+            asked.fingerprint = Uuid::now_v7().as_u128();
+            return Some(asked);
+        };
         asked.fingerprint = fingerprint(&asked.path, bytes);
         if let Ok(body) = serde_json::from_slice::<Body<'_>>(bytes) {
-            asked.read(body, bytes);
+            asked.read(body, bytes, ask_for_usage);
         }
         Some(asked)
     }
 
-    fn read(&mut self, body: Body<'_>, bytes: &[u8]) {
+    fn read(&mut self, body: Body<'_>, bytes: &[u8], ask_for_usage: bool) {
         self.stream = body.stream.unwrap_or(false);
         let has_option = matches!(self.endpoint, Endpoint::Chat | Endpoint::Completions);
-        if self.stream && has_option {
+        if self.stream && has_option && ask_for_usage {
             self.with_usage = include_usage(bytes, body.stream_options);
         }
         self.model = body.model;

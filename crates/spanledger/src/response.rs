@@ -27,6 +27,17 @@ pub(crate) struct Answered {
     pub(crate) project: Option<String>,
     /// An error's words, for the span's status.
     pub(crate) message: Option<String>,
+    /// What the model's tools did; each has a fee beside the tokens.
+    pub(crate) tools: Tools,
+}
+
+/// Calls of the provider's own tools.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tools {
+    pub(crate) web_search: u64,
+    pub(crate) file_search: u64,
+    pub(crate) code_interpreter: u64,
+    pub(crate) images: u64,
 }
 
 /// A response object of any endpoint; what is not read is skipped.
@@ -44,6 +55,60 @@ pub(crate) struct Object<'a> {
     choices: Option<Vec<Choice<'a>>>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    output: Option<Vec<Item<'a>>>,
+    tool_usage: Option<ToolUsage>,
+}
+
+/// An item of a Responses answer: a message, a tool call, …
+#[derive(Deserialize)]
+struct Item<'a> {
+    #[serde(default, borrow)]
+    r#type: Option<std::borrow::Cow<'a, str>>,
+    #[serde(default, borrow)]
+    action: Option<Action<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Action<'a> {
+    #[serde(default, borrow)]
+    r#type: Option<std::borrow::Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct ToolUsage {
+    #[serde(default)]
+    web_search: Option<WebSearch>,
+}
+
+#[derive(Deserialize)]
+struct WebSearch {
+    #[serde(default)]
+    num_requests: Option<u64>,
+}
+
+impl Tools {
+    fn of(items: &[Item<'_>], stated: Option<ToolUsage>) -> Self {
+        let count = |kind: &str| {
+            // Opening a page that a search has found is not billed again.
+            let is_open = |item: &&Item<'_>| {
+                let action = item.action.as_ref().and_then(|action| action.r#type.as_deref());
+                matches!(action, Some("open_page" | "find" | "find_in_page"))
+            };
+            let calls =
+                items.iter().filter(|item| item.r#type.as_deref() == Some(kind) && !is_open(item)).count();
+            u64::try_from(calls).unwrap_or(u64::MAX)
+        };
+        Self {
+            // The provider's own count is of billable searches alone.
+            web_search: stated
+                .and_then(|tools| tools.web_search?.num_requests)
+                .unwrap_or_else(|| count("web_search_call")),
+            file_search: count("file_search_call"),
+            code_interpreter: count("code_interpreter_call"),
+            images: count("image_generation_call"),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -84,6 +149,9 @@ impl Answered {
         let reasons =
             object.choices.unwrap_or_default().into_iter().filter_map(|choice| choice.finish_reason);
         self.finish_reasons.extend(reasons.map(std::borrow::Cow::into_owned));
+        if object.output.is_some() || object.tool_usage.is_some() {
+            self.tools = Tools::of(&object.output.unwrap_or_default(), object.tool_usage);
+        }
         // The Responses API says `completed` or `incomplete` in the place of a finish reason.
         if let Some(status) = object.status.filter(|s| matches!(s.as_str(), "completed" | "incomplete")) {
             self.finish_reasons =
@@ -146,9 +214,13 @@ pub(crate) async fn watch(
         .headers()
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     let is_success = response.status().is_success();
-    if is_success && content_type.starts_with("text/event-stream") {
+    // A stream that was asked for is one, whatever a compatible server calls it.
+    let is_events = content_type.starts_with("text/event-stream")
+        || (call.asked_for_stream() && !content_type.contains("json"));
+    if is_success && is_events {
         return Ok(replace(response, |body| stream::events(body, call, hide_usage)));
     }
     if is_success
@@ -239,7 +311,10 @@ fn replace(response: Response, body: impl FnOnce(reqwest::Body) -> reqwest::Body
 async fn collect(response: Response) -> Result<(Parts, Bytes), reqwest::Error> {
     let (parts, body) = split(response);
     // A body is read through a response: only that gives an error with its kind.
-    let bytes = Response::from(http::Response::new(body)).bytes().await?;
+    let bytes = Response::from(http::Response::new(body))
+        .bytes()
+        .await
+        .map_err(|error| error.with_url(parts.url.clone()))?;
     Ok((parts, bytes))
 }
 

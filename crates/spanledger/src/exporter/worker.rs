@@ -41,7 +41,11 @@ enum Answer {
 impl Worker<'_> {
     async fn work(self, mut queue: mpsc::Receiver<LogRecord>) {
         // A process without TLS roots can still talk to a receiver beside it.
-        let client = match reqwest::Client::builder().timeout(self.config.timeout).build() {
+        let client = match reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(self.config.timeout)
+            .build()
+        {
             Ok(client) => client,
             Err(error) => {
                 tracing::error!(%error, "spanledger.export.client.failed");
@@ -97,9 +101,11 @@ impl Worker<'_> {
         loop {
             match self.post(client, message.clone()).await {
                 Answer::TryAgain { after, reason } => {
-                    tracing::debug!(%reason, "spanledger.export.retry");
+                    if backoff == self.config.backoff {
+                        tracing::warn!(%reason, url = self.config.url, "spanledger.export.retry");
+                    }
                     self.progress.set_error(Some(reason));
-                    tokio::time::sleep(after.unwrap_or(backoff)).await;
+                    tokio::time::sleep(after.unwrap_or_default().max(backoff)).await;
                     backoff = (backoff * 2).min(self.config.backoff_max);
                 }
                 answer => return answer,
@@ -127,14 +133,17 @@ impl Worker<'_> {
             .and_then(|value| value.to_str().ok()?.parse().ok())
             .map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_MAX));
         match status {
-            StatusCode::OK => Answer::Acknowledged,
+            status if status.is_success() => Answer::Acknowledged,
             StatusCode::PAYLOAD_TOO_LARGE => Answer::TooLarge,
-            // OTLP says that 500 is not retried, but a record of money is worth another request: a
-            // repetition is harmless to the receiver.
-            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                Answer::TryAgain { after, reason: format!("the receiver answered {status}") }
+            // Only what speaks of the bytes themselves is final. Anything else (a token that is
+            // being rotated, an ingress that is not ready, a 500) may pass, a record of money is
+            // worth the wait, and a repetition is harmless to the receiver.
+            StatusCode::BAD_REQUEST
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE
+            | StatusCode::UNPROCESSABLE_ENTITY => {
+                Answer::Refused { reason: format!("the receiver answered {status}") }
             }
-            status => Answer::Refused { reason: format!("the receiver answered {status}") },
+            status => Answer::TryAgain { after, reason: format!("the receiver answered {status}") },
         }
     }
 

@@ -31,7 +31,7 @@ fn only_what_can_be_billed_is_a_call() {
 fn the_body_is_read_without_its_content() {
     let body = r#"{"messages":[{"role":"user","content":"{\"model\":\"x\"}"}],"model":"gpt-5.5","service_tier":"flex",
         "reasoning_effort":"high","prompt_cache_key":"k","max_completion_tokens":5,"temperature":0.5,"n":2}"#;
-    let asked = Asked::of(&post("https://api.openai.com/v1/chat/completions", body), None).unwrap();
+    let asked = Asked::of(&post("https://api.openai.com/v1/chat/completions", body), None, true).unwrap();
     assert_eq!((asked.model.as_deref(), asked.service_tier.as_deref()), (Some("gpt-5.5"), Some("flex")));
     assert_eq!(
         (asked.reasoning_effort.as_deref(), asked.max_tokens, asked.choices),
@@ -42,10 +42,10 @@ fn the_body_is_read_without_its_content() {
 
     let azure =
         post("https://acme.openai.azure.com/openai/deployments/d/chat/completions?api-version=1", "{}");
-    assert_eq!(Asked::of(&azure, None).unwrap().provider, "azure.ai.openai");
-    assert_eq!(Asked::of(&azure, Some("groq")).unwrap().provider, "groq");
+    assert_eq!(Asked::of(&azure, None, true).unwrap().provider, "azure.ai.openai");
+    assert_eq!(Asked::of(&azure, Some("groq"), true).unwrap().provider, "groq");
     let responses = post("http://h/v1/responses", r#"{"reasoning":{"effort":"low"},"stream":true}"#);
-    let asked = Asked::of(&responses, None).unwrap();
+    let asked = Asked::of(&responses, None, true).unwrap();
     assert_eq!(
         (asked.reasoning_effort.as_deref(), asked.stream, asked.with_usage),
         (Some("low"), true, None)
@@ -79,7 +79,7 @@ fn usage_is_asked_for_and_nothing_else_changes() {
         (r#"{"stream":false}"#, None),
         (r#"{"model":"m"}"#, None),
     ] {
-        let asked = Asked::of(&post("http://h/v1/chat/completions", body), None).unwrap();
+        let asked = Asked::of(&post("http://h/v1/chat/completions", body), None, true).unwrap();
         let with_usage = asked.with_usage.as_deref().map(|bytes| std::str::from_utf8(bytes).unwrap());
         assert_eq!(with_usage, expected, "{body}");
     }
@@ -87,10 +87,10 @@ fn usage_is_asked_for_and_nothing_else_changes() {
 
 #[test]
 fn a_body_that_is_no_json_is_still_a_call() {
-    let asked = Asked::of(&post("http://h/v1/chat/completions", "not json"), None).unwrap();
+    let asked = Asked::of(&post("http://h/v1/chat/completions", "not json"), None, true).unwrap();
     assert_eq!((asked.model, asked.stream), (None, false));
     assert_ne!(
         asked.fingerprint,
-        Asked::of(&post("http://h/v1/chat/completions", "{}"), None).unwrap().fingerprint
+        Asked::of(&post("http://h/v1/chat/completions", "{}"), None, true).unwrap().fingerprint
     );
 }

@@ -133,6 +133,19 @@ impl EventReader {
                 self.call.answered.message = event.message;
                 false
             }
+            // Streams of images and audio say their usage in an object without a response around it.
+            Some(
+                "image_generation.completed"
+                | "image_edit.completed"
+                | "speech.audio.done"
+                | "transcript.text.done",
+            ) => {
+                if let Ok(object) = serde_json::from_slice::<Object<'_>>(&data) {
+                    self.read(object);
+                }
+                self.finish();
+                false
+            }
             Some(_) => false,
             None => {
                 let Ok(object) = serde_json::from_slice::<Object<'_>>(&data) else { return false };

@@ -57,6 +57,21 @@ async fn responses_and_embeddings_are_calls_too() {
     assert_eq!(events[1].cost_usd.unwrap().to_string(), "0.00000074");
 }
 
+/// A tool has a fee beside the tokens; an event is never silently cheaper.
+#[tokio::test]
+async fn web_searches_are_billed() {
+    let world = World::start().await;
+    world.provider.push(Reply::new().usage(Usage::new(1_000, 100)).web_searches(3).service_tier("default"));
+    let client = world.client();
+    let request = CreateResponseArgs::default().model("gpt-5.5").input("hello").build().unwrap();
+    client.responses().attributed(&attribution("agent")).create(request).await.unwrap();
+    let event = world.event().await;
+    assert_eq!(event.web_search_calls, Some(3), "{event:#?}");
+    // 1,000 × 5 + 100 × 30 per million, and 3 × 10 per thousand.
+    assert_eq!(event.cost_usd.unwrap().to_string(), "0.038");
+    assert_eq!(event.emitter_cost_usd, event.cost_usd);
+}
+
 #[tokio::test]
 async fn retries_of_one_call_are_one_event() {
     let world = World::start().await;
