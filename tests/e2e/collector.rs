@@ -24,7 +24,7 @@ use tracing_subscriber::{Registry, layer::SubscriberExt as _};
 
 use crate::{
     python,
-    support::{PATIENCE, Serve, peer},
+    support::{PATIENCE, Serve, listen, peer},
 };
 
 /// The configuration that we ship.
@@ -243,6 +243,7 @@ const RUST_COSTS: [&str; 2] = [
 /// A Rust service with the crate `spanledger` that makes two calls, one of them traced, and sends
 /// its span over gRPC and its records over HTTP to the Collector; answers the ids of the responses.
 async fn run_rust_service(collector: &Collector, provider: &Provider) -> Vec<String> {
+    listen();
     provider.push(Reply::new().usage(Usage::new(1_000, 100)));
     provider.push(Reply::new().usage(Usage::new(2_000, 50).cached(1_500)));
     let exporter = opentelemetry_otlp::SpanExporter::builder()

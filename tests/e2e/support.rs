@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::mpsc,
+    sync::{Once, mpsc},
     time::{Duration, Instant},
 };
 
@@ -14,6 +14,13 @@ use spanledger_ledger::Reader;
 
 /// Far above what anything here takes; only a hang reaches it.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Tests with a subscriber of their own run beside each other. `tracing` remembers for all of them
+/// when nobody listens to a span; with a subscriber for the process somebody always does.
+pub(crate) fn listen() {
+    static LISTENING: Once = Once::new();
+    LISTENING.call_once(|| tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap());
+}
 
 /// The binary, with no variable of this process that would change it.
 pub(crate) fn spanledger() -> Command {
@@ -49,6 +56,7 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn start(ledger: &Path, arguments: &[&str]) -> Self {
+        listen();
         let mut child = spanledger()
             .args(["serve", "--grpc-addr", "127.0.0.1:0"])
             .args(

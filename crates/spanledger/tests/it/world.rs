@@ -1,6 +1,6 @@
 //! Everything that a call passes, in one process.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{net::Ipv4Addr, sync::Once, time::Duration};
 
 use async_openai::{
     Client,
@@ -24,8 +24,14 @@ pub(crate) struct World {
     _folder: tempfile::TempDir,
 }
 
+/// Tests with a subscriber of their own run beside tests without one. `tracing` remembers for all
+/// of them when nobody listens to a span; with a subscriber for the process somebody always does.
+static LISTENING: Once = Once::new();
+
 impl World {
     pub(crate) async fn start() -> Self {
+        LISTENING
+            .call_once(|| tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap());
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(folder.path().join("spanledger.db")).unwrap();
         let pipeline = Pipeline::new(ledger.clone(), PriceBook::builtin(), Reader::default());
