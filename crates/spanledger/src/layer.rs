@@ -12,7 +12,7 @@ use std::{
 use async_openai::{error::OpenAIError, middleware::HttpRequestFactory};
 use bytes::Bytes;
 use reqwest::{Request, Response};
-use spanledger_event::{Attribution, Outcome};
+use spanledger_event::Outcome;
 
 use crate::{
     Recorder, attributed,
@@ -130,7 +130,7 @@ where
             let body = asked.with_usage.clone();
             let hide_usage = body.is_some();
             let factory = replay(&factory, first, body, Arc::clone(&attempts));
-            let mut call = start(recorder, asked, &attribution, &around, attempts);
+            let mut call = Call::start(recorder, asked, &attribution, &around, attempts);
             match inner.call(factory).await.map_err(Into::into) {
                 Ok(response) => response::watch(response, call, hide_usage).await,
                 Err(error) => {
@@ -141,18 +141,6 @@ where
             }
         })
     }
-}
-
-/// A function of its own: the guard that makes the caller's context current must not live across
-/// an await.
-fn start(
-    recorder: Recorder,
-    asked: Asked,
-    attribution: &Attribution,
-    around: &Surroundings,
-    attempts: Arc<AtomicU32>,
-) -> Call {
-    Call::start(recorder, asked, attribution, around, attempts)
 }
 
 /// The same requests, without what is ours and with our body; the first is the one that was

@@ -325,8 +325,7 @@ async fn refusals_of_the_destination() {
     }
 }
 
-/// A destination that is not there is a passing fault; when it comes, the retry gets through,
-/// without a restart.
+/// A destination that is not there is a passing fault: the client is told to come again.
 #[tokio::test]
 async fn a_destination_that_is_down() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

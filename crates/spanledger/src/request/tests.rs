@@ -86,6 +86,13 @@ fn usage_is_asked_for_and_nothing_else_changes() {
 }
 
 #[test]
+fn where_it_is_switched_off_a_stream_is_left_as_it_was() {
+    let request = post("http://h/v1/chat/completions", r#"{"stream":true}"#);
+    let asked = Asked::of(&request, None, false).unwrap();
+    assert_eq!((asked.stream, asked.with_usage), (true, None));
+}
+
+#[test]
 fn a_body_that_is_no_json_is_still_a_call() {
     let asked = Asked::of(&post("http://h/v1/chat/completions", "not json"), None, true).unwrap();
     assert_eq!((asked.model, asked.stream), (None, false));

@@ -72,6 +72,26 @@ async fn web_searches_are_billed() {
     assert_eq!(event.emitter_cost_usd, event.cost_usd);
 }
 
+/// A regional host is a region of processing, and that has a price of its own.
+#[tokio::test]
+async fn a_regional_host_is_billed_with_its_uplift() {
+    let world = World::start().await;
+    world.provider.push(Reply::new().usage(Usage::new(1_000, 100)).service_tier("default"));
+    let host = "eu.api.openai.com";
+    let http_client =
+        reqwest::Client::builder().resolve(host, world.provider.addr()).no_proxy().build().unwrap();
+    let config = world.config().with_api_base(format!("http://{host}:{}/v1", world.provider.addr().port()));
+    let client =
+        spanledger::instrument(config).http_client(http_client).recorder(world.recorder.clone()).build();
+    client.chat().attributed(&attribution("search")).create(chat("hello")).await.unwrap();
+    let event = world.event().await;
+    // (1,000 × 5 + 100 × 30 per million) × 1.1.
+    assert_eq!(
+        (event.region.as_deref(), event.cost_usd.unwrap().to_string().as_str()),
+        (Some("eu"), "0.0088")
+    );
+}
+
 #[tokio::test]
 async fn retries_of_one_call_are_one_event() {
     let world = World::start().await;
