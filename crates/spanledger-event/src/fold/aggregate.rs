@@ -27,17 +27,47 @@ pub(super) fn superseded<'a>(charges: &[Charge<'a>]) -> BTreeMap<&'a str, &'a Ev
             .flat_map(|call| call.sightings.iter().filter_map(move |o| Some((o.span_id.as_deref()?, *call))))
             .collect();
         // Calls first, so that an aggregate points at a real one where there is one.
-        let mut leaves: Vec<&&Call<'_>> = calls.iter().filter(|call| call.has_usage()).collect();
+        let mut leaves: Vec<&Call<'_>> = calls.iter().copied().filter(|call| call.has_usage()).collect();
         leaves.sort_by_key(|call| (call.is_aggregate(), call.start(), call.id));
-        for aggregate in aggregates {
-            let below =
-                leaves.iter().find(|leaf| leaf.id != aggregate.id && is_below(leaf, aggregate, &spans));
-            if let Some(leaf) = below {
-                superseded.insert(aggregate.id, &leaf.best().event_id);
-            }
+        let covered: BTreeMap<&str, Vec<&Call<'_>>> = aggregates
+            .iter()
+            .map(|aggregate| {
+                let below = leaves.iter().copied().filter(|leaf| covers(aggregate, leaf, &spans));
+                (aggregate.id, below.collect::<Vec<_>>())
+            })
+            .filter(|(_, below)| !below.is_empty())
+            .collect();
+        for (&aggregate, below) in &covered {
+            superseded.insert(aggregate, &counting(below, &covered).best().event_id);
         }
     }
     superseded
+}
+
+/// Whether `leaf` is part of what `aggregate` adds up.
+///
+/// Broken emitters make each of two aggregates the parent of the other. Then the earlier one
+/// counts: no circle of aggregates may make each other's money vanish.
+fn covers(aggregate: &Call<'_>, leaf: &Call<'_>, spans: &BTreeMap<&str, &Call<'_>>) -> bool {
+    leaf.id != aggregate.id
+        && is_below(leaf, aggregate, spans)
+        && ((leaf.start(), leaf.id) < (aggregate.start(), aggregate.id)
+            || !leaf.is_aggregate()
+            || !is_below(aggregate, leaf, spans))
+}
+
+/// A covered call that counts itself; [`covers`] has no circles, so that there is one.
+fn counting<'a, 'b>(
+    below: &'b [&'a Call<'a>],
+    covered: &'b BTreeMap<&str, Vec<&'a Call<'a>>>,
+) -> &'a Call<'a> {
+    let mut below = below;
+    loop {
+        if let Some(call) = below.iter().find(|call| !covered.contains_key(call.id)) {
+            return call;
+        }
+        below = &covered[below[0].id];
+    }
 }
 
 /// Whether the chain of parents leads from `leaf` to `aggregate`; a chain that bites its own tail

@@ -278,6 +278,29 @@ fn an_aggregate_over_an_aggregate_is_void() {
     assert_eq!(one(&[outer, inner]).billed_usd, usd(220));
 }
 
+/// Each is the other's parent: neither may make the other vanish.
+#[test]
+fn of_aggregates_in_a_circle_the_first_counts() {
+    let one_of = |id: &str, parent: &str, second| {
+        Seen::span("t", id, second).in_trace("t", id, Some(parent)).aggregate(9).used(100, 10).attributed()
+    };
+    let circle = [one_of("c", "d", 0), one_of("d", "e", 1), one_of("e", "c", 2)];
+    let events = fold_of(&circle);
+    let live: Vec<_> = events.iter().filter(|e| e.counts()).collect();
+    assert_eq!(live.len(), 1, "{events:#?}");
+    assert_eq!(live[0].span_id.as_deref(), Some("c"));
+    for void in events.iter().filter(|e| !e.counts()) {
+        assert_eq!(void.superseded_by.as_ref(), Some(&live[0].event_id));
+    }
+    // A call under the circle is what counts, and all of the circle says so.
+    let call = Seen::span("t", "leaf", 3).in_trace("t", "leaf", Some("d")).used(100, 10).attributed();
+    let [c, d, e] = circle;
+    let events = fold_of(&[c, d, e, call]);
+    let live: Vec<_> = events.iter().filter(|e| e.counts()).collect();
+    assert_eq!((live.len(), live[0].span_id.as_deref()), (1, Some("leaf")));
+    assert_eq!(events.iter().filter(|e| e.superseded_by.as_ref() == Some(&live[0].event_id)).count(), 3);
+}
+
 /// Lying within an aggregate's time proves nothing for a call that is larger than it.
 #[test]
 fn an_unrelated_call_at_the_same_time_voids_no_agent() {
