@@ -1,6 +1,6 @@
 //! What the price engine answers.
 
-use std::fmt;
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ pub struct Cost {
     /// What is known, line by line; for an unpriced charge the lines that could be priced.
     pub lines: Vec<CostLine>,
     /// The price book that priced it: its date and content hash.
-    pub price_version: String,
+    pub price_version: Arc<str>,
     /// The moment whose prices were used: the start of the call.
     pub priced_at: Timestamp,
 }
@@ -32,12 +32,12 @@ pub struct Cost {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CostLine {
     /// What was billed: `input`, `cached_input`, `output`, `reasoning`, …
-    pub kind: String,
+    pub kind: Cow<'static, str>,
     /// How many units.
     #[serde(with = "crate::money::literal")]
     pub quantity: Decimal,
     /// The unit that the rate is per: `1M tokens`, `call`, …
-    pub unit: String,
+    pub unit: Cow<'static, str>,
     /// Dollars per unit.
     #[serde(with = "crate::money::literal")]
     pub rate: Decimal,
@@ -85,7 +85,7 @@ impl fmt::Display for UnpricedReason {
 
 impl Cost {
     /// A call that failed before the model ran: it costs nothing, and that is known.
-    pub fn free(price_version: impl Into<String>, priced_at: Timestamp) -> Self {
+    pub fn free(price_version: impl Into<Arc<str>>, priced_at: Timestamp) -> Self {
         Self {
             usd: Some(Usd::ZERO),
             reason: None,

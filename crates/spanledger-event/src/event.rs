@@ -51,6 +51,9 @@ pub enum Flag {
     EmitterCostDiffers,
     /// A charge beside the primary one has no price, so that the billed amount is unknown.
     RetryUnpriced,
+    /// The usage has fields that nobody here understands; `cost_detail` lists them. The totals add
+    /// up, so that no token is missing from the cost.
+    UsageNotUnderstood,
 }
 
 /// What a column holds; each sink maps it to a type of its own.

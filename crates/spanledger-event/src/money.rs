@@ -155,6 +155,30 @@ pub(crate) mod literal {
         Decimal::from_str_exact(raw.get().trim_matches('"')).map_err(de::Error::custom)
     }
 
+    /// The same for numbers by name.
+    pub(crate) mod map {
+        use std::collections::BTreeMap;
+
+        use super::{Decimal, Deserialize, Deserializer, Serialize, Serializer};
+
+        #[derive(Serialize, Deserialize)]
+        struct Literal(#[serde(with = "super")] Decimal);
+
+        pub(crate) fn serialize<S: Serializer>(
+            numbers: &BTreeMap<String, Decimal>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            serializer.collect_map(numbers.iter().map(|(name, number)| (name, Literal(*number))))
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<BTreeMap<String, Decimal>, D::Error> {
+            let numbers = BTreeMap::<String, Literal>::deserialize(deserializer)?;
+            Ok(numbers.into_iter().map(|(name, Literal(number))| (name, number)).collect())
+        }
+    }
+
     /// The same for a number that may be absent.
     pub(crate) mod option {
         use super::{Decimal, Deserializer, Serializer};

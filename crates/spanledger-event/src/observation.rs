@@ -181,6 +181,9 @@ pub struct Observation {
     /// Why a usage that was sent could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage_problem: Option<String>,
+    /// What the usage says beside what is understood, as `path=value`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub usage_unknown: Vec<String>,
     pub usage_source: UsageSource,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage_raw: Option<String>,
@@ -232,6 +235,7 @@ impl Observation {
             attempts: 1,
             usage: None,
             usage_problem: None,
+            usage_unknown: Vec::new(),
             usage_source: UsageSource::None,
             usage_raw: None,
             emitter_cost: None,

@@ -1,10 +1,13 @@
 //! Tokens and other units, in buckets that do not overlap.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 /// A kind of token that has a price of its own. The buckets are exclusive: one token is in one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -14,9 +17,12 @@ pub enum Bucket {
     Input,
     /// Text input read from the provider's cache.
     CachedInput,
-    /// Input written to the provider's cache (OpenAI: for 30 minutes).
+    /// Input written to the provider's cache for its ordinary time (OpenAI: 30 minutes,
+    /// Anthropic: 5 minutes).
     CacheWrite,
-    /// Input written to the provider's cache for 12 hours.
+    /// Input written to the provider's cache for 1 hour (Anthropic).
+    CacheWrite1h,
+    /// Input written to the provider's cache for 12 hours (OpenAI).
     CacheWrite12h,
     /// Audio input that was not cached.
     AudioInput,
@@ -38,10 +44,11 @@ pub enum Bucket {
 
 impl Bucket {
     /// All buckets, input first, in the order in which cost lines are listed.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Input,
         Self::CachedInput,
         Self::CacheWrite,
+        Self::CacheWrite1h,
         Self::CacheWrite12h,
         Self::AudioInput,
         Self::CachedAudioInput,
@@ -59,6 +66,7 @@ impl Bucket {
             Self::Input => "input",
             Self::CachedInput => "cached_input",
             Self::CacheWrite => "cache_write",
+            Self::CacheWrite1h => "cache_write_1h",
             Self::CacheWrite12h => "cache_write_12h",
             Self::AudioInput => "audio_input",
             Self::CachedAudioInput => "cached_audio_input",
@@ -76,6 +84,11 @@ impl Bucket {
         !matches!(self, Self::Output | Self::Reasoning | Self::AudioOutput | Self::ImageOutput)
     }
 
+    /// The bucket of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|bucket| bucket.name() == name)
+    }
+
     const fn index(self) -> usize {
         match self {
             Self::Input => 0,
@@ -90,6 +103,7 @@ impl Bucket {
             Self::Reasoning => 9,
             Self::AudioOutput => 10,
             Self::ImageOutput => 11,
+            Self::CacheWrite1h => 12,
         }
     }
 }
@@ -103,7 +117,8 @@ impl Bucket {
 /// reports are ours plus the reasoning tokens.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Usage {
-    tokens: [u64; 12],
+    #[serde(with = "tokens")]
+    tokens: [u64; 13],
     /// Images made.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub images: u64,
@@ -122,6 +137,14 @@ pub struct Usage {
     /// Billable code-interpreter sessions.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub code_interpreter_calls: u64,
+    /// Which of several rates a unit has: quality and size of the images (`hd 1024x1792`), the
+    /// resolution of the video (`720p`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    /// Counted units that have no column of their own, by the name of the price book's meter:
+    /// `video_seconds`, `search_units`, …
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "crate::money::literal::map")]
+    pub units: BTreeMap<String, Decimal>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
@@ -130,6 +153,10 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl Usage {
+    /// The greatest count of tokens that is taken for real: far above any context window, and
+    /// small enough that sums over 2³⁰ calls fit an `i64`.
+    pub const TOKENS_MAX: u64 = 1 << 32;
+
     /// The tokens in one bucket.
     pub const fn tokens(&self, bucket: Bucket) -> u64 {
         self.tokens[bucket.index()]
@@ -161,7 +188,7 @@ impl Usage {
 
     /// The input written to a cache.
     pub fn cache_write_tokens(&self) -> u64 {
-        self.sum(&[Bucket::CacheWrite, Bucket::CacheWrite12h])
+        self.sum(&[Bucket::CacheWrite, Bucket::CacheWrite1h, Bucket::CacheWrite12h])
     }
 
     /// The visible output, of every modality.
@@ -185,6 +212,7 @@ impl Usage {
             input: self.prompt_tokens(),
             cached: self.cached_tokens(),
             cache_write: self.tokens(Bucket::CacheWrite),
+            cache_write_1h: self.tokens(Bucket::CacheWrite1h),
             cache_write_12h: self.tokens(Bucket::CacheWrite12h),
             audio_input: self.sum(&[Bucket::AudioInput, Bucket::CachedAudioInput]),
             cached_audio: self.tokens(Bucket::CachedAudioInput),
@@ -211,8 +239,10 @@ pub struct NestedUsage {
     pub input: u64,
     /// Input read from a cache.
     pub cached: u64,
-    /// Input written to a cache (30 minutes).
+    /// Input written to a cache for its ordinary time.
     pub cache_write: u64,
+    /// Input written to a cache (1 hour).
+    pub cache_write_1h: u64,
     /// Input written to a cache (12 hours).
     pub cache_write_12h: u64,
     /// Audio input.
@@ -264,12 +294,11 @@ pub enum UsageError {
 impl NestedUsage {
     /// Takes the totals apart into exclusive buckets.
     pub fn exclusive(&self) -> Result<Usage, UsageError> {
-        /// Far above any context window, and small enough that sums over 2³⁰ calls fit an `i64`.
-        const TOKENS_MAX: u64 = 1 << 32;
         let counts = [
             self.input,
             self.cached,
             self.cache_write,
+            self.cache_write_1h,
             self.cache_write_12h,
             self.audio_input,
             self.cached_audio,
@@ -280,7 +309,7 @@ impl NestedUsage {
             self.audio_output,
             self.image_output,
         ];
-        if let Some(count) = counts.into_iter().find(|&count| count > TOKENS_MAX) {
+        if let Some(count) = counts.into_iter().find(|&count| count > Usage::TOKENS_MAX) {
             return Err(UsageError::OutOfRange(count.to_string()));
         }
         let rest = |side, whole: u64, parts: u64| {
@@ -289,11 +318,8 @@ impl NestedUsage {
         let audio_input = rest("audio input", self.audio_input, self.cached_audio)?;
         let image_input = rest("image input", self.image_input, self.cached_image)?;
         let cached = rest("cached input", self.cached, self.cached_audio + self.cached_image)?;
-        let input = rest(
-            "input",
-            self.input,
-            self.cached + self.cache_write + self.cache_write_12h + audio_input + image_input,
-        )?;
+        let written = self.cache_write + self.cache_write_1h + self.cache_write_12h;
+        let input = rest("input", self.input, self.cached + written + audio_input + image_input)?;
         let output = rest("output", self.output, self.reasoning + self.audio_output + self.image_output)?;
         let sum = self.input + self.output;
         if let Some(stated) = self.total.filter(|&total| total != sum) {
@@ -303,6 +329,7 @@ impl NestedUsage {
             .with(Bucket::Input, input)
             .with(Bucket::CachedInput, cached)
             .with(Bucket::CacheWrite, self.cache_write)
+            .with(Bucket::CacheWrite1h, self.cache_write_1h)
             .with(Bucket::CacheWrite12h, self.cache_write_12h)
             .with(Bucket::AudioInput, audio_input)
             .with(Bucket::CachedAudioInput, self.cached_audio)

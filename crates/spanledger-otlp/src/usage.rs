@@ -25,6 +25,7 @@ pub(crate) fn read(attributes: Attributes<'_>) -> Option<Result<Usage, UsageErro
             input: number(input)?,
             cached: number(count(keys::aliases::CACHE_READ))?,
             cache_write: number(count(keys::aliases::CACHE_WRITE))?,
+            cache_write_1h: 0,
             cache_write_12h: 0,
             audio_input: number(count(&[keys::AUDIO_INPUT_TOKENS]))?,
             cached_audio: number(count(&[keys::AUDIO_CACHE_READ_TOKENS]))?,

@@ -1,32 +1,39 @@
 //! The book: providers, their models, and dated prices.
 
+mod discount;
 mod error;
+mod layer;
 mod names;
 mod parse;
+mod price;
 mod read;
 
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::LazyLock};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
-use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
 
 use crate::{Meter, Tier};
+pub use discount::Discount;
 pub use error::{BookError, BookErrors, BookProblem};
 pub(crate) use names::Names;
+pub use price::{Fee, Hours, Price, Rate, Rates, Regional};
 
 /// Prices of providers and models over time. A value: two books can be held at once, to ask what
-/// the same call would cost under each.
+/// the same call would cost under each. Cloning shares it.
 #[derive(Clone)]
 pub struct PriceBook {
-    pub(crate) providers: Vec<Provider>,
-    pub(crate) version: String,
+    pub(crate) providers: Arc<[Provider]>,
+    pub(crate) version: Arc<str>,
 }
 
-/// The file that [`PriceBook::builtin`] is made of.
-pub(crate) const OPENAI: (&str, &str) = ("openai.toml", include_str!("../book/openai.toml"));
+/// The files that [`PriceBook::builtin`] is made of, one per provider.
+pub(crate) const FILES: [(&str, &str); 1] = [("openai.toml", include_str!("../book/openai.toml"))];
 
 impl PriceBook {
     /// The book that this release carries; parsed at the first use.
@@ -36,14 +43,56 @@ impl PriceBook {
     /// Never: that the file is valid is a test of this crate.
     pub fn builtin() -> &'static Self {
         static BUILTIN: LazyLock<PriceBook> = LazyLock::new(|| {
-            PriceBook::parse([OPENAI]).unwrap_or_else(|errors| panic!("built-in price book: {errors}"))
+            PriceBook::parse(FILES).unwrap_or_else(|errors| panic!("built-in price book: {errors}"))
         });
         &BUILTIN
     }
 
     /// Reads a book from files, given as (name, text). All mistakes of all files are collected.
     pub fn parse<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, BookErrors> {
-        parse::book(files)
+        parse::book(None, files)
+    }
+
+    /// This book with files of one's own laid over it: negotiated rates, discounts, models of one's
+    /// own, names of deployments.
+    ///
+    /// A file speaks of the provider that it names; one that this book does not have is added. What
+    /// a file may say of a provider that is there already:
+    ///
+    /// * `[[price]] model = "…"`: other rates for a model, tier by tier, from a day on (and until
+    ///   one): they take the place of this book's for that time. The model has to exist.
+    /// * `[[discount]] percent = "12.5"`: off all rates, or those of some `models` and `tiers`.
+    /// * `[[model]]`: a model of one's own.
+    /// * `[deployments]`: `"my-name" = "gpt-5.5"`, what a name of one's own means.
+    /// * `[[fee]]`: a fee for tool calls; it goes before this book's.
+    ///
+    /// The version of the new book names both contents.
+    ///
+    /// ```
+    /// use spanledger_price::PriceBook;
+    ///
+    /// let ours = r#"
+    /// [provider]
+    /// name = "openai"
+    /// [source]
+    /// contract = "enterprise agreement of 2026"
+    /// [[discount]]
+    /// percent = "10"
+    /// from = 2026-01-01
+    /// sources = ["contract"]
+    /// checked = 2026-01-05
+    /// [deployments]
+    /// chat-production = "gpt-5.5"
+    /// "#;
+    /// let book = PriceBook::builtin().layered([("prices.toml", ours)])?;
+    /// assert!(book.provider("openai").and_then(|openai| openai.model("chat-production")).is_some());
+    /// # Ok::<(), spanledger_price::BookErrors>(())
+    /// ```
+    pub fn layered<'a>(
+        &self,
+        files: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, BookErrors> {
+        parse::book(Some(self), files)
     }
 
     /// The day of the latest check and a hash of the content: `2026-11-20+0123456789ab`.
@@ -78,11 +127,30 @@ pub struct Provider {
     pub(crate) tiers: Vec<(String, Tier)>,
     pub(crate) regional: Option<Regional>,
     pub(crate) fees: Vec<Fee>,
+    pub(crate) discounts: Vec<Discount>,
+    pub(crate) fallback: Vec<(Meter, Meter)>,
     pub(crate) models: Vec<Model>,
     pub(crate) names: Names,
+    /// What names of one's own mean; looked up before the provider's names.
+    pub(crate) deployments: Names,
 }
 
 impl Provider {
+    fn empty(name: String) -> Self {
+        Self {
+            name,
+            also: Vec::new(),
+            tiers: Vec::new(),
+            regional: None,
+            fees: Vec::new(),
+            discounts: Vec::new(),
+            fallback: Vec::new(),
+            models: Vec::new(),
+            names: Names::default(),
+            deployments: Names::default(),
+        }
+    }
+
     /// The name on events: `openai`, …
     pub fn name(&self) -> &str {
         &self.name
@@ -103,6 +171,11 @@ impl Provider {
         &self.fees
     }
 
+    /// The discounts that were laid over the list prices.
+    pub fn discounts(&self) -> &[Discount] {
+        &self.discounts
+    }
+
     /// The tier that the provider's own word means.
     pub fn tier(&self, word: &str) -> Option<Tier> {
         self.tiers.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, tier)| *tier)
@@ -121,6 +194,7 @@ pub struct Model {
     pub(crate) snapshots: Vec<String>,
     pub(crate) long_context_over: Option<u64>,
     pub(crate) regional: bool,
+    pub(crate) free: bool,
     pub(crate) prices: Vec<Price>,
 }
 
@@ -150,7 +224,12 @@ impl Model {
         self.regional
     }
 
-    /// All prices there ever were, by tier and then by date.
+    /// Whether a call costs nothing, with or without a usage.
+    pub fn is_free(&self) -> bool {
+        self.free
+    }
+
+    /// All prices there ever were, by tier and then by date; those of certain hours first.
     pub fn prices(&self) -> &[Price] {
         &self.prices
     }
@@ -158,139 +237,5 @@ impl Model {
     /// The price of a tier at a moment.
     pub fn price(&self, tier: Tier, at: Timestamp) -> Option<&Price> {
         self.prices.iter().find(|price| price.tier == tier && price.holds_at(at))
-    }
-}
-
-/// The rates of one model and tier for a span of time.
-#[derive(Clone, Debug)]
-pub struct Price {
-    pub(crate) tier: Tier,
-    pub(crate) from: Option<Timestamp>,
-    pub(crate) until: Option<Timestamp>,
-    pub(crate) rates: Rates,
-    pub(crate) long: Option<Rates>,
-    pub(crate) sources: Vec<String>,
-    pub(crate) checked: String,
-    /// Where it stands in its file.
-    pub(crate) line: usize,
-}
-
-impl Price {
-    /// The tier.
-    pub fn tier(&self) -> Tier {
-        self.tier
-    }
-
-    /// The first moment, `None` for the beginning of time.
-    pub fn from(&self) -> Option<Timestamp> {
-        self.from
-    }
-
-    /// The first moment that is not covered any more: the next price's first, or the model's end.
-    pub fn until(&self) -> Option<Timestamp> {
-        self.until
-    }
-
-    /// The rates.
-    pub fn rates(&self) -> &Rates {
-        &self.rates
-    }
-
-    /// The rates beyond [`Model::long_context_over`].
-    pub fn long(&self) -> Option<&Rates> {
-        self.long.as_ref()
-    }
-
-    /// Ids of the sources.
-    pub fn sources(&self) -> &[String] {
-        &self.sources
-    }
-
-    /// The day on which the sources were read.
-    pub fn checked(&self) -> &str {
-        &self.checked
-    }
-
-    pub(crate) fn holds_at(&self, at: Timestamp) -> bool {
-        self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
-    }
-}
-
-/// Dollars per [unit](Meter::unit) of each meter that has a rate.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rates(pub(crate) Vec<Rate>);
-
-/// One rate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// Of what.
-    pub meter: Meter,
-    /// Dollars per unit.
-    pub usd: Decimal,
-    /// Whether the provider publishes it; else the book's fallback rule gave it another meter's.
-    pub published: bool,
-}
-
-impl Rates {
-    /// The rate by which the meter is billed.
-    pub fn get(&self, meter: Meter) -> Option<Decimal> {
-        self.0.iter().find(|rate| rate.meter == meter).map(|rate| rate.usd)
-    }
-
-    /// All rates, in the order of [`Meter::ALL`].
-    pub fn iter(&self) -> impl Iterator<Item = Rate> + '_ {
-        self.0.iter().copied()
-    }
-}
-
-/// The surcharge on tokens for processing in a region.
-#[derive(Clone, Debug)]
-pub struct Regional {
-    pub(crate) factor: Decimal,
-    /// Each with the unit of its cost lines, which says that the rate contains the factor.
-    pub(crate) regions: Vec<(String, String)>,
-    pub(crate) neutral: Vec<String>,
-}
-
-impl Regional {
-    /// What token rates are multiplied with.
-    pub fn factor(&self) -> Decimal {
-        self.factor
-    }
-
-    /// The regions, as in the provider's host names.
-    pub fn regions(&self) -> impl Iterator<Item = &str> {
-        self.regions.iter().map(|(region, _)| region.as_str())
-    }
-}
-
-/// A fee per tool call, the same for all models but the excepted ones.
-#[derive(Clone, Debug)]
-pub struct Fee {
-    pub(crate) meter: Meter,
-    pub(crate) usd: Decimal,
-    pub(crate) except: Vec<String>,
-    pub(crate) from: Option<Timestamp>,
-    pub(crate) until: Option<Timestamp>,
-}
-
-impl Fee {
-    /// Of what.
-    pub fn meter(&self) -> Meter {
-        self.meter
-    }
-
-    /// Dollars per unit.
-    pub fn usd(&self) -> Decimal {
-        self.usd
-    }
-
-    /// The models to which it does not apply; theirs is unknown unless their own price has one.
-    pub fn except(&self) -> &[String] {
-        &self.except
-    }
-
-    pub(crate) fn holds_at(&self, at: Timestamp) -> bool {
-        self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
     }
 }

@@ -1,10 +1,12 @@
 //! The engine: a question in, a cost out.
 
+use std::borrow::Cow;
+
 use rust_decimal::Decimal;
-use spanledger_event::{Cost, CostLine, Endpoint, Timestamp, UnpricedReason, Usage, Usd};
+use spanledger_event::{Bucket, Cost, CostLine, Endpoint, Timestamp, UnpricedReason, Usage, Usd};
 
 use crate::{
-    Meter, PriceBook, Tier,
+    Discount, Fee, Meter, PriceBook, Tier,
     book::{Model, Provider, Rates},
 };
 
@@ -58,6 +60,9 @@ impl PriceBook {
     }
 
     fn answer(&self, question: &Question<'_>) -> Result<(Usd, Vec<CostLine>), Unpriced> {
+        if self.is_free(question) {
+            return Ok((Usd::ZERO, Vec::new()));
+        }
         if let Some(problem) = question.usage_problem {
             return Err(Unpriced::new(UnpricedReason::ContradictoryUsage, problem.to_owned()));
         }
@@ -71,10 +76,22 @@ impl PriceBook {
             Unpriced::new(UnpricedReason::UnknownModel, detail)
         })?;
         let model = resolve(provider, question)?;
+        if model.is_free() {
+            return Ok((Usd::ZERO, Vec::new()));
+        }
         let tier = tier(provider, question)?;
         let rates = rates(model, tier, question.at, usage)?;
-        let uplift = uplift(provider, model, question.region)?;
-        lines(&Bill { provider, model, tier, rates, uplift, at: question.at }, usage)
+        let regional = regional(provider, model, question.region)?;
+        let discount = provider.discounts().iter().find(|d| d.applies(model.name(), tier, question.at));
+        lines(&Bill { provider, model, tier, rates, regional, discount, at: question.at }, usage)
+    }
+
+    /// Whether the model that answered bills nothing, so that a missing usage is no question.
+    fn is_free(&self, question: &Question<'_>) -> bool {
+        (question.usage.is_none() && question.usage_problem.is_none())
+            && self
+                .provider(question.provider)
+                .is_some_and(|provider| resolve(provider, question).is_ok_and(Model::is_free))
     }
 }
 
@@ -116,7 +133,7 @@ fn rates<'b>(model: &'b Model, tier: Tier, at: Timestamp, usage: &Usage) -> Resu
     };
     match model.long_context_over() {
         // Strictly more, and the whole request: no part of it keeps the short rates.
-        Some(over) if usage.prompt_tokens() > over => price.long().ok_or_else(|| {
+        Some(over) if usage.prompt_tokens() > over && !price.is_flat() => price.long().ok_or_else(|| {
             let detail = format!(
                 "{} publishes no {tier} rates for prompts of over {over} tokens (this one has {})",
                 model.name(),
@@ -128,8 +145,8 @@ fn rates<'b>(model: &'b Model, tier: Tier, at: Timestamp, usage: &Usage) -> Resu
     }
 }
 
-/// The factor of a region and the unit that its lines show; `None` where the price does not change.
-fn uplift<'b>(
+/// The factor of a region and its words on a line; `None` where the price does not change.
+fn regional<'b>(
     provider: &'b Provider,
     model: &Model,
     region: Option<&str>,
@@ -139,8 +156,8 @@ fn uplift<'b>(
     else {
         return Ok(None);
     };
-    if let Some((_, unit)) = rule.regions.iter().find(|(name, _)| name.eq_ignore_ascii_case(region)) {
-        return Ok(Some((rule.factor, unit)));
+    if let Some((_, label)) = rule.regions.iter().find(|(name, _)| name.eq_ignore_ascii_case(region)) {
+        return Ok(Some((rule.factor, label)));
     }
     if rule.neutral.iter().any(|name| name.eq_ignore_ascii_case(region)) {
         return Ok(None);
@@ -155,56 +172,96 @@ struct Bill<'b> {
     model: &'b Model,
     tier: Tier,
     rates: &'b Rates,
-    uplift: Option<(Decimal, &'b str)>,
+    regional: Option<(Decimal, &'b str)>,
+    discount: Option<&'b Discount>,
     at: Timestamp,
 }
 
 impl Bill<'_> {
-    /// The rate of a meter and the unit to show.
-    fn rate(&self, meter: Meter) -> Option<(Decimal, &str)> {
-        if let Some(rate) = self.rates.get(meter) {
-            return match (meter, self.uplift) {
-                (Meter::Tokens(_), Some((factor, unit))) => Some((rate.checked_mul(factor)?, unit)),
-                _ => Some((rate, meter.unit())),
-            };
-        }
-        let applies = |fee: &&crate::Fee| {
-            fee.meter() == meter
-                && fee.holds_at(self.at)
-                && !fee.except().iter().any(|name| name == self.model.name())
+    /// The rate of a meter and the unit to show, which says what the rate contains.
+    fn rate(&self, meter: Meter, variant: Option<&str>) -> Option<(Decimal, Cow<'static, str>)> {
+        let (mut rate, is_fee) = match self.rates.of(meter, variant) {
+            Some(rate) => (rate, false),
+            None => {
+                let applies = |fee: &&Fee| fee.applies(meter, self.model.name(), self.at);
+                (self.provider.fees().iter().find(applies)?.usd(), true)
+            }
         };
-        self.provider.fees().iter().find(applies).map(|fee| (fee.usd(), meter.unit()))
+        let mut unit = Cow::Borrowed(meter.unit());
+        if let Some((factor, label)) = self.regional.filter(|_| !is_fee && meter.is_tokens()) {
+            rate = rate.checked_mul(factor)?;
+            unit = format!("{unit}, {label}").into();
+        }
+        if let Some(discount) = self.discount {
+            rate = rate.checked_mul(discount.factor)?.normalize();
+            unit = format!("{unit}, {}", discount.label).into();
+        }
+        Some((rate, unit))
     }
 }
 
 fn lines(bill: &Bill<'_>, usage: &Usage) -> Result<(Usd, Vec<CostLine>), Unpriced> {
     /// Ordinary calls have input, cached input, output and reasoning.
     const LINES_TYPICAL: usize = 4;
-    let mut lines = Vec::with_capacity(LINES_TYPICAL);
-    let mut total = Usd::ZERO;
-    let mut without_rate = Vec::new();
-    for meter in Meter::ALL {
-        let quantity = meter.quantity(usage);
-        if quantity.is_zero() {
-            continue;
+    let mut sum = Sum { lines: Vec::with_capacity(LINES_TYPICAL), total: Usd::ZERO, without: Vec::new() };
+    for bucket in Bucket::ALL {
+        let tokens = usage.tokens(bucket);
+        if tokens > 0 {
+            sum.add(bill, Meter::Tokens(bucket), tokens.into(), None)?;
         }
-        let Some((rate, unit)) = bill.rate(meter) else {
-            without_rate.push((meter, quantity));
-            continue;
+    }
+    for meter in Meter::UNITS {
+        let quantity = meter.quantity(usage);
+        if !quantity.is_zero() {
+            sum.add(bill, meter, quantity, usage.variant.as_deref())?;
+        }
+    }
+    // A unit that a provider counts and this book has no word for is billed all the same.
+    for (name, quantity) in &usage.units {
+        if !quantity.is_zero() && Meter::from_name(name).is_none() {
+            sum.without.push(format!("{name} ({quantity})"));
+        }
+    }
+    let Sum { lines, total, without } = sum;
+    if without.is_empty() {
+        return Ok((total, lines));
+    }
+    let detail = format!("{} has no {} rate for {}", bill.model.name(), bill.tier, without.join(", "));
+    Err(Unpriced { reason: UnpricedReason::NoRateForModality, detail, lines })
+}
+
+/// A cost that grows.
+struct Sum {
+    lines: Vec<CostLine>,
+    total: Usd,
+    /// What has no rate.
+    without: Vec<String>,
+}
+
+impl Sum {
+    fn add(
+        &mut self,
+        bill: &Bill<'_>,
+        meter: Meter,
+        quantity: Decimal,
+        variant: Option<&str>,
+    ) -> Result<(), Unpriced> {
+        let Some((rate, unit)) = bill.rate(meter, variant) else {
+            let known = bill.rates.variants(meter).collect::<Vec<_>>().join(", ");
+            self.without.push(match (variant, known.as_str()) {
+                (_, "") => format!("{} ({quantity})", meter.name()),
+                (Some(asked), _) => format!("{} ({quantity}) of `{asked}`, only for {known}", meter.name()),
+                (None, _) => format!("{} ({quantity}) of an unknown kind, only for {known}", meter.name()),
+            });
+            return Ok(());
         };
         let usd = meter.cost(quantity, rate).filter(|_| quantity.is_sign_positive());
         let Some(usd) = usd else {
             let detail = format!("{quantity} {} is beyond any real call", meter.name());
-            return Err(Unpriced { reason: UnpricedReason::ContradictoryUsage, detail, lines: Vec::new() });
+            return Err(Unpriced::new(UnpricedReason::ContradictoryUsage, detail));
         };
-        total = total + usd;
-        lines.push(CostLine { kind: meter.name().to_owned(), quantity, unit: unit.to_owned(), rate, usd });
+        self.total = self.total + usd;
+        self.lines.push(CostLine { kind: Cow::Borrowed(meter.name()), quantity, unit, rate, usd });
+        Ok(())
     }
-    if !without_rate.is_empty() {
-        let missing: Vec<_> =
-            without_rate.iter().map(|(meter, n)| format!("{} ({n})", meter.name())).collect();
-        let detail = format!("{} has no {} rate for {}", bill.model.name(), bill.tier, missing.join(", "));
-        return Err(Unpriced { reason: UnpricedReason::NoRateForModality, detail, lines });
-    }
-    Ok((total, lines))
 }

@@ -187,7 +187,8 @@ mod tier;
 pub mod usage;
 
 pub use book::{
-    BookError, BookErrors, BookProblem, Fee, Model, Price, PriceBook, Provider, Rate, Rates, Regional,
+    BookError, BookErrors, BookProblem, Discount, Fee, Hours, Model, Price, PriceBook, Provider, Rate, Rates,
+    Regional,
 };
 pub use engine::Question;
 pub use meter::Meter;

@@ -17,37 +17,64 @@ pub enum Meter {
     Images,
     /// Audio heard or spoken, counted in seconds, billed by the minute.
     AudioSeconds,
+    /// Video made, by the second.
+    VideoSeconds,
     /// Characters spoken, per million.
     Characters,
     /// Web searches, per thousand.
     WebSearch,
+    /// Web searches with the older preview tool, per thousand.
+    WebSearchPreview,
+    /// Sources that a live search used, per thousand.
+    SearchSources,
+    /// Searches of a rerank call, per thousand.
+    SearchUnits,
     /// File searches, per thousand.
     FileSearch,
-    /// Code-interpreter sessions.
+    /// Code-interpreter sessions in a container of 1 GB.
     CodeInterpreter,
+    /// Sessions in a container of 4 GB.
+    Container4gb,
+    /// Sessions in a container of 16 GB.
+    Container16gb,
+    /// Sessions in a container of 64 GB.
+    Container64gb,
+    /// Stored files, by gigabyte and day.
+    StorageGbDays,
 }
 
 impl Meter {
     /// All meters, in the order of cost lines: tokens as [`Bucket::ALL`], then the other units.
-    pub const ALL: [Self; 18] = [
-        Self::Tokens(Bucket::Input),
-        Self::Tokens(Bucket::CachedInput),
-        Self::Tokens(Bucket::CacheWrite),
-        Self::Tokens(Bucket::CacheWrite12h),
-        Self::Tokens(Bucket::AudioInput),
-        Self::Tokens(Bucket::CachedAudioInput),
-        Self::Tokens(Bucket::ImageInput),
-        Self::Tokens(Bucket::CachedImageInput),
-        Self::Tokens(Bucket::Output),
-        Self::Tokens(Bucket::Reasoning),
-        Self::Tokens(Bucket::AudioOutput),
-        Self::Tokens(Bucket::ImageOutput),
+    pub const ALL: [Self; 27] = {
+        let mut all = [Self::Images; 27];
+        let (mut at, units) = (0, Self::UNITS);
+        while at < all.len() {
+            all[at] = if at < Bucket::ALL.len() {
+                Self::Tokens(Bucket::ALL[at])
+            } else {
+                units[at - Bucket::ALL.len()]
+            };
+            at += 1;
+        }
+        all
+    };
+
+    /// The meters that do not count tokens.
+    pub const UNITS: [Self; 14] = [
         Self::Images,
         Self::AudioSeconds,
+        Self::VideoSeconds,
         Self::Characters,
         Self::WebSearch,
+        Self::WebSearchPreview,
+        Self::SearchSources,
+        Self::SearchUnits,
         Self::FileSearch,
         Self::CodeInterpreter,
+        Self::Container4gb,
+        Self::Container16gb,
+        Self::Container64gb,
+        Self::StorageGbDays,
     ];
 
     /// The key in the book and the kind of the cost line.
@@ -56,10 +83,18 @@ impl Meter {
             Self::Tokens(bucket) => bucket.name(),
             Self::Images => "images",
             Self::AudioSeconds => "audio_seconds",
+            Self::VideoSeconds => "video_seconds",
             Self::Characters => "characters",
             Self::WebSearch => "web_search",
+            Self::WebSearchPreview => "web_search_preview",
+            Self::SearchSources => "search_sources",
+            Self::SearchUnits => "search_units",
             Self::FileSearch => "file_search",
             Self::CodeInterpreter => "code_interpreter",
+            Self::Container4gb => "container_4gb",
+            Self::Container16gb => "container_16gb",
+            Self::Container64gb => "container_64gb",
+            Self::StorageGbDays => "storage_gb_days",
         }
     }
 
@@ -74,15 +109,30 @@ impl Meter {
             Self::Tokens(_) => "1M tokens",
             Self::Images => "image",
             Self::AudioSeconds => "60 seconds",
+            Self::VideoSeconds => "second",
             Self::Characters => "1M characters",
-            Self::WebSearch | Self::FileSearch => "1K calls",
-            Self::CodeInterpreter => "session",
+            Self::WebSearch | Self::WebSearchPreview | Self::FileSearch => "1K calls",
+            Self::SearchSources => "1K sources",
+            Self::SearchUnits => "1K search units",
+            Self::CodeInterpreter | Self::Container4gb | Self::Container16gb | Self::Container64gb => {
+                "session"
+            }
+            Self::StorageGbDays => "GB-day",
         }
     }
 
     /// Cache writes, of every lifetime.
-    pub(crate) const fn cache_writes() -> [Self; 2] {
-        [Self::Tokens(Bucket::CacheWrite), Self::Tokens(Bucket::CacheWrite12h)]
+    pub(crate) const fn cache_writes() -> [Self; 3] {
+        [
+            Self::Tokens(Bucket::CacheWrite),
+            Self::Tokens(Bucket::CacheWrite1h),
+            Self::Tokens(Bucket::CacheWrite12h),
+        ]
+    }
+
+    /// Whether it counts tokens.
+    pub(crate) const fn is_tokens(self) -> bool {
+        matches!(self, Self::Tokens(_))
     }
 
     /// How much was used.
@@ -95,6 +145,14 @@ impl Meter {
             Self::WebSearch => usage.web_search_calls.into(),
             Self::FileSearch => usage.file_search_calls.into(),
             Self::CodeInterpreter => usage.code_interpreter_calls.into(),
+            Self::VideoSeconds
+            | Self::WebSearchPreview
+            | Self::SearchSources
+            | Self::SearchUnits
+            | Self::Container4gb
+            | Self::Container16gb
+            | Self::Container64gb
+            | Self::StorageGbDays => usage.units.get(self.name()).copied().unwrap_or_default(),
         }
     }
 
@@ -107,8 +165,18 @@ impl Meter {
         const PLACES: u32 = 12;
         let places = match self {
             Self::Tokens(_) | Self::Characters => 6,
-            Self::WebSearch | Self::FileSearch => 3,
-            Self::Images | Self::CodeInterpreter => 0,
+            Self::WebSearch
+            | Self::WebSearchPreview
+            | Self::SearchSources
+            | Self::SearchUnits
+            | Self::FileSearch => 3,
+            Self::Images
+            | Self::VideoSeconds
+            | Self::CodeInterpreter
+            | Self::Container4gb
+            | Self::Container16gb
+            | Self::Container64gb
+            | Self::StorageGbDays => 0,
             Self::AudioSeconds => {
                 return Usd::from_decimal(quantity.checked_mul(rate)?.checked_div(Decimal::from(60))?);
             }

@@ -33,6 +33,11 @@ impl Tier {
         }
     }
 
+    /// The tier of that name in the book.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|tier| tier.as_str() == name)
+    }
+
     /// The name in the book of the same tier beyond the long-context threshold.
     pub(crate) const fn long_key(self) -> &'static str {
         match self {

@@ -4,6 +4,15 @@ pub mod openai;
 
 use spanledger_event::{NestedUsage, Usage, UsageError};
 
+/// Reads the usage object of a provider, by the name that the provider has in the book or in
+/// telemetry.
+///
+/// Providers that are not known here are read as OpenAI's, whose form most of them speak.
+pub fn parse(provider: &str, json: &str) -> Result<ParsedUsage, UsageJsonError> {
+    let _ = provider;
+    openai::parse(json)
+}
+
 /// A usage object, read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParsedUsage {

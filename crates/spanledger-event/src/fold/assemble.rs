@@ -82,6 +82,14 @@ pub(super) fn event<'a>(
     event.retry_cost_usd = Some(retry);
     event.billed_usd = event.cost_usd.filter(|_| is_whole).map(|cost| cost + retry);
 
+    let unknown: Vec<&str> =
+        billed.iter().flat_map(|charge| &charge.facts().usage_unknown).map(String::as_str).collect();
+    if !unknown.is_empty() {
+        event.flags.push(Flag::UsageNotUnderstood);
+        let words = format!("the usage also says {}, which is not understood", unknown.join(", "));
+        event.cost_detail =
+            Some(event.cost_detail.map_or_else(|| words.clone(), |d| format!("{d}; {words}")));
+    }
     if billed.iter().any(|charge| duplicates.contains(charge.id())) {
         event.flags.push(Flag::PossibleDuplicate);
     }
@@ -178,7 +186,7 @@ fn facts(id: &EventId, charge: &Charge<'_>) -> CostEvent {
             event.cost_reason = cost.reason.map(|reason| reason.to_string());
             event.cost_detail.clone_from(&cost.detail);
             event.cost_lines.clone_from(&cost.lines);
-            event.price_version = Some(cost.price_version.clone());
+            event.price_version = Some(cost.price_version.as_ref().to_owned());
             event.priced_at = Some(cost.priced_at);
         }
         None => "unpriced".clone_into(&mut event.cost_state),

@@ -143,11 +143,34 @@ pub enum BookProblem {
         /// The name.
         name: String,
     },
+    /// A model that the book does not have.
+    #[error("the book has no model `{name}` of {provider}: correct the name, or declare it with [[model]]")]
+    UnknownModel {
+        /// The name.
+        name: String,
+        /// The provider.
+        provider: String,
+    },
+    /// Not hours of a day.
+    #[error("`hours` is \"{text}\": write the hours of the day in UTC, such as \"16:30-00:30\"")]
+    BadHours {
+        /// What stands there.
+        text: String,
+    },
+    /// More than everything off.
+    #[error("`percent` is {text}: at most \"100\" can be taken off")]
+    BadPercent {
+        /// The number.
+        text: String,
+    },
     /// An entry without a single rate.
     #[error("the entry has no rates: add a line such as standard = {{ input = \"5\", output = \"30\" }}")]
     NoRates,
     /// Long-context rates of a model without a threshold.
-    #[error("`{key}` needs `long_context_over` on the model: the prompt length beyond which it applies")]
+    #[error(
+        "`{key}` needs `long_context_over` on the model, the prompt length beyond which it applies, and an \
+         entry that is not `flat`"
+    )]
     LongWithoutThreshold {
         /// The key.
         key: &'static str,

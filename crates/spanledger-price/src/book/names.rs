@@ -18,22 +18,34 @@ impl Names {
         None
     }
 
+    /// Adds a name, or gives it another model.
+    pub(crate) fn replace(&mut self, name: &str, model: usize) {
+        self.0.insert(name.into(), model);
+    }
+
     fn get(&self, name: &str) -> Option<usize> {
-        self.0.get(name).copied()
+        // Most books have no deployments: nothing to hash the name for.
+        if self.0.is_empty() { None } else { self.0.get(name).copied() }
     }
 }
 
 impl Provider {
     /// The model of that name.
     ///
-    /// Tried in this order, the first hit counts: the name itself (a model, an alias or a listed
-    /// snapshot); the same without the provider's name in front (`openai/gpt-5.5`,
-    /// `openai::gpt-5.5`); without a date at the end (`gpt-5.5-2026-10-01`), because a snapshot
-    /// with a price of its own is listed as a model of its own. Nothing else is guessed: a
-    /// fine-tuned `ft:…` name is unknown unless the book lists it.
+    /// Tried in this order, the first hit counts: a deployment of one's own, exactly; the name
+    /// itself (a model, an alias or a listed snapshot); the same without the provider's name in
+    /// front (`openai/gpt-5.5`, `openai::gpt-5.5`); without a date at the end
+    /// (`gpt-5.5-2026-10-01`), because a snapshot with a price of its own is listed as a model of
+    /// its own. A fine-tuned `ft:base:organization:suffix:id` has the price of `ft:base` where the
+    /// book lists that, never the price of the base. Nothing else is guessed.
     pub fn model(&self, name: &str) -> Option<&Model> {
         let bare = self.without_prefix(name);
-        self.names.get(bare).or_else(|| self.names.get(without_date(bare)?)).map(|index| &self.models[index])
+        let listed = fine_tuned(bare).unwrap_or(bare);
+        (self.deployments.get(name))
+            .or_else(|| self.deployments.get(bare))
+            .or_else(|| self.names.get(listed))
+            .or_else(|| self.names.get(without_date(listed)?))
+            .map(|index| &self.models[index])
     }
 
     fn without_prefix<'n>(&self, name: &'n str) -> &'n str {
@@ -43,6 +55,13 @@ impl Provider {
         };
         strip(&self.name).or_else(|| self.also.iter().find_map(|also| strip(also))).unwrap_or(name)
     }
+}
+
+/// `ft:base` of `ft:base:organization:suffix:id`.
+fn fine_tuned(name: &str) -> Option<&str> {
+    const PREFIX: &str = "ft:";
+    let base = name.strip_prefix(PREFIX)?.split(':').next()?;
+    name.get(..PREFIX.len() + base.len())
 }
 
 /// The name without `-YYYY-MM-DD`.

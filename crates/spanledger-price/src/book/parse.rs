@@ -1,6 +1,6 @@
 //! From files to a book.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
@@ -8,16 +8,25 @@ use toml::de::DeTable;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{
-    BookError, BookErrors, BookProblem, Fee, Model, Names, Price, PriceBook, Provider, Rate, Rates, Regional,
+    BookError, BookErrors, BookProblem, Discount, Fee, Hours, Model, Price, PriceBook, Provider, Rate, Rates,
+    Regional, layer,
     read::{self, File, Table},
 };
 use crate::{Meter, Tier};
 
-pub(super) fn book<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<PriceBook, BookErrors> {
-    let mut providers: Vec<Provider> = Vec::new();
+pub(super) fn book<'a>(
+    base: Option<&PriceBook>,
+    files: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<PriceBook, BookErrors> {
+    let mut providers: Vec<Provider> = base.map(|base| base.providers.to_vec()).unwrap_or_default();
+    let mut seen: Vec<String> = Vec::new();
     let mut errors = Vec::new();
     let mut checked = BTreeSet::new();
     let mut content = Xxh3::new();
+    if let Some(base) = base {
+        content.update(base.version.as_bytes());
+        checked.extend(base.version.split('+').next().map(str::to_owned));
+    }
     for (name, text) in files {
         for line in text.lines() {
             // The end of a line is not part of it, so that a checkout's line ends change nothing.
@@ -31,15 +40,24 @@ pub(super) fn book<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> R
             let problem = BookProblem::Syntax(error.message().trim().to_owned());
             file.error(error.span().map_or(0, |span| span.start), problem);
         }
-        if let Some(read) = provider(Table::new(root.get_ref(), 0), &mut days, &mut file) {
-            let taken = providers.iter().find(|other| {
-                std::iter::once(&read.name).chain(&read.also).any(|name| other.is_called(name))
-            });
-            if let Some(other) = taken {
-                let owner = format!("the provider {}", other.name);
-                file.error(0, BookProblem::DuplicateName { name: read.name.clone(), owner });
+        if let Some(head) = Head::read(Table::new(root.get_ref(), 0), &mut file) {
+            let under = providers.iter().position(|other| head.names().any(|name| other.is_called(name)));
+            match under.filter(|_| base.is_some() && !seen.contains(&head.name)) {
+                Some(at) => {
+                    seen.push(providers[at].name.clone());
+                    seen.push(head.name.clone());
+                    let read = provider(head, Some(&providers[at]), &mut days, &mut file);
+                    providers[at] = read;
+                }
+                None => {
+                    if let Some(other) = under.and_then(|at| providers.get(at)) {
+                        let owner = format!("the provider {}", other.name);
+                        file.error(0, BookProblem::DuplicateName { name: head.name.clone(), owner });
+                    }
+                    seen.push(head.name.clone());
+                    providers.push(provider(head, None, &mut days, &mut file));
+                }
             }
-            providers.push(read);
         }
         file.errors.sort_by_key(|error: &BookError| error.line);
         errors.append(&mut file.errors);
@@ -50,7 +68,7 @@ pub(super) fn book<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> R
     }
     let day = checked.last().map_or("0000-00-00", String::as_str);
     let hash = format!("{:032x}", content.digest128());
-    Ok(PriceBook { providers, version: format!("{day}+{}", &hash[..12]) })
+    Ok(PriceBook { providers: providers.into(), version: format!("{day}+{}", &hash[..12]).into() })
 }
 
 /// The days on which something was checked.
@@ -69,47 +87,163 @@ struct Rules<'t> {
     fallback: Vec<(Meter, Meter)>,
 }
 
-fn provider(mut root: Table<'_, '_>, days: &mut Days, file: &mut File<'_>) -> Option<Provider> {
-    let head = root.table("provider", file);
-    let mut head = root.require(head, "provider", "[provider] with name = \"…\"", file)?;
-    let name = head.text("name", file);
-    let name = head.require(name, "name", "name = \"openai\"", file).unwrap_or_default().to_owned();
-    let also = owned(head.texts("also", file));
-    head.finish(file);
+/// Whom a file speaks of, and the rest of it.
+struct Head<'t, 'i> {
+    name: String,
+    also: Vec<String>,
+    root: Table<'t, 'i>,
+}
+
+impl<'t, 'i> Head<'t, 'i> {
+    fn read(mut root: Table<'t, 'i>, file: &mut File<'_>) -> Option<Self> {
+        let head = root.table("provider", file);
+        let mut head = root.require(head, "provider", "[provider] with name = \"…\"", file)?;
+        let name = head.text("name", file);
+        let name = head.require(name, "name", "name = \"openai\"", file).unwrap_or_default().to_owned();
+        let also = owned(head.texts("also", file));
+        head.finish(file);
+        Some(Self { name, also, root })
+    }
+
+    fn names(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.name).chain(&self.also)
+    }
+}
+
+/// A provider as a file describes it, over what is known of it already.
+fn provider(head: Head<'_, '_>, base: Option<&Provider>, days: &mut Days, file: &mut File<'_>) -> Provider {
+    let Head { name, also, mut root } = head;
+    let mut provider = base.cloned().unwrap_or_else(|| Provider::empty(name));
+    provider.also.extend(also);
 
     let sources = root.table("source", file).map(|table| {
         table.pairs().filter_map(|(id, _, value)| read::text_of(id, value, file).map(|_| id)).collect()
     });
-    let tiers = root.table("tiers", file).map(|table| tiers(&table, file)).unwrap_or_default();
-    let fallback = root.table("fallback", file).map(|table| fallback(&table, file)).unwrap_or_default();
-    let rules = Rules { sources: sources.unwrap_or_default(), fallback };
-    let regional = root.table("regional", file).and_then(|table| regional(table, &rules, days, file));
+    if let Some(table) = root.table("tiers", file) {
+        provider.tiers.splice(0..0, tiers(&table, file));
+    }
+    if let Some(table) = root.table("fallback", file) {
+        provider.fallback = fallback(&table, file);
+    }
+    let rules = Rules { sources: sources.unwrap_or_default(), fallback: provider.fallback.clone() };
+    if let Some(table) = root.table("regional", file) {
+        provider.regional = regional(table, &rules, days, file);
+    }
 
-    let mut models = Vec::new();
-    let mut names = Names::default();
+    let given = provider.models.len();
     for table in root.tables("model", file) {
         let at = table.at();
         let Some(model) = model(table, &rules, days, file) else { continue };
+        let index = provider.models.len();
         for name in [&model.name].into_iter().chain(&model.aliases).chain(&model.snapshots) {
-            if let Some(other) = names.insert(name, models.len()) {
-                let owner = models.get(other).unwrap_or(&model).name.clone();
+            if let Some(other) = provider.names.insert(name, index) {
+                let owner = provider.models.get(other).unwrap_or(&model).name.clone();
                 file.error(at, BookProblem::DuplicateName { name: name.clone(), owner });
             }
         }
-        models.push(model);
+        provider.models.push(model);
+    }
+    let mut later: BTreeMap<usize, Vec<Price>> = BTreeMap::new();
+    for mut table in root.tables("price", file) {
+        let Some(index) = of_model(&mut table, &provider, file) else { continue };
+        let model = &provider.models[index];
+        let limit = model.long_context_over;
+        later.entry(index).or_default().extend(entry(table, limit, &rules.fallback, &rules, days, file));
+    }
+    for (index, model) in provider.models.iter_mut().enumerate() {
+        let mut own = later.remove(&index).unwrap_or_default();
+        if index < given {
+            if !own.is_empty() {
+                close(&model.name, &mut own, file);
+                model.prices = layer::over(&model.prices, own);
+            }
+        } else {
+            model.prices.append(&mut own);
+            close(&model.name, &mut model.prices, file);
+        }
     }
     let mut fees = Vec::new();
     for table in root.tables("fee", file) {
-        fees.extend(fee(table, &models, &rules, days, file));
+        fees.extend(fee(table, &provider.models, &rules, days, file));
+    }
+    provider.fees.splice(0..0, fees);
+    for table in root.tables("discount", file) {
+        let discount = discount(table, &provider, &rules, days, file);
+        provider.discounts.extend(discount);
+    }
+    if let Some(table) = root.table("deployments", file) {
+        deployments(&table, &mut provider, file);
     }
     root.finish(file);
-    Some(Provider { name, also, tiers, regional, fees, models, names })
+    provider
+}
+
+/// The model that an entry names; it has to be there.
+fn of_model(table: &mut Table<'_, '_>, provider: &Provider, file: &mut File<'_>) -> Option<usize> {
+    let name = table.text("model", file);
+    let name = table.require(name, "model", "model = \"…\", a model of the book", file)?;
+    let index = provider.models.iter().position(|model| model.name == name);
+    if index.is_none() {
+        let problem = BookProblem::UnknownModel { name: name.to_owned(), provider: provider.name.clone() };
+        file.error(table.at(), problem);
+    }
+    index
+}
+
+fn deployments(table: &Table<'_, '_>, provider: &mut Provider, file: &mut File<'_>) {
+    for (name, at, value) in table.pairs() {
+        let Some(model) = read::text_of(name, value, file) else { continue };
+        match provider
+            .model(model)
+            .and_then(|found| provider.models.iter().position(|m| m.name == found.name))
+        {
+            Some(index) => provider.deployments.replace(name, index),
+            None => {
+                let provider = provider.name.clone();
+                file.error(at, BookProblem::UnknownModel { name: model.to_owned(), provider });
+            }
+        }
+    }
+}
+
+fn discount(
+    mut table: Table<'_, '_>,
+    provider: &Provider,
+    rules: &Rules<'_>,
+    days: &mut Days,
+    file: &mut File<'_>,
+) -> Option<Discount> {
+    let (from, until) = span(&mut table, file);
+    let percent = table.rate("percent", file);
+    let percent = table.require(percent, "percent", "percent = \"12.5\"", file);
+    if let Some(percent) = percent.filter(|percent| *percent > Decimal::ONE_HUNDRED) {
+        file.error(table.at(), BookProblem::BadPercent { text: percent.to_string() });
+    }
+    let models = table.texts("models", file);
+    for &(name, at) in &models {
+        if !provider.models.iter().any(|model| model.name == name) {
+            let provider = provider.name.clone();
+            file.error(at, BookProblem::UnknownModel { name: name.to_owned(), provider });
+        }
+    }
+    let tiers = table.texts("tiers", file).into_iter().filter_map(|(name, at)| {
+        let tier = Tier::from_name(name);
+        if tier.is_none() {
+            file.error(at, BookProblem::UnknownName { key: "tiers".to_owned(), name: name.to_owned() });
+        }
+        tier
+    });
+    let tiers = tiers.collect();
+    provenance(&mut table, rules, days, file);
+    table.finish(file);
+    let discount = Discount::new(percent.filter(|percent| *percent <= Decimal::ONE_HUNDRED)?);
+    Some(Discount { models: owned(models), tiers, from, until, ..discount })
 }
 
 fn tiers(table: &Table<'_, '_>, file: &mut File<'_>) -> Vec<(String, Tier)> {
     let mut tiers = Vec::new();
     for (key, at, value) in table.pairs() {
-        let Some(tier) = Tier::ALL.into_iter().find(|tier| tier.as_str() == key) else {
+        let Some(tier) = Tier::from_name(key) else {
             let allowed = Tier::ALL.map(Tier::as_str).join(", ");
             file.error(at, BookProblem::UnknownKey { key: key.to_owned(), allowed });
             continue;
@@ -185,11 +319,11 @@ fn regional(
     provenance(&mut table, rules, days, file);
     table.finish(file);
     let factor = factor?;
-    let unit = |region: String| {
-        let unit = format!("{}, {region} ×{}", Meter::ALL[0].unit(), factor.normalize());
-        (region, unit)
+    let label = |region: String| {
+        let label = format!("{region} ×{}", factor.normalize());
+        (region, label)
     };
-    Some(Regional { factor, regions: regions.into_iter().map(unit).collect(), neutral })
+    Some(Regional { factor, regions: regions.into_iter().map(label).collect(), neutral })
 }
 
 fn fee(
@@ -200,18 +334,20 @@ fn fee(
     file: &mut File<'_>,
 ) -> Vec<Fee> {
     let (from, until) = span(&mut table, file);
-    let except = table.texts("except", file);
-    for &(name, at) in &except {
-        if !models.iter().any(|model| model.name == name) {
-            file.error(at, BookProblem::UnknownName { key: "except".to_owned(), name: name.to_owned() });
+    let [only, except] = ["only", "except"].map(|key| {
+        let names = table.texts(key, file);
+        for &(name, at) in &names {
+            if !models.iter().any(|model| model.name == name) {
+                file.error(at, BookProblem::UnknownName { key: key.to_owned(), name: name.to_owned() });
+            }
         }
-    }
-    let except = owned(except);
+        owned(names)
+    });
     provenance(&mut table, rules, days, file);
     let mut fees = Vec::new();
-    for meter in Meter::ALL.into_iter().filter(|meter| !matches!(meter, Meter::Tokens(_))) {
+    for meter in Meter::UNITS {
         if let Some(usd) = table.rate(meter.name(), file) {
-            fees.push(Fee { meter, usd, except: except.clone(), from, until });
+            fees.push(Fee { meter, usd, only: only.clone(), except: except.clone(), from, until });
         }
     }
     if fees.is_empty() {
@@ -233,91 +369,135 @@ fn model(mut table: Table<'_, '_>, rules: &Rules<'_>, days: &mut Days, file: &mu
         let meter = meter("no_fallback", name, at, file);
         fallback.retain(|(from, _)| Some(*from) != meter);
     }
+    let free = table.flag("free", file);
     let mut prices = Vec::new();
-    for mut entry in table.tables("price", file) {
-        let (from, until) = span(&mut entry, file);
-        let Provenance { sources, checked } = provenance(&mut entry, rules, days, file);
-        let before = prices.len();
-        for tier in Tier::ALL {
-            let short = entry.table(tier.as_str(), file).map(|table| rates(table, &fallback, file));
-            let long = entry.table(tier.long_key(), file).map(|table| rates(table, &fallback, file));
-            if long.is_some() && long_context_over.is_none() {
-                file.error(entry.at(), BookProblem::LongWithoutThreshold { key: tier.long_key() });
-            }
-            let Some(rates) = short else {
-                if long.is_some() {
-                    let problem = BookProblem::LongWithoutShort { key: tier.long_key(), tier: tier.as_str() };
-                    file.error(entry.at(), problem);
-                }
-                continue;
-            };
-            let (sources, checked) = (sources.clone(), checked.clone());
-            prices.push(Price {
-                tier,
-                from,
-                until,
-                rates,
-                long,
-                sources,
-                checked,
-                line: file.line(entry.at()),
-            });
-        }
-        if prices.len() == before {
-            file.error(entry.at(), BookProblem::NoRates);
-        }
-        entry.finish(file);
+    for table in table.tables("price", file) {
+        prices.extend(entry(table, long_context_over, &fallback, rules, days, file));
     }
-    if prices.is_empty() {
+    if prices.is_empty() && !free {
         table.require(None::<()>, "price", "a [[model.price]] entry", file);
     }
     table.finish(file);
     let name = name?.to_owned();
-    close(&name, &mut prices, file);
-    Some(Model { name, aliases, snapshots, long_context_over, regional, prices })
+    Some(Model { name, aliases, snapshots, long_context_over, regional, free, prices })
+}
+
+/// An entry: the rates of some tiers for a span of time.
+fn entry(
+    mut entry: Table<'_, '_>,
+    long_context_over: Option<u64>,
+    fallback: &[(Meter, Meter)],
+    rules: &Rules<'_>,
+    days: &mut Days,
+    file: &mut File<'_>,
+) -> Vec<Price> {
+    let (from, until) = span(&mut entry, file);
+    let flat = entry.flag("flat", file);
+    let hours = entry.spotted("hours", file).and_then(|(text, at)| {
+        let hours = Hours::parse(text);
+        if hours.is_none() {
+            file.error(at, BookProblem::BadHours { text: text.to_owned() });
+        }
+        hours
+    });
+    let Provenance { sources, checked } = provenance(&mut entry, rules, days, file);
+    let mut prices = Vec::new();
+    for tier in Tier::ALL {
+        let short = entry.table(tier.as_str(), file).map(|table| rates(table, fallback, file));
+        let long = entry.table(tier.long_key(), file).map(|table| rates(table, fallback, file));
+        if long.is_some() && (long_context_over.is_none() || flat) {
+            file.error(entry.at(), BookProblem::LongWithoutThreshold { key: tier.long_key() });
+        }
+        let Some(rates) = short else {
+            if long.is_some() {
+                let problem = BookProblem::LongWithoutShort { key: tier.long_key(), tier: tier.as_str() };
+                file.error(entry.at(), problem);
+            }
+            continue;
+        };
+        let (sources, checked, line) = (sources.clone(), checked.clone(), file.line(entry.at()));
+        prices.push(Price { tier, from, until, hours, rates, long, flat, sources, checked, line });
+    }
+    if prices.is_empty() {
+        file.error(entry.at(), BookProblem::NoRates);
+    }
+    entry.finish(file);
+    prices
 }
 
 /// Ends each price where the next one of its tier begins, and finds those that cannot be told apart.
 fn close(model: &str, prices: &mut [Price], file: &mut File<'_>) {
-    prices.sort_by_key(|price| (price.tier, price.from));
+    layer::sort(prices);
+    let mut overlap = |a: &Price, b: &Price| {
+        let (line, other) = (a.line.max(b.line), a.line.min(b.line));
+        let problem = BookProblem::Overlap { model: model.to_owned(), tier: a.tier.as_str(), other };
+        file.error_on(line, problem);
+    };
     for next in 1..prices.len() {
-        let (from, tier, line) = (prices[next].from, prices[next].tier, prices[next].line);
-        let price = &mut prices[next - 1];
-        if price.tier != tier {
+        let (before, after) = prices.split_at_mut(next);
+        let (Some(price), Some(next)) = (before.last_mut(), after.first()) else { continue };
+        if (price.tier, price.hours) != (next.tier, next.hours) {
             continue;
         }
-        let overlaps = price.from == from || price.until.zip(from).is_some_and(|(until, from)| from < until);
-        if overlaps {
-            let (line, other) = (line.max(price.line), line.min(price.line));
-            let problem = BookProblem::Overlap { model: model.to_owned(), tier: tier.as_str(), other };
-            file.error_on(line, problem);
+        let (until, from) = (price.until, next.from);
+        if price.from == from || until.zip(from).is_some_and(|(until, from)| from < until) {
+            overlap(price, next);
         }
         price.until = price.until.or(from);
+    }
+    // Different hours are no excuse either, where they share some.
+    for (i, a) in prices.iter().enumerate() {
+        for b in &prices[i + 1..] {
+            let share = |(a, b): (Hours, Hours)| a != b && a.overlap(b);
+            let ends = |a: &Price, b: &Price| a.until.zip(b.from).is_some_and(|(until, from)| until <= from);
+            if a.tier == b.tier && a.hours.zip(b.hours).is_some_and(share) && !ends(a, b) && !ends(b, a) {
+                overlap(a, b);
+            }
+        }
     }
 }
 
 fn rates(mut table: Table<'_, '_>, fallback: &[(Meter, Meter)], file: &mut File<'_>) -> Rates {
-    let published = Meter::ALL.map(|meter| table.rate(meter.name(), file));
-    let get =
-        |meter: Meter| Meter::ALL.into_iter().zip(published).find_map(|(m, usd)| usd.filter(|_| m == meter));
-    if published.iter().all(Option::is_none) && table.pairs().next().is_none() {
+    let mut published: Vec<Rate> = Vec::new();
+    for meter in Meter::ALL {
+        let rates = table.rates(meter.name(), file);
+        published.extend(rates.into_iter().map(|(variant, usd)| {
+            let variant = variant.map(Into::into);
+            Rate { meter, variant, usd, published: true }
+        }));
+    }
+    if published.is_empty() && table.pairs().next().is_none() {
         file.error(table.at(), BookProblem::NoRates);
     }
     table.finish(file);
+    let get = |meter: Meter| published.iter().find(|rate| rate.meter == meter && rate.variant.is_none());
     let writes = Meter::cache_writes();
     let charges_writes = writes.into_iter().any(|meter| get(meter).is_some());
     let borrowed = |meter: Meter| -> Option<Decimal> {
-        // Who charges for writes charges for every lifetime, at a rate that is not known here.
-        if charges_writes && writes.contains(&meter) {
-            return None;
+        let mut meter = meter;
+        // No longer than there are rules, so that rules in a circle end.
+        for _ in fallback {
+            // Who charges for writes charges for every lifetime, at a rate that is not known here.
+            if charges_writes && writes.contains(&meter) {
+                return None;
+            }
+            meter = fallback.iter().find(|(from, _)| *from == meter)?.1;
+            if let Some(rate) = get(meter) {
+                return Some(rate.usd);
+            }
         }
-        fallback.iter().find(|(from, _)| *from == meter).and_then(|(_, to)| get(*to))
+        None
     };
-    let rate = |meter: Meter| {
-        let published = get(meter).map(|usd| Rate { meter, usd, published: true });
-        published.or_else(|| borrowed(meter).map(|usd| Rate { meter, usd, published: false }))
-    };
-    Rates(Meter::ALL.into_iter().filter_map(rate).collect())
+    let mut rates = Vec::new();
+    for meter in Meter::ALL {
+        let own = published.iter().filter(|rate| rate.meter == meter);
+        if own.clone().next().is_some() {
+            rates.extend(own.cloned());
+        } else if let Some(usd) = borrowed(meter) {
+            rates.push(Rate { meter, variant: None, usd, published: false });
+        }
+    }
+    Rates(rates)
 }
 
 fn owned(texts: Vec<(&str, usize)>) -> Vec<String> {

@@ -156,6 +156,31 @@ impl<'t, 'i> Table<'t, 'i> {
         rate(key, value, file)
     }
 
+    /// A rate, or one for each of several variants.
+    pub(super) fn rates(
+        &mut self,
+        key: &'static str,
+        file: &mut File<'_>,
+    ) -> Vec<(Option<&'t str>, Decimal)> {
+        let Some(value) = self.take(key) else { return Vec::new() };
+        match value.get_ref() {
+            DeValue::Table(_) => {
+                let Some(variants) = Table::of(value, key, file) else { return Vec::new() };
+                let variant = |(name, _, value): (&'t str, usize, Value<'t, 'i>)| {
+                    Some((Some(name), rate(&format!("{key}.{name}"), value, file)?))
+                };
+                variants.pairs().filter_map(variant).collect()
+            }
+            _ => rate(key, value, file).map(|usd| (None, usd)).into_iter().collect(),
+        }
+    }
+
+    /// A text and its place.
+    pub(super) fn spotted(&mut self, key: &'static str, file: &mut File<'_>) -> Option<(&'t str, usize)> {
+        let value = self.take(key)?;
+        Some((text(key, value, file)?, value.span().start))
+    }
+
     /// A day: its start in UTC, and how it is written.
     pub(super) fn day(&mut self, key: &'static str, file: &mut File<'_>) -> Option<(Timestamp, String)> {
         let value = self.take(key)?;

@@ -47,6 +47,7 @@ pub fn parse(json: &str) -> Result<ParsedUsage, UsageJsonError> {
         input: input.unwrap_or_default(),
         cached: reader.any(&input_parts, "cached_tokens")?.unwrap_or_default(),
         cache_write: without_long(writes, short_writes, long_writes)?,
+        cache_write_1h: 0,
         cache_write_12h: long_writes.unwrap_or_default(),
         audio_input: reader.any(&input_parts, "audio_tokens")?.unwrap_or_default(),
         cached_audio: reader.any(&cached_parts, "audio_tokens")?.unwrap_or_default(),

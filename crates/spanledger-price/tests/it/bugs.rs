@@ -266,7 +266,7 @@ fn regions_cost_more_where_published() {
     let eu = cost("gpt-5.4-mini", "eu");
     assert_eq!(eu.usd, Some(usd("0.0056265")));
     assert_eq!(
-        (rate(&eu, "input").to_string().as_str(), eu.lines[0].unit.as_str()),
+        (rate(&eu, "input").to_string().as_str(), eu.lines[0].unit.as_ref()),
         ("0.825", "1M tokens, eu ×1.1")
     );
     assert_eq!(cost("gpt-5.4-mini", "US").usd, eu.usd);

@@ -32,7 +32,7 @@ pub(crate) fn question<'a>(model: &'a str, usage: &'a Usage) -> Question<'a> {
 
 pub(crate) fn price(question: &Question<'_>) -> Cost {
     let cost = PriceBook::builtin().price(question);
-    assert_eq!(cost.price_version, PriceBook::builtin().version());
+    assert_eq!(&*cost.price_version, PriceBook::builtin().version());
     assert_eq!(cost.priced_at, question.at);
     assert_eq!(cost.usd.is_some(), cost.reason.is_none(), "{cost:?}");
     assert_eq!(cost.reason.is_some(), cost.detail.is_some(), "{cost:?}");

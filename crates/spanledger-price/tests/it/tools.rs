@@ -27,7 +27,7 @@ fn web_searches_cost_a_cent() {
 fn both_kinds_of_search_are_billed() {
     let cost = price(&question("gpt-5.5", &searches(2, 4)));
     assert_eq!((line(&cost, "web_search"), line(&cost, "file_search")), (usd("0.02"), usd("0.01")));
-    assert_eq!((rate(&cost, "web_search"), cost.lines[0].unit.as_str()), (10.into(), "1K calls"));
+    assert_eq!((rate(&cost, "web_search"), cost.lines[0].unit.as_ref()), (10.into(), "1K calls"));
 }
 
 /// Scenario: a regional surcharge, which is on tokens, is put on the fee.

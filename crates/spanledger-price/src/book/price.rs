@@ -1,0 +1,253 @@
+//! Dated rates, fees and surcharges.
+
+use std::fmt;
+
+use rust_decimal::Decimal;
+use spanledger_event::Timestamp;
+
+use crate::{Meter, Tier};
+
+/// The rates of one model and tier for a span of time.
+#[derive(Clone, Debug)]
+pub struct Price {
+    pub(crate) tier: Tier,
+    pub(crate) from: Option<Timestamp>,
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) hours: Option<Hours>,
+    pub(crate) rates: Rates,
+    pub(crate) long: Option<Rates>,
+    /// Whether the model's long-context threshold does not apply.
+    pub(crate) flat: bool,
+    pub(crate) sources: Vec<String>,
+    pub(crate) checked: String,
+    /// Where it stands in its file.
+    pub(crate) line: usize,
+}
+
+impl Price {
+    /// The tier.
+    pub fn tier(&self) -> Tier {
+        self.tier
+    }
+
+    /// The first moment, `None` for the beginning of time.
+    pub fn from(&self) -> Option<Timestamp> {
+        self.from
+    }
+
+    /// The first moment that is not covered any more: the next price's first, or the model's end.
+    pub fn until(&self) -> Option<Timestamp> {
+        self.until
+    }
+
+    /// The hours of the day to which it is limited.
+    pub fn hours(&self) -> Option<Hours> {
+        self.hours
+    }
+
+    /// The rates.
+    pub fn rates(&self) -> &Rates {
+        &self.rates
+    }
+
+    /// The rates beyond [`Model::long_context_over`](super::Model::long_context_over).
+    pub fn long(&self) -> Option<&Rates> {
+        self.long.as_ref()
+    }
+
+    /// Whether the rates hold for prompts of any length, whatever the model's threshold.
+    pub fn is_flat(&self) -> bool {
+        self.flat
+    }
+
+    /// Ids of the sources.
+    pub fn sources(&self) -> &[String] {
+        &self.sources
+    }
+
+    /// The day on which the sources were read.
+    pub fn checked(&self) -> &str {
+        &self.checked
+    }
+
+    pub(crate) fn holds_at(&self, at: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= at)
+            && self.until.is_none_or(|until| at < until)
+            && self.hours.is_none_or(|hours| hours.contain(at))
+    }
+}
+
+/// Hours of the day in UTC, such as the cheap ones of the night. They may go past midnight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hours {
+    /// Minutes after midnight, the first that is in.
+    start: u16,
+    /// Minutes after midnight, the first that is out.
+    end: u16,
+}
+
+impl Hours {
+    const DAY: u16 = 24 * 60;
+
+    /// Reads `16:30-00:30`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let minutes = |text: &str| {
+            let (hour, minute) = text.split_once(':')?;
+            let number = |text: &str| {
+                (text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
+            };
+            let (hour, minute): (u16, u16) = (number(hour)?, number(minute)?);
+            (hour < 24 && minute < 60).then_some(hour * 60 + minute)
+        };
+        let (start, end) = text.split_once('-')?;
+        let hours = Self { start: minutes(start)?, end: minutes(end)? };
+        (hours.start != hours.end).then_some(hours)
+    }
+
+    /// Whether the moment lies in these hours.
+    pub fn contain(self, at: Timestamp) -> bool {
+        const MINUTE: i64 = 60 * 1_000_000_000;
+        let minute = at.nanos().div_euclid(MINUTE).rem_euclid(i64::from(Self::DAY));
+        self.has(u16::try_from(minute).unwrap_or_default())
+    }
+
+    fn has(self, minute: u16) -> bool {
+        if self.start < self.end {
+            (self.start..self.end).contains(&minute)
+        } else {
+            minute >= self.start || minute < self.end
+        }
+    }
+
+    /// Whether two spans of hours share a minute.
+    pub(crate) fn overlap(self, other: Self) -> bool {
+        self.has(other.start) || other.has(self.start)
+    }
+}
+
+impl fmt::Display for Hours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { start, end } = self;
+        write!(f, "{:02}:{:02}-{:02}:{:02}", start / 60, start % 60, end / 60, end % 60)
+    }
+}
+
+/// Dollars per [unit](Meter::unit) of each meter that has a rate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rates(pub(crate) Vec<Rate>);
+
+/// One rate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Of what.
+    pub meter: Meter,
+    /// For which kind of it, where the kinds have rates of their own: `hd 1024x1792`.
+    pub variant: Option<Box<str>>,
+    /// Dollars per unit.
+    pub usd: Decimal,
+    /// Whether the provider publishes it; else the book's fallback rule gave it another meter's.
+    pub published: bool,
+}
+
+impl Rates {
+    /// The rate by which the meter is billed.
+    pub fn get(&self, meter: Meter) -> Option<Decimal> {
+        self.of(meter, None)
+    }
+
+    /// The rate of one variant of the meter; where the rate does not depend on it, that of all.
+    pub fn of(&self, meter: Meter, variant: Option<&str>) -> Option<Decimal> {
+        let fits = |rate: &&Rate| {
+            rate.meter == meter
+                && match (rate.variant.as_deref(), variant) {
+                    (None, _) => true,
+                    (Some(own), Some(asked)) => own.eq_ignore_ascii_case(asked),
+                    (Some(_), None) => false,
+                }
+        };
+        self.0.iter().find(fits).map(|rate| rate.usd)
+    }
+
+    /// The variants that have a rate of the meter.
+    pub fn variants(&self, meter: Meter) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |rate| rate.meter == meter).filter_map(|rate| rate.variant.as_deref())
+    }
+
+    /// All rates, in the order of [`Meter::ALL`].
+    pub fn iter(&self) -> impl Iterator<Item = &Rate> {
+        self.0.iter()
+    }
+}
+
+/// The surcharge on tokens for processing in a region.
+#[derive(Clone, Debug)]
+pub struct Regional {
+    pub(crate) factor: Decimal,
+    /// Each with the words that say on a cost line that the rate contains the factor.
+    pub(crate) regions: Vec<(String, String)>,
+    pub(crate) neutral: Vec<String>,
+}
+
+impl Regional {
+    /// What token rates are multiplied with.
+    pub fn factor(&self) -> Decimal {
+        self.factor
+    }
+
+    /// The regions, as in the provider's host names.
+    pub fn regions(&self) -> impl Iterator<Item = &str> {
+        self.regions.iter().map(|(region, _)| region.as_str())
+    }
+}
+
+/// A fee per tool call, the same for all models or for some.
+#[derive(Clone, Debug)]
+pub struct Fee {
+    pub(crate) meter: Meter,
+    pub(crate) usd: Decimal,
+    pub(crate) only: Vec<String>,
+    pub(crate) except: Vec<String>,
+    pub(crate) from: Option<Timestamp>,
+    pub(crate) until: Option<Timestamp>,
+}
+
+impl Fee {
+    /// Of what.
+    pub fn meter(&self) -> Meter {
+        self.meter
+    }
+
+    /// Dollars per unit.
+    pub fn usd(&self) -> Decimal {
+        self.usd
+    }
+
+    /// The only models to which it applies; empty for all.
+    pub fn only(&self) -> &[String] {
+        &self.only
+    }
+
+    /// The models to which it does not apply; theirs is unknown unless another fee or their own
+    /// price has one.
+    pub fn except(&self) -> &[String] {
+        &self.except
+    }
+
+    /// The first moment, `None` for the beginning of time.
+    pub fn from(&self) -> Option<Timestamp> {
+        self.from
+    }
+
+    /// The first moment that is not covered any more.
+    pub fn until(&self) -> Option<Timestamp> {
+        self.until
+    }
+
+    pub(crate) fn applies(&self, meter: Meter, model: &str, at: Timestamp) -> bool {
+        self.meter == meter
+            && self.from.is_none_or(|from| from <= at)
+            && self.until.is_none_or(|until| at < until)
+            && (self.only.is_empty() || self.only.iter().any(|name| name == model))
+            && !self.except.iter().any(|name| name == model)
+    }
+}
