@@ -121,6 +121,9 @@ pub const ENDPOINT: &str = "spanledger.endpoint";
 pub const OUTCOME: &str = "spanledger.outcome";
 /// HTTP attempts of the call, retries included.
 pub const ATTEMPTS: &str = "spanledger.attempts";
+/// The usage in our own exclusive buckets and units, as JSON, where the convention's attributes
+/// and the provider's object cannot say all of it.
+pub const USAGE: &str = "spanledger.usage";
 /// The provider's usage object, as JSON.
 pub const USAGE_RAW: &str = "spanledger.usage.raw";
 /// Billable web searches of the call.

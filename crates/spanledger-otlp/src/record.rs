@@ -19,7 +19,7 @@ use spanledger_event::{
     Endpoint, EventId, Field, Observation, Outcome, PartialAttribution, Sighting, Timestamp, Usage,
     UsageSource, check_value, keys,
 };
-use spanledger_price::usage::openai;
+use spanledger_price::usage as price_usage;
 
 use crate::{
     AttributionKeys, Logs,
@@ -85,6 +85,7 @@ pub fn attributes(o: &Observation) -> Vec<(String, AttributeValue)> {
     put(keys::OUTCOME, text(outcome));
     put(keys::ERROR_TYPE, error.cloned().map(Text));
     if let Some(usage) = &o.usage {
+        put(keys::USAGE, usage::beyond_convention(usage).map(Text));
         for (key, count) in usage_attributes(usage) {
             put(key, Some(Integer(count)));
         }
@@ -234,13 +235,29 @@ pub(crate) fn read(facts: &Facts<'_>) -> Option<Observation> {
 }
 
 /// The provider's own object is the better witness: it has what the convention has no name for.
+/// What neither of them says is in an object of our own.
 fn read_usage(o: &mut Observation, a: Attributes<'_>) {
     let stated: Option<Result<Usage, String>> = match &o.usage_raw {
-        Some(raw) => Some(openai::parse(raw).map(|parsed| parsed.usage).map_err(|error| error.to_string())),
+        Some(raw) => Some(match price_usage::parse(&o.provider, raw) {
+            Ok(parsed) => {
+                o.usage_unknown = parsed.unknown;
+                Ok(parsed.usage)
+            }
+            Err(error) => Err(error.to_problem()),
+        }),
         None => usage::read(a).map(|read| read.map_err(|error| error.to_string())),
     };
-    match stated {
-        Some(Ok(mut usage)) => {
+    let own = a.text(keys::USAGE).map(|json| {
+        let usage = serde_json::from_str::<Usage>(&json)
+            .map_err(|error| format!("{} is no usage: {error}", keys::USAGE))?;
+        // The same bounds as for a provider's counts.
+        usage.nested().exclusive().map_err(|error| error.to_string())?;
+        Ok(usage)
+    });
+    match (stated, own) {
+        (Some(Err(problem)), _) | (_, Some(Err(problem))) => o.usage_problem = Some(problem),
+        (_, Some(Ok(usage))) => o.usage = Some(usage),
+        (Some(Ok(mut usage)), None) => {
             let count = |key: &str| a.int(key).and_then(|count| u64::try_from(count).ok());
             for (key, unit) in [
                 (keys::WEB_SEARCH_CALLS, &mut usage.web_search_calls),
@@ -252,8 +269,7 @@ fn read_usage(o: &mut Observation, a: Attributes<'_>) {
             }
             o.usage = Some(usage);
         }
-        Some(Err(problem)) => o.usage_problem = Some(problem),
-        None => return,
+        (None, None) => return,
     }
     o.usage_source = UsageSource::Provider;
 }

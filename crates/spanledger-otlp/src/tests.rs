@@ -221,7 +221,7 @@ fn bytes_that_are_no_message_are_an_error() {
 
 fn own_observation() -> impl Strategy<Value = Observation> {
     (
-        proptest::array::uniform12(0_u64..1_000_000),
+        proptest::array::uniform13(0_u64..1_000_000),
         proptest::option::of("[a-z]{1,8}"),
         any::<bool>(),
         0..3_usize,
@@ -235,12 +235,14 @@ fn own_observation() -> impl Strategy<Value = Observation> {
             let attribution =
                 Attribution::builder().feature("f").route("/r").customer_id("c").environment("e");
             let attribution = attribution.dim("team", "growth").request_id("r").build().unwrap();
-            // Without the provider's own object the 12-hour part of cache writes has no attribute.
-            let usage = Bucket::ALL
+            let mut usage = Bucket::ALL
                 .into_iter()
                 .zip(tokens)
-                .filter(|(bucket, _)| *bucket != Bucket::CacheWrite12h)
                 .fold(Usage::default(), |usage, (bucket, count)| usage.with(bucket, count));
+            if stream {
+                usage.variant = Some("720p".into());
+                usage.units.insert("video_seconds".into(), rust_decimal::Decimal::new(125, 1));
+            }
             o.emitter = "spanledger 0.1.0".into();
             o.provider = "openai".into();
             o.endpoint = Endpoint::Responses;

@@ -61,3 +61,13 @@ pub fn counts(usage: &Usage) -> Vec<(&'static str, i64)> {
         .map(|(key, count)| (key, i64::try_from(count).unwrap_or(i64::MAX)))
         .collect()
 }
+
+/// Our own form of a usage that [`counts`] cannot say in full: lifetimes of cache writes, units.
+pub(crate) fn beyond_convention(usage: &Usage) -> Option<String> {
+    let lifetimes = usage.tokens(Bucket::CacheWrite1h) > 0 || usage.tokens(Bucket::CacheWrite12h) > 0;
+    let units = usage.audio_seconds.is_some()
+        || usage.characters > 0
+        || usage.variant.is_some()
+        || !usage.units.is_empty();
+    if lifetimes || units { serde_json::to_string(usage).ok() } else { None }
+}
