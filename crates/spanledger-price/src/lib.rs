@@ -188,8 +188,8 @@ pub mod usage;
 
 pub use book::{
     BookError, BookErrors, BookProblem, Discount, Fee, Hours, Model, Price, PriceBook, Provider, Rate, Rates,
-    Regional,
+    Regional, Source,
 };
-pub use engine::Question;
+pub use engine::{Basis, Question};
 pub use meter::Meter;
 pub use tier::Tier;

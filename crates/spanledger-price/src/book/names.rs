@@ -23,6 +23,10 @@ impl Names {
         self.0.insert(name.into(), model);
     }
 
+    fn iter(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.0.iter().map(|(name, index)| (&**name, *index))
+    }
+
     fn get(&self, name: &str) -> Option<usize> {
         // Most books have no deployments: nothing to hash the name for.
         if self.0.is_empty() { None } else { self.0.get(name).copied() }
@@ -46,6 +50,14 @@ impl Provider {
             .or_else(|| self.names.get(listed))
             .or_else(|| self.names.get(without_date(listed)?))
             .map(|index| &self.models[index])
+    }
+
+    /// The names of one's own that mean the model, in the order of the alphabet.
+    pub fn deployments_of(&self, model: &Model) -> Vec<&str> {
+        let own = |(name, index): (_, usize)| (self.models[index].name == model.name).then_some(name);
+        let mut names: Vec<&str> = self.deployments.iter().filter_map(own).collect();
+        names.sort_unstable();
+        names
     }
 
     fn without_prefix<'n>(&self, name: &'n str) -> &'n str {
