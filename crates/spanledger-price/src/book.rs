@@ -32,10 +32,10 @@ pub struct PriceBook {
     pub(crate) version: Arc<str>,
 }
 
-/// The files that [`PriceBook::builtin`] is made of, one per provider.
-pub(crate) const FILES: [(&str, &str); 1] = [("openai.toml", include_str!("../book/openai.toml"))];
-
 impl PriceBook {
+    /// The files that [`builtin`](Self::builtin) is made of, one per provider, as (name, text).
+    pub const FILES: [(&str, &str); 1] = [("openai.toml", include_str!("../book/openai.toml"))];
+
     /// The book that this release carries; parsed at the first use.
     ///
     /// # Panics
@@ -43,7 +43,8 @@ impl PriceBook {
     /// Never: that the file is valid is a test of this crate.
     pub fn builtin() -> &'static Self {
         static BUILTIN: LazyLock<PriceBook> = LazyLock::new(|| {
-            PriceBook::parse(FILES).unwrap_or_else(|errors| panic!("built-in price book: {errors}"))
+            PriceBook::parse(PriceBook::FILES)
+                .unwrap_or_else(|errors| panic!("built-in price book: {errors}"))
         });
         &BUILTIN
     }

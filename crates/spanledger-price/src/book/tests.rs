@@ -51,7 +51,7 @@ fn provider(book: &PriceBook) -> &Provider {
 
 #[test]
 fn the_built_in_book_is_valid() {
-    let book = PriceBook::parse(super::FILES).unwrap_or_else(|errors| panic!("{errors}"));
+    let book = PriceBook::parse(PriceBook::FILES).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(book.version(), PriceBook::builtin().version());
     assert_eq!(provider_of(&book).models().len(), 65);
     for name in ["openai", "azure.ai.openai", "az.ai.openai"] {
@@ -65,7 +65,7 @@ fn provider_of(book: &PriceBook) -> &Provider {
 
 #[test]
 fn the_version_is_the_last_check_and_the_content() {
-    let (name, text) = super::FILES[0];
+    let (name, text) = PriceBook::FILES[0];
     let version = PriceBook::builtin().version();
     let (day, hash) = version.split_once('+').unwrap();
     assert_eq!(day, "2026-11-20");
