@@ -2,6 +2,7 @@
 
 mod discount;
 mod error;
+mod hours;
 mod layer;
 mod names;
 mod parse;
@@ -21,8 +22,9 @@ use spanledger_event::Timestamp;
 use crate::{Meter, Tier};
 pub use discount::Discount;
 pub use error::{BookError, BookErrors, BookProblem};
+pub use hours::Hours;
 pub(crate) use names::Names;
-pub use price::{Fee, Hours, Price, Rate, Rates, Regional};
+pub use price::{Fee, Price, Rate, Rates, Regional};
 
 /// Prices of providers and models over time. A value: two books can be held at once, to ask what
 /// the same call would cost under each. Cloning shares it.
@@ -34,7 +36,16 @@ pub struct PriceBook {
 
 impl PriceBook {
     /// The files that [`builtin`](Self::builtin) is made of, one per provider, as (name, text).
-    pub const FILES: [(&str, &str); 1] = [("openai.toml", include_str!("../book/openai.toml"))];
+    pub const FILES: [(&str, &str); 8] = [
+        ("openai.toml", include_str!("../book/openai.toml")),
+        ("anthropic.toml", include_str!("../book/anthropic.toml")),
+        ("google.toml", include_str!("../book/google.toml")),
+        ("deepseek.toml", include_str!("../book/deepseek.toml")),
+        ("mistral.toml", include_str!("../book/mistral.toml")),
+        ("xai.toml", include_str!("../book/xai.toml")),
+        ("groq.toml", include_str!("../book/groq.toml")),
+        ("cohere.toml", include_str!("../book/cohere.toml")),
+    ];
 
     /// The book that this release carries; parsed at the first use.
     ///

@@ -212,6 +212,24 @@ fn certain_hours_have_a_price_of_their_own() {
         let error = PriceBook::parse([("a", text.replace("16:30-00:30", hours).as_str())]).unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
     }
+    let weekdays = text.replace("hours = \"16:30-00:30\"", "hours = \"16:30-17:30\"\ndays = \"mon-fri\"");
+    let book =
+        PriceBook::parse([("acme.toml", weekdays.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+    // 2026-02-06 was a Friday.
+    let at = |day: &str| rate(&book, "n", "default", &format!("{day}T17:00:00Z"));
+    assert_eq!(
+        [at("2026-02-06"), at("2026-02-07"), at("2026-02-08"), at("2026-02-09")],
+        ["0.5", "1", "1", "0.5"]
+    );
+    let price = &book.provider("acme").unwrap().model("n").unwrap().prices()[0];
+    assert_eq!(price.hours().unwrap().to_string(), "16:30-17:30 mon-fri");
+    for (days, hours) in [("fri-mon", "hours"), ("monday", "hours"), ("mon-fri", "hour")] {
+        let text = weekdays
+            .replace("mon-fri", days)
+            .replace("hours = \"16:30-17:30\"", &format!("{hours} = \"16:30-17:30\""));
+        let error = PriceBook::parse([("a", text.as_str())]).unwrap_err();
+        assert!(error.to_string().contains("write days of the week in UTC"), "{error}");
+    }
     let shared = text.replace(
         "[[model.price]]\nhours",
         "[[model.price]]\nhours = \"00:00-02:00\"\nsources = [\"page\"]\nchecked = 2026-01-02\n\
