@@ -3,9 +3,11 @@
 //! ```text
 //! cargo xtask tidy            check the rules that the compiler does not know
 //! cargo xtask golden          accept the present output as the golden files
+//! cargo xtask instructions    count the instructions of one priced call (needs valgrind)
 //! ```
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks")]
 
+mod instructions;
 mod tidy;
 
 use std::process::{Command, ExitCode};
@@ -37,8 +39,15 @@ fn main() -> ExitCode {
                 Err(error) => fail(&error.into()),
             }
         }
+        ["instructions"] => match instructions::per_call() {
+            Ok(count) => {
+                println!("{count} instructions a priced text call");
+                ExitCode::SUCCESS
+            }
+            Err(error) => fail(&error),
+        },
         _ => {
-            eprintln!("usage: cargo xtask tidy | golden");
+            eprintln!("usage: cargo xtask tidy | golden | instructions");
             ExitCode::from(2)
         }
     }

@@ -34,7 +34,8 @@ pub enum EventState {
 pub enum UsageSource {
     /// The provider reported it.
     Provider,
-    /// It was counted with a tokenizer.
+    /// It was counted here: with a tokenizer, or from what was sent and came back (characters to
+    /// speak, images made).
     Estimated,
     /// There is none.
     #[default]

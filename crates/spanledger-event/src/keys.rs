@@ -124,6 +124,8 @@ pub const ATTEMPTS: &str = "spanledger.attempts";
 /// The usage in our own exclusive buckets and units, as JSON, where the convention's attributes
 /// and the provider's object cannot say all of it.
 pub const USAGE: &str = "spanledger.usage";
+/// Where the usage comes from, where it is not the provider: `estimated`.
+pub const USAGE_SOURCE: &str = "spanledger.usage.source";
 /// The provider's usage object, as JSON.
 pub const USAGE_RAW: &str = "spanledger.usage.raw";
 /// Billable web searches of the call.

@@ -169,6 +169,18 @@ impl Usage {
         self
     }
 
+    /// Whether anything but tokens was used.
+    pub fn has_units(&self) -> bool {
+        let counts = [
+            self.images,
+            self.characters,
+            self.web_search_calls,
+            self.file_search_calls,
+            self.code_interpreter_calls,
+        ];
+        counts != [0; 5] || self.audio_seconds.is_some() || !self.units.is_empty()
+    }
+
     fn sum(&self, buckets: &[Bucket]) -> u64 {
         buckets.iter().fold(0, |sum, &bucket| sum.saturating_add(self.tokens(bucket)))
     }

@@ -84,6 +84,7 @@ pub fn attributes(o: &Observation) -> Vec<(String, AttributeValue)> {
     };
     put(keys::OUTCOME, text(outcome));
     put(keys::ERROR_TYPE, error.cloned().map(Text));
+    put(keys::USAGE_SOURCE, (o.usage_source == UsageSource::Estimated).then(|| Text("estimated".to_owned())));
     if let Some(usage) = &o.usage {
         put(keys::USAGE, usage::beyond_convention(usage).map(Text));
         for (key, count) in usage_attributes(usage) {
@@ -271,7 +272,10 @@ fn read_usage(o: &mut Observation, a: Attributes<'_>) {
         }
         (None, None) => return,
     }
-    o.usage_source = UsageSource::Provider;
+    o.usage_source = match a.text(keys::USAGE_SOURCE).as_deref() {
+        Some("estimated") => UsageSource::Estimated,
+        _ => UsageSource::Provider,
+    };
 }
 
 /// Our own keys were checked where they were set; a Collector may have changed them since.

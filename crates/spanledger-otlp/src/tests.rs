@@ -261,7 +261,7 @@ fn own_observation() -> impl Strategy<Value = Observation> {
                 [outcome]
                 .clone();
             o.usage = Some(usage);
-            o.usage_source = UsageSource::Provider;
+            o.usage_source = if stream { UsageSource::Estimated } else { UsageSource::Provider };
             o.attribution = (&attribution).into();
             if trace != [0; 16] {
                 o.trace_id = Some(record::hex(&trace));

@@ -2,6 +2,7 @@
 
 mod discount;
 mod error;
+mod hours;
 mod layer;
 mod names;
 mod parse;
@@ -21,8 +22,9 @@ use spanledger_event::Timestamp;
 use crate::{Meter, Tier};
 pub use discount::Discount;
 pub use error::{BookError, BookErrors, BookProblem};
+pub use hours::Hours;
 pub(crate) use names::Names;
-pub use price::{Fee, Hours, Price, Rate, Rates, Regional, Source};
+pub use price::{Fee, Price, Rate, Rates, Regional, Source};
 
 /// Prices of providers and models over time. A value: two books can be held at once, to ask what
 /// the same call would cost under each. Cloning shares it.
@@ -32,10 +34,19 @@ pub struct PriceBook {
     pub(crate) version: Arc<str>,
 }
 
-/// The files that [`PriceBook::builtin`] is made of, one per provider.
-pub(crate) const FILES: [(&str, &str); 1] = [("openai.toml", include_str!("../book/openai.toml"))];
-
 impl PriceBook {
+    /// The files that [`builtin`](Self::builtin) is made of, one per provider, as (name, text).
+    pub const FILES: [(&str, &str); 8] = [
+        ("openai.toml", include_str!("../book/openai.toml")),
+        ("anthropic.toml", include_str!("../book/anthropic.toml")),
+        ("google.toml", include_str!("../book/google.toml")),
+        ("deepseek.toml", include_str!("../book/deepseek.toml")),
+        ("mistral.toml", include_str!("../book/mistral.toml")),
+        ("xai.toml", include_str!("../book/xai.toml")),
+        ("groq.toml", include_str!("../book/groq.toml")),
+        ("cohere.toml", include_str!("../book/cohere.toml")),
+    ];
+
     /// The book that this release carries; parsed at the first use.
     ///
     /// # Panics
@@ -43,7 +54,8 @@ impl PriceBook {
     /// Never: that the file is valid is a test of this crate.
     pub fn builtin() -> &'static Self {
         static BUILTIN: LazyLock<PriceBook> = LazyLock::new(|| {
-            PriceBook::parse(FILES).unwrap_or_else(|errors| panic!("built-in price book: {errors}"))
+            PriceBook::parse(PriceBook::FILES)
+                .unwrap_or_else(|errors| panic!("built-in price book: {errors}"))
         });
         &BUILTIN
     }

@@ -210,7 +210,7 @@ fn lines(bill: &Bill<'_>, usage: &Usage) -> Result<(Usd, Vec<CostLine>), Unprice
             sum.add(bill, Meter::Tokens(bucket), tokens.into(), None)?;
         }
     }
-    for meter in Meter::UNITS {
+    for meter in Meter::UNITS.into_iter().filter(|_| usage.has_units()) {
         let quantity = meter.quantity(usage);
         if !quantity.is_zero() {
             sum.add(bill, meter, quantity, usage.variant.as_deref())?;

@@ -161,8 +161,16 @@ impl Meter {
     /// Nearly always there is nothing to round: a whole number of tokens times a rate of at most
     /// six places is a whole number of picodollars, and integers find it.
     pub(crate) fn cost(self, quantity: Decimal, rate: Decimal) -> Option<Usd> {
-        /// Dollars with twelve places, the places of a picodollar.
-        const PLACES: u32 = 12;
+        /// Dollars have twelve places, those of a picodollar.
+        const POWERS: [i128; 13] = {
+            let mut powers = [1; 13];
+            let mut at = 1;
+            while at < powers.len() {
+                powers[at] = powers[at - 1] * 10;
+                at += 1;
+            }
+            powers
+        };
         let places = match self {
             Self::Tokens(_) | Self::Characters => 6,
             Self::WebSearch
@@ -182,8 +190,9 @@ impl Meter {
             }
         };
         let scale = quantity.scale() + places + rate.scale();
-        if let Some(zeros) = PLACES.checked_sub(scale) {
-            let picos = quantity.mantissa().checked_mul(rate.mantissa())?.checked_mul(10_i128.pow(zeros))?;
+        let zeros = usize::try_from(scale).ok().and_then(|scale| POWERS.len().checked_sub(scale + 1));
+        if let Some(&power) = zeros.and_then(|zeros| POWERS.get(zeros)) {
+            let picos = quantity.mantissa().checked_mul(rate.mantissa())?.checked_mul(power)?;
             return (picos.unsigned_abs() < 10_u128.pow(24)).then_some(Usd::from_picos(picos));
         }
         let mut units = quantity;

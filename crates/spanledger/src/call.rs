@@ -12,7 +12,7 @@ use spanledger_event::{
     Attribution, EventId, Observation, Outcome, PartialAttribution, Sighting, Timestamp, UsageSource,
 };
 use spanledger_otlp::response_ref;
-use spanledger_price::usage::openai;
+use spanledger_price::usage;
 use uuid::Uuid;
 
 use crate::{
@@ -136,19 +136,22 @@ impl Call {
         o.prompt_cache_key.clone_from(&asked.prompt_cache_key);
         o.reasoning_effort.clone_from(&asked.reasoning_effort);
         if let Some(raw) = &answered.usage {
-            match openai::parse(raw) {
+            match usage::parse(&o.provider, raw) {
                 Ok(parsed) => {
                     let mut usage = parsed.usage;
-                    usage.web_search_calls = answered.tools.web_search;
-                    usage.file_search_calls = answered.tools.file_search;
-                    usage.code_interpreter_calls = answered.tools.code_interpreter;
-                    usage.images = answered.tools.images;
+                    answered.tools.add_to(&mut usage);
                     o.usage = Some(usage);
+                    o.usage_unknown = parsed.unknown;
                 }
-                Err(error) => o.usage_problem = Some(error.to_string()),
+                Err(error) => o.usage_problem = Some(error.to_problem()),
             }
             o.usage_source = UsageSource::Provider;
             o.usage_raw = Some(raw.clone());
+        } else if o.outcome == Outcome::Success
+            && let Some(usage) = asked.units.usage(asked.endpoint, answered.images)
+        {
+            o.usage = Some(usage);
+            o.usage_source = UsageSource::Estimated;
         }
         o.attribution = std::mem::take(&mut self.attribution);
         let ids = &self.span.ids;

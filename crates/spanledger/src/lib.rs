@@ -10,6 +10,7 @@ mod request;
 mod response;
 mod scope;
 mod span;
+mod units;
 
 pub use attributed::Attributed;
 pub use client::{Instrument, instrument};

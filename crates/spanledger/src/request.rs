@@ -8,6 +8,8 @@ use serde_json::value::RawValue;
 use spanledger_event::{Endpoint, fingerprint};
 use uuid::Uuid;
 
+use crate::units::AskedUnits;
+
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +33,7 @@ pub(crate) struct Asked {
     pub(crate) top_p: Option<f64>,
     pub(crate) seed: Option<i64>,
     pub(crate) choices: Option<i64>,
+    pub(crate) units: AskedUnits,
     /// The body with `include_usage`, where the user did not ask for it.
     pub(crate) with_usage: Option<Bytes>,
 }
@@ -55,6 +58,13 @@ struct Body<'a> {
     top_p: Option<f64>,
     seed: Option<i64>,
     n: Option<i64>,
+    /// Text to speak here; a list of messages, a prompt or anything else elsewhere.
+    #[serde(borrow)]
+    input: Option<&'a RawValue>,
+    #[serde(borrow)]
+    quality: Option<&'a RawValue>,
+    #[serde(borrow)]
+    size: Option<&'a RawValue>,
 }
 
 /// A value that is there, `null` too: its place in the body is wanted.
@@ -135,6 +145,15 @@ impl Asked {
         self.top_p = body.top_p;
         self.seed = body.seed;
         self.choices = body.n.filter(|&n| n != 1);
+        let text = |raw: Option<&RawValue>| serde_json::from_str::<String>(raw?.get()).ok();
+        match self.endpoint {
+            Endpoint::AudioSpeech => {
+                let spoken = text(body.input).map_or(0, |input| input.chars().count());
+                self.units.characters = u64::try_from(spoken).unwrap_or(u64::MAX);
+            }
+            Endpoint::Images => (self.units.quality, self.units.size) = (text(body.quality), text(body.size)),
+            _ => {}
+        }
     }
 }
 

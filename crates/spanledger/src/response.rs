@@ -8,7 +8,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use spanledger_event::Outcome;
 
-use crate::call::Call;
+use crate::{
+    call::Call,
+    units::{self, Tools},
+};
 
 mod sse;
 mod stream;
@@ -29,14 +32,7 @@ pub(crate) struct Answered {
     pub(crate) message: Option<String>,
     /// What the model's tools did; each has a fee beside the tokens.
     pub(crate) tools: Tools,
-}
-
-/// Calls of the provider's own tools.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Tools {
-    pub(crate) web_search: u64,
-    pub(crate) file_search: u64,
-    pub(crate) code_interpreter: u64,
+    /// Images in the answer of the images API.
     pub(crate) images: u64,
 }
 
@@ -56,59 +52,14 @@ pub(crate) struct Object<'a> {
     #[serde(borrow)]
     error: Option<&'a RawValue>,
     #[serde(borrow)]
-    output: Option<Vec<Item<'a>>>,
-    tool_usage: Option<ToolUsage>,
-}
-
-/// An item of a Responses answer: a message, a tool call, …
-#[derive(Deserialize)]
-struct Item<'a> {
-    #[serde(default, borrow)]
-    r#type: Option<std::borrow::Cow<'a, str>>,
-    #[serde(default, borrow)]
-    action: Option<Action<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Action<'a> {
-    #[serde(default, borrow)]
-    r#type: Option<std::borrow::Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct ToolUsage {
-    #[serde(default)]
-    web_search: Option<WebSearch>,
-}
-
-#[derive(Deserialize)]
-struct WebSearch {
-    #[serde(default)]
-    num_requests: Option<u64>,
-}
-
-impl Tools {
-    fn of(items: &[Item<'_>], stated: Option<ToolUsage>) -> Self {
-        let count = |kind: &str| {
-            // Opening a page that a search has found is not billed again.
-            let is_open = |item: &&Item<'_>| {
-                let action = item.action.as_ref().and_then(|action| action.r#type.as_deref());
-                matches!(action, Some("open_page" | "find" | "find_in_page"))
-            };
-            let calls =
-                items.iter().filter(|item| item.r#type.as_deref() == Some(kind) && !is_open(item)).count();
-            u64::try_from(calls).unwrap_or(u64::MAX)
-        };
-        Self {
-            // The provider's own count is of billable searches alone.
-            web_search: stated
-                .and_then(|tools| tools.web_search?.num_requests)
-                .unwrap_or_else(|| count("web_search_call")),
-            file_search: count("file_search_call"),
-            code_interpreter: count("code_interpreter_call"),
-            images: count("image_generation_call"),
-        }
-    }
+    output: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tool_usage: Option<&'a RawValue>,
+    /// The tools that the call could use, as the answer repeats them.
+    #[serde(borrow)]
+    tools: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -150,7 +101,10 @@ impl Answered {
             object.choices.unwrap_or_default().into_iter().filter_map(|choice| choice.finish_reason);
         self.finish_reasons.extend(reasons.map(std::borrow::Cow::into_owned));
         if object.output.is_some() || object.tool_usage.is_some() {
-            self.tools = Tools::of(&object.output.unwrap_or_default(), object.tool_usage);
+            self.tools = Tools::of(object.output, object.tool_usage, object.tools);
+        }
+        if let Some(data) = object.data {
+            self.images = units::images(data);
         }
         // The Responses API says `completed` or `incomplete` in the place of a finish reason.
         if let Some(status) = object.status.filter(|s| matches!(s.as_str(), "completed" | "incomplete")) {

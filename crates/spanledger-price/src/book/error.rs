@@ -157,6 +157,12 @@ pub enum BookProblem {
         /// What stands there.
         text: String,
     },
+    /// Not days of the week, or without the hours to which they belong.
+    #[error("`days` is \"{text}\": write days of the week in UTC, such as \"mon-fri\", beside `hours`")]
+    BadDays {
+        /// What stands there.
+        text: String,
+    },
     /// More than everything off.
     #[error("`percent` is {text}: at most \"100\" can be taken off")]
     BadPercent {

@@ -4,6 +4,9 @@ use spanledger_event::Timestamp;
 
 use super::Price;
 
+#[cfg(test)]
+mod tests;
+
 /// `base` with `over` in its place: for the time and the tier of each price of `over`, only it
 /// holds; before and after, the base does. One that is limited to certain hours only adds to the
 /// base, because the hours' price is asked first.

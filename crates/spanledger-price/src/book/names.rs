@@ -65,7 +65,10 @@ impl Provider {
             let rest = name.strip_prefix(provider)?;
             rest.strip_prefix('/').or_else(|| rest.strip_prefix("::"))
         };
-        strip(&self.name).or_else(|| self.also.iter().find_map(|also| strip(also))).unwrap_or(name)
+        // Google's clients say `models/` before every name.
+        (strip(&self.name).or_else(|| self.also.iter().find_map(|also| strip(also))))
+            .or_else(|| name.strip_prefix("models/"))
+            .unwrap_or(name)
     }
 }
 

@@ -402,6 +402,16 @@ fn entry(
         }
         hours
     });
+    let hours = match entry.spotted("days", file) {
+        None => hours,
+        Some((text, at)) => {
+            let days = hours.and_then(|hours| hours.on_days(text));
+            if days.is_none() {
+                file.error(at, BookProblem::BadDays { text: text.to_owned() });
+            }
+            days
+        }
+    };
     let provenance = provenance(&mut entry, rules, days, file);
     let mut prices = Vec::new();
     for tier in Tier::ALL {

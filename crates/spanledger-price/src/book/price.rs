@@ -1,10 +1,11 @@
 //! Dated rates, fees and surcharges.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
 
+use super::Hours;
 use crate::{Meter, Tier};
 
 /// The rates of one model and tier for a span of time.
@@ -91,61 +92,6 @@ pub struct Source {
 pub(crate) struct Provenance {
     pub(crate) sources: Vec<Source>,
     pub(crate) checked: String,
-}
-
-/// Hours of the day in UTC, such as the cheap ones of the night. They may go past midnight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Hours {
-    /// Minutes after midnight, the first that is in.
-    start: u16,
-    /// Minutes after midnight, the first that is out.
-    end: u16,
-}
-
-impl Hours {
-    const DAY: u16 = 24 * 60;
-
-    /// Reads `16:30-00:30`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let minutes = |text: &str| {
-            let (hour, minute) = text.split_once(':')?;
-            let number = |text: &str| {
-                (text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
-            };
-            let (hour, minute): (u16, u16) = (number(hour)?, number(minute)?);
-            (hour < 24 && minute < 60).then_some(hour * 60 + minute)
-        };
-        let (start, end) = text.split_once('-')?;
-        let hours = Self { start: minutes(start)?, end: minutes(end)? };
-        (hours.start != hours.end).then_some(hours)
-    }
-
-    /// Whether the moment lies in these hours.
-    pub fn contain(self, at: Timestamp) -> bool {
-        const MINUTE: i64 = 60 * 1_000_000_000;
-        let minute = at.nanos().div_euclid(MINUTE).rem_euclid(i64::from(Self::DAY));
-        self.has(u16::try_from(minute).unwrap_or_default())
-    }
-
-    fn has(self, minute: u16) -> bool {
-        if self.start < self.end {
-            (self.start..self.end).contains(&minute)
-        } else {
-            minute >= self.start || minute < self.end
-        }
-    }
-
-    /// Whether two spans of hours share a minute.
-    pub(crate) fn overlap(self, other: Self) -> bool {
-        self.has(other.start) || other.has(self.start)
-    }
-}
-
-impl fmt::Display for Hours {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { start, end } = self;
-        write!(f, "{:02}:{:02}-{:02}:{:02}", start / 60, start % 60, end / 60, end % 60)
-    }
 }
 
 /// Dollars per [unit](Meter::unit) of each meter that has a rate.

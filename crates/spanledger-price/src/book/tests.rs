@@ -51,7 +51,7 @@ fn provider(book: &PriceBook) -> &Provider {
 
 #[test]
 fn the_built_in_book_is_valid() {
-    let book = PriceBook::parse(super::FILES).unwrap_or_else(|errors| panic!("{errors}"));
+    let book = PriceBook::parse(PriceBook::FILES).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(book.version(), PriceBook::builtin().version());
     assert_eq!(provider_of(&book).models().len(), 65);
     for name in ["openai", "azure.ai.openai", "az.ai.openai"] {
@@ -65,18 +65,20 @@ fn provider_of(book: &PriceBook) -> &Provider {
 
 #[test]
 fn the_version_is_the_last_check_and_the_content() {
-    let (name, text) = super::FILES[0];
     let version = PriceBook::builtin().version();
     let (day, hash) = version.split_once('+').unwrap();
-    assert_eq!(day, "2026-11-20");
+    assert_eq!(day, "2026-11-21");
     assert!(
         hash.len() == 12 && hash.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)),
         "{hash}"
     );
-    let windows = text.replace('\n', "\r\n");
-    assert_eq!(PriceBook::parse([(name, windows.as_str())]).unwrap().version(), version);
-    let changed = text.replacen("\"0.5\"", "\"0.50\"", 1);
-    assert_ne!(PriceBook::parse([(name, changed.as_str())]).unwrap().version(), version);
+    let version_of = |change: &dyn Fn(&str) -> String| {
+        let files = PriceBook::FILES.map(|(name, text)| (name, change(text)));
+        let files = files.iter().map(|(name, text)| (*name, text.as_str()));
+        PriceBook::parse(files).unwrap().version().to_owned()
+    };
+    assert_eq!(version_of(&|text| text.replace('\n', "\r\n")), version, "a checkout's line ends");
+    assert_ne!(version_of(&|text| text.replacen("\"0.5\"", "\"0.50\"", 1)), version);
 }
 
 #[test]

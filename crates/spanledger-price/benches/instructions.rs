@@ -1,0 +1,16 @@
+//! Prices a text call `CALLS` times and does nothing else: `cargo xtask instructions` runs it under
+//! a counter of instructions, twice, so that what is not a call cancels out.
+
+mod support;
+
+use std::hint::black_box;
+
+fn main() {
+    let calls = std::env::var("CALLS").ok().and_then(|calls| calls.parse().ok()).unwrap_or(1_000_u32);
+    let book = support::large_book();
+    let usage = support::text_usage();
+    let question = support::text_call(&usage);
+    for _ in 0..calls {
+        black_box(black_box(&book).price(black_box(&question)));
+    }
+}

@@ -1,0 +1,45 @@
+//! The book and the call that the measurements share.
+
+use std::fmt::Write as _;
+
+use spanledger_event::{Endpoint, NestedUsage, Timestamp, Usage};
+use spanledger_price::{PriceBook, Question};
+
+/// The built-in book with 500 models laid over it, as a company might do that hosts models of its
+/// own.
+#[expect(clippy::expect_used, reason = "a measurement of something else would mislead")]
+pub(crate) fn large_book() -> PriceBook {
+    let mut text = String::from("[provider]\nname = \"openai\"\n[source]\nown = \"made up\"\n");
+    for number in 0..500 {
+        write!(
+            text,
+            "[[model]]\nname = \"own-model-{number}\"\nsnapshots = [\"own-model-{number}-preview\"]\n\
+             [[model.price]]\nfrom = 2026-01-01\nsources = [\"own\"]\nchecked = 2026-01-01\n\
+             standard = {{ input = \"1.{number}\", cached_input = \"0.1\", output = \"4\" }}\n"
+        )
+        .expect("a string takes everything");
+    }
+    PriceBook::builtin().layered([("own.toml", text.as_str())]).expect("a valid book")
+}
+
+/// A text call of four lines: input, cached input, output, reasoning.
+#[expect(clippy::expect_used, reason = "a measurement of something else would mislead")]
+pub(crate) fn text_usage() -> Usage {
+    let nested =
+        NestedUsage { input: 15_234, cached: 12_000, output: 812, reasoning: 320, ..NestedUsage::default() };
+    nested.exclusive().expect("the parts are contained in their wholes")
+}
+
+#[expect(clippy::expect_used, reason = "a measurement of something else would mislead")]
+pub(crate) fn text_call(usage: &Usage) -> Question<'_> {
+    Question {
+        provider: "openai",
+        model: Some("gpt-5.5"),
+        response_model: Some("gpt-5.5-2026-04-23"),
+        endpoint: Endpoint::Responses,
+        service_tier: Some("default"),
+        at: Timestamp::parse("2026-11-15T10:00:00Z").expect("a moment"),
+        usage: Some(usage),
+        ..Question::default()
+    }
+}

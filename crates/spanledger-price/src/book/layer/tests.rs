@@ -1,0 +1,319 @@
+use spanledger_event::{Bucket, Cost, Timestamp, UnpricedReason, Usage};
+
+use crate::{BookProblem, PriceBook, Question, Tier};
+
+const BOOK: &str = r#"
+[provider]
+name = "acme"
+[source]
+page = "the price page"
+[tiers]
+standard = ["default"]
+batch = ["batch"]
+[fallback]
+cached_input = "input"
+
+[[fee]]
+web_search = "10"
+sources = ["page"]
+checked = 2026-01-02
+
+[[model]]
+name = "m"
+long_context_over = 100
+[[model.price]]
+from = 2026-01-01
+sources = ["page"]
+checked = 2026-01-02
+standard = { input = "8", cached_input = "0.8" }
+standard_long = { input = "16" }
+batch = { input = "4" }
+[[model.price]]
+from = 2026-07-01
+sources = ["page"]
+checked = 2026-06-30
+standard = { input = "6" }
+
+[[model]]
+name = "n"
+[[model.price]]
+sources = ["page"]
+checked = 2026-01-02
+standard = { input = "1" }
+"#;
+
+fn base() -> PriceBook {
+    PriceBook::parse([("acme.toml", BOOK)]).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// What `text` says of the provider, after the header.
+fn ours(text: &str) -> String {
+    format!("[provider]\nname = \"acme\"\n[source]\ncontract = \"ours\"\n{text}")
+}
+
+fn layered(text: &str) -> PriceBook {
+    base().layered([("ours.toml", ours(text).as_str())]).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+fn mistakes(text: &str) -> Vec<String> {
+    let errors = base().layered([("ours.toml", ours(text).as_str())]).unwrap_err();
+    errors.0.iter().map(|error| format!("{}: {}", error.line, error.problem)).collect()
+}
+
+fn ask(book: &PriceBook, model: &str, tier: &str, at: &str, usage: &Usage) -> Cost {
+    book.price(&Question {
+        provider: "acme",
+        model: Some(model),
+        service_tier: Some(tier),
+        at: Timestamp::parse(at).unwrap(),
+        usage: Some(usage),
+        ..Question::default()
+    })
+}
+
+/// The rate of a token of input.
+fn rate(book: &PriceBook, model: &str, tier: &str, at: &str) -> String {
+    let cost = ask(book, model, tier, at, &Usage::default().with(Bucket::Input, 1));
+    cost.lines.first().map_or_else(|| format!("{:?}", cost.reason), |line| line.rate.normalize().to_string())
+}
+
+const OWN: &str = "sources = [\"contract\"]\nchecked = 2026-03-01\n";
+
+#[test]
+fn a_negotiated_rate_holds_for_its_time_and_tier_alone() {
+    let book = layered(&format!(
+        "[[price]]\nmodel = \"m\"\nfrom = 2026-03-01\nuntil = 2026-08-01\n{OWN}standard = {{ input = \"5\" }}\n"
+    ));
+    let at = |day: &str| rate(&book, "m", "default", &format!("{day}T00:00:00Z"));
+    assert_eq!(at("2025-12-31"), "Some(NoPriceAtThatTime)");
+    assert_eq!([at("2026-02-28"), at("2026-03-01"), at("2026-07-31")], ["8", "5", "5"]);
+    assert_eq!(at("2026-08-01"), "6", "the list price again");
+    assert_eq!(rate(&book, "m", "batch", "2026-04-01T00:00:00Z"), "4");
+    assert_eq!(rate(&book, "n", "default", "2026-04-01T00:00:00Z"), "1");
+    // The line is the whole line: what it does not say comes from its own fallback.
+    let cached = Usage::default().with(Bucket::CachedInput, 1);
+    let cost = ask(&book, "m", "default", "2026-04-01T00:00:00Z", &cached);
+    assert_eq!(cost.lines[0].rate.to_string(), "5");
+    // It has no long side, and none is borrowed.
+    let long = Usage::default().with(Bucket::Input, 101);
+    assert_eq!(
+        ask(&book, "m", "default", "2026-04-01T00:00:00Z", &long).reason,
+        Some(UnpricedReason::NoRateForTier)
+    );
+    assert_eq!(rate(&base(), "m", "default", "2026-04-01T00:00:00Z"), "8", "the book below is as it was");
+    assert_ne!(book.version(), base().version());
+    assert!(book.version().starts_with("2026-06-30+"), "{}", book.version());
+}
+
+#[test]
+fn an_open_negotiated_rate_outlives_later_list_prices() {
+    let book = layered(&format!(
+        "[[price]]\nmodel = \"m\"\nfrom = 2026-03-01\n{OWN}standard = {{ input = \"5\" }}\n\
+         [[price]]\nmodel = \"m\"\nfrom = 2026-05-01\n{OWN}standard = {{ input = \"4.5\" }}\n"
+    ));
+    let at = |day: &str| rate(&book, "m", "default", &format!("{day}T00:00:00Z"));
+    assert_eq!([at("2026-04-30"), at("2026-05-01"), at("2027-01-01")], ["5", "4.5", "4.5"]);
+}
+
+#[test]
+fn a_discount_is_taken_off_rates_and_fees_and_shown() {
+    let book = layered(&format!(
+        "[[discount]]\npercent = \"12.5\"\nfrom = 2026-02-01\nuntil = 2026-03-01\nmodels = [\"m\"]\ntiers = [\"standard\"]\n{OWN}"
+    ));
+    let mut usage = Usage::default().with(Bucket::Input, 50);
+    usage.web_search_calls = 1;
+    let cost = ask(&book, "m", "default", "2026-02-01T00:00:00Z", &usage);
+    let lines: Vec<_> = cost.lines.iter().map(|l| format!("{} {} {}", l.rate, l.unit, l.usd)).collect();
+    assert_eq!(lines, ["7 1M tokens, −12.5 % 0.00035", "8.75 1K calls, −12.5 % 0.00875"]);
+    assert_eq!(rate(&book, "m", "default", "2026-03-01T00:00:00Z"), "8");
+    assert_eq!(rate(&book, "m", "batch", "2026-02-01T00:00:00Z"), "4");
+    assert_eq!(rate(&book, "n", "default", "2026-02-01T00:00:00Z"), "1");
+}
+
+#[test]
+fn names_of_deployments_mean_models() {
+    let book = layered("[deployments]\nproduction = \"m\"\nn = \"m\"\n");
+    let at = "2026-02-01T00:00:00Z";
+    assert_eq!(rate(&book, "production", "default", at), "8");
+    assert_eq!(rate(&book, "acme/production", "default", at), "8");
+    assert_eq!(rate(&book, "n", "default", at), "8", "a deployment may be called like another model");
+    assert_eq!(rate(&book, "Production", "default", at), "Some(UnknownModel)");
+}
+
+#[test]
+fn models_and_providers_of_ones_own() {
+    let own = format!("[[model]]\nname = \"own\"\n[[model.price]]\n{OWN}standard = {{ input = \"3\" }}\n");
+    let other =
+        "[provider]\nname = \"other\"\nalso = [\"another\"]\n[source]\ncontract = \"c\"\n".to_owned() + &own;
+    let book = base().layered([("a.toml", ours(&own).as_str()), ("b.toml", other.as_str())]).unwrap();
+    assert_eq!(rate(&book, "own", "default", "2026-02-01T00:00:00Z"), "3");
+    assert_eq!(book.provider("another").unwrap().model("own").unwrap().prices()[0].tier(), Tier::Standard);
+    // Its fallback is the provider's.
+    let cached = Usage::default().with(Bucket::CachedInput, 1);
+    assert!(ask(&book, "own", "default", "2026-02-01T00:00:00Z", &cached).usd.is_some());
+}
+
+#[test]
+fn what_contradicts_the_book_is_refused_with_its_place() {
+    let price = |rest: &str| format!("[[price]]\n{rest}{OWN}standard = {{ input = \"5\" }}\n");
+    for (text, expected) in [
+        (
+            price("model = \"mm\"\n"),
+            "5: the book has no model `mm` of acme: correct the name, or declare it with [[model]]",
+        ),
+        (price(""), "5: `model` is missing: add model = \"…\", a model of the book"),
+        (
+            price("model = \"m\"\n") + &price("model = \"m\"\n"),
+            "10: a second standard price of m for the same time as the one on line 5: give it a later `from`, \
+             or end the other with `until`",
+        ),
+        (
+            format!("[[model]]\nname = \"m\"\n[[model.price]]\n{OWN}standard = {{ input = \"5\" }}\n"),
+            "5: the name `m` already belongs to m: a name leads to one price list",
+        ),
+        (
+            "[deployments]\nx = \"y\"\n".to_owned(),
+            "6: the book has no model `y` of acme: correct the name, or declare it with [[model]]",
+        ),
+        (
+            format!("[[discount]]\npercent = \"101\"\n{OWN}"),
+            "5: `percent` is 101: at most \"100\" can be taken off",
+        ),
+        (format!("[[discount]]\npercent = \"-1\"\n{OWN}"), "6: `percent` is -1: a rate is never negative"),
+        (
+            format!("[[discount]]\npercent = \"1\"\nmodels = [\"x\"]\ntiers = [\"y\"]\n{OWN}"),
+            "7: the book has no model `x` of acme: correct the name, or declare it with [[model]]",
+        ),
+    ] {
+        assert_eq!(mistakes(&text).first().map(String::as_str), Some(expected), "{text}");
+    }
+    let twice = base().layered([("a.toml", ours("").as_str()), ("b.toml", ours("").as_str())]).unwrap_err();
+    assert!(matches!(twice.0[0].problem, BookProblem::DuplicateName { .. }), "{twice}");
+}
+
+/// A night rate, past midnight, as DeepSeek had one.
+#[test]
+fn certain_hours_have_a_price_of_their_own() {
+    let text = BOOK.replace(
+        "name = \"n\"\n",
+        "name = \"n\"\n[[model.price]]\nhours = \"16:30-00:30\"\nuntil = 2026-09-05\nsources = [\"page\"]\n\
+         checked = 2026-01-02\nstandard = { input = \"0.5\" }\n",
+    );
+    let book = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+    let at = |moment: &str| rate(&book, "n", "default", moment);
+    assert_eq!(at("2026-02-01T16:29:59.999999999Z"), "1");
+    assert_eq!(at("2026-02-01T16:30:00Z"), "0.5");
+    assert_eq!(at("2026-02-02T00:29:59Z"), "0.5");
+    assert_eq!(at("2026-02-02T00:30:00Z"), "1");
+    assert_eq!(at("2026-09-05T17:00:00Z"), "1", "the offer ended");
+    for (hours, words) in
+        [("25:00-26:00", "16:30-00:30"), ("10:00-10:00", "hours of the day"), ("10-12", "UTC")]
+    {
+        let error = PriceBook::parse([("a", text.replace("16:30-00:30", hours).as_str())]).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    let weekdays = text.replace("hours = \"16:30-00:30\"", "hours = \"16:30-17:30\"\ndays = \"mon-fri\"");
+    let book =
+        PriceBook::parse([("acme.toml", weekdays.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+    // 2026-02-06 was a Friday.
+    let at = |day: &str| rate(&book, "n", "default", &format!("{day}T17:00:00Z"));
+    assert_eq!(
+        [at("2026-02-06"), at("2026-02-07"), at("2026-02-08"), at("2026-02-09")],
+        ["0.5", "1", "1", "0.5"]
+    );
+    let price = &book.provider("acme").unwrap().model("n").unwrap().prices()[0];
+    assert_eq!(price.hours().unwrap().to_string(), "16:30-17:30 mon-fri");
+    for (days, hours) in [("fri-mon", "hours"), ("monday", "hours"), ("mon-fri", "hour")] {
+        let text = weekdays
+            .replace("mon-fri", days)
+            .replace("hours = \"16:30-17:30\"", &format!("{hours} = \"16:30-17:30\""));
+        let error = PriceBook::parse([("a", text.as_str())]).unwrap_err();
+        assert!(error.to_string().contains("write days of the week in UTC"), "{error}");
+    }
+    let shared = text.replace(
+        "[[model.price]]\nhours",
+        "[[model.price]]\nhours = \"00:00-02:00\"\nsources = [\"page\"]\nchecked = 2026-01-02\n\
+         standard = { input = \"2\" }\n[[model.price]]\nhours",
+    );
+    let error = PriceBook::parse([("a", shared.as_str())]).unwrap_err();
+    assert!(matches!(error.0[0].problem, BookProblem::Overlap { .. }), "{error}");
+}
+
+#[test]
+fn variants_have_rates_of_their_own() {
+    let text = BOOK.replace(
+        "standard = { input = \"1\" }",
+        "standard = { images = { \"standard 1024x1024\" = \"0.04\", \"hd 1024x1792\" = \"0.12\" } }",
+    );
+    let book = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+    let cost = |variant: Option<&str>| {
+        let mut usage = Usage::default();
+        (usage.images, usage.variant) = (2, variant.map(str::to_owned));
+        ask(&book, "n", "default", "2026-02-01T00:00:00Z", &usage)
+    };
+    assert_eq!(cost(Some("hd 1024x1792")).usd, "0.24".parse().ok());
+    assert_eq!(cost(Some("HD 1024x1792")).usd, "0.24".parse().ok());
+    let unknown = cost(Some("4k"));
+    assert_eq!(unknown.reason, Some(UnpricedReason::NoRateForModality));
+    assert_eq!(
+        unknown.detail.as_deref(),
+        Some("n has no standard rate for images (2) of `4k`, only for hd 1024x1792, standard 1024x1024")
+    );
+    assert!(cost(None).usd.is_none());
+}
+
+#[test]
+fn units_without_a_word_in_the_book_are_unpriced() {
+    let mut usage = Usage::default().with(Bucket::Input, 1);
+    usage.units.insert("video_tokens".into(), 7.into());
+    let cost = ask(&base(), "n", "default", "2026-02-01T00:00:00Z", &usage);
+    assert_eq!(cost.reason, Some(UnpricedReason::NoRateForModality));
+    assert!(cost.detail.unwrap().contains("video_tokens (7)"));
+    assert_eq!(cost.lines.len(), 1, "what is known is shown");
+}
+
+#[test]
+fn free_models_need_no_usage_and_no_price() {
+    let text = format!("{BOOK}[[model]]\nname = \"gratis\"\nfree = true\n");
+    let book = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+    for usage in [None, Some(Usage::default().with(Bucket::Input, 5))] {
+        let cost = book.price(&Question {
+            provider: "acme",
+            model: Some("gratis"),
+            usage: usage.as_ref(),
+            ..Question::default()
+        });
+        assert_eq!((cost.usd, cost.reason), (Some(spanledger_event::Usd::ZERO), None));
+    }
+}
+
+#[test]
+fn a_flat_entry_has_no_threshold() {
+    let text = BOOK.replace("from = 2026-07-01\n", "from = 2026-07-01\nflat = true\n");
+    let book = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+    let long = Usage::default().with(Bucket::Input, 1_000_000);
+    let cost = |at: &str| ask(&book, "m", "default", at, &long).usd.map(|usd| usd.to_string());
+    assert_eq!(cost("2026-06-30T00:00:00Z").as_deref(), Some("16"));
+    assert_eq!(cost("2026-07-01T00:00:00Z").as_deref(), Some("6"));
+}
+
+/// A later entry may stand at the end of the file, where appending is easiest.
+#[test]
+fn entries_may_be_appended_at_the_end_of_the_file() {
+    let text = format!(
+        "{BOOK}[[price]]\nmodel = \"n\"\nfrom = 2026-10-01\nsources = [\"page\"]\nchecked = 2026-10-01\n\
+         standard = {{ input = \"2\" }}\n"
+    );
+    let book = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(rate(&book, "n", "default", "2026-09-30T23:59:59Z"), "1");
+    assert_eq!(rate(&book, "n", "default", "2026-10-01T00:00:00Z"), "2");
+}
+
+#[test]
+fn fees_of_ones_own_go_first_and_may_be_for_some_models() {
+    let book = layered(&format!("[[fee]]\nweb_search = \"4\"\nonly = [\"m\"]\n{OWN}"));
+    let mut usage = Usage::default();
+    usage.web_search_calls = 1_000;
+    let cost = |model| ask(&book, model, "default", "2026-02-01T00:00:00Z", &usage).usd;
+    assert_eq!((cost("m"), cost("n")), ("4".parse().ok(), "10".parse().ok()));
+}

@@ -1,0 +1,26 @@
+//! Pricing is on the path of every call: it allocates the list of its lines and nothing else.
+
+use spanledger_event::{NestedUsage, Timestamp};
+use spanledger_price::{PriceBook, Question};
+
+#[test]
+fn a_text_call_allocates_once() {
+    let usage =
+        NestedUsage { input: 15_234, cached: 12_000, output: 812, reasoning: 320, ..NestedUsage::default() }
+            .exclusive()
+            .unwrap();
+    let question = Question {
+        provider: "openai",
+        response_model: Some("gpt-5.5-2026-04-23"),
+        service_tier: Some("default"),
+        at: Timestamp::parse("2026-11-15T10:00:00Z").unwrap(),
+        usage: Some(&usage),
+        ..Question::default()
+    };
+    let book = PriceBook::builtin();
+    let counted = allocation_counter::measure(|| {
+        let cost = book.price(&question);
+        assert_eq!(cost.lines.len(), 4, "{cost:?}");
+    });
+    assert_eq!(counted.count_total, 1);
+}

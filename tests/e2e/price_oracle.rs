@@ -1,0 +1,156 @@
+//! Our prices against an engine that others wrote, over every model that both have.
+//!
+//! Where the two differ, one is wrong or the provider publishes nothing; `data/price_oracle.toml`
+//! says which, and why: reasons, each with the cases that it explains (`*` stands for any word). A
+//! difference that is not explained fails, and so does an explanation of nothing.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write as _,
+    process::{Command, Stdio},
+};
+
+use serde_json::{Value, json};
+use spanledger_event::{NestedUsage, Timestamp, Usd};
+use spanledger_price::{Model, PriceBook, Provider, Question, Tier};
+
+use crate::support::peer;
+
+const DIFFERENCES: &str = include_str!("data/price_oracle.toml");
+const AT: &str = "2026-11-15T10:00:00Z";
+
+/// Our provider and the oracle's name of it.
+const PROVIDERS: [(&str, &str); 8] = [
+    ("openai", "openai"),
+    ("anthropic", "anthropic"),
+    ("google", "google"),
+    ("deepseek", "deepseek"),
+    ("mistral", "mistral"),
+    ("xai", "x-ai"),
+    ("groq", "groq"),
+    ("cohere", "cohere"),
+];
+
+const TIERS: [Tier; 4] = [Tier::Standard, Tier::Batch, Tier::Flex, Tier::Priority];
+
+/// Small, cached, reasoning, written, and beyond every threshold.
+fn usages() -> [(&'static str, NestedUsage); 5] {
+    let plain = NestedUsage { input: 12_345, output: 678, ..NestedUsage::default() };
+    [
+        ("plain", plain),
+        ("cached", NestedUsage { cached: 10_000, ..plain }),
+        ("reasoning", NestedUsage { reasoning: 600, ..plain }),
+        ("written", NestedUsage { cached: 5_000, cache_write: 5_000, ..plain }),
+        ("long", NestedUsage { input: 300_001, cached: 100_000, ..plain }),
+    ]
+}
+
+struct Case {
+    name: String,
+    ours: Option<Usd>,
+    question: Value,
+}
+
+fn case(theirs: &str, provider: &Provider, model: &Model, tier: Tier, shape: &str, nested: NestedUsage) -> Case {
+    // An embedding has no output, and neither engine a rate for it.
+    let has_output = model.price(tier, Timestamp::parse(AT).unwrap()).is_some_and(|price| {
+        price.rates().get(spanledger_price::Meter::Tokens(spanledger_event::Bucket::Output)).is_some()
+    });
+    let nested = if has_output { nested } else { NestedUsage { output: 0, reasoning: 0, ..nested } };
+    let usage = nested.exclusive().unwrap();
+    let cost = PriceBook::builtin().price(&Question {
+        provider: provider.name(),
+        model: Some(model.name()),
+        service_tier: Some(tier.as_str()),
+        at: Timestamp::parse(AT).unwrap(),
+        usage: Some(&usage),
+        ..Question::default()
+    });
+    let mut counts = json!({ "input_tokens": nested.input, "output_tokens": nested.output });
+    for (name, count) in [("cache_read_tokens", nested.cached), ("cache_write_tokens", nested.cache_write)] {
+        if count > 0 {
+            counts[name] = count.into();
+        }
+    }
+    Case {
+        name: format!("{} {} {tier} {shape}", provider.name(), model.name()),
+        ours: cost.usd,
+        question: json!({
+            "provider": theirs, "model": model.name(), "tier": tier.as_str(), "at": AT, "usage": counts,
+        }),
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let book = PriceBook::builtin();
+    let mut cases = Vec::new();
+    for (ours, theirs) in PROVIDERS {
+        let provider = book.provider(ours).unwrap();
+        for model in provider.models() {
+            for tier in TIERS {
+                if model.price(tier, Timestamp::parse(AT).unwrap()).is_none() {
+                    continue;
+                }
+                for (shape, nested) in usages() {
+                    cases.push(case(theirs, provider, model, tier, shape, nested));
+                }
+            }
+        }
+    }
+    cases
+}
+
+/// Guarantees: every price that both engines have is the same to the last digit, but for the listed
+/// ones, each with its reason.
+#[test]
+fn an_independent_engine_agrees() {
+    let Some(python) = peer("venv/bin/python") else { return };
+    let cases = cases();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/peers/price_oracle.py");
+    let mut oracle =
+        Command::new(python).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = oracle.stdin.take().unwrap();
+    let questions: Vec<String> = cases.iter().map(|case| format!("{}\n", case.question)).collect();
+    let writer = std::thread::spawn(move || {
+        for question in questions {
+            input.write_all(question.as_bytes()).unwrap();
+        }
+    });
+    let output = oracle.wait_with_output().unwrap();
+    writer.join().unwrap();
+    assert!(output.status.success());
+    let answers: Vec<Value> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers.len(), cases.len());
+
+    let known: BTreeMap<String, Vec<String>> = toml::from_str::<toml::Table>(DIFFERENCES)
+        .unwrap()
+        .into_iter()
+        .map(|(reason, cases)| (reason, cases.try_into().unwrap()))
+        .collect();
+    let listed: BTreeSet<&str> = known.values().flatten().map(String::as_str).collect();
+    let explains = |pattern: &str, case: &str| {
+        let (pattern, case) = (pattern.split(' '), case.split(' '));
+        pattern.clone().count() == case.clone().count() && pattern.zip(case).all(|(p, c)| p == "*" || p == c)
+    };
+    let (mut agree, mut absent, mut differ) = (0, 0, BTreeMap::new());
+    for (case, answer) in cases.iter().zip(&answers) {
+        let Some(theirs) = answer["usd"].as_str() else {
+            absent += 1;
+            continue;
+        };
+        // The oracle counts in more places than a picodollar has.
+        let theirs: Usd = Usd::from_decimal(theirs.parse().unwrap()).unwrap();
+        if case.ours == Some(theirs) {
+            agree += 1;
+        } else {
+            differ.insert(case.name.as_str(), format!("ours {:?}, theirs {theirs}", case.ours.map(|usd| usd.to_string())));
+        }
+    }
+    let new: Vec<_> = 
+        differ.iter().filter(|(case, _)| !listed.iter().any(|pattern| explains(pattern, case))).collect();
+    let old: Vec<_> = 
+        listed.iter().filter(|pattern| !differ.keys().any(|case| explains(pattern, case))).collect();
+    assert!(new.is_empty() && old.is_empty(), "not explained: {new:#?}\nexplanations of nothing: {old:#?}");
+    assert!(agree > 300, "{agree} agree, {absent} are not in the oracle's list");
+}

@@ -1,0 +1,40 @@
+"""An independent price engine: genai-prices, asked one question a line.
+
+Reads JSON objects from standard input, each with `provider`, `model`, `at` (RFC 3339), `tier` and
+`usage` (nested token counts by genai-prices' names), and answers each with a line of its own:
+`{"usd": "0.01"}`, or `{"error": "..."}` where the engine has no price.
+"""
+
+import json
+import sys
+import warnings
+from datetime import datetime
+
+from genai_prices import Usage, calc_price
+
+CONTEXTS = {
+    "standard": None,
+    "batch": {"processing": "batch"},
+    "flex": {"service_tier": "flex"},
+    "priority": {"service_tier": "priority"},
+}
+
+
+def answer(question: dict) -> dict:
+    try:
+        price = calc_price(
+            Usage(**question["usage"]),
+            question["model"],
+            provider_id=question["provider"],
+            genai_request_timestamp=datetime.fromisoformat(question["at"]),
+            price_context=CONTEXTS[question["tier"]],
+        )
+    except LookupError as error:
+        return {"error": str(error)}
+    return {"usd": str(price.total_price), "model": price.model.id}
+
+
+# A unit that a price list does not have is a warning there and a difference here.
+warnings.simplefilter("ignore")
+for line in sys.stdin:
+    print(json.dumps(answer(json.loads(line))))
