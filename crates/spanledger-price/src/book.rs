@@ -21,7 +21,7 @@ use spanledger_event::Timestamp;
 use crate::{Meter, Tier};
 pub use discount::Discount;
 pub use error::{BookError, BookErrors, BookProblem};
-pub(crate) use names::Names;
+pub(crate) use names::{Names, without_date};
 pub use price::{Fee, Hours, Price, Rate, Rates, Regional};
 
 /// Prices of providers and models over time. A value: two books can be held at once, to ask what
