@@ -23,7 +23,7 @@ use crate::{Meter, Tier};
 pub use discount::Discount;
 pub use error::{BookError, BookErrors, BookProblem};
 pub use hours::Hours;
-pub(crate) use names::Names;
+pub(crate) use names::{Names, without_date};
 pub use price::{Fee, Price, Rate, Rates, Regional, Source};
 
 /// Prices of providers and models over time. A value: two books can be held at once, to ask what

@@ -72,9 +72,12 @@ impl Price {
 
     /// Whether it is in force at a moment.
     pub fn holds_at(&self, at: Timestamp) -> bool {
-        self.from.is_none_or(|from| from <= at)
-            && self.until.is_none_or(|until| at < until)
-            && self.hours.is_none_or(|hours| hours.contain(at))
+        self.is_listed_at(at) && self.hours.is_none_or(|hours| hours.contain(at))
+    }
+
+    /// Whether the price list of that day has it, at whatever hours.
+    pub(crate) fn is_listed_at(&self, at: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
     }
 }
 
