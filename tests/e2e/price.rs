@@ -343,3 +343,113 @@ fn the_book_is_listed_and_shown() {
     assert_eq!(unknown.status.code(), Some(1));
     assert!(stderr(&unknown).contains("openai"), "{}", stderr(&unknown));
 }
+
+/// A model that is new, one that changed, one that is the same, one that jumped.
+const LITELLM: &str = r#"{
+    "acme-9": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 2.5e-06, "output_cost_per_token": 1e-05},
+    "gpt-5": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1.5e-06, "cache_read_input_token_cost": 1.25e-07, "output_cost_per_token": 1e-05},
+    "gpt-5-mini": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 2.5e-07, "cache_read_input_token_cost": 2.5e-08, "output_cost_per_token": 2e-06},
+    "gpt-5-nano": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 5e-06, "cache_read_input_token_cost": 5e-09, "output_cost_per_token": 4e-07}
+}"#;
+
+/// Scenario: somebody's price list is compared, then taken over, then taken over again.
+/// Guarantees: nothing is written unasked; what is suspicious waits; the result is valid, is shown by
+/// `diff`, prices calls, and the second time adds nothing.
+#[test]
+fn a_price_list_is_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (map, ours) = (at("map.json"), at("ours.toml"));
+    std::fs::write(&map, LITELLM).unwrap();
+    let import = |more: &[&str]| {
+        let mut all = vec!["prices", "import", "--from", "litellm", &map, "--provider", "openai"];
+        for model in ["acme-9", "gpt-5", "gpt-5-mini", "gpt-5-nano"] {
+            all.extend(["--model", model]);
+        }
+        all.extend(more);
+        let output = run(&all);
+        assert!(output.status.success(), "{}", stderr(&output));
+        output
+    };
+    let shown = import(&[]);
+    assert!(stdout(&shown).contains("1 new, 1 changed, 1 suspicious, 0 withdrawn, 1 unchanged"), "{shown:?}");
+    assert!(stderr(&shown).contains("nothing was written"), "{}", stderr(&shown));
+    let json: Value = serde_json::from_str(&stdout(&import(&["--format", "json"]))).unwrap();
+    assert_eq!(json["new"][0]["model"], "acme-9");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+
+    let written = import(&["--write", &ours, "--effective", "2027-01-01", "--source", "a list"]);
+    assert!(stderr(&written).contains("entries of 2 models") && stderr(&written).contains("prices check"));
+    let text = std::fs::read_to_string(&ours).unwrap();
+    for words in ["name = \"acme-9\"", "model = \"gpt-5\"", "from = 2027-01-01", "\"a list\""] {
+        assert!(text.contains(words), "{words} is not in\n{text}");
+    }
+    assert!(!text.contains("gpt-5-nano"), "{text}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing stays beside it");
+
+    let check = run(&["prices", "check", &ours]);
+    assert!(check.status.success() && stdout(&check).starts_with("ok  "), "{}", stdout(&check));
+    let diff = |more: &[&str]| {
+        let output = run(&[&["prices", "diff", "builtin", ours.as_str()], more].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let text = diff(&[]);
+    for words in ["acme-9: new", "  standard input ", "2027-01-01"] {
+        assert!(text.contains(words), "{words} is not in\n{text}");
+    }
+    assert!(diff(&["--at", "2027-01-01"]).contains("+20.0 %"));
+    let before = diff(&["--at", "2026-11-15", "--format", "json"]);
+    assert!(!before.contains("\"rate\""), "{before}");
+    let answer = piped(
+        &[
+            "price",
+            "--model",
+            "acme-9",
+            "--usage",
+            "-",
+            "--at",
+            "2027-01-01",
+            "--prices",
+            &ours,
+            "--format",
+            "json",
+        ],
+        r#"{"input_tokens": 1000000, "output_tokens": 0}"#,
+    );
+    assert!(stdout(&answer).contains("\"cost_usd\": 2.5"), "{}", stdout(&answer));
+
+    let again = import(&["--write", &ours, "--at", "2027-01-01"]);
+    assert!(stderr(&again).contains("stays as it is"), "{}", stderr(&again));
+    let accepted = import(&["--write", &ours, "--at", "2027-01-01", "--accept", "gpt-5-nano"]);
+    assert!(stderr(&accepted).contains("entries of 1 model of"), "{}", stderr(&accepted));
+    assert!(std::fs::read_to_string(&ours).unwrap().contains("model = \"gpt-5-nano\""));
+}
+
+/// What cannot be compared or written is said, and nothing is written.
+#[test]
+fn a_bad_import_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (map, ours) = (at("map.json"), at("ours.toml"));
+    std::fs::write(&map, LITELLM).unwrap();
+    std::fs::write(&ours, "[provider]\nname = 5\n").unwrap();
+    let fails = |arguments: &[&str], code: i32, words: &[&str]| {
+        let mut all = vec!["prices"];
+        all.extend(arguments);
+        let output = run(&all);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        for word in words {
+            assert!(stderr(&output).contains(word), "{word}: {}", stderr(&output));
+        }
+    };
+    fails(&["import", "--from", "genai-prices", &map], 1, &["map.json: ", "LiteLLM"]);
+    fails(&["import", "--from", "litellm", &map, "--provider", "nobody"], 1, &["nobody", "it has openai"]);
+    fails(&["import", "--from", "litellm", &map, "--write", &ours], 2, &["--provider"]);
+    let write = ["import", "--from", "litellm", &map, "--provider", "openai", "--write"];
+    fails(&[&write[..], &[ours.as_str()]].concat(), 1, &["ours.toml:2: `name` is a number"]);
+    fails(&[&write[..], &["x.toml", "--effective", "soon"]].concat(), 1, &["--effective soon", "2026-11-01"]);
+    fails(&["diff", "builtin", &at("none.toml")], 1, &["none.toml cannot be read"]);
+    assert_eq!(std::fs::read_to_string(&ours).unwrap(), "[provider]\nname = 5\n");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+}

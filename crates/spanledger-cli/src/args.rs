@@ -9,7 +9,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::{
     price::{BookArguments, PriceArguments, PriceFormat},
-    prices::{BookCheckArguments, ListArguments, ListFormat, PricesArguments, PricesCommand, ShowArguments},
+    prices::{
+        BookCheckArguments, DiffArguments, DiffFormat, ImportArguments, ListArguments, ListFormat, PriceList,
+        PricesArguments, PricesCommand, ShowArguments,
+    },
 };
 
 /// Where does our AI money go?

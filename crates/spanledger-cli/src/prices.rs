@@ -2,6 +2,9 @@
 
 mod check;
 mod cited;
+mod diff;
+mod files;
+mod import;
 mod list;
 mod near;
 mod show;
@@ -24,6 +27,8 @@ pub(crate) fn run(arguments: &PricesArguments) -> anyhow::Result<ExitCode> {
         PricesCommand::List(arguments) => list::run(arguments),
         PricesCommand::Show(arguments) => show::run(arguments),
         PricesCommand::Check(arguments) => check::run(arguments),
+        PricesCommand::Diff(arguments) => diff::run(arguments),
+        PricesCommand::Import(arguments) => import::run(arguments),
     }
 }
 
@@ -36,22 +41,8 @@ pub(crate) fn book(arguments: &BookArguments) -> anyhow::Result<PriceBook> {
     if named.is_empty() {
         return Ok(builtin.clone());
     }
-    let files = read(&named)?;
-    Ok(builtin.layered(borrowed(&files))?)
-}
-
-/// Files and their texts.
-fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
-    let read = |path: &PathBuf| {
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).with_context(|| format!("{name} cannot be read"))?;
-        Ok((name, text))
-    };
-    paths.iter().map(read).collect()
-}
-
-fn borrowed(files: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
-    files.iter().map(|(name, text)| (name.as_str(), text.as_str()))
+    let files = files::read(&named)?;
+    Ok(builtin.layered(files::borrowed(&files))?)
 }
 
 /// The moment of `--at`.

@@ -2,9 +2,12 @@
 
 use std::process::ExitCode;
 
-use spanledger_price::{BookErrors, PriceBook};
+use spanledger_price::{
+    BookErrors, PriceBook,
+    lint::{self, Warning},
+};
 
-use super::{borrowed, read};
+use super::files::{borrowed, read};
 use crate::{
     args::BookCheckArguments,
     render::parts::{counted, list},
@@ -22,7 +25,12 @@ pub(super) fn run(arguments: &BookCheckArguments) -> anyhow::Result<ExitCode> {
     };
     match book {
         Ok(book) => {
-            terminal::data(&fine(&book, &name, arguments))?;
+            let mut text = String::new();
+            for warning in warnings(&book, arguments) {
+                text.push_str(&format!("warning: {warning}\n"));
+            }
+            text.push_str(&fine(&book, &name, arguments));
+            terminal::data(&text)?;
             Ok(ExitCode::SUCCESS)
         }
         Err(BookErrors(errors)) => {
@@ -35,6 +43,16 @@ pub(super) fn run(arguments: &BookCheckArguments) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// What looks like a slip; not what the built-in book is known for.
+fn warnings(book: &PriceBook, arguments: &BookCheckArguments) -> Vec<Warning> {
+    let mut warnings = lint::warnings(book);
+    if !arguments.files.is_empty() && !arguments.book {
+        let known = lint::warnings(PriceBook::builtin());
+        warnings.retain(|warning| !known.contains(warning));
+    }
+    warnings
 }
 
 fn fine(book: &PriceBook, name: &str, arguments: &BookCheckArguments) -> String {

@@ -12,7 +12,7 @@ use super::{Cited, moment, providers, show::JsonRate};
 use crate::{
     args::{ListArguments, ListFormat},
     prices,
-    render::parts::{aligned, counted, day, grid, number, quantity, rate},
+    render::parts::{WIDTH, aligned, counted, day, grid, number, quantity, rate},
     terminal,
 };
 
@@ -77,7 +77,7 @@ fn rows(provider: &Provider, at: Timestamp) -> impl Iterator<Item = Row<'_>> {
 
 fn table(book: &PriceBook, providers: &[&Provider], rows: &[Row<'_>], at: Timestamp) -> String {
     let mut text = format!(
-        "standard rates at {}, US dollars per million tokens; price book {}\n",
+        "standard rates at {} in US dollars per million tokens\nprice book {}\n",
         day(at),
         book.version()
     );
@@ -108,9 +108,28 @@ fn table(book: &PriceBook, providers: &[&Provider], rows: &[Row<'_>], at: Timest
             ]
         });
         let titles = ["model", "input", "cached", "output", "more", "dearer over", "since"];
-        text.push_str(&grid(&titles, &[1, 2, 3, 5], cells.collect(), false));
+        text.push_str(&narrowed(&titles, &cells.collect::<Vec<_>>()));
     }
     text
+}
+
+/// The table without the columns that say nothing, and where the names are long, without the last.
+fn narrowed(titles: &[&str], rows: &[Vec<String>]) -> String {
+    let last = titles.len() - 1;
+    let show = |with_last: bool| {
+        let says = |column: &usize| {
+            (with_last || *column != last) && rows.iter().any(|row| !row[*column].is_empty())
+        };
+        let columns: Vec<usize> = (0..titles.len()).filter(says).collect();
+        let rows = rows.iter().map(|row| columns.iter().map(|&column| row[column].clone()).collect());
+        let titles: Vec<&str> = columns.iter().map(|&column| titles[column]).collect();
+        let is_text = |title: &&str| ["model", "more", "since"].contains(title);
+        let right: Vec<usize> = (0..titles.len()).filter(|&column| !is_text(&titles[column])).collect();
+        grid(&titles, &right, rows.collect(), false)
+    };
+    let table = show(true);
+    let is_wide = table.lines().any(|line| line.chars().count() > WIDTH);
+    if is_wide { show(false) } else { table }
 }
 
 fn more(row: &Row<'_>) -> String {
@@ -123,7 +142,7 @@ fn more(row: &Row<'_>) -> String {
         [] => String::new(),
         others if by_tokens => format!("+{}", others.len()),
         [first, others @ ..] => {
-            let first_rate = format!("{} per {}", rate(first.usd), first.meter.unit());
+            let first_rate = format!("{}/{}", rate(first.usd), first.meter.unit());
             if others.is_empty() { first_rate } else { format!("{first_rate} +{}", others.len()) }
         }
     }

@@ -109,7 +109,7 @@ fn model(shown: &Shown<'_>) -> String {
     if !fees.is_empty() {
         text.push_str("\nfees\n");
     }
-    for fee in fees {
+    for (index, fee) in fees.iter().enumerate() {
         let words = format!(
             "{} {} USD per {}, {}, read on {}",
             fee.meter().name(),
@@ -119,7 +119,10 @@ fn model(shown: &Shown<'_>) -> String {
             fee.checked()
         );
         text.push_str(&field("", &words));
-        text.push_str(&sources(fee.sources()));
+        // Fees of one page are told together.
+        if fees.get(index + 1).is_none_or(|next| next.sources() != fee.sources()) {
+            text.push_str(&sources(fee.sources()));
+        }
     }
     for discount in shown.discounts() {
         let tiers = list(discount.tiers(), "and");
