@@ -59,6 +59,11 @@ impl Price {
         self.flat
     }
 
+    /// The line of its file on which it stands, from 1.
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
     /// Ids of the sources.
     pub fn sources(&self) -> &[String] {
         &self.sources
