@@ -6,5 +6,6 @@ mod cli;
 mod collector;
 mod crash;
 mod double_path;
+mod prices;
 mod python;
 mod support;
