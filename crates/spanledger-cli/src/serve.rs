@@ -1,6 +1,6 @@
 //! `spanledger serve`.
 
-use std::{io::IsTerminal as _, process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 use spanledger_ledger::Ledger;
@@ -112,6 +112,7 @@ fn reload_on_hangup(
     reload: &Arc<Notify>,
     background: &mut JoinSet<()>,
 ) -> anyhow::Result<()> {
+    use std::io::IsTerminal as _;
     use tokio::signal::unix::{SignalKind, signal};
     if config.prices.paths().is_empty() && std::io::stderr().is_terminal() {
         return Ok(());
