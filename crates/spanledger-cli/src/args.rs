@@ -4,8 +4,6 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::AdminAddr;
-
 /// Where does our AI money go?
 ///
 /// Spanledger takes the OpenTelemetry spans and records of AI calls, from any language, prices each
@@ -61,7 +59,7 @@ pub(crate) struct ServeArguments {
     pub(crate) prices: Vec<PathBuf>,
     /// Where /healthz, /readyz and /metrics are answered; `off` for nowhere. [default: 127.0.0.1:4319]
     #[arg(long, value_name = "ADDRESS", env = "SPANLEDGER_ADMIN_ADDR")]
-    pub(crate) admin_addr: Option<AdminAddr>,
+    pub(crate) admin_addr: Option<crate::config::AdminAddr>,
 }
 
 /// A sink that this binary knows.
