@@ -114,13 +114,14 @@ impl Config {
         );
         let mut sinks = if arguments.sinks.is_empty() { file.sinks } else { arguments.sinks.clone() };
         sinks.dedup();
-        let prices = if arguments.prices.is_empty() {
+        // A variable that is set to nothing names no file.
+        let mut prices = arguments.prices.clone();
+        prices.retain(|path| !path.as_os_str().is_empty());
+        if prices.is_empty() {
             // Said in the file, so seen from where it is; an absolute path stays as it is.
             let folder = arguments.config.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
-            file.prices.iter().map(|path| folder.join(path)).collect()
-        } else {
-            arguments.prices.clone()
-        };
+            prices = file.prices.iter().map(|path| folder.join(path)).collect();
+        }
         let admin_addr = match arguments.admin_addr.or(file.admin_addr) {
             None => Some(([127, 0, 0, 1], 4319).into()),
             Some(AdminAddr::At(address)) => Some(address),
@@ -200,6 +201,7 @@ mod tests {
         let [beside, absolute] = config.prices.paths() else { panic!("{config:?}") };
         assert!(beside.is_absolute() && beside.ends_with("own/prices.toml"), "{config:?}");
         assert_eq!(absolute, Path::new("/etc/rates.toml"));
+        assert_eq!(load(text, &["--prices", ""]).unwrap().prices.paths().len(), 2, "nothing names no file");
         let config = load(text, &["--prices", "a.toml", "--prices", "b.toml,c.toml"]).unwrap();
         assert_eq!(config.prices.paths(), ["a.toml", "b.toml", "c.toml"].map(PathBuf::from));
     }
