@@ -7,5 +7,6 @@ mod collector;
 mod crash;
 mod double_path;
 mod price_oracle;
+mod prices;
 mod python;
 mod support;
