@@ -56,7 +56,7 @@ pub(crate) struct ServeArguments {
     /// A file of your own prices, laid over the built-in book and read again when it changes; may be
     /// given more than once, or with commas between.
     #[arg(long, value_name = "FILE", value_delimiter = ',', env = "SPANLEDGER_PRICES")]
-    pub(crate) prices: Vec<PathBuf>,
+    pub(crate) prices: Vec<std::ffi::OsString>,
     /// Where /healthz, /readyz and /metrics are answered; `off` for nowhere. [default: 127.0.0.1:4319]
     #[arg(long, value_name = "ADDRESS", env = "SPANLEDGER_ADMIN_ADDR")]
     pub(crate) admin_addr: Option<crate::config::AdminAddr>,

@@ -115,8 +115,9 @@ impl Config {
         let mut sinks = if arguments.sinks.is_empty() { file.sinks } else { arguments.sinks.clone() };
         sinks.dedup();
         // A variable that is set to nothing names no file.
-        let mut prices = arguments.prices.clone();
-        prices.retain(|path| !path.as_os_str().is_empty());
+        // A variable that is set to nothing names no file.
+        let given = arguments.prices.iter().filter(|path| !path.is_empty());
+        let mut prices: Vec<PathBuf> = given.map(PathBuf::from).collect();
         if prices.is_empty() {
             // Said in the file, so seen from where it is; an absolute path stays as it is.
             let folder = arguments.config.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
