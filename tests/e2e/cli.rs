@@ -116,6 +116,18 @@ fn errors_say_what_to_do() {
         &["ftp://x", "grpc://host:4317"],
     );
 
+    let prices = at("prices.toml");
+    std::fs::write(&prices, "[provider]\nname = 'openai'\n[[discount]]\npercent = 5\n").unwrap();
+    let place = format!("{prices}:4: `percent` is a bare number");
+    fails(&["serve", "--ledger", &at("q.db"), "--prices", &prices], 1, &[&place, "mistakes"]);
+    fails(
+        &["serve", "--ledger", &at("q.db"), "--prices", &at("none.toml")],
+        1,
+        &["none.toml: cannot be read"],
+    );
+    assert!(!folder.path().join("q.db").exists(), "nothing is made before the configuration is good");
+    fails(&["serve", "--admin-addr", "4319"], 2, &["4319", "`off`"]);
+
     let newer = at("newer.db");
     assert!(run(&["demo", "--ledger", &newer]).status.success());
     rusqlite::Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
@@ -128,6 +140,12 @@ fn errors_say_what_to_do() {
         &["serve", "--ledger", &at("p.db"), "--grpc-addr", &address, "--http-addr", "127.0.0.1:0"],
         1,
         &[&address, "another receiver", "--grpc-addr"],
+    );
+    let any = "127.0.0.1:0";
+    fails(
+        &["serve", "--ledger", &at("p.db"), "--grpc-addr", any, "--http-addr", any, "--admin-addr", &address],
+        1,
+        &[&address, "health and metrics", "another receiver", "--admin-addr off"],
     );
 }
 
@@ -150,7 +168,8 @@ fn a_second_serve_on_the_same_ledger_is_refused() {
 fn check_finds_what_would_stop_serve() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = folder.path().join("spanledger.db");
-    let free = ["--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0", "--ledger"];
+    let any = "127.0.0.1:0";
+    let free = ["--grpc-addr", any, "--http-addr", any, "--admin-addr", any, "--ledger"];
     let check = |more: &[&str]| {
         let output = spanledger()
             .arg("check")
@@ -169,6 +188,20 @@ fn check_finds_what_would_stop_serve() {
     let (code, text) = check(&["--forward-traces", "http://localhost:4318"]);
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("86 events") && text.contains("models"), "{text}");
+
+    let prices = folder.path().join("prices.toml");
+    let prices = prices.to_str().unwrap();
+    std::fs::write(prices, "[provider]\nname = 'openai'\n[deployments]\nchat = 'gpt-5.5'\n").unwrap();
+    let (code, text) = check(&["--prices", prices]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains(&format!("models, with {prices}\n")), "{text}");
+    std::fs::write(prices, "[provider]\nname = 'openai'\ncolour = 'red'\n[deployments]\nchat = 'gpt-0'\n")
+        .unwrap();
+    let (code, text) = check(&["--prices", prices]);
+    assert_eq!(code, Some(1), "{text}");
+    for line in [3, 5] {
+        assert!(text.contains(&format!("FAILED  price book     {prices}:{line}: ")), "{text}");
+    }
 
     let (code, text) = check(&["--forward-traces", "nonsense"]);
     assert_eq!(code, Some(1), "{text}");

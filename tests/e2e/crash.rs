@@ -22,19 +22,23 @@ fn attribute(key: &str, value: Value) -> KeyValue {
 
 /// An export request with one call of so many input tokens, known by its number.
 pub(crate) fn request(number: u64, tokens: i64) -> Vec<u8> {
+    request_of("gpt-5.5", number, tokens)
+}
+
+pub(crate) fn request_of(model: &str, number: u64, tokens: i64) -> Vec<u8> {
     let mut trace_id = vec![1; 8];
     trace_id.extend_from_slice(&number.to_be_bytes());
     let span = Span {
         trace_id,
         span_id: (number + 1).to_be_bytes().to_vec(),
-        name: "chat gpt-5.5".to_owned(),
+        name: format!("chat {model}"),
         kind: 3,
         start_time_unix_nano: 1_795_255_200_000_000_000 + number,
         end_time_unix_nano: 1_795_255_201_000_000_000 + number,
         attributes: vec![
             text(keys::OPERATION_NAME, "chat"),
             text(keys::PROVIDER_NAME, "openai"),
-            text(keys::REQUEST_MODEL, "gpt-5.5"),
+            text(keys::REQUEST_MODEL, model),
             text(keys::FEATURE, "search"),
             text(keys::ROUTE, "/search"),
             text(keys::CUSTOMER_ID, "acme"),

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::{Once, mpsc},
+    sync::{Arc, Mutex, Once},
     time::{Duration, Instant},
 };
 
@@ -51,14 +51,16 @@ pub(crate) struct Serve {
     child: Child,
     pub(crate) grpc: SocketAddr,
     pub(crate) http: SocketAddr,
+    pub(crate) admin: SocketAddr,
     pub(crate) ledger: PathBuf,
+    said: Arc<Mutex<Vec<String>>>,
 }
 
 impl Serve {
     pub(crate) fn start(ledger: &Path, arguments: &[&str]) -> Self {
         listen();
         let mut child = spanledger()
-            .args(["serve", "--grpc-addr", "127.0.0.1:0"])
+            .args(["serve", "--grpc-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0"])
             .args(
                 (!arguments.contains(&"--http-addr"))
                     .then_some(["--http-addr", "127.0.0.1:0"])
@@ -73,28 +75,38 @@ impl Serve {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let (say, said) = mpsc::channel();
+        let said: Arc<Mutex<Vec<String>>> = Arc::default();
         let talk = BufReader::new(child.stderr.take().unwrap());
+        let saying = Arc::clone(&said);
         std::thread::spawn(move || {
             for line in talk.lines().map_while(Result::ok) {
-                // After the start nobody listens; the pipe must be drained all the same.
-                drop(say.send(line));
+                saying.lock().unwrap().push(line);
             }
         });
-        let address = |label: &str| -> SocketAddr {
-            let until = Instant::now() + PATIENCE;
-            loop {
-                let line = said
-                    .recv_timeout(until - Instant::now())
-                    .unwrap_or_else(|_| panic!("serve did not say {label}"));
-                if let Some(rest) = line.strip_prefix(label) {
-                    return rest.trim().parse().unwrap();
-                }
-            }
-        };
-        let grpc = address("OTLP/gRPC on ");
-        let http = address("OTLP/HTTP on ");
-        Self { child, grpc, http, ledger: ledger.to_owned() }
+        let nowhere = SocketAddr::from(([0; 4], 0));
+        let (grpc, http, admin) = (nowhere, nowhere, nowhere);
+        let mut serve = Self { child, grpc, http, admin, ledger: ledger.to_owned(), said };
+        let address =
+            |label: &str| serve.wait_until_said(label).split_once(label).unwrap().1.parse().unwrap();
+        (serve.grpc, serve.http, serve.admin) =
+            (address("OTLP/gRPC on "), address("OTLP/HTTP on "), address("admin     on "));
+        serve
+    }
+
+    /// The first line with these words, once it is said.
+    pub(crate) fn wait_until_said(&self, words: &str) -> String {
+        wait(words, || self.said().into_iter().find(|line| line.contains(words)))
+    }
+
+    /// What it has said to standard error so far.
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.said.lock().unwrap().clone()
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 
     pub(crate) fn http_url(&self) -> String {
@@ -114,8 +126,7 @@ impl Serve {
     /// As a service manager ends it; answers its standard output.
     #[cfg(unix)]
     pub(crate) fn stop(mut self) -> String {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.signal("-TERM");
         let output = {
             let mut text = String::new();
             std::io::Read::read_to_string(&mut self.child.stdout.take().unwrap(), &mut text).unwrap();
@@ -141,6 +152,18 @@ impl Serve {
             assert!(Instant::now() < until, "{} of {count} events: {events:#?}", events.len());
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+}
+
+/// Asks until there is an answer.
+fn wait<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < until, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

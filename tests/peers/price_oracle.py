@@ -31,6 +31,10 @@ def answer(question: dict) -> dict:
         )
     except LookupError as error:
         return {"error": str(error)}
+    # Without a variant for the tier the engine answers with the standard price: no answer to us.
+    context = CONTEXTS[question["tier"]] or {}
+    if context and all(variant.when != context for variant in price.model.price_variants or []):
+        return {"error": f"no {question['tier']} price"}
     return {"usd": str(price.total_price), "model": price.model.id}
 
 

@@ -66,6 +66,13 @@ pub(crate) struct ServeArguments {
     /// Where events go; may be given more than once.
     #[arg(long = "sink", value_name = "SINK")]
     pub(crate) sinks: Vec<SinkName>,
+    /// A file of your own prices, laid over the built-in book and read again when it changes; may be
+    /// given more than once, or with commas between.
+    #[arg(long, value_name = "FILE", value_delimiter = ',', env = "SPANLEDGER_PRICES")]
+    pub(crate) prices: Vec<std::ffi::OsString>,
+    /// Where /healthz, /readyz and /metrics are answered; `off` for nowhere. [default: 127.0.0.1:4319]
+    #[arg(long, value_name = "ADDRESS", env = "SPANLEDGER_ADMIN_ADDR")]
+    pub(crate) admin_addr: Option<crate::config::AdminAddr>,
 }
 
 /// A sink that this binary knows.

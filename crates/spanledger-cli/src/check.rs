@@ -3,8 +3,7 @@
 use std::{net::SocketAddr, process::ExitCode};
 
 use spanledger_ledger::{Ledger, LedgerError, Reader};
-use spanledger_price::PriceBook;
-use spanledger_receiver::Destination;
+use spanledger_receiver::{Destination, PriceFiles};
 use tokio::net::TcpListener;
 
 use crate::{args::CheckArguments, config::Config, terminal};
@@ -38,12 +37,13 @@ pub(crate) async fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> 
             None => "no file; defaults, environment and command line".to_owned(),
         }),
     );
-    let book = PriceBook::builtin();
-    let models: usize = book.providers().iter().map(|provider| provider.models().len()).sum();
-    findings.add("price book", Ok(format!("{}, {models} models", book.version())));
+    prices(&mut findings, &config.prices);
     findings.add("ledger", ledger(&config));
     findings.add("OTLP/gRPC", port(config.grpc_addr, "grpc-addr").await);
     findings.add("OTLP/HTTP", port(config.http_addr, "http-addr").await);
+    if let Some(address) = config.admin_addr {
+        findings.add("admin", port(address, "admin-addr").await);
+    }
     if let Some(address) = &config.forward_traces {
         let destination =
             Destination::new(address).map(|_| address.clone()).map_err(|error| error.to_string());
@@ -51,6 +51,26 @@ pub(crate) async fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> 
     }
     terminal::data(&findings.text)?;
     Ok(if findings.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Each mistake is a finding of its own.
+fn prices(findings: &mut Findings, files: &PriceFiles) {
+    match files.read() {
+        Ok(book) => {
+            let models: usize = book.providers().iter().map(|provider| provider.models().len()).sum();
+            let over = over(files);
+            findings.add("price book", Ok(format!("{}, {models} models{over}", book.version())));
+        }
+        Err(error) => {
+            error.mistakes.into_iter().for_each(|mistake| findings.add("price book", Err(mistake)));
+        }
+    }
+}
+
+/// Which files are laid over the built-in book.
+pub(crate) fn over(files: &PriceFiles) -> String {
+    let names: Vec<String> = files.paths().iter().map(|path| path.display().to_string()).collect();
+    if names.is_empty() { String::new() } else { format!(", with {}", names.join(", ")) }
 }
 
 fn ledger(config: &Config) -> Result<String, String> {

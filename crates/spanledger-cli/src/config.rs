@@ -1,11 +1,16 @@
 //! The configuration of `serve`: file, environment, command line.
 
-use std::{fs, net::SocketAddr, path::PathBuf};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use anyhow::Context as _;
 use serde::Deserialize;
 use spanledger_otlp::AttributionKeys;
-use spanledger_receiver::Limits;
+use spanledger_receiver::{Limits, PriceFiles};
 
 use crate::args::{ServeArguments, SinkName};
 
@@ -15,6 +20,8 @@ use crate::args::{ServeArguments, SinkName};
 struct File {
     ledger: Option<PathBuf>,
     sinks: Vec<SinkName>,
+    prices: Vec<PathBuf>,
+    admin_addr: Option<AdminAddr>,
     receiver: ReceiverSection,
     attribution: AttributionSection,
 }
@@ -43,6 +50,34 @@ struct AttributionSection {
     user: Vec<String>,
 }
 
+/// An address, or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) enum AdminAddr {
+    Off,
+    At(SocketAddr),
+}
+
+impl FromStr for AdminAddr {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(address) => Ok(Self::At(address)),
+            Err(_) if text.eq_ignore_ascii_case("off") => Ok(Self::Off),
+            Err(_) => Err("write an address with its port, such as 127.0.0.1:4319, or `off`".to_owned()),
+        }
+    }
+}
+
+impl TryFrom<String> for AdminAddr {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map_err(|error| format!("admin_addr is {text:?}: {error}"))
+    }
+}
+
 /// What is in force.
 #[derive(Debug)]
 pub(crate) struct Config {
@@ -51,6 +86,8 @@ pub(crate) struct Config {
     pub(crate) http_addr: SocketAddr,
     pub(crate) forward_traces: Option<String>,
     pub(crate) sinks: Vec<SinkName>,
+    pub(crate) prices: PriceFiles,
+    pub(crate) admin_addr: Option<SocketAddr>,
     pub(crate) limits: Limits,
     pub(crate) keys: AttributionKeys,
 }
@@ -77,12 +114,28 @@ impl Config {
         );
         let mut sinks = if arguments.sinks.is_empty() { file.sinks } else { arguments.sinks.clone() };
         sinks.dedup();
+        // A variable that is set to nothing names no file.
+        // A variable that is set to nothing names no file.
+        let given = arguments.prices.iter().filter(|path| !path.is_empty());
+        let mut prices: Vec<PathBuf> = given.map(PathBuf::from).collect();
+        if prices.is_empty() {
+            // Said in the file, so seen from where it is; an absolute path stays as it is.
+            let folder = arguments.config.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+            prices = file.prices.iter().map(|path| folder.join(path)).collect();
+        }
+        let admin_addr = match arguments.admin_addr.or(file.admin_addr) {
+            None => Some(([127, 0, 0, 1], 4319).into()),
+            Some(AdminAddr::At(address)) => Some(address),
+            Some(AdminAddr::Off) => None,
+        };
         Ok(Self {
             ledger: arguments.ledger.clone().or(file.ledger).unwrap_or_else(|| "spanledger.db".into()),
             grpc_addr: arguments.grpc_addr.or(section.grpc_addr).unwrap_or(([127, 0, 0, 1], 4317).into()),
             http_addr: arguments.http_addr.or(section.http_addr).unwrap_or(([127, 0, 0, 1], 4318).into()),
             forward_traces: arguments.forward_traces.clone().or(section.forward_traces),
             sinks,
+            prices: PriceFiles::new(prices),
+            admin_addr,
             limits,
             keys: file.attribution.before_defaults(),
         })
@@ -143,15 +196,54 @@ mod tests {
     }
 
     #[test]
+    fn prices_of_the_file_are_beside_it() {
+        let text = "prices = ['own/prices.toml', '/etc/rates.toml']";
+        let config = load(text, &[]).unwrap();
+        let [beside, absolute] = config.prices.paths() else { panic!("{config:?}") };
+        assert!(beside.is_absolute() && beside.ends_with("own/prices.toml"), "{config:?}");
+        assert_eq!(absolute, Path::new("/etc/rates.toml"));
+        assert_eq!(load(text, &["--prices", ""]).unwrap().prices.paths().len(), 2, "nothing names no file");
+        let config = load(text, &["--prices", "a.toml", "--prices", "b.toml,c.toml"]).unwrap();
+        assert_eq!(config.prices.paths(), ["a.toml", "b.toml", "c.toml"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn the_admin_port_has_a_default_and_can_be_switched_off() {
+        let port =
+            |text: &str, arguments: &[&str]| load(text, arguments).unwrap().admin_addr.map(|a| a.port());
+        assert_eq!(port("", &[]), Some(4319));
+        assert_eq!(port("admin_addr = '0.0.0.0:80'", &[]), Some(80));
+        assert_eq!(port("admin_addr = 'off'", &[]), None);
+        assert_eq!(port("admin_addr = 'off'", &["--admin-addr", "127.0.0.1:9"]), Some(9));
+        assert_eq!(port("", &["--admin-addr", "off"]), None);
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (text, word) in [
             ("ledgre = 'x'", "ledgre"),
             ("sinks = ['kafak']", "kafak"),
             ("[receiver]\ngrpc_addr = 'nowhere'", "grpc_addr"),
             ("[receiver]\nin_flight_bytes_max = 5", "in_flight_bytes_max"),
+            ("admin_addr = 'on'", "admin_addr"),
+            ("admin_addr = 4319", "admin_addr"),
+            ("prices = 'one.toml'", "prices"),
         ] {
             let error = format!("{:#}", load(text, &[]).unwrap_err());
             assert!(error.contains(word), "{word}: {error}");
         }
+    }
+
+    #[test]
+    fn the_documented_examples_are_good() {
+        let page = include_str!("../../../docs/configuration.md");
+        let examples: Vec<&str> =
+            page.split("```toml\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0)).collect();
+        let [configuration, prices] = examples.as_slice() else { panic!("{examples:?}") };
+        load(configuration, &[]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("prices.toml");
+        fs::write(&path, prices).unwrap();
+        PriceFiles::new([path]).read().unwrap();
     }
 }

@@ -37,7 +37,7 @@ pub(crate) fn book(arguments: &BookArguments) -> anyhow::Result<PriceBook> {
     let builtin = PriceBook::builtin();
     // An environment variable that is set to nothing names no file.
     let named: Vec<PathBuf> =
-        arguments.files.iter().filter(|path| !path.as_os_str().is_empty()).cloned().collect();
+        arguments.files.iter().filter(|path| !path.is_empty()).map(PathBuf::from).collect();
     if named.is_empty() {
         return Ok(builtin.clone());
     }

@@ -1,17 +1,20 @@
 //! `spanledger serve`.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 use spanledger_ledger::Ledger;
 use spanledger_otlp::Reader;
-use spanledger_price::PriceBook;
-use spanledger_receiver::{DeliveryOptions, Destination, Pipeline, Receiver, deliver};
+use spanledger_receiver::{Admin, DeliveryOptions, Destination, Pipeline, PriceWatch, Receiver, deliver};
 use spanledger_sinks::{Sink, stdout::Lines};
-use tokio::sync::watch;
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+};
 
 use crate::{
     args::{ServeArguments, SinkName},
+    check,
     config::Config,
     terminal,
 };
@@ -19,15 +22,27 @@ use crate::{
 pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     terminal::init_logs("info");
     let config = Config::load(&arguments)?;
+    let prices = PriceWatch::start(config.prices.clone())?;
     let ledger = Ledger::open(&config.ledger)?;
     let mut pipeline =
-        Pipeline::new(ledger.clone(), PriceBook::builtin(), Reader { keys: config.keys.clone() });
+        Pipeline::new(ledger.clone(), prices.prices().clone(), Reader { keys: config.keys.clone() });
     if let Some(address) = &config.forward_traces {
         pipeline = pipeline.with_destination(Destination::new(address)?);
     }
     let receiver =
         Receiver::bind(config.grpc_addr, config.http_addr, config.limits, pipeline.clone()).await?;
-    announce(&config, &receiver)?;
+    let admin = match config.admin_addr {
+        Some(address) => Some(Admin::bind(address, pipeline.clone()).await?),
+        None => None,
+    };
+    announce(&config, &receiver, admin.as_ref(), &pipeline)?;
+    let mut background = JoinSet::new();
+    let reload = Arc::new(Notify::new());
+    reload_on_hangup(&config, &reload, &mut background)?;
+    background.spawn(prices.run(reload));
+    if let Some(admin) = admin {
+        background.spawn(admin.serve());
+    }
 
     let (stop, stopped) = watch::channel(false);
     let mut deliveries = Vec::new();
@@ -66,17 +81,55 @@ fn sink(name: SinkName) -> Box<dyn Sink> {
     }
 }
 
-fn announce(config: &Config, receiver: &Receiver) -> anyhow::Result<()> {
+fn announce(
+    config: &Config,
+    receiver: &Receiver,
+    admin: Option<&Admin>,
+    pipeline: &Pipeline,
+) -> anyhow::Result<()> {
     terminal::say(format!("OTLP/gRPC on {}", receiver.grpc_addr()?));
     terminal::say(format!("OTLP/HTTP on {}", receiver.http_addr()?));
+    if let Some(admin) = admin {
+        terminal::say(format!("admin     on {}", admin.addr()?));
+    }
     terminal::say(format!("ledger    {}", config.ledger.display()));
-    terminal::say(format!("prices    {}", PriceBook::builtin().version()));
+    let version = pipeline.prices().current().version().to_owned();
+    terminal::say(format!("prices    {version}{}", check::over(&config.prices)));
     if let Some(address) = &config.forward_traces {
         terminal::say(format!("traces    passed on to {address}"));
     }
     for sink in &config.sinks {
         terminal::say(format!("events    to {}", format!("{sink:?}").to_lowercase()));
     }
+    Ok(())
+}
+
+/// SIGHUP reads the files of prices at once. At a terminal without such files it keeps its usual
+/// meaning: the terminal is gone, and the process ends.
+#[cfg(unix)]
+fn reload_on_hangup(
+    config: &Config,
+    reload: &Arc<Notify>,
+    background: &mut JoinSet<()>,
+) -> anyhow::Result<()> {
+    use std::io::IsTerminal as _;
+    use tokio::signal::unix::{SignalKind, signal};
+    if config.prices.paths().is_empty() && std::io::stderr().is_terminal() {
+        return Ok(());
+    }
+    let mut hangups = signal(SignalKind::hangup())?;
+    let reload = Arc::clone(reload);
+    background.spawn(async move {
+        while hangups.recv().await.is_some() {
+            reload.notify_one();
+        }
+    });
+    Ok(())
+}
+
+/// Elsewhere there is no such signal.
+#[cfg(not(unix))]
+fn reload_on_hangup(_: &Config, _: &Arc<Notify>, _: &mut JoinSet<()>) -> anyhow::Result<()> {
     Ok(())
 }
 

@@ -64,6 +64,16 @@ pub enum UnpricedReason {
 }
 
 impl UnpricedReason {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::UnknownModel,
+        Self::NoPriceAtThatTime,
+        Self::NoRateForTier,
+        Self::NoRateForModality,
+        Self::ContradictoryUsage,
+        Self::NoUsage,
+    ];
+
     /// The name used in events: `unknown_model`, …
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -239,7 +239,7 @@ pub(crate) fn read(facts: &Facts<'_>) -> Option<Observation> {
 /// What neither of them says is in an object of our own.
 fn read_usage(o: &mut Observation, a: Attributes<'_>) {
     let stated: Option<Result<Usage, String>> = match &o.usage_raw {
-        Some(raw) => Some(match price_usage::parse(&o.provider, raw) {
+        Some(raw) => Some(match price_usage::parse_for(&o.provider, o.endpoint, raw) {
             Ok(parsed) => {
                 o.usage_unknown = parsed.unknown;
                 Ok(parsed.usage)

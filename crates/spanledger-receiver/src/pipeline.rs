@@ -1,18 +1,20 @@
 //! What a request goes through.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
-use spanledger_event::Observation;
+use spanledger_event::{Observation, UnpricedReason};
 use spanledger_ledger::{Ledger, LedgerError};
 use spanledger_otlp::{Encoding, Logs, Reader, Traces, price};
-use spanledger_price::PriceBook;
 
 use crate::{
-    Destination, Refusal,
+    Destination, Prices, Refusal,
     body::{Budget, Compression, Held},
 };
 
@@ -46,6 +48,7 @@ pub struct Counters {
     observations: AtomicU64,
     duplicates: AtomicU64,
     forwarded: AtomicU64,
+    unpriced: Mutex<BTreeMap<UnpricedReason, u64>>,
 }
 
 macro_rules! counters {
@@ -76,6 +79,24 @@ counters! {
 }
 
 impl Counters {
+    /// Observations of accepted requests that have no cost, by reason; those that had been delivered
+    /// before are counted again.
+    pub fn unpriced(&self) -> BTreeMap<UnpricedReason, u64> {
+        let mut counts: BTreeMap<_, _> = UnpricedReason::ALL.into_iter().map(|reason| (reason, 0)).collect();
+        counts.extend(self.unpriced.lock().unwrap_or_else(PoisonError::into_inner).iter());
+        counts
+    }
+
+    fn unprice(&self, reasons: &[UnpricedReason]) {
+        if reasons.is_empty() {
+            return;
+        }
+        let mut counts = self.unpriced.lock().unwrap_or_else(PoisonError::into_inner);
+        for reason in reasons {
+            *counts.entry(*reason).or_default() += 1;
+        }
+    }
+
     pub(crate) fn add(counter: &AtomicU64, count: usize) {
         counter.fetch_add(u64::try_from(count).unwrap_or_default(), Ordering::Relaxed);
     }
@@ -93,16 +114,24 @@ impl Counters {
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     ledger: Ledger,
-    book: &'static PriceBook,
+    prices: Prices,
     reader: Arc<Reader>,
     destination: Option<Destination>,
     counters: Arc<Counters>,
+    is_served: Arc<AtomicBool>,
 }
 
 impl Pipeline {
-    /// A pipeline into a ledger, with prices from a book.
-    pub fn new(ledger: Ledger, book: &'static PriceBook, reader: Reader) -> Self {
-        Self { ledger, book, reader: Arc::new(reader), destination: None, counters: Arc::default() }
+    /// A pipeline into a ledger, with prices from a book, or from [`Prices`] that are replaced later.
+    pub fn new(ledger: Ledger, prices: impl Into<Prices>, reader: Reader) -> Self {
+        Self {
+            ledger,
+            prices: prices.into(),
+            reader: Arc::new(reader),
+            destination: None,
+            counters: Arc::default(),
+            is_served: Arc::default(),
+        }
     }
 
     /// Passes traces on, and waits for the destination before a request is answered.
@@ -115,6 +144,20 @@ impl Pipeline {
     /// What has been done since the start.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// The prices in force.
+    pub fn prices(&self) -> &Prices {
+        &self.prices
+    }
+
+    /// Whether requests are taken: a receiver serves it, and the ledger's writer lives.
+    pub fn is_ready(&self) -> bool {
+        self.is_served.load(Ordering::Relaxed) && self.ledger.changes().has_changed().is_ok()
+    }
+
+    pub(crate) fn set_served(&self, is_served: bool) {
+        self.is_served.store(is_served, Ordering::Relaxed);
     }
 
     /// Success means: durable in the ledger, and accepted by the destination.
@@ -144,6 +187,8 @@ impl Pipeline {
         if observations.is_empty() {
             return Ok(());
         }
+        let unpriced: Vec<UnpricedReason> =
+            observations.iter().filter_map(|o| o.cost.as_ref()?.reason).collect();
         let appended = self.ledger.append(observations).await.map_err(|error| {
             tracing::error!(error = chain(&error), "receiver.ledger.append.failed");
             match error {
@@ -156,6 +201,7 @@ impl Pipeline {
         })?;
         Counters::add(&self.counters.observations, appended.new);
         Counters::add(&self.counters.duplicates, appended.duplicates);
+        self.counters.unprice(&unpriced);
         Ok(())
     }
 
@@ -198,8 +244,10 @@ impl Pipeline {
                 self.reader.logs(&logs)
             }
         };
+        // Taken once: a request is priced by one book.
+        let book = self.prices.current();
         for observation in &mut observations {
-            observation.cost = Some(price(self.book, observation));
+            observation.cost = Some(price(&book, observation));
         }
         Ok((observations, plain))
     }

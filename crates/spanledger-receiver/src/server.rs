@@ -46,12 +46,12 @@ impl Default for Limits {
 /// A port that could not be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot listen on {address} for OTLP/{protocol}: is another receiver running there? stop it, or choose another address with --{flag}"
+    "cannot listen on {address} for {purpose}: is another receiver running there? stop it, or choose another address with {remedy}"
 )]
 pub struct BindError {
     address: SocketAddr,
-    protocol: &'static str,
-    flag: &'static str,
+    purpose: &'static str,
+    remedy: &'static str,
     #[source]
     source: std::io::Error,
 }
@@ -89,8 +89,8 @@ impl Receiver {
     ) -> Result<Self, BindError> {
         let context = Context { pipeline, limits, budget: Budget::new(limits.in_flight_bytes_max) };
         Ok(Self {
-            grpc: listen(grpc, "gRPC", "grpc-addr").await?,
-            http: listen(http, "HTTP", "http-addr").await?,
+            grpc: listen(grpc, "OTLP/gRPC", "--grpc-addr").await?,
+            http: listen(http, "OTLP/HTTP", "--http-addr").await?,
             context: Arc::new(context),
         })
     }
@@ -111,6 +111,7 @@ impl Receiver {
         let graceful = GracefulShutdown::new();
         let mut tasks = JoinSet::new();
         let mut shutdown = std::pin::pin!(shutdown);
+        self.context.pipeline.set_served(true);
         loop {
             // A task that ended is forgotten, so that the set does not grow.
             while tasks.try_join_next().is_some() {}
@@ -150,6 +151,7 @@ impl Receiver {
                 drop(permit);
             });
         }
+        self.context.pipeline.set_served(false);
         drop((self.grpc, self.http));
         if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
             tracing::warn!("receiver.shutdown.timeout");
@@ -158,12 +160,12 @@ impl Receiver {
     }
 }
 
-async fn listen(
+pub(crate) async fn listen(
     address: SocketAddr,
-    protocol: &'static str,
-    flag: &'static str,
+    purpose: &'static str,
+    remedy: &'static str,
 ) -> Result<TcpListener, BindError> {
-    TcpListener::bind(address).await.map_err(|source| BindError { address, protocol, flag, source })
+    TcpListener::bind(address).await.map_err(|source| BindError { address, purpose, remedy, source })
 }
 
 fn builder(limits: &Limits) -> Builder<TokioExecutor> {

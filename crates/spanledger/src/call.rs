@@ -136,7 +136,7 @@ impl Call {
         o.prompt_cache_key.clone_from(&asked.prompt_cache_key);
         o.reasoning_effort.clone_from(&asked.reasoning_effort);
         if let Some(raw) = &answered.usage {
-            match usage::parse(&o.provider, raw) {
+            match usage::parse_for(&o.provider, o.endpoint, raw) {
                 Ok(parsed) => {
                     let mut usage = parsed.usage;
                     answered.tools.add_to(&mut usage);

@@ -21,3 +21,5 @@ pub use scope::{Scope, current};
 
 #[doc(no_inline)]
 pub use spanledger_event::{Attribution, AttributionError};
+#[doc(no_inline)]
+pub use spanledger_price::{BookErrors, PriceBook};

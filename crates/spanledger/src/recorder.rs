@@ -15,14 +15,19 @@ use crate::exporter::{Exporter, ExporterConfig, ExporterStats, FlushError};
 static GLOBAL: LazyLock<Recorder> = LazyLock::new(|| Recorder::new(ExporterConfig::from_env()));
 
 /// Prices calls and exports a record of each to the receiver. Cloning shares it.
+///
+/// Calls are priced with the built-in book, which is parsed when the first one ends, or with
+/// [one of your own](Self::with_price_book). That cost is what the span says; the event's is worked
+/// out by the receiver, with its own book.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     inner: Arc<Inner>,
+    /// The built-in one where there is none.
+    book: Option<PriceBook>,
 }
 
 #[derive(Debug)]
 struct Inner {
-    book: &'static PriceBook,
     exporter: Exporter,
     /// Calls that have begun and not ended.
     open: watch::Sender<usize>,
@@ -34,13 +39,40 @@ const OPEN_WAIT: Duration = Duration::from_secs(1);
 impl Recorder {
     /// A recorder that exports by `config`.
     pub fn new(config: ExporterConfig) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                book: PriceBook::builtin(),
-                exporter: Exporter::start(config),
-                open: watch::Sender::new(0),
-            }),
-        }
+        let inner = Inner { exporter: Exporter::start(config), open: watch::Sender::new(0) };
+        Self { inner: Arc::new(inner), book: None }
+    }
+
+    /// The same recorder, with its queue and its connection, pricing with another book: negotiated
+    /// rates, models of your own, names of deployments.
+    ///
+    /// ```
+    /// use async_openai::config::OpenAIConfig;
+    /// use spanledger::{PriceBook, Recorder};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let ours = r#"
+    /// [provider]
+    /// name = "openai"
+    /// [source]
+    /// contract = "enterprise agreement of 2026"
+    /// [[discount]]
+    /// percent = "10"
+    /// from = 2026-01-01
+    /// sources = ["contract"]
+    /// checked = 2026-01-05
+    /// "#;
+    /// let book = PriceBook::builtin().layered([("prices.toml", ours)])?;
+    /// let recorder = Recorder::global().clone().with_price_book(book);
+    /// let client = spanledger::instrument(OpenAIConfig::new()).recorder(recorder).build();
+    /// # let _: async_openai::Client<OpenAIConfig> = client;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_price_book(mut self, book: PriceBook) -> Self {
+        self.book = Some(book);
+        self
     }
 
     /// The process's recorder, configured by environment variables at its first use.
@@ -73,7 +105,7 @@ impl Recorder {
     }
 
     pub(crate) fn price(&self, observation: &Observation) -> Cost {
-        price(self.inner.book, observation)
+        price(self.book.as_ref().unwrap_or_else(|| PriceBook::builtin()), observation)
     }
 
     pub(crate) fn record(&self, observation: &Observation) {

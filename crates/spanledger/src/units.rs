@@ -133,9 +133,10 @@ impl Tools {
 
     /// Adds the calls to a usage.
     pub(crate) fn add_to(self, usage: &mut Usage) {
-        usage.web_search_calls = self.web_search;
-        usage.file_search_calls = self.file_search;
-        usage.images = self.images;
+        // The usage object may count some of them, too: the same calls, not others.
+        usage.web_search_calls = usage.web_search_calls.max(self.web_search);
+        usage.file_search_calls = usage.file_search_calls.max(self.file_search);
+        usage.images = usage.images.max(self.images);
         let mut put = |name: &str, count: u64| {
             if count > 0 {
                 usage.units.insert(name.to_owned(), count.into());

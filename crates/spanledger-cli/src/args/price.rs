@@ -1,6 +1,6 @@
 //! The arguments of `spanledger price`.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{
     Args, ValueEnum,
@@ -83,7 +83,7 @@ pub(crate) struct BookArguments {
     /// A file of your own prices, discounts and deployments, laid over the built-in book; may be
     /// given more than once. `spanledger prices check` validates it.
     #[arg(long = "prices", value_name = "FILE", env = "SPANLEDGER_PRICES", value_delimiter = ',')]
-    pub(crate) files: Vec<PathBuf>,
+    pub(crate) files: Vec<OsString>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

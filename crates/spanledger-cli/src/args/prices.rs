@@ -26,7 +26,8 @@ pub(crate) enum PricesCommand {
 ///
 /// `= input` stands where a model has no rate of its own for cached input, so that it costs what
 /// other input costs. `more` says how many other rates there are (`prices show` has them all); for a
-/// model that is not billed by tokens it shows the first.
+/// model that is not billed by tokens it shows the first. `dearer over` is the prompt length beyond
+/// which a call has other rates, `since` the first day of these (left out where the table is wide).
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
     /// Only this provider.

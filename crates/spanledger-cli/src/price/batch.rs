@@ -144,7 +144,9 @@ fn answer(
 }
 
 fn price(book: &PriceBook, call: &line::Call<'_>, now: Timestamp) -> Cost {
-    let usage = call.usage.map(|json| usage::parse(&call.provider, json).map_err(|error| error.to_problem()));
+    let usage = call.usage.map(|json| {
+        usage::parse_for(&call.provider, call.endpoint, json).map_err(|error| error.to_problem())
+    });
     let inside = match call.service_tier {
         Some(_) => None,
         None => call.usage.and_then(super::tier_inside),

@@ -26,7 +26,7 @@ const USAGE_BYTES_MAX: u64 = 1 << 20;
 pub(super) fn run(arguments: &PriceArguments, book: &PriceBook, at: Timestamp) -> anyhow::Result<ExitCode> {
     let path = arguments.usage.as_deref().context("--usage is missing")?;
     let text = read(path)?;
-    let usage = usage(path, &arguments.provider, &text)?;
+    let usage = usage(path, arguments, &text)?;
     let (parsed, problem) = match &usage {
         Some(Ok(parsed)) => (Some(parsed), None),
         Some(Err(problem)) => (None, Some(problem.as_str())),
@@ -85,11 +85,15 @@ fn read(path: &Path) -> anyhow::Result<String> {
 
 /// The usage, or why it cannot be priced; `None` where there is none. What is no usage at all is an
 /// error: it is not the call that is at fault, but the question.
-fn usage(path: &Path, provider: &str, text: &str) -> anyhow::Result<Option<Result<ParsedUsage, String>>> {
+fn usage(
+    path: &Path,
+    arguments: &PriceArguments,
+    text: &str,
+) -> anyhow::Result<Option<Result<ParsedUsage, String>>> {
     if text.trim() == "null" {
         return Ok(None);
     }
-    match usage::parse(provider, text) {
+    match usage::parse_for(&arguments.provider, arguments.endpoint, text) {
         Ok(parsed) => Ok(Some(Ok(parsed))),
         Err(error @ (UsageJsonError::NotJson(_) | UsageJsonError::NotAUsage(_))) => {
             let place = if path.as_os_str() == "-" {

@@ -142,7 +142,8 @@ fn more(row: &Row<'_>) -> String {
         [] => String::new(),
         others if by_tokens => format!("+{}", others.len()),
         [first, others @ ..] => {
-            let first_rate = format!("{}/{}", rate(first.usd), first.meter.unit());
+            let first_rate =
+                format!("{}/{}", rate(first.usd), first.meter.unit().replace("characters", "chars"));
             if others.is_empty() { first_rate } else { format!("{first_rate} +{}", others.len()) }
         }
     }

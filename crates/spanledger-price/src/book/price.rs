@@ -60,6 +60,11 @@ impl Price {
         self.flat
     }
 
+    /// The line of its file on which it stands, from 1.
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
     /// What says so.
     pub fn sources(&self) -> &[Source] {
         &self.provenance.sources

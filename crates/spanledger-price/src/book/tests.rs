@@ -53,7 +53,7 @@ fn provider(book: &PriceBook) -> &Provider {
 fn the_built_in_book_is_valid() {
     let book = PriceBook::parse(PriceBook::FILES).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(book.version(), PriceBook::builtin().version());
-    assert_eq!(provider_of(&book).models().len(), 65);
+    assert_eq!(provider_of(&book).models().len(), 133);
     for name in ["openai", "azure.ai.openai", "az.ai.openai"] {
         assert_eq!(book.provider(name).unwrap().name(), "openai");
     }

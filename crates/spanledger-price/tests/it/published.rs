@@ -100,24 +100,24 @@ fn earlier_prices() {
     check("gpt-5.6-sol", Tier::Flex, "2026-08-20", "2.5 / 0.25 / 3.125 / 15", "5 / 0.5 / 6.25 / 22.5");
 }
 
-/// Guarantees: no rate is implausible beside the others of its line.
+/// Guarantees: no rate is implausible beside the others of its line, in any book.
 #[test]
 fn rates_are_plausible() {
-    let provider = PriceBook::builtin().provider("openai").unwrap();
     let mut lines = 0;
-    for model in provider.models() {
-        for price in model.prices() {
-            for rates in std::iter::once(price.rates()).chain(price.long()) {
-                let get = |bucket| rates.get(Meter::Tokens(bucket));
-                let name = format!("{} {}", model.name(), price.tier());
-                let input = get(Bucket::Input).unwrap();
-                assert!(input > Decimal::ZERO, "{name}");
-                assert!(get(Bucket::CachedInput).unwrap() <= input, "{name}");
-                assert!(get(Bucket::Output).is_none_or(|output| output >= input), "{name}");
-                assert_eq!(get(Bucket::Output), get(Bucket::Reasoning), "{name}");
-                lines += 1;
+    for provider in PriceBook::builtin().providers() {
+        for model in provider.models() {
+            for price in model.prices() {
+                for rates in std::iter::once(price.rates()).chain(price.long()) {
+                    let get = |bucket| rates.get(Meter::Tokens(bucket));
+                    let name = format!("{} {} {}", provider.name(), model.name(), price.tier());
+                    assert!(rates.iter().all(|rate| rate.usd > Decimal::ZERO), "{name}");
+                    let Some(input) = get(Bucket::Input) else { continue };
+                    assert!(get(Bucket::CachedInput).is_none_or(|cached| cached <= input), "{name}");
+                    assert!(get(Bucket::Output).is_none_or(|output| output >= input), "{name}");
+                    lines += 1;
+                }
             }
         }
     }
-    assert!(lines > 200, "{lines}");
+    assert!(lines > 500, "{lines}");
 }

@@ -41,17 +41,84 @@ fn fees_know_no_region() {
 /// Scenario: a fee that is not settled is left out.
 #[test]
 fn unsettled_fees_are_unpriced() {
-    for model in ["gpt-4o-mini", "gpt-4.1-mini-2025-04-14", "gpt-4o-search-preview"] {
+    for model in ["gpt-4o-mini", "gpt-4.1-mini-2025-04-14"] {
         let (reason, detail) = unpriced(&question(model, &searches(1, 0)));
         assert_eq!(reason, UnpricedReason::NoRateForModality, "{model}");
         assert!(detail.contains("web_search (1)"), "{detail}");
     }
     for usage in [
-        used(|usage| usage.code_interpreter_calls = 1),
         used(|usage| usage.images = 1),
         used(|usage| usage.characters = 1),
         used(|usage| usage.audio_seconds = Some(61.into())),
     ] {
         assert_eq!(unpriced(&question("gpt-5.5", &usage)).0, UnpricedReason::NoRateForModality, "{usage:?}");
+    }
+}
+
+fn unit(name: &str, quantity: i64) -> Usage {
+    used(|usage| _ = usage.units.insert(name.to_owned(), quantity.into()))
+}
+
+/// Scenario: the preview tool costs 25 dollars with models that do not reason, 10 with those that do.
+#[test]
+fn preview_searches_depend_on_the_model() {
+    let usage = unit("web_search_preview", 2);
+    assert_eq!(total(&question("gpt-4.1", &usage)), usd("0.05"));
+    assert_eq!(total(&question("gpt-5", &usage)), usd("0.02"));
+    assert_eq!(total(&question("o4-mini", &usage)), usd("0.02"));
+}
+
+/// Unit vector tool-09: 3 GB for 10 days, the first gigabyte free.
+#[test]
+fn storage_is_billed_by_gigabyte_and_day() {
+    let (stored, free, days) = (3, 1, 10);
+    assert_eq!(total(&question("gpt-5.5", &unit("storage_gb_days", (stored - free) * days))), usd("2"));
+}
+
+/// Unit vectors unit-01 and unit-03: audio by the second, at a price by the minute, not rounded up.
+#[test]
+fn audio_is_billed_by_the_second() {
+    let heard = |seconds: i64| used(|usage| usage.audio_seconds = Some(seconds.into()));
+    assert_eq!(total(&question("whisper-1", &heard(90))), usd("0.009"));
+    assert_eq!(total(&question("gpt-live-1", &heard(61))), usd("0.050833333333"));
+}
+
+/// Unit vector unit-04.
+#[test]
+fn embeddings_have_a_batch_rate() {
+    let usage = Usage::default().with(Bucket::Input, 1_000_000);
+    let batch = Question { service_tier: Some("batch"), ..question("text-embedding-3-large", &usage) };
+    assert_eq!(total(&batch), usd("0.065"));
+}
+
+/// Speech by the character, video by the second and resolution, code by the container.
+#[test]
+fn other_units() {
+    assert_eq!(total(&question("tts-1", &used(|usage| usage.characters = 1_000))), usd("0.015"));
+    assert_eq!(total(&question("tts-1-hd", &used(|usage| usage.characters = 1_000))), usd("0.03"));
+    for (model, size, tier, cost) in [
+        ("sora-2", "720p", "default", "1"),
+        ("sora-2", "720p", "batch", "0.5"),
+        ("sora-2-pro", "1080p", "default", "7"),
+    ] {
+        let mut usage = unit("video_seconds", 10);
+        usage.variant = Some(size.to_owned());
+        let asked = Question { service_tier: Some(tier), ..question(model, &usage) };
+        assert_eq!(total(&asked), usd(cost), "{model} {size} {tier}");
+    }
+    for (container, cost) in
+        [("container_4gb", "0.12"), ("container_16gb", "0.48"), ("container_64gb", "1.92")]
+    {
+        assert_eq!(total(&question("gpt-5.5", &unit(container, 1))), usd(cost), "{container}");
+    }
+}
+
+/// Moderation is free, and that is known: zero, not unpriced.
+#[test]
+fn moderation_is_free() {
+    let none = Usage::default();
+    for usage in [None, Some(&none)] {
+        let asked = Question { usage, ..question("omni-moderation-latest", &none) };
+        assert_eq!(total(&asked), spanledger_event::Usd::ZERO);
     }
 }

@@ -4,7 +4,8 @@ use async_openai::{
     error::OpenAIError,
     types::{embeddings::CreateEmbeddingRequestArgs, responses::CreateResponseArgs},
 };
-use spanledger::Attributed;
+use spanledger::{Attributed, PriceBook};
+use spanledger_event::Flag;
 use spanledger_testkit::{Reply, Usage};
 
 use crate::world::{World, attribution, chat};
@@ -224,4 +225,31 @@ async fn reading_a_stored_call_costs_nothing() {
     let answer = client.responses().attributed(&attribution("agent")).create(request).await.unwrap();
     client.responses().retrieve(&answer.id).await.unwrap();
     assert_eq!(world.event().await.attempts, 1);
+}
+
+/// A recorder with prices of one's own puts them on the span; the receiver's book stays the authority,
+/// and the difference is said.
+#[tokio::test]
+async fn a_recorder_prices_with_a_book_of_ones_own() {
+    let world = World::start().await;
+    let ours = r#"
+        [provider]
+        name = "openai"
+        [source]
+        contract = "enterprise agreement of 2026"
+        [[discount]]
+        percent = "10"
+        sources = ["contract"]
+        checked = 2026-01-05
+    "#;
+    let book = PriceBook::builtin().layered([("prices.toml", ours)]).unwrap();
+    let recorder = world.recorder.clone().with_price_book(book);
+    let client = spanledger::instrument(world.config()).recorder(recorder).build();
+    world.provider.push(Reply::new().usage(Usage::new(1_000, 100)));
+    client.chat().attributed(&attribution("search")).create(chat("hello")).await.unwrap();
+    // The queue is shared: flushing the first recorder is enough.
+    let event = world.event().await;
+    assert_eq!(event.cost_usd.unwrap().to_string(), "0.008");
+    assert_eq!(event.emitter_cost_usd.unwrap().to_string(), "0.0072");
+    assert_eq!(event.flags, [Flag::EmitterCostDiffers]);
 }

@@ -139,7 +139,7 @@ fn counts_that_are_none() {
         assert!(problem.contains(shown), "{value}: {problem}");
     }
     let huge = problem(r#"{"prompt_tokens": 18446744073709551615}"#);
-    assert!(huge.contains("out of range"), "{huge}");
+    assert!(huge.contains("`prompt_tokens` is 18446744073709551615"), "{huge}");
 }
 
 #[test]
@@ -178,12 +178,10 @@ fn what_is_not_understood_is_reported() {
         "prompt_tokens_details": {"cached_tokens": 1, "video_tokens": 2},
         "gateway": {"estimate": 0.5, "tags": [0, 9]}, "note": "seven"
     }"#;
-    let ParsedUsage { unknown, .. } = parse(json).unwrap();
-    let expected = [
-        "gateway.estimate=0.5",
-        "gateway.tags=9",
-        "num_sources_used=3",
-        "prompt_tokens_details.video_tokens=2",
-    ];
-    assert_eq!(unknown, expected);
+    let ParsedUsage { unknown, usage, nested } = parse(json).unwrap();
+    assert_eq!(unknown, ["gateway.estimate=0.5", "gateway.tags=9"]);
+    // Billable, and without a place of its own: the rest must not pass for the whole price.
+    let units = [("search_sources", Decimal::from(3)), ("video_tokens", Decimal::from(2))];
+    assert!(usage.units.iter().map(|(name, count)| (name.as_str(), *count)).eq(units), "{usage:?}");
+    assert_eq!((usage.prompt_tokens(), nested.input), (3, 5), "in one place, never in two");
 }

@@ -1,0 +1,41 @@
+//! Mistral's usage objects: OpenAI's form for chat and embeddings, audio by the second, documents by
+//! the page, connectors of agents.
+
+use spanledger_event::Endpoint;
+
+use super::{
+    ParsedUsage, openai,
+    reader::{Billable, Reader, Result, Unit},
+};
+
+/// Pages of a document, the tools of an agent and the tokens that they put between prompt and answer.
+pub(super) const BILLABLE: [Billable; 8] = [
+    Billable { unit: Unit::Named("pages"), places: &[&["pages_processed"]] },
+    Billable { unit: Unit::Named("annotated_pages"), places: &[&["pages_processed_annotation"]] },
+    Billable { unit: Unit::Named("connector_tokens"), places: &[&["connector_tokens"]] },
+    Billable { unit: Unit::WebSearch, places: &[&["connectors", "web_search"]] },
+    Billable { unit: Unit::Named("web_search_premium"), places: &[&["connectors", "web_search_premium"]] },
+    Billable { unit: Unit::CodeInterpreter, places: &[&["connectors", "code_interpreter"]] },
+    Billable { unit: Unit::Named("image_generation_calls"), places: &[&["connectors", "image_generation"]] },
+    Billable { unit: Unit::Named("document_library"), places: &[&["connectors", "document_library"]] },
+];
+
+pub(super) fn read(mut reader: Reader<'_>, endpoint: Endpoint) -> Result<ParsedUsage> {
+    let root = reader.root;
+    reader.billables(&BILLABLE)?;
+    reader.skip(&root, &["doc_size_bytes"]);
+    let mut tokens = openai::tokens(&mut reader, endpoint)?;
+    if let Some(tokens) = &mut tokens {
+        let sum = tokens.nested.input.saturating_add(tokens.nested.output);
+        let connectors = reader.count(&root, "connector_tokens")?.unwrap_or_default();
+        let total = &mut tokens.nested.total;
+        match *total {
+            // The total has the connectors' tokens, which are a unit of their own here.
+            Some(stated) if connectors > 0 && stated == sum.saturating_add(connectors) => *total = Some(sum),
+            // The total has the tokens that the audio was made into; it is billed by the second.
+            Some(stated) if stated > sum && reader.has_audio_seconds() => *total = None,
+            _ => {}
+        }
+    }
+    openai::finish(reader, tokens)
+}

@@ -1,0 +1,55 @@
+//! xAI's usage objects: OpenAI's two forms, and the one of its own protocol.
+//!
+//! Hidden output is beside `completion_tokens` in chat and in the own protocol, and part of
+//! `output_tokens` in Responses; the total decides. `text_tokens` contain the cached ones.
+
+use spanledger_event::Endpoint;
+
+use super::{
+    ParsedUsage, openai,
+    reader::{Billable, Reader, Result, Unit},
+};
+
+/// Tools that run on xAI's side, beside those that [OpenAI's form](openai::BILLABLE) has.
+pub(super) const BILLABLE: [Billable; 5] = [
+    Billable {
+        unit: Unit::Named("x_search_calls"),
+        places: &[&["server_side_tool_usage_details", "x_search_calls"]],
+    },
+    Billable {
+        unit: Unit::Named("x_posts_fetched"),
+        places: &[&["server_side_tool_usage_details", "x_posts_fetched"]],
+    },
+    Billable {
+        unit: Unit::Named("x_users_fetched"),
+        places: &[&["server_side_tool_usage_details", "x_users_fetched"]],
+    },
+    Billable {
+        unit: Unit::Named("document_search_calls"),
+        places: &[&["server_side_tool_usage_details", "document_search_calls"]],
+    },
+    Billable {
+        unit: Unit::Named("image_generation_calls"),
+        places: &[&["server_side_tool_usage_details", "image_generation_calls"]],
+    },
+];
+
+pub(super) fn read(mut reader: Reader<'_>, endpoint: Endpoint) -> Result<ParsedUsage> {
+    let root = reader.root;
+    reader.billables(&BILLABLE)?;
+    // Sums and costs of what is counted elsewhere. Calls of somebody else's server cost nothing here.
+    reader.skip(&root, &["num_server_side_tools_used", "cost_in_usd_ticks", "context_details"]);
+    reader.skip(&root.part("server_side_tool_usage_details")?, &["mcp_calls"]);
+    let mut tokens = openai::tokens(&mut reader, endpoint)?;
+    let mut count = |key| Ok(reader.count(&root, key)?.unwrap_or_default());
+    let (apart, text, image) =
+        (count("reasoning_tokens")?, count("prompt_text_tokens")?, count("prompt_image_tokens")?);
+    if let Some(tokens) = &mut tokens {
+        tokens.nested.reasoning = openai::same_reasoning(tokens.nested.reasoning, apart)?;
+        // Chat tells these in its details and the own protocol here, never both.
+        tokens.text.input = tokens.text.input.max(text);
+        tokens.nested.image_input = tokens.nested.image_input.max(image);
+        tokens.add_hidden_output(root.has("completion_tokens"));
+    }
+    reader.finish(tokens.as_ref())
+}

@@ -1,0 +1,71 @@
+//! G. Rounding, tools, prices that changed.
+
+use spanledger_event::{Bucket, Endpoint, Timestamp, UnpricedReason, Usage, Usd};
+use spanledger_price::Question;
+
+use crate::support::{day, line, nested, price, question, rate, total, usd};
+
+/// langfuse: a small amount was rounded to nothing.
+#[test]
+fn bug_64_small_amounts_are_not_rounded_away() {
+    let usage = nested(1, 0, 0, 0);
+    let one = Question { endpoint: Endpoint::Embeddings, ..question("text-embedding-3-small", &usage) };
+    assert_eq!(total(&one), usd("0.00000002"));
+    let cost =
+        price(&Question { service_tier: Some("batch"), ..question("gpt-5-nano", &nested(1, 1, 1, 0)) });
+    assert_eq!(cost.usd.map(Usd::picos), Some(2_500 + 200_000));
+}
+
+/// litellm, agentops, `VibeCodingTracker`: sums grew a tail of digits.
+#[test]
+fn bug_65_no_digit_is_made() {
+    // 0.1 + 0.2 is the classic: 100,000 × 1 and 200,000 × 1 per million.
+    let usage = nested(300_000, 0, 0, 0);
+    assert_eq!(total(&question("o3-mini", &usage)).to_string(), "0.33");
+    let sum: Usd = (0..10).map(|_| total(&question("text-embedding-ada-002", &nested(1, 0, 0, 0)))).sum();
+    assert_eq!(sum.to_string(), "0.000001");
+}
+
+fn used(set: impl FnOnce(&mut Usage)) -> Usage {
+    let mut usage = Usage::default();
+    set(&mut usage);
+    usage
+}
+
+/// litellm: web searches were not counted.
+#[test]
+fn bug_66_web_searches_are_billed() {
+    let usage = used(|usage| usage.web_search_calls = 3).with(Bucket::Input, 10);
+    for provider in ["openai", "anthropic"] {
+        let model = if provider == "openai" { "gpt-5.5" } else { "claude-sonnet-4-5" };
+        let cost = price(&Question { provider, ..question(model, &usage) });
+        assert_eq!(line(&cost, "web_search"), usd("0.03"), "{provider}");
+    }
+}
+
+/// litellm: one kind of tool hid the others, file searches were not multiplied, and code ran free.
+#[test]
+fn bug_67_every_tool_is_billed_by_its_number() {
+    let usage = used(|usage| {
+        (usage.web_search_calls, usage.file_search_calls, usage.code_interpreter_calls) = (2, 4, 1);
+        usage.units.insert("container_4gb".into(), 2.into());
+    });
+    let cost = price(&question("gpt-5.5", &usage));
+    let lines: Vec<_> = cost.lines.iter().map(|line| format!("{} {}", line.kind, line.usd)).collect();
+    assert_eq!(lines, ["web_search 0.02", "file_search 0.01", "code_interpreter 0.03", "container_4gb 0.24"]);
+    assert_eq!(rate(&cost, "web_search"), 10.into());
+}
+
+/// litellm: after a price cut, the stale price went on.
+#[test]
+fn bug_70_a_cut_holds_from_its_moment_and_not_before() {
+    let usage = nested(10_000, 2_000, 1_000, 0);
+    let cost = |model, at| price(&Question { at, ..question(model, &usage) });
+    assert_eq!(cost("gpt-5.6-sol", day("2026-08-20")).usd, Some(usd("0.071")));
+    assert_eq!(cost("gpt-5.6-sol", day("2026-08-21")).usd, Some(usd("0.0528")));
+    assert_eq!(cost("o3", day("2025-06-09")).usd, Some(usd("0.125")));
+    assert_eq!(cost("o3", day("2025-06-10")).usd, Some(usd("0.025")));
+    assert_eq!(cost("o3", day("2025-04-15")).reason, Some(UnpricedReason::NoPriceAtThatTime));
+    let last = Timestamp::from_nanos(day("2025-06-10").nanos() - 1);
+    assert_eq!(cost("o3", last).usd, Some(usd("0.125")), "to the nanosecond");
+}

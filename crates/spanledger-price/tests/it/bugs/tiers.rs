@@ -1,0 +1,158 @@
+//! C. Tiers, batch, long context.
+
+use spanledger_event::{Bucket, Endpoint, UnpricedReason, Usage};
+use spanledger_price::{PriceBook, Question};
+
+use crate::support::{nested, price, question, rate, total, unpriced, usd};
+
+/// litellm: other providers step at other lengths.
+#[test]
+fn bug_23_the_threshold_is_the_models_own() {
+    let gemini = |input| {
+        let usage = nested(input, 0, 0, 0);
+        rate(&price(&Question { provider: "google", ..question("gemini-2.5-pro", &usage) }), "input")
+    };
+    assert_eq!((gemini(200_000).to_string(), gemini(200_001).to_string()), ("1.25".into(), "2.5".into()));
+}
+
+/// litellm: thresholds were a list in the code, and keys were compared as texts.
+#[test]
+fn bug_24_25_any_threshold_is_a_number() {
+    let book = |threshold: u64| {
+        let text = format!(
+            "[provider]\nname = \"acme\"\n[source]\np = \"page\"\n[[model]]\nname = \"m\"\n\
+             long_context_over = {threshold}\n[[model.price]]\nsources = [\"p\"]\nchecked = 2026-01-01\n\
+             standard = {{ input = \"1\" }}\nstandard_long = {{ input = \"2\" }}\n"
+        );
+        PriceBook::parse([("acme.toml", text.as_str())]).unwrap()
+    };
+    // As texts "1000000" is less than "512000" and "90000" is more than "128000".
+    for threshold in [90_000, 128_000, 512_000, 1_000_000] {
+        for (tokens, expected) in [(threshold, "1"), (threshold + 1, "2")] {
+            let usage = Usage::default().with(Bucket::Input, tokens);
+            let asked = Question { provider: "acme", ..question("m", &usage) };
+            assert_eq!(rate(&book(threshold).price(&asked), "input").to_string(), expected, "{threshold}");
+        }
+    }
+}
+
+/// ccusage, orca, mcp-audit: only the tokens above the threshold were repriced.
+#[test]
+fn bug_26_the_cliff_reprices_the_whole_request() {
+    let over = nested(272_001, 100_000, 1_000, 400);
+    // 172,001 × 10 + 100,000 × 1 + 1,000 × 45, per million.
+    assert_eq!(total(&question("gpt-5.5", &over)), usd("1.86501"));
+}
+
+/// dust: the threshold itself was long already.
+#[test]
+fn bug_27_the_cliff_is_strict() {
+    assert_eq!(total(&question("gpt-5.5", &nested(272_000, 0, 1_000, 0))), usd("1.39"));
+    assert_eq!(total(&question("gpt-5.5", &nested(272_001, 0, 1_000, 0))), usd("2.76501"));
+}
+
+/// genai-prices: rates that rise step by step and rates that change at once are two things. The
+/// output changes with the prompt, too.
+#[test]
+fn bug_28_the_output_follows_the_prompt() {
+    let rate_of_output = |input| rate(&price(&question("gpt-5.5", &nested(input, 0, 10, 0))), "output");
+    assert_eq!((rate_of_output(272_000), rate_of_output(272_001)), (30.into(), 45.into()));
+    let long_answer = Usage::default().with(Bucket::Input, 1).with(Bucket::Output, 300_000);
+    assert_eq!(
+        rate(&price(&question("gpt-5.6-terra", &long_answer)), "input"),
+        2.into(),
+        "output is no prompt"
+    );
+    for bucket in [Bucket::CachedInput, Bucket::CacheWrite, Bucket::CacheWrite12h] {
+        let usage = Usage::default().with(Bucket::Input, 1).with(bucket, 272_000);
+        assert_eq!(rate(&price(&question("gpt-5.6-terra", &usage)), "input"), 4.into(), "{bucket:?}");
+    }
+}
+
+/// litellm: a long batch request had the short rates.
+#[test]
+fn bug_29_long_batch_requests_are_long() {
+    let over = nested(272_001, 100_000, 1_000, 400);
+    let batch = Question { endpoint: Endpoint::Batch, ..question("gpt-5.5", &over) };
+    assert_eq!(total(&batch), usd("0.932505"));
+}
+
+/// litellm, langfuse: flex was billed as standard.
+#[test]
+fn bug_30_flex_has_rates_of_its_own() {
+    let cached = nested(200_000, 200_000, 0, 0);
+    let flex = |model| total(&Question { service_tier: Some("flex"), ..question(model, &cached) });
+    assert_eq!(flex("gpt-5.4"), usd("0.026"), "0.13 per million, not 0.125");
+    assert_eq!(flex("o4-mini"), usd("0.0276"), "0.138 per million, not 0.1375");
+}
+
+/// litellm, `PostHog`: a request that asked for priority and was served as default was billed as asked.
+#[test]
+fn bug_31_35_the_served_tier_is_billed() {
+    let usage = nested(1_000, 0, 0, 0);
+    let cost = |tier| total(&Question { service_tier: tier, ..question("gpt-5.5", &usage) });
+    for standard in [None, Some(""), Some("default"), Some("auto"), Some("standard")] {
+        assert_eq!(cost(standard), usd("0.005"), "{standard:?}");
+    }
+    assert_eq!(cost(Some("priority")), usd("0.0125"));
+    assert_eq!(cost(Some("fast")), usd("0.0125"));
+}
+
+/// litellm: the batch discount was not found under its key, or computed as a half.
+#[test]
+fn bug_33_batch_rates_are_the_published_ones() {
+    let input = nested(1_000_000, 0, 0, 0);
+    let batch = |model| Question { endpoint: Endpoint::Batch, ..question(model, &input) };
+    assert_eq!(total(&batch("gpt-3.5-turbo-1106")), usd("1"), "no discount at all");
+    assert_eq!(total(&batch("ft:gpt-4o-2024-08-06:acme::x")), usd("2.225"), "not 1.875");
+    assert_eq!(
+        total(&Question { endpoint: Endpoint::Chat, service_tier: Some("batch"), ..batch("gpt-4.1") }),
+        usd("1")
+    );
+    assert_eq!(unpriced(&batch("gpt-5.3-codex")).0, UnpricedReason::NoRateForTier, "never half of standard");
+}
+
+/// codeburn: the tier was dropped on the way to the price.
+#[test]
+fn bug_36_every_tier_has_its_price() {
+    let usage = nested(1_000, 0, 0, 0);
+    let tiers = ["default", "batch", "flex", "priority", "ultrafast"];
+    let costs = tiers.map(|tier| {
+        total(&Question { service_tier: Some(tier), ..question("gpt-6-astra", &usage) }).to_string()
+    });
+    assert_eq!(costs, ["0.01", "0.005", "0.005", "0.02", "0.06"]);
+    for tier in ["scale", "turbo"] {
+        let asked = Question { service_tier: Some(tier), ..question("gpt-5.5", &usage) };
+        let (reason, detail) = unpriced(&asked);
+        assert_eq!(reason, UnpricedReason::NoRateForTier);
+        assert!(detail.contains(tier), "{detail}");
+    }
+}
+
+/// litellm: a long flex request of gpt-5.5-pro, for which nothing is published, was billed at the
+/// long rates of standard: four times what the short flex rates make.
+#[test]
+fn bug_37_a_tier_without_a_long_side_is_unpriced_there() {
+    let usage = nested(272_001, 0, 500, 0);
+    let cases = [
+        ("gpt-5.5", "priority"),
+        ("gpt-5.4", "priority"),
+        ("gpt-5.5-pro", "batch"),
+        ("gpt-5.5-pro", "flex"),
+        ("gpt-5.6-cyber", "default"),
+    ];
+    for (model, tier) in cases {
+        let (reason, detail) = unpriced(&Question { service_tier: Some(tier), ..question(model, &usage) });
+        assert_eq!(reason, UnpricedReason::NoRateForTier, "{model} {tier}");
+        assert!(detail.contains("272000") && detail.contains(model), "{detail}");
+    }
+}
+
+/// A model without a cliff was given one.
+#[test]
+fn small_models_have_no_cliff() {
+    let usage = nested(300_000, 0, 0, 0);
+    for (model, cost) in [("gpt-5.4-mini", "0.225"), ("gpt-5.4-nano", "0.06"), ("gpt-5.2", "0.525")] {
+        assert_eq!(total(&question(model, &usage)), usd(cost), "{model}");
+    }
+}

@@ -1,0 +1,90 @@
+//! What the receiver tells Prometheus.
+
+use std::{fmt, time::UNIX_EPOCH};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric as _, text},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge, info::Info},
+    registry::Registry,
+};
+
+use crate::Pipeline;
+
+/// The media type of [`text`].
+pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All metrics, in the text format of `OpenMetrics`, which Prometheus reads.
+pub(crate) fn text(pipeline: &Pipeline) -> String {
+    let mut registry = Registry::with_prefix("spanledger");
+    registry.register_collector(Box::new(Snapshot(pipeline.clone())));
+    let mut text = String::new();
+    // A string takes everything.
+    if let Err(error) = text::encode(&mut text, &registry) {
+        tracing::error!(%error, "receiver.metrics.failed");
+    }
+    text
+}
+
+/// Counted where things happen; read when it is asked for.
+#[derive(Debug)]
+struct Snapshot(Pipeline);
+
+impl Collector for Snapshot {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let (counters, prices) = (self.0.counters(), self.0.prices());
+        for (name, help, value) in [
+            ("requests", "OTLP requests that arrived, refused ones included", counters.requests()),
+            ("requests_refused", "OTLP requests that were refused", counters.refused()),
+            ("requests_forwarded", "Requests that the destination of traces accepted", counters.forwarded()),
+            ("spans", "Spans that were read, of AI calls or not", counters.spans()),
+            ("records", "Log records that were read, of AI calls or not", counters.records()),
+            ("observations", "Sightings of AI calls that were not known", counters.observations()),
+            (
+                "observations_duplicate",
+                "Sightings of AI calls that had been delivered before",
+                counters.duplicates(),
+            ),
+        ] {
+            ConstCounter::new(value).encode(encoder.encode_descriptor(
+                name,
+                help,
+                None,
+                MetricType::Counter,
+            )?)?;
+        }
+        let help = "Sightings of AI calls whose cost is not known, by reason";
+        let mut family =
+            encoder.encode_descriptor("observations_unpriced", help, None, MetricType::Counter)?;
+        for (reason, count) in counters.unpriced() {
+            ConstCounter::new(count).encode(family.encode_family(&[("reason", reason.as_str())])?)?;
+        }
+
+        let (book, reloads) = (prices.current(), prices.reloads());
+        let help = "The version of the prices in force";
+        let info = Info::new([("version", book.version())]);
+        info.encode(encoder.encode_descriptor("prices", help, None, MetricType::Info)?)?;
+        let help = "Attempts to read changed prices; a failed one changes nothing";
+        let mut family = encoder.encode_descriptor("prices_reloads", help, None, MetricType::Counter)?;
+        for (result, count) in [("ok", reloads.ok), ("failed", reloads.failed)] {
+            ConstCounter::new(count).encode(family.encode_family(&[("result", result)])?)?;
+        }
+        let at = reloads.last_ok_at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        for (name, help, value) in [
+            (
+                "prices_last_reload_success",
+                "Whether the prices were good when they were last read",
+                u64::from(reloads.last_is_ok),
+            ),
+            ("prices_last_success_timestamp_seconds", "When prices that were good were last read", at),
+        ] {
+            ConstGauge::new(value).encode(encoder.encode_descriptor(
+                name,
+                help,
+                None,
+                MetricType::Gauge,
+            )?)?;
+        }
+        Ok(())
+    }
+}
