@@ -135,6 +135,12 @@ pub(super) fn lay(
             outcome.lines.push(line);
         }
     }
+    // Laid over another book, a price for all hours takes the place of those for some: say them again.
+    for at in 0..outcome.lines.len() {
+        let all_day =
+            |line: &Line| line.tier == outcome.lines[at].tier && line.hours.is_none() && line.changed;
+        outcome.lines[at].changed |= outcome.lines[at].hours.is_some() && outcome.lines.iter().any(all_day);
+    }
     outcome.lines.sort_by_key(|line| (line.tier, line.hours.is_some(), line.hours));
     outcome.reasons.extend(odd(before, &outcome.lines, whose.embedding));
     outcome
