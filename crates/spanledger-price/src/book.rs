@@ -22,6 +22,7 @@ use crate::{Meter, Tier};
 pub use discount::Discount;
 pub use error::{BookError, BookErrors, BookProblem};
 pub(crate) use names::{Names, without_date};
+pub(crate) use parse::lend;
 pub use price::{Fee, Hours, Price, Rate, Rates, Regional};
 
 /// Prices of providers and models over time. A value: two books can be held at once, to ask what

@@ -74,25 +74,40 @@ fn suspicions() {
         let found = comparison.suspicious.iter().flat_map(|proposal| &proposal.reasons);
         found.map(ToString::to_string).collect()
     };
+    let two = |fields: &str| -> Vec<String> {
+        let comparison = with(&[("two", fields)]);
+        comparison.suspicious.iter().flat_map(|proposal| &proposal.reasons).map(ToString::to_string).collect()
+    };
     let none: [&str; 0] = [];
-    assert_eq!(reasons("\"input_cost_per_token\": 6e-6"), none);
-    assert_eq!(reasons("\"input_cost_per_token\": 6.1e-6"), ["standard input: more than 3x from 2 to 6.1"]);
-    assert_eq!(reasons("\"output_cost_per_token\": 2.7e-6"), none);
-    assert_eq!(reasons("\"output_cost_per_token\": 2.6e-6"), ["standard output: more than 3x from 8 to 2.6"]);
+    assert_eq!(two("\"output_cost_per_token\": 9e-6"), none);
+    assert_eq!(two("\"output_cost_per_token\": 9.1e-6"), ["standard output: more than 3x from 3 to 9.1"]);
+    assert_eq!(two("\"output_cost_per_token\": 1e-6"), none);
+    assert_eq!(
+        two("\"output_cost_per_token\": 0.9e-6"),
+        ["standard output: more than 3x from 3 to 0.9", "standard: output 0.9 is below the input rate 1"]
+    );
+    // Long prompts keep their rates where the list has none.
+    assert_eq!(
+        reasons("\"input_cost_per_token\": 6e-6"),
+        ["standard_long: input 4 of long prompts is below the rate 6 of short ones"]
+    );
     assert_eq!(
         reasons("\"cache_read_input_token_cost\": 0"),
         ["standard cached_input: more than 3x from 0.2 to 0"]
     );
     assert_eq!(
-        reasons("\"input_cost_per_token\": 0.19e-5, \"cache_read_input_token_cost\": 0.2e-5"),
+        reasons(
+            "\"input_cost_per_token\": 0.19e-5, \"cache_read_input_token_cost\": 0.2e-5, \"cache_read_input_token_cost_above_272k_tokens\": 2e-6"
+        ),
         [
             "standard cached_input: more than 3x from 0.2 to 2",
+            "standard_long cached_input: more than 3x from 0.4 to 2",
             "standard: cached_input 2 is above the input rate 1.9"
         ]
     );
     assert_eq!(
-        reasons("\"input_cost_per_token\": 4e-6, \"output_cost_per_token\": 3e-6"),
-        ["standard: output 3 is below the input rate 4"]
+        two("\"input_cost_per_token\": 2e-6, \"output_cost_per_token\": 1.9e-6"),
+        ["standard: output 1.9 is below the input rate 2"]
     );
     assert_eq!(
         reasons("\"input_cost_per_token_batches\": 2.1e-6"),
@@ -131,8 +146,17 @@ fn names_of_a_model() {
     assert!(note.model == "one-old" && note.what.contains("take it out of there first"), "{note:?}");
 
     let comparison = with(&[("six", ONE), ("six-2026-05-05", ONE), ("six-2026-06-06", dearer)]);
-    let new: Vec<_> = comparison.new.iter().map(|new| (new.model.as_str(), new.snapshots.clone())).collect();
-    assert_eq!(new, [("six", vec!["six-2026-05-05".to_owned()]), ("six-2026-06-06", Vec::new())]);
+    assert_eq!(
+        (comparison.new.len(), comparison.new[0].snapshots.as_slice()),
+        (1, ["six-2026-05-05".to_owned()].as_slice())
+    );
+    assert_eq!(comparison.changed[0].model, "six-2026-06-06");
+    assert_eq!(comparison.changed[0].apart_from.as_deref(), Some("six"));
+
+    // A name that only adds what a fallback rule gives is the model all the same.
+    let reasoning = format!("{dearer}, \"output_cost_per_reasoning_token\": 8e-6");
+    let comparison = with(&[("one", dearer), ("one-2026-05-05", &reasoning)]);
+    assert_eq!((comparison.changed.len(), comparison.unchanged), (1, 1));
 
     let genai = genai_prices(
         r#"[{"id": "openai", "models": [{"id": "two", "prices": {"input_mtok": 1},
