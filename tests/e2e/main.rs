@@ -7,6 +7,7 @@ mod collector;
 mod crash;
 mod double_path;
 mod price;
+mod price_book;
 mod price_oracle;
 mod prices;
 mod python;

@@ -27,12 +27,8 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
     let at = moment(arguments.at.as_deref())?;
     let (book, target) = target(arguments)?;
     let provider = arguments.provider.as_deref().map(|asked| provider(&book, &map, asked)).transpose()?;
-    let scope = Scope {
-        at,
-        provider: provider.map(str::to_owned),
-        models: arguments.models.clone(),
-        ..Scope::default()
-    };
+    let scope =
+        Scope { at, provider: provider.clone(), models: arguments.models.clone(), ..Scope::default() };
     let comparison = import::compare(&book, &map, &scope);
     terminal::data(&match arguments.format {
         DiffFormat::Table => text(&comparison),
@@ -44,7 +40,7 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     };
-    write(&target, &comparison, options(arguments, provider, &at.to_string())?)?;
+    write(&target, &comparison, options(arguments, &provider, &at.to_string())?)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -71,14 +67,13 @@ fn target(arguments: &ImportArguments) -> anyhow::Result<(PriceBook, Option<Targ
     Ok((book, Some(Target { path, text, is_whole })))
 }
 
-/// The name that the list has for a provider.
-fn provider<'m>(book: &PriceBook, map: &'m PriceMap, asked: &str) -> anyhow::Result<&'m str> {
-    let known = |name: &str| book.provider(name).map(|provider| provider.name().to_owned());
-    let is_meant = |name: &&str| {
-        name.eq_ignore_ascii_case(asked) || (known(name).is_some() && known(name) == known(asked))
-    };
+/// The name that the comparison has for a provider: the book's, else the list's.
+fn provider(book: &PriceBook, map: &PriceMap, asked: &str) -> anyhow::Result<String> {
+    let name = |name: &str| book.provider(name).map_or_else(|| name.to_owned(), |own| own.name().to_owned());
     let providers = map.providers();
-    providers.iter().copied().find(is_meant).with_context(|| {
+    let asked_name = name(asked);
+    let found = providers.iter().map(|listed| name(listed)).find(|own| own.eq_ignore_ascii_case(&asked_name));
+    found.with_context(|| {
         format!("the list has no provider `{}`: it has {}", clean(asked), list(&providers, "and"))
     })
 }
