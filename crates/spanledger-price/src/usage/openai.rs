@@ -33,7 +33,7 @@ const CACHED: [&str; 5] = [
 
 /// What is billable and no token: transcriptions by time, speech by characters, tools, and what
 /// gateways and other providers add to this form.
-pub(super) const BILLABLE: [Billable; 12] = [
+pub(super) const BILLABLE: [Billable; 13] = [
     Billable { unit: Unit::AudioSeconds, places: &[&["seconds"], &["prompt_audio_seconds"]] },
     Billable { unit: Unit::Characters, places: &[&["characters"], &["input_characters"]] },
     Billable { unit: Unit::Images, places: &[&["generated_images"], &["image_count"], &["num_images"]] },
@@ -68,6 +68,11 @@ pub(super) const BILLABLE: [Billable; 12] = [
     Billable {
         unit: Unit::Named("image_tool_output_tokens"),
         places: &[&["tool_usage", "image_gen", "output_tokens"]],
+    },
+    // `OpenRouter`'s own tools, which it bills beside the model.
+    Billable {
+        unit: Unit::Named("server_tool_calls"),
+        places: &[&["server_tool_use_details", "tool_calls_executed"]],
     },
     Billable { unit: Unit::Named("search_sources"), places: &[&["num_sources_used"]] },
     Billable { unit: Unit::Named("search_queries"), places: &[&["num_search_queries"]] },
@@ -118,9 +123,9 @@ pub(super) fn same_reasoning(in_details: u64, apart: u64) -> Result<u64> {
 pub(super) fn tokens(reader: &mut Reader<'_>, endpoint: Endpoint) -> Result<Option<Tokens>> {
     reader.billables(&BILLABLE)?;
     let root = reader.root;
-    if let Ok(tools) = root.part("tool_usage") {
-        reader.skip(&tools, &["image_gen"]);
-    }
+    // The rest of what is told of those tools, read above where it is billed.
+    reader.skip(&root.part("tool_usage")?, &["image_gen"]);
+    reader.skip(&root.part("server_tool_use_details")?, &["tool_calls_requested"]);
     let input = reader.named(&root, &["prompt_tokens", "input_tokens"])?;
     let output = reader.named(&root, &["completion_tokens", "output_tokens"])?;
     let total = reader.count(&root, "total_tokens")?;
