@@ -18,6 +18,8 @@ use super::{
     tokens::{Sides, Tokens, ordinary_writes},
 };
 
+const TOTALS: [&str; 5] =
+    ["prompt_tokens", "input_tokens", "completion_tokens", "output_tokens", "total_tokens"];
 // Chat, Responses and realtime each have a name of their own for the same two objects.
 const INPUT: [&str; 3] = ["prompt_tokens_details", "input_tokens_details", "input_token_details"];
 const OUTPUT: [&str; 3] = ["completion_tokens_details", "output_tokens_details", "output_token_details"];
@@ -121,11 +123,14 @@ pub(super) fn same_reasoning(in_details: u64, apart: u64) -> Result<u64> {
 
 /// The tokens and all other billable fields; `None` where neither input nor output is told.
 pub(super) fn tokens(reader: &mut Reader<'_>, endpoint: Endpoint) -> Result<Option<Tokens>> {
-    reader.billables(&BILLABLE)?;
     let root = reader.root;
-    // The rest of what is told of those tools, read above where it is billed.
-    reader.skip(&root.part("tool_usage")?, &["image_gen"]);
-    reader.skip(&root.part("server_tool_use_details")?, &["tool_calls_requested"]);
+    // Most objects have tokens alone: no need to look for all the rest.
+    if !root.has_only(&[&TOTALS, &INPUT, &OUTPUT]) {
+        reader.billables(&BILLABLE)?;
+        // The rest of what is told of those tools, read above where it is billed.
+        reader.skip(&root.part("tool_usage")?, &["image_gen"]);
+        reader.skip(&root.part("server_tool_use_details")?, &["tool_calls_requested"]);
+    }
     let input = reader.named(&root, &["prompt_tokens", "input_tokens"])?;
     let output = reader.named(&root, &["completion_tokens", "output_tokens"])?;
     let total = reader.count(&root, "total_tokens")?;
