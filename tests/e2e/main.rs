@@ -6,6 +6,7 @@ mod cli;
 mod collector;
 mod crash;
 mod double_path;
+mod price;
 mod price_oracle;
 mod prices;
 mod python;

@@ -1,8 +1,19 @@
 //! What can be said on the command line. The doc comments are the manual.
 
+mod price;
+mod prices;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use self::{
+    price::{BookArguments, PriceArguments, PriceFormat},
+    prices::{
+        BookCheckArguments, DiffArguments, DiffFormat, ImportArguments, ListArguments, ListFormat, PriceList,
+        PricesArguments, PricesCommand, ShowArguments,
+    },
+};
 
 /// Where does our AI money go?
 ///
@@ -23,6 +34,8 @@ pub(crate) enum Command {
     Tail(TailArguments),
     Check(CheckArguments),
     Demo(DemoArguments),
+    Price(PriceArguments),
+    Prices(PricesArguments),
 }
 
 /// Receive OTLP and keep the ledger; needs no configuration.
@@ -181,15 +194,21 @@ mod tests {
         Arguments::command().debug_assert();
     }
 
+    fn subcommands(command: &mut clap::Command, above: &str, help: &mut String) {
+        for sub in command.get_subcommands_mut() {
+            let name = format!("{above}{}", sub.get_name());
+            help.push_str(&format!("\n──── {name} ────\n"));
+            help.push_str(&sub.render_long_help().to_string());
+            subcommands(sub, &format!("{name} "), help);
+        }
+    }
+
     #[test]
     fn the_help_is_pinned() {
         let mut help = String::new();
         let mut command = Arguments::command().version("0").term_width(100);
         help.push_str(&command.render_long_help().to_string());
-        for sub in command.get_subcommands_mut() {
-            help.push_str(&format!("\n──── {} ────\n", sub.get_name()));
-            help.push_str(&sub.render_long_help().to_string());
-        }
+        subcommands(&mut command, "", &mut help);
         expect_test::expect_file!["../tests/golden/help.txt"].assert_eq(&help);
     }
 }

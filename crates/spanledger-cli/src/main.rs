@@ -1,9 +1,11 @@
-//! The binary `spanledger`: receive, report, tail, check, demo.
+//! The binary `spanledger`: receive, report, tail, check, demo, price.
 
 mod args;
 mod check;
 mod config;
 mod demo;
+mod price;
+mod prices;
 mod render;
 mod report;
 mod serve;
@@ -35,5 +37,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Tail(arguments) => runtime.block_on(tail::run(&arguments)),
         Command::Check(arguments) => runtime.block_on(check::run(&arguments)),
         Command::Demo(arguments) => runtime.block_on(demo::run(arguments)),
+        Command::Price(arguments) => price::run(&arguments),
+        Command::Prices(arguments) => prices::run(&arguments),
     }
 }

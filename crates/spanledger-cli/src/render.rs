@@ -1,5 +1,7 @@
 //! Reports and events for people and programs.
 
+pub(crate) mod parts;
+
 use comfy_table::{Attribute, Cell, CellAlignment, Table, presets};
 use serde::Serialize;
 use spanledger_event::{CostEvent, EventState, Usd};

@@ -45,19 +45,24 @@ pub(crate) fn group_by(by: By) -> GroupBy {
 const DAY_LEN: usize = 10;
 
 /// A day (UTC), a moment, or a span back from now.
-fn parse(text: &str, now: Moment) -> anyhow::Result<Timestamp> {
-    let moment = if let Ok(moment) = text.parse::<Moment>() {
+pub(crate) fn parse(text: &str, now: Moment) -> anyhow::Result<Timestamp> {
+    let moment = if let Some(moment) = absolute(text) {
         moment
-    } else if text.len() == DAY_LEN
-        && let Ok(day) = text.parse::<Date>()
-    {
-        day.to_zoned(TimeZone::UTC)?.timestamp()
     } else if let Some(back) = back(text) {
         now.checked_sub(back)?
     } else {
         anyhow::bail!("is no time: write 2026-11-01, 2026-11-01T10:00:00Z, or 90m, 24h, 7d for so long ago");
     };
     Ok(Timestamp::from_nanos(i64::try_from(moment.as_nanosecond())?))
+}
+
+/// A day (UTC) or a moment.
+pub(crate) fn absolute(text: &str) -> Option<Moment> {
+    if let Ok(moment) = text.parse() {
+        return Some(moment);
+    }
+    let day: Date = (text.len() == DAY_LEN).then(|| text.parse().ok())??;
+    Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
 fn back(text: &str) -> Option<Span> {

@@ -1,7 +1,7 @@
 //! The only place that prints: data to standard output, talk to standard error.
 #![expect(clippy::print_stderr, reason = "this is the place")]
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 /// Data. A reader that went away (`| head`) ends the program quietly.
 pub(crate) fn data(text: &str) -> anyhow::Result<()> {
@@ -15,6 +15,16 @@ pub(crate) fn data(text: &str) -> anyhow::Result<()> {
 /// A line of talk.
 pub(crate) fn say(text: impl std::fmt::Display) {
     eprintln!("{text}");
+}
+
+/// A line of talk that the next one overwrites.
+pub(crate) fn progress(text: impl std::fmt::Display) {
+    eprint!("\r{text}\x1b[K");
+}
+
+/// Whether a person watches standard error, and nothing else is written to that screen.
+pub(crate) fn shows_progress() -> bool {
+    io::stderr().is_terminal() && !io::stdout().is_terminal()
 }
 
 /// An error with its causes, once.

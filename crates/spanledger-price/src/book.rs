@@ -23,8 +23,8 @@ use crate::{Meter, Tier};
 pub use discount::Discount;
 pub use error::{BookError, BookErrors, BookProblem};
 pub use hours::Hours;
-pub(crate) use names::Names;
-pub use price::{Fee, Price, Rate, Rates, Regional};
+pub(crate) use names::{Names, without_date};
+pub use price::{Fee, Price, Rate, Rates, Regional, Source};
 
 /// Prices of providers and models over time. A value: two books can be held at once, to ask what
 /// the same call would cost under each. Cloning shares it.
@@ -186,6 +186,17 @@ impl Provider {
     /// The discounts that were laid over the list prices.
     pub fn discounts(&self) -> &[Discount] {
         &self.discounts
+    }
+
+    /// The fee that calls of a meter with a model pay at a moment, unless the model's own price
+    /// has a rate.
+    pub fn fee(&self, meter: Meter, model: &Model, at: Timestamp) -> Option<&Fee> {
+        self.fees.iter().find(|fee| fee.applies(meter, &model.name, at))
+    }
+
+    /// The discount on calls of a model in a tier at a moment.
+    pub fn discount(&self, model: &Model, tier: Tier, at: Timestamp) -> Option<&Discount> {
+        self.discounts.iter().find(|discount| discount.applies(&model.name, tier, at))
     }
 
     /// The tier that the provider's own word means.

@@ -1,14 +1,17 @@
 //! The engine: a question in, a cost out.
 
+mod basis;
+
 use std::borrow::Cow;
 
 use rust_decimal::Decimal;
 use spanledger_event::{Bucket, Cost, CostLine, Endpoint, Timestamp, UnpricedReason, Usage, Usd};
 
 use crate::{
-    Discount, Fee, Meter, PriceBook, Tier,
+    Discount, Meter, PriceBook, Tier,
     book::{Model, Provider, Rates},
 };
+pub use basis::Basis;
 
 /// What was called, when, and what it used.
 #[derive(Clone, Copy, Debug, Default)]
@@ -82,7 +85,7 @@ impl PriceBook {
         let tier = tier(provider, question)?;
         let rates = rates(model, tier, question.at, usage)?;
         let regional = regional(provider, model, question.region)?;
-        let discount = provider.discounts().iter().find(|d| d.applies(model.name(), tier, question.at));
+        let discount = provider.discount(model, tier, question.at);
         lines(&Bill { provider, model, tier, rates, regional, discount, at: question.at }, usage)
     }
 
@@ -182,10 +185,7 @@ impl Bill<'_> {
     fn rate(&self, meter: Meter, variant: Option<&str>) -> Option<(Decimal, Cow<'static, str>)> {
         let (mut rate, is_fee) = match self.rates.of(meter, variant) {
             Some(rate) => (rate, false),
-            None => {
-                let applies = |fee: &&Fee| fee.applies(meter, self.model.name(), self.at);
-                (self.provider.fees().iter().find(applies)?.usd(), true)
-            }
+            None => (self.provider.fee(meter, self.model, self.at)?.usd(), true),
         };
         let mut unit = Cow::Borrowed(meter.unit());
         if let Some((factor, label)) = self.regional.filter(|_| !is_fee && meter.is_tokens()) {

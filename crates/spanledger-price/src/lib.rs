@@ -181,15 +181,18 @@
 #![deny(clippy::float_arithmetic)]
 
 mod book;
+pub mod diff;
 mod engine;
+pub mod import;
+pub mod lint;
 mod meter;
 mod tier;
 pub mod usage;
 
 pub use book::{
     BookError, BookErrors, BookProblem, Discount, Fee, Hours, Model, Price, PriceBook, Provider, Rate, Rates,
-    Regional,
+    Regional, Source,
 };
-pub use engine::Question;
+pub use engine::{Basis, Question};
 pub use meter::Meter;
 pub use tier::Tier;

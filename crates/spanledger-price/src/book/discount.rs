@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
 
+use super::{Source, price::Provenance};
 use crate::Tier;
 
 /// A negotiated percentage off all rates and fees of a provider, or of some models and tiers.
@@ -17,13 +18,15 @@ pub struct Discount {
     pub(crate) tiers: Vec<Tier>,
     pub(crate) from: Option<Timestamp>,
     pub(crate) until: Option<Timestamp>,
+    pub(crate) provenance: Provenance,
 }
 
 impl Discount {
-    pub(crate) fn new(percent: Decimal) -> Self {
+    pub(crate) fn new(percent: Decimal, provenance: Provenance) -> Self {
         let factor = (Decimal::ONE_HUNDRED - percent) / Decimal::ONE_HUNDRED;
         let label = format!("−{} %", percent.normalize());
-        Self { percent, factor, label, models: Vec::new(), tiers: Vec::new(), from: None, until: None }
+        let (models, tiers, from, until) = (Vec::new(), Vec::new(), None, None);
+        Self { percent, factor, label, models, tiers, from, until, provenance }
     }
 
     /// How much is taken off, in percent.
@@ -41,7 +44,28 @@ impl Discount {
         &self.tiers
     }
 
-    pub(crate) fn applies(&self, model: &str, tier: Tier, at: Timestamp) -> bool {
+    /// The first moment, `None` for the beginning of time.
+    pub fn from(&self) -> Option<Timestamp> {
+        self.from
+    }
+
+    /// The first moment that is not covered any more.
+    pub fn until(&self) -> Option<Timestamp> {
+        self.until
+    }
+
+    /// What says so.
+    pub fn sources(&self) -> &[Source] {
+        &self.provenance.sources
+    }
+
+    /// The day on which the sources were read.
+    pub fn checked(&self) -> &str {
+        &self.provenance.checked
+    }
+
+    /// Whether calls of the model in the tier have it at a moment.
+    pub fn applies(&self, model: &str, tier: Tier, at: Timestamp) -> bool {
         self.from.is_none_or(|from| from <= at)
             && self.until.is_none_or(|until| at < until)
             && (self.tiers.is_empty() || self.tiers.contains(&tier))

@@ -23,6 +23,10 @@ impl Names {
         self.0.insert(name.into(), model);
     }
 
+    fn iter(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.0.iter().map(|(name, index)| (&**name, *index))
+    }
+
     fn get(&self, name: &str) -> Option<usize> {
         // Most books have no deployments: nothing to hash the name for.
         if self.0.is_empty() { None } else { self.0.get(name).copied() }
@@ -48,6 +52,14 @@ impl Provider {
             .map(|index| &self.models[index])
     }
 
+    /// The names of one's own that mean the model, in the order of the alphabet.
+    pub fn deployments_of(&self, model: &Model) -> Vec<&str> {
+        let own = |(name, index): (_, usize)| (self.models[index].name == model.name).then_some(name);
+        let mut names: Vec<&str> = self.deployments.iter().filter_map(own).collect();
+        names.sort_unstable();
+        names
+    }
+
     fn without_prefix<'n>(&self, name: &'n str) -> &'n str {
         let strip = |provider: &str| {
             let rest = name.strip_prefix(provider)?;
@@ -68,7 +80,7 @@ fn fine_tuned(name: &str) -> Option<&str> {
 }
 
 /// The name without `-YYYY-MM-DD`.
-fn without_date(name: &str) -> Option<&str> {
+pub(crate) fn without_date(name: &str) -> Option<&str> {
     const SHAPE: [u8; 11] = *b"-0000-00-00";
     let (base, date) = name.split_at_checked(name.len().checked_sub(SHAPE.len())?)?;
     let is_date = date.bytes().zip(SHAPE).all(|(byte, shape)| match shape {

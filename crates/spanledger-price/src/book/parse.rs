@@ -9,7 +9,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{
     BookError, BookErrors, BookProblem, Discount, Fee, Hours, Model, Price, PriceBook, Provider, Rate, Rates,
-    Regional, layer,
+    Regional, Source, layer,
+    price::Provenance,
     read::{self, File, Table},
 };
 use crate::{Meter, Tier};
@@ -75,15 +76,9 @@ pub(super) fn book<'a>(
 #[derive(Default)]
 struct Days(BTreeSet<String>);
 
-/// Where entries are from.
-struct Provenance {
-    sources: Vec<String>,
-    checked: String,
-}
-
 /// What is read of a file before its models.
 struct Rules<'t> {
-    sources: Vec<&'t str>,
+    sources: Vec<(&'t str, Source)>,
     fallback: Vec<(Meter, Meter)>,
 }
 
@@ -117,7 +112,11 @@ fn provider(head: Head<'_, '_>, base: Option<&Provider>, days: &mut Days, file: 
     provider.also.extend(also);
 
     let sources = root.table("source", file).map(|table| {
-        table.pairs().filter_map(|(id, _, value)| read::text_of(id, value, file).map(|_| id)).collect()
+        let source = |(id, _, value)| {
+            let text = read::text_of(id, value, file)?;
+            Some((id, Source { id: id.into(), text: text.into() }))
+        };
+        table.pairs().filter_map(source).collect()
     });
     if let Some(table) = root.table("tiers", file) {
         provider.tiers.splice(0..0, tiers(&table, file));
@@ -234,9 +233,9 @@ fn discount(
         tier
     });
     let tiers = tiers.collect();
-    provenance(&mut table, rules, days, file);
+    let provenance = provenance(&mut table, rules, days, file);
     table.finish(file);
-    let discount = Discount::new(percent.filter(|percent| *percent <= Decimal::ONE_HUNDRED)?);
+    let discount = Discount::new(percent.filter(|percent| *percent <= Decimal::ONE_HUNDRED)?, provenance);
     Some(Discount { models: owned(models), tiers, from, until, ..discount })
 }
 
@@ -278,9 +277,11 @@ fn provenance(
 ) -> Provenance {
     let listed = table.texts("sources", file);
     table.require((!listed.is_empty()).then_some(()), "sources", "sources = [\"…\"], ids of [source]", file);
-    for &(id, at) in &listed {
-        if !rules.sources.contains(&id) {
-            file.error(at, BookProblem::UnknownSource { id: id.to_owned() });
+    let mut sources = Vec::with_capacity(listed.len());
+    for (id, at) in listed {
+        match rules.sources.iter().find(|(name, _)| *name == id) {
+            Some((_, source)) => sources.push(source.clone()),
+            None => file.error(at, BookProblem::UnknownSource { id: id.to_owned() }),
         }
     }
     let checked = table.day("checked", file);
@@ -289,7 +290,7 @@ fn provenance(
     if !checked.is_empty() {
         days.0.insert(checked.clone());
     }
-    Provenance { sources: owned(listed), checked }
+    Provenance { sources, checked }
 }
 
 /// The span that an entry states.
@@ -343,11 +344,12 @@ fn fee(
         }
         owned(names)
     });
-    provenance(&mut table, rules, days, file);
+    let provenance = provenance(&mut table, rules, days, file);
     let mut fees = Vec::new();
     for meter in Meter::UNITS {
         if let Some(usd) = table.rate(meter.name(), file) {
-            fees.push(Fee { meter, usd, only: only.clone(), except: except.clone(), from, until });
+            let (only, except, provenance) = (only.clone(), except.clone(), provenance.clone());
+            fees.push(Fee { meter, usd, only, except, from, until, provenance });
         }
     }
     if fees.is_empty() {
@@ -410,7 +412,7 @@ fn entry(
             days
         }
     };
-    let Provenance { sources, checked } = provenance(&mut entry, rules, days, file);
+    let provenance = provenance(&mut entry, rules, days, file);
     let mut prices = Vec::new();
     for tier in Tier::ALL {
         let short = entry.table(tier.as_str(), file).map(|table| rates(table, fallback, file));
@@ -425,8 +427,8 @@ fn entry(
             }
             continue;
         };
-        let (sources, checked, line) = (sources.clone(), checked.clone(), file.line(entry.at()));
-        prices.push(Price { tier, from, until, hours, rates, long, flat, sources, checked, line });
+        let (provenance, line) = (provenance.clone(), file.line(entry.at()));
+        prices.push(Price { tier, from, until, hours, rates, long, flat, provenance, line });
     }
     if prices.is_empty() {
         file.error(entry.at(), BookProblem::NoRates);

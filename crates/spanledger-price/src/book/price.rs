@@ -1,5 +1,7 @@
 //! Dated rates, fees and surcharges.
 
+use std::sync::Arc;
+
 use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
 
@@ -17,8 +19,7 @@ pub struct Price {
     pub(crate) long: Option<Rates>,
     /// Whether the model's long-context threshold does not apply.
     pub(crate) flat: bool,
-    pub(crate) sources: Vec<String>,
-    pub(crate) checked: String,
+    pub(crate) provenance: Provenance,
     /// Where it stands in its file.
     pub(crate) line: usize,
 }
@@ -64,21 +65,41 @@ impl Price {
         self.line
     }
 
-    /// Ids of the sources.
-    pub fn sources(&self) -> &[String] {
-        &self.sources
+    /// What says so.
+    pub fn sources(&self) -> &[Source] {
+        &self.provenance.sources
     }
 
     /// The day on which the sources were read.
     pub fn checked(&self) -> &str {
-        &self.checked
+        &self.provenance.checked
     }
 
-    pub(crate) fn holds_at(&self, at: Timestamp) -> bool {
-        self.from.is_none_or(|from| from <= at)
-            && self.until.is_none_or(|until| at < until)
-            && self.hours.is_none_or(|hours| hours.contain(at))
+    /// Whether it is in force at a moment.
+    pub fn holds_at(&self, at: Timestamp) -> bool {
+        self.is_listed_at(at) && self.hours.is_none_or(|hours| hours.contain(at))
     }
+
+    /// Whether the price list of that day has it, at whatever hours.
+    pub(crate) fn is_listed_at(&self, at: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
+    }
+}
+
+/// Something that was read: a price page, a price map, a contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Its name in the file.
+    pub id: Arc<str>,
+    /// What it is and when it was read.
+    pub text: Arc<str>,
+}
+
+/// Where something in a book is from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Provenance {
+    pub(crate) sources: Vec<Source>,
+    pub(crate) checked: String,
 }
 
 /// Dollars per [unit](Meter::unit) of each meter that has a rate.
@@ -158,6 +179,7 @@ pub struct Fee {
     pub(crate) except: Vec<String>,
     pub(crate) from: Option<Timestamp>,
     pub(crate) until: Option<Timestamp>,
+    pub(crate) provenance: Provenance,
 }
 
 impl Fee {
@@ -192,7 +214,18 @@ impl Fee {
         self.until
     }
 
-    pub(crate) fn applies(&self, meter: Meter, model: &str, at: Timestamp) -> bool {
+    /// What says so.
+    pub fn sources(&self) -> &[Source] {
+        &self.provenance.sources
+    }
+
+    /// The day on which the sources were read.
+    pub fn checked(&self) -> &str {
+        &self.provenance.checked
+    }
+
+    /// Whether calls of the meter with the model pay it at a moment.
+    pub fn applies(&self, meter: Meter, model: &str, at: Timestamp) -> bool {
         self.meter == meter
             && self.from.is_none_or(|from| from <= at)
             && self.until.is_none_or(|until| at < until)

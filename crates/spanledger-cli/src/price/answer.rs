@@ -1,0 +1,193 @@
+//! The answer about one call, for people and for programs.
+
+use rust_decimal::Decimal;
+use serde::Serialize;
+use spanledger_event::{Cost, CostLine, Usage, Usd};
+use spanledger_price::{Basis, Fee, Meter, Price, Question, usage::ParsedUsage};
+
+use crate::{
+    prices::Cited,
+    render::parts::{aligned, clean, day, field, grid, list, period, quantity},
+};
+
+/// A cost, and everything that led to it.
+pub(super) struct Answer<'a> {
+    pub(super) question: &'a Question<'a>,
+    pub(super) cost: &'a Cost,
+    pub(super) basis: Option<&'a Basis<'a>>,
+    pub(super) parsed: Option<&'a ParsedUsage>,
+}
+
+impl<'a> Answer<'a> {
+    fn model(&self) -> &'a str {
+        self.question.response_model.unwrap_or_default()
+    }
+
+    /// The fees that lines were billed by, each once.
+    fn fees(&self) -> Vec<&'a Fee> {
+        let Some(basis) = self.basis else { return Vec::new() };
+        self.cost.lines.iter().filter_map(|line| basis.fee(&line.kind, self.question)).collect()
+    }
+
+    /// The kinds of line that had to borrow a rate.
+    fn borrowed(&self) -> Vec<&'a str> {
+        let Some((basis, price)) = self.basis.and_then(|basis| Some((basis, basis.price?))) else {
+            return Vec::new();
+        };
+        let rates = if basis.is_long { price.long() } else { Some(price.rates()) };
+        let is_borrowed = |line: &&CostLine| {
+            let meter = Meter::from_name(&line.kind);
+            rates.is_some_and(|rates| rates.iter().any(|rate| Some(rate.meter) == meter && !rate.published))
+        };
+        self.cost.lines.iter().filter(is_borrowed).map(|line| &*line.kind).collect()
+    }
+}
+
+pub(super) fn table(answer: &Answer<'_>) -> String {
+    let Answer { question, cost, .. } = answer;
+    let mut text = String::new();
+    if !cost.lines.is_empty() {
+        text.push_str(&lines(cost));
+    } else if cost.usd.is_some() {
+        text.push_str("0 USD: nothing of this call is billed\n");
+    }
+    if let Some(reason) = cost.reason {
+        text.push_str(&field("unpriced", reason.as_str()));
+        text.push_str(&field("", &clean(cost.detail.as_deref().unwrap_or_default())));
+    }
+    let called = clean(answer.model());
+    match answer.basis {
+        Some(basis) if basis.model.name() == called => text.push_str(&field("model", &called)),
+        Some(basis) => {
+            text.push_str(&field("model", &format!("{called}, billed as {}", basis.model.name())));
+        }
+        None => text.push_str(&field("model", &called)),
+    }
+    let provider = answer.basis.map_or(question.provider, |basis| basis.provider.name());
+    text.push_str(&field("provider", &clean(provider)));
+    text.push_str(&field("priced at", &day(question.at)));
+    if let Some(basis) = answer.basis {
+        let side = match (basis.is_long, basis.model.long_context_over()) {
+            (true, Some(over)) => {
+                format!(", long prompt: over {} tokens", quantity(over.into()))
+            }
+            _ => String::new(),
+        };
+        text.push_str(&field("tier", &format!("{}{side}", basis.tier)));
+        if let Some(price) = basis.price {
+            text.push_str(&entry(price));
+        }
+    }
+    let borrowed = answer.borrowed();
+    if !borrowed.is_empty() {
+        let words = format!(
+            "no rate of its own is published for {}; the one shown is another line's, by the book's rule",
+            list(borrowed, "and")
+        );
+        text.push_str(&field("note", &words));
+    }
+    for fee in answer.fees() {
+        let words = format!(
+            "{}, {}, {}",
+            fee.meter().name(),
+            period(fee.from(), fee.until()),
+            read_on(fee.checked())
+        );
+        text.push_str(&field("fee", &words));
+        text.push_str(&sources(fee.sources()));
+    }
+    if let Some(discount) = answer.basis.and_then(|basis| basis.discount) {
+        let words = format!(
+            "{} % off, {}, {}",
+            discount.percent().normalize(),
+            period(discount.from(), discount.until()),
+            read_on(discount.checked())
+        );
+        text.push_str(&field("discount", &words));
+        text.push_str(&sources(discount.sources()));
+    }
+    text.push_str(&field("price book", &cost.price_version));
+    if let Some(parsed) = answer.parsed.filter(|parsed| !parsed.unknown.is_empty()) {
+        text.push_str(&field("not used", &clean(&parsed.unknown.join(", "))));
+    }
+    text
+}
+
+fn lines(cost: &Cost) -> String {
+    let known: Usd = cost.lines.iter().map(|line| line.usd).sum();
+    let decimals = |amount: Usd| amount.to_decimal();
+    let rates: Vec<Option<Decimal>> = cost.lines.iter().map(|line| Some(line.rate)).collect();
+    let mut amounts: Vec<Option<Decimal>> = cost.lines.iter().map(|line| decimals(line.usd)).collect();
+    amounts.push(decimals(known));
+    let (rates, amounts) = (aligned(&rates), aligned(&amounts));
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for ((line, rate), usd) in cost.lines.iter().zip(rates).zip(&amounts) {
+        let kind = line.kind.to_string();
+        rows.push(vec![kind, quantity(line.quantity), rate, line.unit.to_string(), usd.clone()]);
+    }
+    let total = amounts.last().cloned().unwrap_or_default();
+    let (label, total) =
+        if cost.usd.is_some() { ("total", total) } else { ("known part", format!("≥ {total}")) };
+    rows.push(vec![label.to_owned(), String::new(), String::new(), String::new(), total]);
+    grid(&["kind", "quantity", "rate USD", "per", "USD"], &[1, 2, 4], rows, true)
+}
+
+/// When the entry holds and who says so.
+fn entry(price: &Price) -> String {
+    let hours = price.hours().map(|hours| format!(", {hours} UTC")).unwrap_or_default();
+    let words = format!("{}{hours}, {}", period(price.from(), price.until()), read_on(price.checked()));
+    field("entry", &words) + &sources(price.sources())
+}
+
+fn read_on(checked: &str) -> String {
+    format!("sources read on {checked}")
+}
+
+fn sources(sources: &[spanledger_price::Source]) -> String {
+    sources.iter().map(|source| field("", &format!("{}: {}", source.id, source.text))).collect()
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    cost_usd: Option<Usd>,
+    cost_state: &'static str,
+    cost_reason: Option<&'static str>,
+    cost_detail: Option<&'a str>,
+    lines: &'a [CostLine],
+    price_version: &'a str,
+    priced_at: String,
+    provider: &'a str,
+    /// The model of the book; null where the book does not have it.
+    model: Option<&'a str>,
+    tier: Option<&'static str>,
+    is_long_prompt: bool,
+    entry: Option<Cited<'a>>,
+    fees: Vec<Cited<'a>>,
+    discount: Option<Cited<'a>>,
+    /// The exclusive buckets.
+    usage: Option<&'a Usage>,
+    not_understood: &'a [String],
+}
+
+pub(super) fn json(answer: &Answer<'_>) -> anyhow::Result<String> {
+    let Answer { question, cost, basis, parsed } = answer;
+    let whole = Json {
+        cost_usd: cost.usd,
+        cost_state: cost.state(),
+        cost_reason: cost.reason.map(|reason| reason.as_str()),
+        cost_detail: cost.detail.as_deref(),
+        lines: &cost.lines,
+        price_version: &cost.price_version,
+        priced_at: cost.priced_at.to_string(),
+        provider: basis.map_or(question.provider, |basis| basis.provider.name()),
+        model: basis.map(|basis| basis.model.name()),
+        tier: basis.map(|basis| basis.tier.as_str()),
+        is_long_prompt: basis.is_some_and(|basis| basis.is_long),
+        entry: basis.and_then(|basis| basis.price).map(Cited::price),
+        fees: answer.fees().into_iter().map(Cited::fee).collect(),
+        discount: basis.and_then(|basis| basis.discount).map(Cited::discount),
+        usage: parsed.map(|parsed| &parsed.usage),
+        not_understood: parsed.map(|parsed| parsed.unknown.as_slice()).unwrap_or_default(),
+    };
+    Ok(format!("{}\n", serde_json::to_string_pretty(&whole)?))
+}

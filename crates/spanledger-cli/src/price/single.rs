@@ -1,0 +1,108 @@
+//! One call.
+
+use std::{io::Read as _, path::Path, process::ExitCode};
+
+use anyhow::Context as _;
+use spanledger_event::{Timestamp, UnpricedReason};
+use spanledger_price::{
+    PriceBook, Question,
+    usage::{self, ParsedUsage, UsageJsonError},
+};
+
+use super::{
+    Input,
+    answer::{self, Answer},
+};
+use crate::{
+    args::{PriceArguments, PriceFormat},
+    prices,
+    render::parts::list,
+    terminal,
+};
+
+/// Far more than any usage object has.
+const USAGE_BYTES_MAX: u64 = 1 << 20;
+
+pub(super) fn run(arguments: &PriceArguments, book: &PriceBook, at: Timestamp) -> anyhow::Result<ExitCode> {
+    let path = arguments.usage.as_deref().context("--usage is missing")?;
+    let text = read(path)?;
+    let usage = usage(path, arguments, &text)?;
+    let (parsed, problem) = match &usage {
+        Some(Ok(parsed)) => (Some(parsed), None),
+        Some(Err(problem)) => (None, Some(problem.as_str())),
+        None => (None, None),
+    };
+    let inside = super::tier_inside(&text);
+    let question = Question {
+        provider: &arguments.provider,
+        response_model: arguments.model.as_deref(),
+        endpoint: arguments.endpoint,
+        service_tier: arguments.service_tier.as_deref().or(inside.as_deref()),
+        region: arguments.region.as_deref(),
+        at,
+        usage: parsed.map(|parsed| &parsed.usage),
+        usage_problem: problem,
+        ..Question::default()
+    };
+    let cost = book.price(&question);
+    let basis = book.basis(&question);
+    let answer = Answer { question: &question, cost: &cost, basis: basis.as_ref(), parsed };
+    terminal::data(&match arguments.format {
+        PriceFormat::Table => answer::table(&answer),
+        PriceFormat::Json => answer::json(&answer)?,
+    })?;
+    if cost.reason == Some(UnpricedReason::UnknownModel) {
+        hint(book, &question);
+    }
+    Ok(if cost.usd.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What may have been meant.
+fn hint(book: &PriceBook, question: &Question<'_>) {
+    let name = question.response_model.unwrap_or_default();
+    let near = match book.provider(question.provider) {
+        Some(provider) => prices::similar(&[provider], name),
+        None => Vec::new(),
+    };
+    terminal::say(if near.is_empty() {
+        "hint: `spanledger prices list` shows the models that have a price".to_owned()
+    } else {
+        format!("hint: did you mean {}?", list(near, "or"))
+    });
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    let Input { name, reader, .. } = super::open(path)?;
+    let mut text = String::new();
+    let length = reader.take(USAGE_BYTES_MAX).read_to_string(&mut text);
+    let length = length.with_context(|| format!("{name} cannot be read"))?;
+    anyhow::ensure!(
+        u64::try_from(length)? < USAGE_BYTES_MAX,
+        "{name} has a megabyte or more: give the usage object only, or --batch for a file of many calls"
+    );
+    Ok(text)
+}
+
+/// The usage, or why it cannot be priced; `None` where there is none. What is no usage at all is an
+/// error: it is not the call that is at fault, but the question.
+fn usage(
+    path: &Path,
+    arguments: &PriceArguments,
+    text: &str,
+) -> anyhow::Result<Option<Result<ParsedUsage, String>>> {
+    if text.trim() == "null" {
+        return Ok(None);
+    }
+    match usage::parse_for(&arguments.provider, arguments.endpoint, text) {
+        Ok(parsed) => Ok(Some(Ok(parsed))),
+        Err(error @ (UsageJsonError::NotJson(_) | UsageJsonError::NotAUsage(_))) => {
+            let place = if path.as_os_str() == "-" {
+                "standard input".to_owned()
+            } else {
+                path.display().to_string()
+            };
+            Err(anyhow::Error::new(error).context(place))
+        }
+        Err(error) => Ok(Some(Err(error.to_problem()))),
+    }
+}

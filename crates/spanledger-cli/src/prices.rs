@@ -1,0 +1,63 @@
+//! `spanledger prices`: the price book.
+
+mod check;
+mod cited;
+mod diff;
+mod files;
+mod import;
+mod list;
+mod near;
+mod show;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Context as _;
+use jiff::Timestamp as Moment;
+use spanledger_event::Timestamp;
+use spanledger_price::{PriceBook, Provider};
+
+pub(crate) use self::{cited::Cited, near::similar};
+use crate::{
+    args::{BookArguments, PricesArguments, PricesCommand},
+    report,
+};
+
+pub(crate) fn run(arguments: &PricesArguments) -> anyhow::Result<ExitCode> {
+    match &arguments.command {
+        PricesCommand::List(arguments) => list::run(arguments),
+        PricesCommand::Show(arguments) => show::run(arguments),
+        PricesCommand::Check(arguments) => check::run(arguments),
+        PricesCommand::Diff(arguments) => diff::run(arguments),
+        PricesCommand::Import(arguments) => import::run(arguments),
+    }
+}
+
+/// The built-in book, with the files laid over it.
+pub(crate) fn book(arguments: &BookArguments) -> anyhow::Result<PriceBook> {
+    let builtin = PriceBook::builtin();
+    // An environment variable that is set to nothing names no file.
+    let named: Vec<PathBuf> =
+        arguments.files.iter().filter(|path| !path.is_empty()).map(PathBuf::from).collect();
+    if named.is_empty() {
+        return Ok(builtin.clone());
+    }
+    let files = files::read(&named)?;
+    Ok(builtin.layered(files::borrowed(&files))?)
+}
+
+/// The moment of `--at`.
+pub(crate) fn moment(at: Option<&str>) -> anyhow::Result<Timestamp> {
+    let now = Moment::now();
+    match at {
+        Some(text) => report::parse(text, now).with_context(|| format!("--at {text}")),
+        // No price changes within a second, and nobody reads the rest of it.
+        None => Ok(Timestamp::from_nanos(now.as_second().saturating_mul(1_000_000_000))),
+    }
+}
+
+/// The providers that were asked for.
+fn providers<'b>(book: &'b PriceBook, name: Option<&str>) -> anyhow::Result<Vec<&'b Provider>> {
+    let Some(name) = name else { return Ok(book.providers().iter().collect()) };
+    let provider = book.provider(name).map(|provider| vec![provider]);
+    provider.ok_or_else(|| near::unknown_provider(book, name))
+}

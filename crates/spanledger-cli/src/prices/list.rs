@@ -1,0 +1,225 @@
+//! `spanledger prices list`.
+
+use std::process::ExitCode;
+
+use rust_decimal::Decimal;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use spanledger_event::{Bucket, Timestamp};
+use spanledger_price::{Meter, Model, Price, PriceBook, Provider, Rate, Tier};
+
+use super::{Cited, moment, providers, show::JsonRate};
+use crate::{
+    args::{ListArguments, ListFormat},
+    prices,
+    render::parts::{WIDTH, aligned, counted, day, grid, number, quantity, rate},
+    terminal,
+};
+
+const INPUT: Meter = Meter::Tokens(Bucket::Input);
+const CACHED: Meter = Meter::Tokens(Bucket::CachedInput);
+const OUTPUT: Meter = Meter::Tokens(Bucket::Output);
+
+/// A model and the standard price that is in force.
+struct Row<'b> {
+    provider: &'b Provider,
+    model: &'b Model,
+    price: Option<&'b Price>,
+}
+
+impl<'b> Row<'b> {
+    fn usd(&self, meter: Meter) -> Option<Decimal> {
+        self.price?.rates().get(meter)
+    }
+
+    /// The rates that are published, besides those with a column of their own.
+    fn more(&self) -> Vec<&'b Rate> {
+        let other = |rate: &&Rate| rate.published && ![INPUT, CACHED, OUTPUT].contains(&rate.meter);
+        self.price.map(|price| price.rates().iter().filter(other).collect()).unwrap_or_default()
+    }
+
+    fn is_published(&self, meter: Meter) -> bool {
+        self.price.is_some_and(|price| price.rates().iter().any(|rate| rate.meter == meter && rate.published))
+    }
+}
+
+pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
+    let book = prices::book(&arguments.book)?;
+    let at = moment(arguments.at.as_deref())?;
+    let providers = providers(&book, arguments.provider.as_deref())?;
+    let all: Vec<Row<'_>> = providers.iter().flat_map(|provider| rows(provider, at)).collect();
+    let count = all.len();
+    let rows: Vec<Row<'_>> =
+        all.into_iter().filter(|row| row.price.is_some() || row.model.is_free()).collect();
+    let without = count - rows.len();
+    terminal::data(&match arguments.format {
+        ListFormat::Table => table(&book, &providers, &rows, at),
+        ListFormat::Json => json(&book, &rows, at)?,
+        ListFormat::Csv => csv(&rows)?,
+    })?;
+    if without > 0 {
+        terminal::say(format_args!(
+            "{} no standard price at {}; `spanledger prices show MODEL` shows what it has",
+            if without == 1 {
+                "1 other model has".to_owned()
+            } else {
+                format!("{without} other models have")
+            },
+            day(at)
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rows(provider: &Provider, at: Timestamp) -> impl Iterator<Item = Row<'_>> {
+    provider.models().iter().map(move |model| Row { provider, model, price: model.price(Tier::Standard, at) })
+}
+
+fn table(book: &PriceBook, providers: &[&Provider], rows: &[Row<'_>], at: Timestamp) -> String {
+    let mut text = format!(
+        "standard rates at {} in US dollars per million tokens\nprice book {}\n",
+        day(at),
+        book.version()
+    );
+    for provider in providers {
+        let rows: Vec<&Row<'_>> = rows.iter().filter(|row| row.provider.name() == provider.name()).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        text.push_str(&format!("\n{}: {}\n", provider.name(), counted(rows.len(), "model")));
+        let column = |meter| aligned(&rows.iter().map(|row| row.usd(meter)).collect::<Vec<_>>());
+        let (input, cached, output) = (column(INPUT), column(CACHED), column(OUTPUT));
+        let cells = rows.iter().enumerate().map(|(index, row)| {
+            let cached = if row.usd(CACHED).is_some() && !row.is_published(CACHED) {
+                "= input".to_owned()
+            } else {
+                cached[index].clone()
+            };
+            let long =
+                row.model.long_context_over().filter(|_| row.price.is_some_and(|p| p.long().is_some()));
+            vec![
+                row.model.name().to_owned(),
+                input[index].clone(),
+                cached,
+                output[index].clone(),
+                more(row),
+                long.map(|over| quantity(over.into())).unwrap_or_default(),
+                row.price.and_then(Price::from).map(day).unwrap_or_default(),
+            ]
+        });
+        let titles = ["model", "input", "cached", "output", "more", "dearer over", "since"];
+        text.push_str(&narrowed(&titles, &cells.collect::<Vec<_>>()));
+    }
+    text
+}
+
+/// The table without the columns that say nothing, and where the names are long, without the last.
+fn narrowed(titles: &[&str], rows: &[Vec<String>]) -> String {
+    let last = titles.len() - 1;
+    let show = |with_last: bool| {
+        let says = |column: &usize| {
+            (with_last || *column != last) && rows.iter().any(|row| !row[*column].is_empty())
+        };
+        let columns: Vec<usize> = (0..titles.len()).filter(says).collect();
+        let rows = rows.iter().map(|row| columns.iter().map(|&column| row[column].clone()).collect());
+        let titles: Vec<&str> = columns.iter().map(|&column| titles[column]).collect();
+        let is_text = |title: &&str| ["model", "more", "since"].contains(title);
+        let right: Vec<usize> = (0..titles.len()).filter(|&column| !is_text(&titles[column])).collect();
+        grid(&titles, &right, rows.collect(), false)
+    };
+    let table = show(true);
+    let is_wide = table.lines().any(|line| line.chars().count() > WIDTH);
+    if is_wide { show(false) } else { table }
+}
+
+fn more(row: &Row<'_>) -> String {
+    if row.model.is_free() {
+        return "free".to_owned();
+    }
+    let rates = row.more();
+    let by_tokens = row.usd(INPUT).is_some() || row.usd(OUTPUT).is_some();
+    match rates.as_slice() {
+        [] => String::new(),
+        others if by_tokens => format!("+{}", others.len()),
+        [first, others @ ..] => {
+            let first_rate =
+                format!("{}/{}", rate(first.usd), first.meter.unit().replace("characters", "chars"));
+            if others.is_empty() { first_rate } else { format!("{first_rate} +{}", others.len()) }
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    price_version: &'a str,
+    at: String,
+    models: Vec<JsonModel<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonModel<'a> {
+    provider: &'a str,
+    model: &'a str,
+    free: bool,
+    input: Option<Box<RawValue>>,
+    cached_input: Option<Box<RawValue>>,
+    output: Option<Box<RawValue>>,
+    rates: Vec<JsonRate<'a>>,
+    long_context_over: Option<u64>,
+    long_rates: Option<Vec<JsonRate<'a>>>,
+    entry: Option<Cited<'a>>,
+}
+
+impl<'b> JsonModel<'b> {
+    fn new(row: &Row<'b>) -> Self {
+        Self {
+            provider: row.provider.name(),
+            model: row.model.name(),
+            free: row.model.is_free(),
+            input: row.usd(INPUT).and_then(number),
+            cached_input: row.usd(CACHED).and_then(number),
+            output: row.usd(OUTPUT).and_then(number),
+            rates: row.price.map(|price| JsonRate::all(price.rates())).unwrap_or_default(),
+            long_context_over: row.model.long_context_over(),
+            long_rates: row.price.and_then(Price::long).map(JsonRate::all),
+            entry: row.price.map(Cited::price),
+        }
+    }
+}
+
+fn json(book: &PriceBook, rows: &[Row<'_>], at: Timestamp) -> anyhow::Result<String> {
+    let models = rows.iter().map(JsonModel::new).collect();
+    let whole = Json { price_version: book.version(), at: at.to_string(), models };
+    Ok(format!("{}\n", serde_json::to_string_pretty(&whole)?))
+}
+
+fn csv(rows: &[Row<'_>]) -> anyhow::Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record([
+        "provider",
+        "model",
+        "input",
+        "cached_input",
+        "output",
+        "long_context_over",
+        "from",
+        "until",
+        "checked",
+    ])?;
+    for row in rows {
+        let usd = |meter| row.usd(meter).map(|usd| usd.normalize().to_string()).unwrap_or_default();
+        let of = |at: fn(&Price) -> Option<Timestamp>| row.price.and_then(at).map(day).unwrap_or_default();
+        writer.write_record([
+            row.provider.name().to_owned(),
+            row.model.name().to_owned(),
+            usd(INPUT),
+            usd(CACHED),
+            usd(OUTPUT),
+            row.model.long_context_over().map(|over| over.to_string()).unwrap_or_default(),
+            of(Price::from),
+            of(Price::until),
+            row.price.map(Price::checked).unwrap_or_default().to_owned(),
+        ])?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}

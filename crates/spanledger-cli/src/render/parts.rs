@@ -1,0 +1,173 @@
+//! What tables and texts of the price book are made of.
+
+use std::fmt;
+
+use comfy_table::{Attribute, Cell, CellAlignment, Table, presets};
+use rust_decimal::Decimal;
+use serde_json::value::RawValue;
+use spanledger_event::Timestamp;
+
+/// The width that texts keep to.
+pub(crate) const WIDTH: usize = 100;
+
+/// A table in the house's style: the columns of `right` are numbers; `total` makes the last row one.
+pub(crate) fn grid(titles: &[&str], right: &[usize], rows: Vec<Vec<String>>, total: bool) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    let bold = |text: &str| Cell::new(text).add_attribute(Attribute::Bold);
+    table.set_header(titles.iter().map(|title| bold(title)));
+    for &column in right {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let last = rows.len().saturating_sub(1);
+    for (index, row) in rows.into_iter().enumerate() {
+        if total && index == last {
+            table.add_row(row.iter().map(|text| bold(text)).collect::<Vec<_>>());
+        } else {
+            table.add_row(row);
+        }
+    }
+    format!("{table}\n")
+}
+
+/// Amounts under each other, with as many places as the longest needs, so that the points align.
+pub(crate) fn aligned(amounts: &[Option<Decimal>]) -> Vec<String> {
+    /// Cents.
+    const PLACES_MIN: u32 = 2;
+    let places = amounts.iter().flatten().map(|amount| amount.normalize().scale()).max();
+    let places = places.unwrap_or_default().max(PLACES_MIN);
+    let show = |amount: &Option<Decimal>| {
+        amount.map_or_else(|| "–".to_owned(), |amount| padded(amount.normalize(), places))
+    };
+    amounts.iter().map(show).collect()
+}
+
+/// With zeros at the end, never rounded.
+fn padded(amount: Decimal, places: u32) -> String {
+    let places = usize::try_from(places.max(amount.scale())).unwrap_or_default();
+    format!("{amount:.places$}")
+}
+
+/// A dollar rate by itself: exact, at least cents.
+pub(crate) fn rate(usd: Decimal) -> String {
+    padded(usd.normalize(), 2)
+}
+
+/// A number with separators: `1,234,567.5`.
+pub(crate) fn quantity(number: Decimal) -> String {
+    let text = number.normalize().to_string();
+    let (whole, places) = text.split_once('.').map_or((text.as_str(), None), |(a, b)| (a, Some(b)));
+    let whole = whole.parse().map_or_else(|_| whole.to_owned(), super::grouped);
+    places.map_or_else(|| whole.clone(), |places| format!("{whole}.{places}"))
+}
+
+/// A decimal as a number literal in JSON.
+pub(crate) fn number(amount: Decimal) -> Option<Box<RawValue>> {
+    // A decimal is always a JSON number.
+    RawValue::from_string(amount.normalize().to_string()).ok()
+}
+
+/// A moment; the start of a day as the day.
+pub(crate) fn day(at: Timestamp) -> String {
+    let text = at.to_string();
+    text.strip_suffix("T00:00:00Z").map_or_else(|| text.clone(), str::to_owned)
+}
+
+/// `from 2026-04-23 until 2026-10-01`.
+pub(crate) fn period(from: Option<Timestamp>, until: Option<Timestamp>) -> String {
+    match (from.map(day), until.map(day)) {
+        (None, None) => "at any time".to_owned(),
+        (None, Some(until)) => format!("until {until}"),
+        (Some(from), None) => format!("from {from}"),
+        (Some(from), Some(until)) => format!("from {from} until {until}"),
+    }
+}
+
+/// A label and its text, wrapped under itself.
+pub(crate) fn field(label: &str, text: &str) -> String {
+    const LABEL: usize = 13;
+    wrapped(&format!("{label:<LABEL$} "), LABEL + 1, text)
+}
+
+/// A text wrapped at [`WIDTH`]: `first` before its first line, `indent` spaces before the others.
+pub(crate) fn wrapped(first: &str, indent: usize, text: &str) -> String {
+    let mut lines = String::from(first);
+    let mut width = first.chars().count();
+    let mut at_start = true;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if !at_start && width + 1 + length > WIDTH {
+            lines.push('\n');
+            lines.push_str(&" ".repeat(indent));
+            (width, at_start) = (indent, true);
+        }
+        if !at_start {
+            lines.push(' ');
+            width += 1;
+        }
+        lines.push_str(word);
+        width += length;
+        at_start = false;
+    }
+    lines.push('\n');
+    lines
+}
+
+/// Names in a sentence: `a, b and c`.
+pub(crate) fn list<T: fmt::Display>(names: impl IntoIterator<Item = T>, word: &str) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} {word} {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// A name from outside, fit for a terminal.
+pub(crate) fn clean(text: &str) -> String {
+    super::group_text(text)
+}
+
+/// `1 line`, `2 lines`.
+pub(crate) fn counted(count: usize, one: &str) -> String {
+    let number = super::grouped(i64::try_from(count).unwrap_or(i64::MAX));
+    format!("{number} {one}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decimal(text: &str) -> Decimal {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn amounts_align_and_keep_every_place() {
+        let amounts = ["0.010", "12.5", "0.000000000001"].map(|text| Some(decimal(text)));
+        assert_eq!(aligned(&amounts), ["0.010000000000", "12.500000000000", "0.000000000001"]);
+        assert_eq!(aligned(&[Some(decimal("5")), None]), ["5.00", "–"]);
+        assert_eq!((rate(decimal("0.125")), rate(decimal("30"))), ("0.125".into(), "30.00".into()));
+        assert_eq!(
+            (quantity(decimal("1234567.50")), quantity(decimal("12"))),
+            ("1,234,567.5".into(), "12".into())
+        );
+    }
+
+    #[test]
+    fn texts_wrap_under_themselves() {
+        let text = field("sources", &"word ".repeat(30));
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert!(text.lines().nth(1).is_some_and(|line| line.starts_with("              word")), "{text}");
+        assert_eq!(list(["a", "b", "c"], "or"), "a, b or c");
+    }
+
+    #[test]
+    fn spans_of_time_in_words() {
+        let at = |text: &str| Timestamp::parse(text);
+        assert_eq!(period(at("2026-04-23T00:00:00Z"), None), "from 2026-04-23");
+        assert_eq!(period(None, at("2026-04-23T10:00:00Z")), "until 2026-04-23T10:00:00Z");
+    }
+}

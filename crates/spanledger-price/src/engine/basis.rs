@@ -1,0 +1,52 @@
+//! What a cost rests on, for those who want to follow it.
+
+use super::{Question, resolve, tier};
+use crate::{
+    Discount, Fee, Meter, PriceBook, Tier,
+    book::{Model, Price, Provider},
+};
+
+/// The entry of the book that answers a question, and what changes its rates.
+#[derive(Clone, Copy, Debug)]
+pub struct Basis<'b> {
+    /// Who bills.
+    pub provider: &'b Provider,
+    /// The model that is billed.
+    pub model: &'b Model,
+    /// The tier by which it is billed.
+    pub tier: Tier,
+    /// The entry that is in force, if one is.
+    pub price: Option<&'b Price>,
+    /// Whether the prompt is beyond the long-context threshold.
+    pub is_long: bool,
+    /// What is taken off.
+    pub discount: Option<&'b Discount>,
+}
+
+impl PriceBook {
+    /// What [`price`](Self::price) looks up for a question, as far as it gets: `None` where the
+    /// book does not know the model or the tier.
+    pub fn basis(&self, question: &Question<'_>) -> Option<Basis<'_>> {
+        let provider = self.provider(question.provider)?;
+        let model = resolve(provider, question).ok()?;
+        let tier = tier(provider, question).ok()?;
+        let price = model.price(tier, question.at);
+        let over = model.long_context_over().filter(|_| price.is_some_and(|price| !price.is_flat()));
+        let is_long = over.zip(question.usage).is_some_and(|(over, usage)| usage.prompt_tokens() > over);
+        let discount = provider.discount(model, tier, question.at);
+        Some(Basis { provider, model, tier, price, is_long, discount })
+    }
+}
+
+impl<'b> Basis<'b> {
+    /// The fee that a line of this kind is billed by; `None` where the model has a rate of its own.
+    pub fn fee(&self, kind: &str, question: &Question<'_>) -> Option<&'b Fee> {
+        let meter = Meter::from_name(kind)?;
+        let own = self.price.and_then(|price| if self.is_long { price.long() } else { Some(price.rates()) });
+        let variant = question.usage.and_then(|usage| usage.variant.as_deref());
+        if own.is_some_and(|rates| rates.of(meter, variant).is_some()) {
+            return None;
+        }
+        self.provider.fee(meter, self.model, question.at)
+    }
+}

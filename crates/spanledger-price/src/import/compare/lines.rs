@@ -1,0 +1,251 @@
+//! Lines of the book with a list's rates laid over them.
+
+use rust_decimal::Decimal;
+use spanledger_event::Timestamp;
+
+use super::{Scope, Suspicion};
+use crate::{
+    Hours, Meter, Model, Provider, Rates, Tier,
+    book::Rate,
+    diff::{Change, Delta, Side, Spot},
+    import::ForeignLine,
+    lint,
+};
+
+/// The rates of one tier, as the book would list them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) tier: Tier,
+    pub(crate) hours: Option<Hours>,
+    pub(crate) flat: bool,
+    /// With the rates that fallback rules give, where it is from the book.
+    pub(crate) rates: Rates,
+    pub(crate) long: Option<Rates>,
+    pub(crate) changed: bool,
+}
+
+impl Line {
+    fn side(&self, side: Side) -> Option<&Rates> {
+        match side {
+            Side::Short => Some(&self.rates),
+            Side::Long => self.long.as_ref(),
+        }
+    }
+
+    fn key(&self, side: Side) -> &'static str {
+        match side {
+            Side::Short => self.tier.as_str(),
+            Side::Long => self.tier.long_key(),
+        }
+    }
+}
+
+/// Whose lines are compared.
+#[derive(Clone, Copy)]
+pub(super) struct Whose<'a> {
+    pub(super) provider: &'a str,
+    pub(super) model: &'a str,
+    /// The model by whose fees and fallback rules the name is billed.
+    pub(super) known: Option<(&'a Provider, &'a Model)>,
+    /// The book's provider, whose fees a new model has too.
+    pub(super) fees: Option<&'a Provider>,
+    pub(super) embedding: bool,
+}
+
+/// What a list says of a model.
+#[derive(Default)]
+pub(super) struct Outcome {
+    /// All lines, those of the book included.
+    pub(super) lines: Vec<Line>,
+    pub(super) changes: Vec<Change>,
+    pub(super) reasons: Vec<Suspicion>,
+    /// What a person has to decide.
+    pub(super) by_hand: Vec<String>,
+}
+
+/// The lines of the book's price list of a moment.
+pub(super) fn of_book(model: &Model, at: Timestamp) -> Vec<Line> {
+    let listed = model.prices().iter().filter(|price| price.is_listed_at(at));
+    let line = |price: &crate::Price| Line {
+        tier: price.tier(),
+        hours: price.hours(),
+        flat: price.is_flat(),
+        rates: price.rates().clone(),
+        long: price.long().cloned(),
+        changed: false,
+    };
+    listed.map(line).collect()
+}
+
+/// Lays a list's lines over those of the book. Without `long`, only the short side is taken.
+pub(super) fn lay(
+    before: &[Line],
+    theirs: &[&ForeignLine],
+    whose: Whose<'_>,
+    scope: &Scope,
+    long: bool,
+) -> Outcome {
+    let mut outcome = Outcome { lines: before.to_vec(), ..Outcome::default() };
+    for foreign in theirs {
+        let (tier, hours) = (foreign.tier, foreign.hours);
+        let clash = |line: &Line| {
+            line.tier == tier && line.hours.zip(hours).is_some_and(|(a, b)| a != b && a.overlap(b))
+        };
+        if let Some(other) = before.iter().find(|line| clash(line)).and_then(|line| line.hours.zip(hours)) {
+            let (ours, theirs) = other;
+            outcome.by_hand.push(format!(
+                "{tier} prices at {theirs} UTC, where the book has others at {ours}: end those with `until` first"
+            ));
+            continue;
+        }
+        let own = before.iter().find(|line| (line.tier, line.hours) == (tier, hours));
+        let fallback =
+            || before.iter().find(|line| hours.is_some() && line.tier == tier && line.hours.is_none());
+        let empty = Line { tier, hours, flat: false, rates: Rates::default(), long: None, changed: false };
+        let base = own.or_else(fallback).cloned().map(|line| Line { hours, changed: false, ..line });
+        let mut line = base.unwrap_or(empty);
+        for side in Side::ALL {
+            let rates = match side {
+                Side::Short => Some(&foreign.rates),
+                Side::Long => foreign.long.as_ref().filter(|_| long && !line.flat),
+            };
+            let Some(rates) = rates else { continue };
+            let ours = own.and_then(|line| line.side(side));
+            let changes = differences(ours, rates, whose, scope, (tier, hours, side), &mut outcome.by_hand);
+            if changes.is_empty() {
+                continue;
+            }
+            let wanted = wanted(rates, ours, whose, scope);
+            let merged = merge(line.side(side), &wanted);
+            match side {
+                Side::Short => line.rates = merged,
+                Side::Long => line.long = Some(merged),
+            }
+            line.changed = true;
+            for (spot, delta) in changes {
+                if let Some(jump) = jump(&spot, delta) {
+                    outcome.reasons.push(jump);
+                }
+                let (provider, model) = (whose.provider.to_owned(), whose.model.to_owned());
+                outcome.changes.push(Change::Rate { provider, model, spot, since: None, delta });
+            }
+        }
+        if line.changed {
+            outcome.lines.retain(|other| (other.tier, other.hours) != (tier, hours));
+            outcome.lines.push(line);
+        }
+    }
+    outcome.lines.sort_by_key(|line| (line.tier, line.hours.is_some(), line.hours));
+    outcome.reasons.extend(odd(before, &outcome.lines, whose.embedding));
+    outcome
+}
+
+/// The rates of the list that are to be taken: all but those of the meters that are left out, of
+/// tool calls that the provider's fee prices the same, and of kinds that the book tells apart.
+fn wanted(theirs: &Rates, ours: Option<&Rates>, whose: Whose<'_>, scope: &Scope) -> Vec<Rate> {
+    let is_wanted = |rate: &&Rate| {
+        let listed =
+            ours.is_some_and(|rates| rates.iter().any(|own| own.meter == rate.meter && own.published));
+        let by_kind = ours.is_some_and(|rates| rates.variants(rate.meter).next().is_some());
+        !scope.without.contains(&rate.meter)
+            && (listed || fee(whose, rate.meter, scope.at) != Some(rate.usd))
+            && !(by_kind && rate.variant.is_none())
+    };
+    theirs.iter().filter(is_wanted).cloned().collect()
+}
+
+/// The fee that prices a tool call where the line does not.
+fn fee(whose: Whose<'_>, meter: Meter, at: Timestamp) -> Option<Decimal> {
+    let name = whose.known.map_or(whose.model, |(_, model)| model.name());
+    let fees = whose.fees.map(Provider::fees).unwrap_or_default();
+    fees.iter().find(|fee| fee.applies(meter, name, at)).map(|fee| fee.usd())
+}
+
+fn differences(
+    ours: Option<&Rates>,
+    theirs: &Rates,
+    whose: Whose<'_>,
+    scope: &Scope,
+    (tier, hours, side): (Tier, Option<Hours>, Side),
+    by_hand: &mut Vec<String>,
+) -> Vec<(Spot, Delta)> {
+    let mut found = Vec::new();
+    for rate in theirs.iter().filter(|rate| !scope.without.contains(&rate.meter)) {
+        let (meter, variant) = (rate.meter, rate.variant.clone());
+        let spot = Spot { tier, hours, side, meter, variant };
+        if rate.variant.is_none() && ours.is_some_and(|rates| rates.variants(meter).next().is_some()) {
+            by_hand.push(format!(
+                "{spot} is {} for all kinds, where the book has rates by kind",
+                rate.usd.normalize()
+            ));
+            continue;
+        }
+        let billed = ours.and_then(|rates| rates.of(meter, rate.variant.as_deref()));
+        let listed = ours.and_then(|rates| {
+            let fits = |own: &&Rate| {
+                own.published && own.meter == meter && (own.variant.is_none() || own.variant == rate.variant)
+            };
+            rates.iter().find(fits).map(|own| own.usd)
+        });
+        let fee = fee(whose, meter, scope.at);
+        if billed.or(fee) == Some(rate.usd) {
+            continue;
+        }
+        found.extend(Delta::of(listed.or(fee), Some(rate.usd)).map(|delta| (spot, delta)));
+    }
+    found
+}
+
+/// The published rates of a line with others in their place.
+fn merge(before: Option<&Rates>, theirs: &[Rate]) -> Rates {
+    let replaced = |rate: &Rate| {
+        let same = theirs.iter().filter(|other| other.meter == rate.meter);
+        // A rate for all kinds cannot stand beside rates by kind.
+        same.clone().any(|other| other.variant == rate.variant || rate.variant.is_none())
+    };
+    let kept =
+        before.into_iter().flat_map(|rates| rates.iter()).filter(|rate| rate.published && !replaced(rate));
+    let mut rates: Vec<Rate> = kept.chain(theirs).cloned().collect();
+    rates.sort_by(|a, b| (a.meter, &a.variant).cmp(&(b.meter, &b.variant)));
+    Rates(rates)
+}
+
+fn jump(spot: &Spot, delta: Delta) -> Option<Suspicion> {
+    let Delta::Changed { from, to } = delta else { return None };
+    let three = Decimal::from(3);
+    let far = |a: Decimal, b: Decimal| b.checked_mul(three).is_none_or(|limit| a > limit);
+    (far(from, to) || far(to, from)).then(|| Suspicion::Jump { spot: spot.clone(), from, to })
+}
+
+/// What is odd about the lines that changed and was not so before.
+fn odd(before: &[Line], after: &[Line], embedding: bool) -> Vec<Suspicion> {
+    let all = |lines: &[Line]| -> Vec<Suspicion> {
+        let standard = lines.iter().find(|line| line.tier == Tier::Standard && line.hours.is_none());
+        let mut found = Vec::new();
+        for line in lines {
+            for side in Side::ALL {
+                let Some(rates) = line.side(side) else { continue };
+                let beside = standard.and_then(|standard| standard.side(side));
+                let mut oddities = lint::of_rates(rates, embedding);
+                oddities.extend(
+                    beside.into_iter().flat_map(|beside| lint::against_standard(line.tier, rates, beside)),
+                );
+                if side == Side::Long {
+                    oddities.extend(lint::of_sides(&line.rates, rates));
+                }
+                found.extend(
+                    oddities.into_iter().map(|oddity| Suspicion::Odd { line: line.key(side), oddity }),
+                );
+            }
+        }
+        found
+    };
+    if !after.iter().any(|line| line.changed) {
+        return Vec::new();
+    }
+    let known = all(before);
+    let mut found = all(after);
+    found.retain(|suspicion| !known.contains(suspicion));
+    found.dedup();
+    found
+}

@@ -1,0 +1,354 @@
+//! The models of one provider.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Comparison, ForHand, Later, Names, Proposal, Scope, Withdrawn,
+    lines::{self, Line, Outcome, Whose},
+};
+use crate::{
+    Model, Provider,
+    book::without_date,
+    import::{ForeignLine, ForeignModel},
+};
+
+/// The comparison of one provider as it goes on.
+pub(super) struct Work<'a, 'c> {
+    name: &'a str,
+    book: Option<&'a Provider>,
+    scope: &'a Scope,
+    comparison: &'c mut Comparison,
+    /// The lines of the book's models after the list's changes, by model.
+    projected: BTreeMap<&'a str, Vec<Line>>,
+    /// The book's models that the list names.
+    seen: BTreeSet<&'a str>,
+    /// The names of new models.
+    taken: BTreeSet<String>,
+}
+
+/// A model of the list and what its names mean to the book.
+struct Known<'a> {
+    foreign: &'a ForeignModel,
+    lines: Vec<&'a ForeignLine>,
+    /// Models of the book, each with the names that mean it.
+    meant: BTreeMap<&'a str, Vec<&'a str>>,
+    unknown: Vec<&'a str>,
+}
+
+impl<'a, 'c> Work<'a, 'c> {
+    pub(super) fn new(
+        name: &'a str,
+        book: Option<&'a Provider>,
+        scope: &'a Scope,
+        comparison: &'c mut Comparison,
+    ) -> Self {
+        let name = book.map_or(name, Provider::name);
+        let (projected, seen, taken) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        Self { name, book, scope, comparison, projected, seen, taken }
+    }
+
+    pub(super) fn run(mut self, models: Vec<&'a ForeignModel>) {
+        let mut known: Vec<Known<'a>> = models.into_iter().map(|model| self.known(model)).collect();
+        // A model's own name first: its other names are compared with what it becomes.
+        for known in &known {
+            let exact = known.meant.iter().filter(|(model, names)| names.contains(model));
+            for (model, _) in exact {
+                if let Some(model) =
+                    self.model(model).filter(|model| !self.projected.contains_key(model.name()))
+                {
+                    self.direct(known, model);
+                }
+            }
+        }
+        for known in &known {
+            for (model, names) in &known.meant {
+                self.seen.insert(model);
+                if let Some(model) = self.model(model).filter(|model| !names.contains(&model.name())) {
+                    self.apart(known, model, names);
+                }
+            }
+            self.names(known);
+        }
+        known.retain(|known| known.meant.is_empty());
+        self.fresh(&known);
+        self.withdrawn();
+    }
+
+    fn known(&mut self, foreign: &'a ForeignModel) -> Known<'a> {
+        let mut meant: BTreeMap<&'a str, Vec<&'a str>> = BTreeMap::new();
+        let mut unknown = Vec::new();
+        for name in std::iter::once(&foreign.name).chain(&foreign.aliases) {
+            match self.book.and_then(|book| book.model(name)) {
+                Some(model) => meant.entry(model.name()).or_default().push(name),
+                None => unknown.push(name.as_str()),
+            }
+        }
+        let at = self.scope.at;
+        if self.scope.has_model(&foreign.name) {
+            let later = foreign.lines.iter().filter_map(|line| line.from).filter(|from| *from > at);
+            if let Some(from) = later.min() {
+                let (provider, model) = (self.name.to_owned(), foreign.name.clone());
+                self.comparison.later.push(Later { provider, model, from });
+            }
+        }
+        Known { foreign, lines: foreign.lines_at(at).collect(), meant, unknown }
+    }
+
+    fn model(&self, name: &str) -> Option<&'a Model> {
+        self.book?.models().iter().find(|model| model.name() == name)
+    }
+
+    fn asked(&self, known: &Known<'_>, model: &str) -> bool {
+        self.scope.has_model(&known.foreign.name) || self.scope.has_model(model)
+    }
+
+    fn whose<'n>(&self, name: &'n str, known: Option<&'n Model>, foreign: &ForeignModel) -> Whose<'n>
+    where
+        'a: 'n,
+    {
+        let known = self.book.zip(known);
+        Whose { provider: self.name, model: name, known, fees: self.book, embedding: foreign.embedding }
+    }
+
+    fn by_hand(&mut self, model: &str, what: impl IntoIterator<Item = String>) {
+        for what in what {
+            let (provider, model) = (self.name.to_owned(), model.to_owned());
+            let note = ForHand { provider, model, what };
+            if !self.comparison.by_hand.contains(&note) {
+                self.comparison.by_hand.push(note);
+            }
+        }
+    }
+
+    /// A model under the name that the book lists it.
+    fn direct(&mut self, known: &Known<'a>, model: &'a Model) {
+        let before = lines::of_book(model, self.scope.at);
+        if !self.asked(known, model.name()) {
+            self.projected.insert(model.name(), before);
+            return;
+        }
+        if model.is_free() && all_zero(&known.lines) {
+            self.comparison.unchanged += 1;
+            self.projected.insert(model.name(), before);
+            return;
+        }
+        let whose = self.whose(model.name(), Some(model), known.foreign);
+        let long = self.threshold(known, model, model.name());
+        let Outcome { lines, changes, reasons, by_hand } =
+            lines::lay(&before, &known.lines, whose, self.scope, long);
+        self.by_hand(model.name(), by_hand);
+        self.projected.insert(model.name(), lines.clone());
+        if changes.is_empty() {
+            self.comparison.unchanged += 1;
+            return;
+        }
+        if model.is_free() {
+            self.by_hand(
+                model.name(),
+                ["has prices, where the book says `free`: edit the [[model]]".to_owned()],
+            );
+        }
+        self.propose(Proposal {
+            provider: self.name.to_owned(),
+            model: model.name().to_owned(),
+            is_new: false,
+            apart_from: None,
+            aliases: Vec::new(),
+            snapshots: Vec::new(),
+            changes,
+            reasons,
+            long_context_over: model.long_context_over(),
+            regional: model.is_regional(),
+            lines,
+        });
+    }
+
+    /// Whether the list's rates of long prompts belong to the book's threshold.
+    fn threshold(&mut self, known: &Known<'_>, model: &Model, name: &str) -> bool {
+        let theirs =
+            known.foreign.long_context_over.filter(|_| known.lines.iter().any(|line| line.long.is_some()));
+        let Some(theirs) = theirs else { return true };
+        let what = match model.long_context_over() {
+            Some(ours) if ours == theirs => return true,
+            Some(ours) => format!(
+                "long prompts begin above {theirs} tokens, in the book above {ours}: `long_context_over` belongs \
+                 to the [[model]]"
+            ),
+            None => format!(
+                "long prompts, above {theirs} tokens, have rates of their own: add `long_context_over` to the \
+                 [[model]] and compare again"
+            ),
+        };
+        self.by_hand(name, [what]);
+        false
+    }
+
+    /// Names of a model of the book that may have prices of their own.
+    fn apart(&mut self, known: &Known<'a>, model: &'a Model, names: &[&'a str]) {
+        let Some((name, others)) = names.split_first() else { return };
+        if !self.asked(known, model.name()) {
+            return;
+        }
+        if model.is_free() && all_zero(&known.lines) {
+            self.comparison.unchanged += 1;
+            return;
+        }
+        let before = match self.projected.get(model.name()) {
+            Some(lines) => lines.iter().map(|line| Line { changed: false, ..line.clone() }).collect(),
+            None => lines::of_book(model, self.scope.at),
+        };
+        let whose = self.whose(name, Some(model), known.foreign);
+        let long = self.threshold(known, model, name);
+        let outcome = lines::lay(&before, &known.lines, whose, self.scope, long);
+        if outcome.changes.is_empty() {
+            self.by_hand(name, outcome.by_hand);
+            self.comparison.unchanged += 1;
+            return;
+        }
+        let listed = |name: &&&str| model.aliases().iter().chain(model.snapshots()).any(|own| own == *name);
+        if let Some(listed) = names.iter().find(listed) {
+            let what = format!(
+                "has prices of its own ({}), where the book lists `{listed}` as a name of {}: take it out of there \
+                 first",
+                outcome.changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+                model.name()
+            );
+            self.by_hand(name, [what]);
+            return;
+        }
+        // Nobody can have two prices: what another name has taken stays with it.
+        if !self.taken.insert((*name).to_owned()) {
+            return;
+        }
+        let lines = outcome.lines.into_iter().map(|line| Line { changed: true, ..line }).collect();
+        // What rests on a price that nobody has accepted yet is not accepted either.
+        let is_base = |other: &&Proposal| other.provider == self.name && other.model == model.name();
+        let base = self.comparison.suspicious.iter().find(is_base);
+        let mut reasons = base.map(|base| base.reasons.clone()).unwrap_or_default();
+        reasons.extend(outcome.reasons);
+        let aliases = others.iter().filter(|other| self.taken.insert((**other).to_owned()));
+        let aliases = aliases.map(|other| (*other).to_owned()).collect();
+        self.by_hand(name, outcome.by_hand);
+        self.propose(Proposal {
+            provider: self.name.to_owned(),
+            model: (*name).to_owned(),
+            is_new: true,
+            apart_from: Some(model.name().to_owned()),
+            aliases,
+            snapshots: Vec::new(),
+            changes: outcome.changes,
+            reasons,
+            long_context_over: model.long_context_over(),
+            regional: model.is_regional(),
+            lines,
+        });
+    }
+
+    /// Names that only the list knows, of a model that both know.
+    fn names(&mut self, known: &Known<'_>) {
+        let Some(model) = known.meant.keys().next() else { return };
+        if known.unknown.is_empty() || !self.asked(known, model) {
+            return;
+        }
+        let names = known.unknown.iter().map(|name| (*name).to_owned()).collect();
+        let (provider, model) = (self.name.to_owned(), (*model).to_owned());
+        self.comparison.names.push(Names { provider, model, names });
+    }
+
+    /// Models that the book does not have under any name.
+    fn fresh(&mut self, models: &[Known<'a>]) {
+        let lines_of = |name: &str| {
+            models
+                .iter()
+                .find(|known| known.foreign.name == name)
+                .map(|known| (&known.lines, known.foreign.long_context_over))
+        };
+        let own: BTreeSet<&str> = models.iter().map(|known| known.foreign.name.as_str()).collect();
+        for known in models {
+            let foreign = known.foreign;
+            if known.lines.is_empty() || !self.scope.has_model(&foreign.name) {
+                continue;
+            }
+            // A dated name with the prices of the undated one is that model, by the book's own rule.
+            let base = without_date(&foreign.name).and_then(lines_of);
+            if base.is_some_and(|base| base == (&known.lines, foreign.long_context_over)) {
+                self.comparison.unchanged += 1;
+                continue;
+            }
+            if !self.taken.insert(foreign.name.clone()) {
+                continue;
+            }
+            let mut aliases = foreign.aliases.clone();
+            aliases.retain(|alias| {
+                let dated = without_date(alias) == Some(&foreign.name);
+                !dated && !own.contains(alias.as_str()) && self.taken.insert(alias.clone())
+            });
+            let dated = |known: &&Known<'a>| {
+                without_date(&known.foreign.name) == Some(&foreign.name)
+                    && (&known.lines, known.foreign.long_context_over)
+                        == (&known_lines(models, &foreign.name), foreign.long_context_over)
+            };
+            let snapshots = models.iter().filter(dated).map(|known| known.foreign.name.clone()).collect();
+            let whose = self.whose(&foreign.name, None, foreign);
+            let outcome = lines::lay(&[], &known.lines, whose, self.scope, true);
+            if outcome.changes.is_empty() {
+                continue;
+            }
+            let factor = self.book.and_then(Provider::regional).map(|rule| rule.factor());
+            if let Some(theirs) = foreign.regional.filter(|theirs| factor != Some(*theirs)) {
+                let what =
+                    format!("has a factor of {theirs} in regions: the book has no such [regional] rule");
+                self.by_hand(&foreign.name, [what]);
+            }
+            self.by_hand(&foreign.name, outcome.by_hand);
+            self.propose(Proposal {
+                provider: self.name.to_owned(),
+                model: foreign.name.clone(),
+                is_new: true,
+                apart_from: None,
+                aliases,
+                snapshots,
+                changes: outcome.changes,
+                reasons: outcome.reasons,
+                long_context_over: foreign.long_context_over,
+                regional: foreign.regional.is_some() && foreign.regional == factor,
+                lines: outcome.lines,
+            });
+        }
+    }
+
+    fn propose(&mut self, proposal: Proposal) {
+        let group = match (proposal.reasons.is_empty(), proposal.is_new && proposal.apart_from.is_none()) {
+            (false, _) => &mut self.comparison.suspicious,
+            (true, true) => &mut self.comparison.new,
+            (true, false) => &mut self.comparison.changed,
+        };
+        group.push(proposal);
+    }
+
+    fn withdrawn(&mut self) {
+        for model in self.book.map(Provider::models).unwrap_or_default() {
+            let listed =
+                model.is_free() || model.prices().iter().any(|price| price.is_listed_at(self.scope.at));
+            if listed && !self.seen.contains(model.name()) && self.scope.has_model(model.name()) {
+                let (provider, model) = (self.name.to_owned(), model.name().to_owned());
+                self.comparison.withdrawn.push(Withdrawn { provider, model });
+            }
+        }
+    }
+}
+
+fn known_lines<'a>(models: &[Known<'a>], name: &str) -> Vec<&'a ForeignLine> {
+    models
+        .iter()
+        .find(|known| known.foreign.name == name)
+        .map(|known| known.lines.clone())
+        .unwrap_or_default()
+}
+
+fn all_zero(lines: &[&ForeignLine]) -> bool {
+    let rates = |line: &&&ForeignLine| {
+        line.rates.iter().chain(line.long.iter().flat_map(|long| long.iter())).all(|r| r.usd.is_zero())
+    };
+    lines.iter().all(|line| rates(&line))
+}
