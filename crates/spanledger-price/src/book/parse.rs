@@ -482,6 +482,11 @@ fn rates(mut table: Table<'_, '_>, fallback: &[(Meter, Meter)], file: &mut File<
         file.error(table.at(), BookProblem::NoRates);
     }
     table.finish(file);
+    lend(&published, fallback)
+}
+
+/// A line's rates with those that fallback rules lend.
+pub(crate) fn lend(published: &[Rate], fallback: &[(Meter, Meter)]) -> Rates {
     let get = |meter: Meter| published.iter().find(|rate| rate.meter == meter && rate.variant.is_none());
     let writes = Meter::cache_writes();
     let charges_writes = writes.into_iter().any(|meter| get(meter).is_some());

@@ -236,12 +236,12 @@ fn has_tokens(rates: &[Rate]) -> bool {
     rates.iter().any(|rate| rate.meter.is_tokens() && !rate.usd.is_zero())
 }
 
-type Cell = (Tier, bool, Meter, Option<&'static str>);
+type Cell = (Tier, Option<u64>, Meter, Option<&'static str>);
 
 /// The rates of one model.
 #[derive(Default)]
 struct Sheet {
-    /// By tier, side (`true` for long prompts), meter and variant: the rate, and the key that says it.
+    /// By tier, threshold, meter and variant: the rate, and the key that says it.
     rates: BTreeMap<Cell, (Decimal, String)>,
     tools: Vec<(Meter, Decimal)>,
     thresholds: BTreeSet<u64>,
@@ -251,7 +251,7 @@ struct Sheet {
 impl Sheet {
     fn add(&mut self, key: &str, place: keys::Place, usd: Decimal) -> Result<(), String> {
         self.thresholds.extend(place.over);
-        let at = (place.tier, place.over.is_some(), place.meter, place.variant);
+        let at = (place.tier, place.over, place.meter, place.variant);
         if let Some((other, whose)) = self.rates.get(&at)
             && *other != usd
             && !usd.is_zero()
@@ -295,11 +295,13 @@ impl Sheet {
         let mut lines = Vec::new();
         for tier in Tier::ALL {
             let side = |long: bool| -> Vec<Rate> {
-                let own = rates.iter().filter(|((at, is_long, ..), _)| *at == tier && *is_long == long);
-                let rate =
-                    |(&(_, _, meter, variant), (usd, _)): (&(_, _, Meter, Option<&str>), &(Decimal, _))| {
-                        Rate { meter, variant: variant.map(Into::into), usd: *usd, published: true }
-                    };
+                let own = rates.iter().filter(|((at, over, ..), _)| *at == tier && over.is_some() == long);
+                let rate = |(&(_, _, meter, variant), (usd, _)): (&Cell, &(Decimal, _))| Rate {
+                    meter,
+                    variant: variant.map(Into::into),
+                    usd: *usd,
+                    published: true,
+                };
                 own.map(rate).collect()
             };
             let (mut short, mut long) = (side(false), side(true));

@@ -6,7 +6,7 @@ use spanledger_event::Timestamp;
 use super::{Scope, Suspicion};
 use crate::{
     Hours, Meter, Model, Provider, Rates, Tier,
-    book::Rate,
+    book::{Rate, lend},
     diff::{Change, Delta, Side, Spot},
     import::ForeignLine,
     lint,
@@ -116,7 +116,7 @@ pub(super) fn lay(
                 continue;
             }
             let wanted = wanted(rates, ours, whose, scope);
-            let merged = merge(line.side(side), &wanted);
+            let merged = merge(line.side(side), &wanted, whose);
             match side {
                 Side::Short => line.rates = merged,
                 Side::Long => line.long = Some(merged),
@@ -134,6 +134,12 @@ pub(super) fn lay(
             outcome.lines.retain(|other| (other.tier, other.hours) != (tier, hours));
             outcome.lines.push(line);
         }
+    }
+    // Laid over another book, a price for all hours takes the place of those for some: say them again.
+    for at in 0..outcome.lines.len() {
+        let all_day =
+            |line: &Line| line.tier == outcome.lines[at].tier && line.hours.is_none() && line.changed;
+        outcome.lines[at].changed |= outcome.lines[at].hours.is_some() && outcome.lines.iter().any(all_day);
     }
     outcome.lines.sort_by_key(|line| (line.tier, line.hours.is_some(), line.hours));
     outcome.reasons.extend(odd(before, &outcome.lines, whose.embedding));
@@ -196,8 +202,8 @@ fn differences(
     found
 }
 
-/// The published rates of a line with others in their place.
-fn merge(before: Option<&Rates>, theirs: &[Rate]) -> Rates {
+/// The published rates of a line with others in their place, and what the fallback rules lend.
+fn merge(before: Option<&Rates>, theirs: &[Rate], whose: Whose<'_>) -> Rates {
     let replaced = |rate: &Rate| {
         let same = theirs.iter().filter(|other| other.meter == rate.meter);
         // A rate for all kinds cannot stand beside rates by kind.
@@ -207,7 +213,10 @@ fn merge(before: Option<&Rates>, theirs: &[Rate]) -> Rates {
         before.into_iter().flat_map(|rates| rates.iter()).filter(|rate| rate.published && !replaced(rate));
     let mut rates: Vec<Rate> = kept.chain(theirs).cloned().collect();
     rates.sort_by(|a, b| (a.meter, &a.variant).cmp(&(b.meter, &b.variant)));
-    Rates(rates)
+    // A model may be excepted from a rule: then its line before has no rate by it.
+    let mut rules = whose.fees.map(|provider| provider.fallback.clone()).unwrap_or_default();
+    rules.retain(|(to, _)| before.is_none_or(|before| before.iter().any(|rate| rate.meter == *to)));
+    lend(&rates, &rules)
 }
 
 fn jump(spot: &Spot, delta: Delta) -> Option<Suspicion> {

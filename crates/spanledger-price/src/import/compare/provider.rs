@@ -35,6 +35,23 @@ struct Known<'a> {
     unknown: Vec<&'a str>,
 }
 
+impl Known<'_> {
+    /// The threshold, where there are rates beyond it.
+    fn threshold(&self) -> Option<u64> {
+        self.foreign.long_context_over.filter(|_| self.lines.iter().any(|line| line.long.is_some()))
+    }
+}
+
+/// The model by which a name is billed.
+struct Base<'b> {
+    name: &'b str,
+    /// Where it is in the book.
+    model: Option<&'b Model>,
+    lines: Vec<Line>,
+    over: Option<u64>,
+    regional: bool,
+}
+
 impl<'a, 'c> Work<'a, 'c> {
     pub(super) fn new(
         name: &'a str,
@@ -70,7 +87,7 @@ impl<'a, 'c> Work<'a, 'c> {
             self.names(known);
         }
         known.retain(|known| known.meant.is_empty());
-        self.fresh(&known);
+        self.fresh(known);
         self.withdrawn();
     }
 
@@ -133,9 +150,13 @@ impl<'a, 'c> Work<'a, 'c> {
             return;
         }
         let whose = self.whose(model.name(), Some(model), known.foreign);
-        let long = self.threshold(known, model, model.name());
+        let (theirs, ours) = (known.threshold(), model.long_context_over());
+        let fits = theirs.is_none() || theirs == ours;
         let Outcome { lines, changes, reasons, by_hand } =
-            lines::lay(&before, &known.lines, whose, self.scope, long);
+            lines::lay(&before, &known.lines, whose, self.scope, fits);
+        if !fits {
+            self.by_hand(model.name(), mismatch(theirs, ours));
+        }
         self.by_hand(model.name(), by_hand);
         self.projected.insert(model.name(), lines.clone());
         if changes.is_empty() {
@@ -163,85 +184,82 @@ impl<'a, 'c> Work<'a, 'c> {
         });
     }
 
-    /// Whether the list's rates of long prompts belong to the book's threshold.
-    fn threshold(&mut self, known: &Known<'_>, model: &Model, name: &str) -> bool {
-        let theirs =
-            known.foreign.long_context_over.filter(|_| known.lines.iter().any(|line| line.long.is_some()));
-        let Some(theirs) = theirs else { return true };
-        let what = match model.long_context_over() {
-            Some(ours) if ours == theirs => return true,
-            Some(ours) => format!(
-                "long prompts begin above {theirs} tokens, in the book above {ours}: `long_context_over` belongs \
-                 to the [[model]]"
-            ),
-            None => format!(
-                "long prompts, above {theirs} tokens, have rates of their own: add `long_context_over` to the \
-                 [[model]] and compare again"
-            ),
-        };
-        self.by_hand(name, [what]);
-        false
-    }
-
     /// Names of a model of the book that may have prices of their own.
     fn apart(&mut self, known: &Known<'a>, model: &'a Model, names: &[&'a str]) {
-        let Some((name, others)) = names.split_first() else { return };
         if !self.asked(known, model.name()) {
             return;
         }
-        if model.is_free() && all_zero(&known.lines) {
-            self.comparison.unchanged += 1;
-            return;
-        }
-        let before = match self.projected.get(model.name()) {
-            Some(lines) => lines.iter().map(|line| Line { changed: false, ..line.clone() }).collect(),
+        let lines = match self.projected.get(model.name()) {
+            Some(lines) => lines.clone(),
             None => lines::of_book(model, self.scope.at),
         };
-        let whose = self.whose(name, Some(model), known.foreign);
-        let long = self.threshold(known, model, name);
-        let outcome = lines::lay(&before, &known.lines, whose, self.scope, long);
-        if outcome.changes.is_empty() {
-            self.by_hand(name, outcome.by_hand);
+        let (over, regional) = (model.long_context_over(), model.is_regional());
+        let base = Base { name: model.name(), model: Some(model), lines, over, regional };
+        let is_free = model.is_free() && all_zero(&known.lines);
+        if is_free || !self.differs(known, base, names) {
             self.comparison.unchanged += 1;
-            return;
         }
-        let listed = |name: &&&str| model.aliases().iter().chain(model.snapshots()).any(|own| own == *name);
-        if let Some(listed) = names.iter().find(listed) {
+    }
+
+    /// Whether the names have other prices than the model by which they are billed; proposes that
+    /// they become a model of their own.
+    fn differs(&mut self, known: &Known<'a>, base: Base<'_>, names: &[&str]) -> bool {
+        let Some((name, others)) = names.split_first() else { return false };
+        let before: Vec<Line> = base.lines.into_iter().map(|line| Line { changed: false, ..line }).collect();
+        let theirs = known.threshold();
+        let fits = base.over.is_none() || theirs.is_none() || theirs == base.over;
+        let whose = self.whose(name, base.model, known.foreign);
+        let mut outcome = lines::lay(&before, &known.lines, whose, self.scope, fits);
+        if !fits {
+            outcome.by_hand.extend(mismatch(theirs, base.over));
+        }
+        self.by_hand(name, std::mem::take(&mut outcome.by_hand));
+        if outcome.changes.is_empty() {
+            return false;
+        }
+        let own = base.model.map(|model| model.aliases().iter().chain(model.snapshots()));
+        if let Some(listed) = own.into_iter().flatten().find(|own| names.contains(&own.as_str())) {
+            let changes = outcome.changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             let what = format!(
-                "has prices of its own ({}), where the book lists `{listed}` as a name of {}: take it out of there \
-                 first",
-                outcome.changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
-                model.name()
+                "has prices of its own ({changes}), where the book lists `{listed}` as a name of {}: take it out of \
+                 there first",
+                base.name
             );
             self.by_hand(name, [what]);
-            return;
+            return true;
         }
         // Nobody can have two prices: what another name has taken stays with it.
         if !self.taken.insert((*name).to_owned()) {
-            return;
+            return true;
         }
-        let lines = outcome.lines.into_iter().map(|line| Line { changed: true, ..line }).collect();
         // What rests on a price that nobody has accepted yet is not accepted either.
-        let is_base = |other: &&Proposal| other.provider == self.name && other.model == model.name();
-        let base = self.comparison.suspicious.iter().find(is_base);
-        let mut reasons = base.map(|base| base.reasons.clone()).unwrap_or_default();
+        let is_base = |other: &&Proposal| other.provider == self.name && other.model == base.name;
+        let suspicious = self.comparison.suspicious.iter().find(is_base);
+        let mut reasons = suspicious.map(|base| base.reasons.clone()).unwrap_or_default();
         reasons.extend(outcome.reasons);
         let aliases = others.iter().filter(|other| self.taken.insert((**other).to_owned()));
         let aliases = aliases.map(|other| (*other).to_owned()).collect();
-        self.by_hand(name, outcome.by_hand);
+        let listed =
+            |line: &Line| known.lines.iter().any(|own| (own.tier, own.hours) == (line.tier, line.hours));
+        let written = |line: Line| {
+            // Lines of a model without a threshold go on without one.
+            let flat = line.flat || (base.over.is_none() && theirs.is_some() && !listed(&line));
+            Line { changed: true, flat, ..line }
+        };
         self.propose(Proposal {
             provider: self.name.to_owned(),
             model: (*name).to_owned(),
             is_new: true,
-            apart_from: Some(model.name().to_owned()),
+            apart_from: Some(base.name.to_owned()),
             aliases,
             snapshots: Vec::new(),
             changes: outcome.changes,
             reasons,
-            long_context_over: model.long_context_over(),
-            regional: model.is_regional(),
-            lines,
+            long_context_over: base.over.or(theirs),
+            regional: base.regional,
+            lines: outcome.lines.into_iter().map(written).collect(),
         });
+        true
     }
 
     /// Names that only the list knows, of a model that both know.
@@ -256,40 +274,38 @@ impl<'a, 'c> Work<'a, 'c> {
     }
 
     /// Models that the book does not have under any name.
-    fn fresh(&mut self, models: &[Known<'a>]) {
-        let lines_of = |name: &str| {
-            models
-                .iter()
-                .find(|known| known.foreign.name == name)
-                .map(|known| (&known.lines, known.foreign.long_context_over))
-        };
+    fn fresh(&mut self, mut models: Vec<Known<'a>>) {
+        // A model before its dated names.
+        models.sort_by_key(|known| known.foreign.name.as_str());
         let own: BTreeSet<&str> = models.iter().map(|known| known.foreign.name.as_str()).collect();
-        for known in models {
+        let mut done: BTreeMap<&str, (Vec<Line>, Option<u64>, bool)> = BTreeMap::new();
+        for known in &models {
             let foreign = known.foreign;
-            if known.lines.is_empty() || !self.scope.has_model(&foreign.name) {
+            let name = foreign.name.as_str();
+            if known.lines.is_empty() || !self.scope.has_model(name) {
                 continue;
             }
-            // A dated name with the prices of the undated one is that model, by the book's own rule.
-            let base = without_date(&foreign.name).and_then(lines_of);
-            if base.is_some_and(|base| base == (&known.lines, foreign.long_context_over)) {
-                self.comparison.unchanged += 1;
+            // A dated name is billed like the undated one, by the book's own rule.
+            if let Some((base, (lines, over, regional))) =
+                without_date(name).and_then(|base| done.get_key_value(base))
+            {
+                let (over, regional) = (*over, *regional);
+                let from = Base { name: base, model: None, lines: lines.clone(), over, regional };
+                if !self.differs(known, from, &[name]) {
+                    self.comparison.unchanged += 1;
+                    self.snapshot(base, name);
+                }
                 continue;
             }
-            if !self.taken.insert(foreign.name.clone()) {
+            if !self.taken.insert(name.to_owned()) {
                 continue;
             }
             let mut aliases = foreign.aliases.clone();
             aliases.retain(|alias| {
-                let dated = without_date(alias) == Some(&foreign.name);
+                let dated = without_date(alias) == Some(name);
                 !dated && !own.contains(alias.as_str()) && self.taken.insert(alias.clone())
             });
-            let dated = |known: &&Known<'a>| {
-                without_date(&known.foreign.name) == Some(&foreign.name)
-                    && (&known.lines, known.foreign.long_context_over)
-                        == (&known_lines(models, &foreign.name), foreign.long_context_over)
-            };
-            let snapshots = models.iter().filter(dated).map(|known| known.foreign.name.clone()).collect();
-            let whose = self.whose(&foreign.name, None, foreign);
+            let whose = self.whose(name, None, foreign);
             let outcome = lines::lay(&[], &known.lines, whose, self.scope, true);
             if outcome.changes.is_empty() {
                 continue;
@@ -298,22 +314,33 @@ impl<'a, 'c> Work<'a, 'c> {
             if let Some(theirs) = foreign.regional.filter(|theirs| factor != Some(*theirs)) {
                 let what =
                     format!("has a factor of {theirs} in regions: the book has no such [regional] rule");
-                self.by_hand(&foreign.name, [what]);
+                self.by_hand(name, [what]);
             }
-            self.by_hand(&foreign.name, outcome.by_hand);
+            self.by_hand(name, outcome.by_hand);
+            let regional = foreign.regional.is_some() && foreign.regional == factor;
+            done.insert(name, (outcome.lines.clone(), foreign.long_context_over, regional));
             self.propose(Proposal {
                 provider: self.name.to_owned(),
-                model: foreign.name.clone(),
+                model: name.to_owned(),
                 is_new: true,
                 apart_from: None,
                 aliases,
-                snapshots,
+                snapshots: Vec::new(),
                 changes: outcome.changes,
                 reasons: outcome.reasons,
                 long_context_over: foreign.long_context_over,
-                regional: foreign.regional.is_some() && foreign.regional == factor,
+                regional,
                 lines: outcome.lines,
             });
+        }
+    }
+
+    /// Gives a new model a dated name.
+    fn snapshot(&mut self, model: &str, name: &str) {
+        let comparison = &mut *self.comparison;
+        let mut proposals = comparison.new.iter_mut().chain(&mut comparison.suspicious);
+        if let Some(proposal) = proposals.find(|other| other.provider == self.name && other.model == model) {
+            proposal.snapshots.push(name.to_owned());
         }
     }
 
@@ -338,12 +365,19 @@ impl<'a, 'c> Work<'a, 'c> {
     }
 }
 
-fn known_lines<'a>(models: &[Known<'a>], name: &str) -> Vec<&'a ForeignLine> {
-    models
-        .iter()
-        .find(|known| known.foreign.name == name)
-        .map(|known| known.lines.clone())
-        .unwrap_or_default()
+/// Why rates of long prompts do not belong to the book's threshold, and what to do.
+fn mismatch(theirs: Option<u64>, ours: Option<u64>) -> Option<String> {
+    let theirs = theirs?;
+    Some(match ours {
+        Some(ours) => format!(
+            "long prompts begin above {theirs} tokens, in the book above {ours}: `long_context_over` belongs to the \
+             [[model]]"
+        ),
+        None => format!(
+            "long prompts, above {theirs} tokens, have rates of their own: add `long_context_over` to the [[model]] \
+             and compare again"
+        ),
+    })
 }
 
 fn all_zero(lines: &[&ForeignLine]) -> bool {
