@@ -218,7 +218,7 @@ fn lines(bill: &Bill<'_>, usage: &Usage) -> Result<(Usd, Vec<CostLine>), Unprice
     }
     // A unit that a provider counts and this book has no word for is billed all the same.
     for (name, quantity) in &usage.units {
-        if !quantity.is_zero() && Meter::from_name(name).is_none() {
+        if !quantity.is_zero() && !Meter::from_name(name).is_some_and(Meter::is_in_units) {
             sum.without.push(format!("{name} ({quantity})"));
         }
     }

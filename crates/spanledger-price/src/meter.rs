@@ -135,6 +135,27 @@ impl Meter {
         matches!(self, Self::Tokens(_))
     }
 
+    /// Whether it is counted in [`Usage::units`] and not in a field of its own.
+    pub(crate) const fn is_in_units(self) -> bool {
+        match self {
+            Self::VideoSeconds
+            | Self::WebSearchPreview
+            | Self::SearchSources
+            | Self::SearchUnits
+            | Self::Container4gb
+            | Self::Container16gb
+            | Self::Container64gb
+            | Self::StorageGbDays => true,
+            Self::Tokens(_)
+            | Self::Images
+            | Self::AudioSeconds
+            | Self::Characters
+            | Self::WebSearch
+            | Self::FileSearch
+            | Self::CodeInterpreter => false,
+        }
+    }
+
     /// How much was used.
     pub(crate) fn quantity(self, usage: &Usage) -> Decimal {
         match self {
@@ -145,14 +166,7 @@ impl Meter {
             Self::WebSearch => usage.web_search_calls.into(),
             Self::FileSearch => usage.file_search_calls.into(),
             Self::CodeInterpreter => usage.code_interpreter_calls.into(),
-            Self::VideoSeconds
-            | Self::WebSearchPreview
-            | Self::SearchSources
-            | Self::SearchUnits
-            | Self::Container4gb
-            | Self::Container16gb
-            | Self::Container64gb
-            | Self::StorageGbDays => usage.units.get(self.name()).copied().unwrap_or_default(),
+            _ => usage.units.get(self.name()).copied().unwrap_or_default(),
         }
     }
 

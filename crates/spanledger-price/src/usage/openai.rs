@@ -18,6 +18,8 @@ use super::{
     tokens::{Sides, Tokens, ordinary_writes},
 };
 
+const TOTALS: [&str; 5] =
+    ["prompt_tokens", "input_tokens", "completion_tokens", "output_tokens", "total_tokens"];
 // Chat, Responses and realtime each have a name of their own for the same two objects.
 const INPUT: [&str; 3] = ["prompt_tokens_details", "input_tokens_details", "input_token_details"];
 const OUTPUT: [&str; 3] = ["completion_tokens_details", "output_tokens_details", "output_token_details"];
@@ -33,7 +35,7 @@ const CACHED: [&str; 5] = [
 
 /// What is billable and no token: transcriptions by time, speech by characters, tools, and what
 /// gateways and other providers add to this form.
-pub(super) const BILLABLE: [Billable; 12] = [
+pub(super) const BILLABLE: [Billable; 13] = [
     Billable { unit: Unit::AudioSeconds, places: &[&["seconds"], &["prompt_audio_seconds"]] },
     Billable { unit: Unit::Characters, places: &[&["characters"], &["input_characters"]] },
     Billable { unit: Unit::Images, places: &[&["generated_images"], &["image_count"], &["num_images"]] },
@@ -68,6 +70,11 @@ pub(super) const BILLABLE: [Billable; 12] = [
     Billable {
         unit: Unit::Named("image_tool_output_tokens"),
         places: &[&["tool_usage", "image_gen", "output_tokens"]],
+    },
+    // `OpenRouter`'s own tools, which it bills beside the model.
+    Billable {
+        unit: Unit::Named("server_tool_calls"),
+        places: &[&["server_tool_use_details", "tool_calls_executed"]],
     },
     Billable { unit: Unit::Named("search_sources"), places: &[&["num_sources_used"]] },
     Billable { unit: Unit::Named("search_queries"), places: &[&["num_search_queries"]] },
@@ -116,10 +123,13 @@ pub(super) fn same_reasoning(in_details: u64, apart: u64) -> Result<u64> {
 
 /// The tokens and all other billable fields; `None` where neither input nor output is told.
 pub(super) fn tokens(reader: &mut Reader<'_>, endpoint: Endpoint) -> Result<Option<Tokens>> {
-    reader.billables(&BILLABLE)?;
     let root = reader.root;
-    if let Ok(tools) = root.part("tool_usage") {
-        reader.skip(&tools, &["image_gen"]);
+    // Most objects have tokens alone: no need to look for all the rest.
+    if !root.has_only(&[&TOTALS, &INPUT, &OUTPUT]) {
+        reader.billables(&BILLABLE)?;
+        // The rest of what is told of those tools, read above where it is billed.
+        reader.skip(&root.part("tool_usage")?, &["image_gen"]);
+        reader.skip(&root.part("server_tool_use_details")?, &["tool_calls_requested"]);
     }
     let input = reader.named(&root, &["prompt_tokens", "input_tokens"])?;
     let output = reader.named(&root, &["completion_tokens", "output_tokens"])?;

@@ -83,7 +83,13 @@ impl<'v> Part<'v> {
         self.get(key).is_some()
     }
 
-    pub(super) fn field(&self, key: &'static str) -> Field {
+    /// Whether it has no keys but these.
+    pub(super) fn has_only(&self, known: &[&[&str]]) -> bool {
+        let is_known = |key: &String| known.iter().any(|keys| keys.contains(&key.as_str()));
+        self.object.is_none_or(|object| object.keys().all(is_known))
+    }
+
+    fn field(&self, key: &'static str) -> Field {
         self.field.then(key)
     }
 

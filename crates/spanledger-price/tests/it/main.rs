@@ -7,4 +7,8 @@ mod properties;
 mod published;
 mod support;
 mod tools;
+mod usage;
+mod usage_bugs;
+mod usage_fixtures;
+mod usage_properties;
 mod vectors;

@@ -270,6 +270,10 @@ fn units_without_a_word_in_the_book_are_unpriced() {
     assert_eq!(cost.reason, Some(UnpricedReason::NoRateForModality));
     assert!(cost.detail.unwrap().contains("video_tokens (7)"));
     assert_eq!(cost.lines.len(), 1, "what is known is shown");
+    // Nor is one free that has the name of a meter with a place of its own.
+    let mut usage = Usage::default();
+    usage.units.insert("images".into(), 7.into());
+    assert!(ask(&base(), "n", "default", "2026-02-01T00:00:00Z", &usage).usd.is_none());
 }
 
 #[test]
