@@ -74,7 +74,8 @@ impl PriceBook {
     ///
     /// * `[[price]] model = "…"`: other rates for a model, tier by tier, from a day on (and until
     ///   one): they take the place of this book's for that time. The model has to exist.
-    /// * `[[discount]] percent = "12.5"`: off all rates, or those of some `models` and `tiers`.
+    /// * `[[discount]] percent = "12.5"`: off all of this book's rates and fees, or those of some
+    ///   `models` and `tiers`; not off rates of your own.
     /// * `[[model]]`: a model of one's own.
     /// * `[deployments]`: `"my-name" = "gpt-5.5"`, what a name of one's own means.
     /// * `[[fee]]`: a fee for tool calls; it goes before this book's.
@@ -219,10 +220,17 @@ pub struct Model {
     pub(crate) long_context_over: Option<u64>,
     pub(crate) regional: bool,
     pub(crate) free: bool,
+    /// Meters to which the provider's fallback rules lend nothing.
+    pub(crate) no_fallback: Vec<Meter>,
     pub(crate) prices: Vec<Price>,
 }
 
 impl Model {
+    /// The provider's fallback rules without those that do not hold here.
+    pub(crate) fn fallback(&self, rules: &[(Meter, Meter)]) -> Vec<(Meter, Meter)> {
+        rules.iter().filter(|(from, _)| !self.no_fallback.contains(from)).copied().collect()
+    }
+
     /// The name under which the book lists it.
     pub fn name(&self) -> &str {
         &self.name

@@ -9,7 +9,7 @@ use spanledger_event::{Bucket, Cost, CostLine, Endpoint, Timestamp, UnpricedReas
 
 use crate::{
     Discount, Meter, PriceBook, Tier,
-    book::{Model, Provider, Rates},
+    book::{Model, Price, Provider, Rates},
 };
 pub use basis::Basis;
 
@@ -83,10 +83,11 @@ impl PriceBook {
             return Ok((Usd::ZERO, Vec::new()));
         }
         let tier = tier(provider, question)?;
-        let rates = rates(model, tier, question.at, usage)?;
+        let (price, rates) = rates(model, tier, question.at, usage)?;
         let regional = regional(provider, model, question.region)?;
         let discount = provider.discount(model, tier, question.at);
-        lines(&Bill { provider, model, tier, rates, regional, discount, at: question.at }, usage)
+        let negotiated = price.is_negotiated();
+        lines(&Bill { provider, model, tier, rates, negotiated, regional, discount, at: question.at }, usage)
     }
 
     /// Whether the model that answered bills nothing, so that a missing usage is no question.
@@ -124,7 +125,12 @@ fn tier(provider: &Provider, question: &Question<'_>) -> Result<Tier, Unpriced> 
 }
 
 /// The rates of the moment, on the side of the long-context threshold where the prompt lies.
-fn rates<'b>(model: &'b Model, tier: Tier, at: Timestamp, usage: &Usage) -> Result<&'b Rates, Unpriced> {
+fn rates<'b>(
+    model: &'b Model,
+    tier: Tier,
+    at: Timestamp,
+    usage: &Usage,
+) -> Result<(&'b Price, &'b Rates), Unpriced> {
     let Some(price) = model.price(tier, at) else {
         let name = model.name();
         return Err(if model.prices().iter().any(|price| price.holds_at(at)) {
@@ -136,15 +142,17 @@ fn rates<'b>(model: &'b Model, tier: Tier, at: Timestamp, usage: &Usage) -> Resu
     };
     match model.long_context_over() {
         // Strictly more, and the whole request: no part of it keeps the short rates.
-        Some(over) if usage.prompt_tokens() > over && !price.is_flat() => price.long().ok_or_else(|| {
-            let detail = format!(
-                "{} publishes no {tier} rates for prompts of over {over} tokens (this one has {})",
-                model.name(),
-                usage.prompt_tokens()
-            );
-            Unpriced::new(UnpricedReason::NoRateForTier, detail)
-        }),
-        _ => Ok(price.rates()),
+        Some(over) if usage.prompt_tokens() > over && !price.is_flat() => {
+            price.long().map(|long| (price, long)).ok_or_else(|| {
+                let detail = format!(
+                    "{} publishes no {tier} rates for prompts of over {over} tokens (this one has {})",
+                    model.name(),
+                    usage.prompt_tokens()
+                );
+                Unpriced::new(UnpricedReason::NoRateForTier, detail)
+            })
+        }
+        _ => Ok((price, price.rates())),
     }
 }
 
@@ -175,6 +183,7 @@ struct Bill<'b> {
     model: &'b Model,
     tier: Tier,
     rates: &'b Rates,
+    negotiated: bool,
     regional: Option<(Decimal, &'b str)>,
     discount: Option<&'b Discount>,
     at: Timestamp,
@@ -183,16 +192,20 @@ struct Bill<'b> {
 impl Bill<'_> {
     /// The rate of a meter and the unit to show, which says what the rate contains.
     fn rate(&self, meter: Meter, variant: Option<&str>) -> Option<(Decimal, Cow<'static, str>)> {
-        let (mut rate, is_fee) = match self.rates.of(meter, variant) {
-            Some(rate) => (rate, false),
-            None => (self.provider.fee(meter, self.model, self.at)?.usd(), true),
+        let (mut rate, is_fee, negotiated) = match self.rates.of(meter, variant) {
+            Some(rate) => (rate, false, self.negotiated),
+            None => {
+                let fee = self.provider.fee(meter, self.model, self.at)?;
+                (fee.usd(), true, fee.is_negotiated())
+            }
         };
         let mut unit = Cow::Borrowed(meter.unit());
         if let Some((factor, label)) = self.regional.filter(|_| !is_fee && meter.is_tokens()) {
             rate = rate.checked_mul(factor)?;
             unit = format!("{unit}, {label}").into();
         }
-        if let Some(discount) = self.discount {
+        // What was agreed upon as a rate is not a list price.
+        if let Some(discount) = self.discount.filter(|_| !negotiated) {
             rate = rate.checked_mul(discount.factor)?.normalize();
             unit = format!("{unit}, {}", discount.label).into();
         }

@@ -8,12 +8,17 @@ use toml::de::DeTable;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{
-    BookError, BookErrors, BookProblem, Discount, Fee, Hours, Model, Price, PriceBook, Provider, Rate, Rates,
-    Regional, Source, layer,
+    BookError, BookErrors, BookProblem, Discount, Fee, Model, Price, PriceBook, Provider, Regional, Source,
+    layer,
     price::Provenance,
     read::{self, File, Table},
 };
 use crate::{Meter, Tier};
+
+mod model;
+
+pub(crate) use model::lend;
+use model::{close, entry, model};
 
 pub(super) fn book<'a>(
     base: Option<&PriceBook>,
@@ -146,24 +151,34 @@ fn provider(head: Head<'_, '_>, base: Option<&Provider>, days: &mut Days, file: 
     for mut table in root.tables("price", file) {
         let Some(index) = of_model(&mut table, &provider, file) else { continue };
         let model = &provider.models[index];
-        let limit = model.long_context_over;
-        later.entry(index).or_default().extend(entry(table, limit, &rules.fallback, &rules, days, file));
+        let (limit, fallback) = (model.long_context_over, model.fallback(&rules.fallback));
+        later.entry(index).or_default().extend(entry(table, limit, &fallback, &rules, days, file));
     }
+    let negotiated = base.is_some();
     for (index, model) in provider.models.iter_mut().enumerate() {
         let mut own = later.remove(&index).unwrap_or_default();
         if index < given {
             if !own.is_empty() {
                 close(&model.name, &mut own, file);
+                for price in &mut own {
+                    price.negotiated = negotiated;
+                }
                 model.prices = layer::over(&model.prices, own);
             }
         } else {
             model.prices.append(&mut own);
             close(&model.name, &mut model.prices, file);
+            for price in &mut model.prices {
+                price.negotiated = negotiated;
+            }
         }
     }
     let mut fees = Vec::new();
     for table in root.tables("fee", file) {
         fees.extend(fee(table, &provider.models, &rules, days, file));
+    }
+    for fee in &mut fees {
+        fee.negotiated = negotiated;
     }
     provider.fees.splice(0..0, fees);
     for table in root.tables("discount", file) {
@@ -349,7 +364,7 @@ fn fee(
     for meter in Meter::UNITS {
         if let Some(usd) = table.rate(meter.name(), file) {
             let (only, except, provenance) = (only.clone(), except.clone(), provenance.clone());
-            fees.push(Fee { meter, usd, only, except, from, until, provenance });
+            fees.push(Fee { meter, usd, only, except, from, until, negotiated: false, provenance });
         }
     }
     if fees.is_empty() {
@@ -357,164 +372,6 @@ fn fee(
     }
     table.finish(file);
     fees
-}
-
-fn model(mut table: Table<'_, '_>, rules: &Rules<'_>, days: &mut Days, file: &mut File<'_>) -> Option<Model> {
-    let name = table.text("name", file);
-    let name = table.require(name, "name", "name = \"…\", as the provider writes it", file);
-    let aliases = owned(table.texts("aliases", file));
-    let snapshots = owned(table.texts("snapshots", file));
-    let long_context_over = table.count("long_context_over", file);
-    let regional = table.flag("regional", file);
-    let mut fallback = rules.fallback.clone();
-    for (name, at) in table.texts("no_fallback", file) {
-        let meter = meter("no_fallback", name, at, file);
-        fallback.retain(|(from, _)| Some(*from) != meter);
-    }
-    let free = table.flag("free", file);
-    let mut prices = Vec::new();
-    for table in table.tables("price", file) {
-        prices.extend(entry(table, long_context_over, &fallback, rules, days, file));
-    }
-    if prices.is_empty() && !free {
-        table.require(None::<()>, "price", "a [[model.price]] entry", file);
-    }
-    table.finish(file);
-    let name = name?.to_owned();
-    Some(Model { name, aliases, snapshots, long_context_over, regional, free, prices })
-}
-
-/// An entry: the rates of some tiers for a span of time.
-fn entry(
-    mut entry: Table<'_, '_>,
-    long_context_over: Option<u64>,
-    fallback: &[(Meter, Meter)],
-    rules: &Rules<'_>,
-    days: &mut Days,
-    file: &mut File<'_>,
-) -> Vec<Price> {
-    let (from, until) = span(&mut entry, file);
-    let flat = entry.flag("flat", file);
-    let hours = entry.spotted("hours", file).and_then(|(text, at)| {
-        let hours = Hours::parse(text);
-        if hours.is_none() {
-            file.error(at, BookProblem::BadHours { text: text.to_owned() });
-        }
-        hours
-    });
-    let hours = match entry.spotted("days", file) {
-        None => hours,
-        Some((text, at)) => {
-            let days = hours.and_then(|hours| hours.on_days(text));
-            if days.is_none() {
-                file.error(at, BookProblem::BadDays { text: text.to_owned() });
-            }
-            days
-        }
-    };
-    let provenance = provenance(&mut entry, rules, days, file);
-    let mut prices = Vec::new();
-    for tier in Tier::ALL {
-        let short = entry.table(tier.as_str(), file).map(|table| rates(table, fallback, file));
-        let long = entry.table(tier.long_key(), file).map(|table| rates(table, fallback, file));
-        if long.is_some() && (long_context_over.is_none() || flat) {
-            file.error(entry.at(), BookProblem::LongWithoutThreshold { key: tier.long_key() });
-        }
-        let Some(rates) = short else {
-            if long.is_some() {
-                let problem = BookProblem::LongWithoutShort { key: tier.long_key(), tier: tier.as_str() };
-                file.error(entry.at(), problem);
-            }
-            continue;
-        };
-        let (provenance, line) = (provenance.clone(), file.line(entry.at()));
-        prices.push(Price { tier, from, until, hours, rates, long, flat, provenance, line });
-    }
-    if prices.is_empty() {
-        file.error(entry.at(), BookProblem::NoRates);
-    }
-    entry.finish(file);
-    prices
-}
-
-/// Ends each price where the next one of its tier begins, and finds those that cannot be told apart.
-fn close(model: &str, prices: &mut [Price], file: &mut File<'_>) {
-    layer::sort(prices);
-    let mut overlap = |a: &Price, b: &Price| {
-        let (line, other) = (a.line.max(b.line), a.line.min(b.line));
-        let problem = BookProblem::Overlap { model: model.to_owned(), tier: a.tier.as_str(), other };
-        file.error_on(line, problem);
-    };
-    for next in 1..prices.len() {
-        let (before, after) = prices.split_at_mut(next);
-        let (Some(price), Some(next)) = (before.last_mut(), after.first()) else { continue };
-        if (price.tier, price.hours) != (next.tier, next.hours) {
-            continue;
-        }
-        let (until, from) = (price.until, next.from);
-        if price.from == from || until.zip(from).is_some_and(|(until, from)| from < until) {
-            overlap(price, next);
-        }
-        price.until = price.until.or(from);
-    }
-    // Different hours are no excuse either, where they share some.
-    for (i, a) in prices.iter().enumerate() {
-        for b in &prices[i + 1..] {
-            let share = |(a, b): (Hours, Hours)| a != b && a.overlap(b);
-            let ends = |a: &Price, b: &Price| a.until.zip(b.from).is_some_and(|(until, from)| until <= from);
-            if a.tier == b.tier && a.hours.zip(b.hours).is_some_and(share) && !ends(a, b) && !ends(b, a) {
-                overlap(a, b);
-            }
-        }
-    }
-}
-
-fn rates(mut table: Table<'_, '_>, fallback: &[(Meter, Meter)], file: &mut File<'_>) -> Rates {
-    let mut published: Vec<Rate> = Vec::new();
-    for meter in Meter::ALL {
-        let rates = table.rates(meter.name(), file);
-        published.extend(rates.into_iter().map(|(variant, usd)| {
-            let variant = variant.map(Into::into);
-            Rate { meter, variant, usd, published: true }
-        }));
-    }
-    if published.is_empty() && table.pairs().next().is_none() {
-        file.error(table.at(), BookProblem::NoRates);
-    }
-    table.finish(file);
-    lend(&published, fallback)
-}
-
-/// A line's rates with those that fallback rules lend.
-pub(crate) fn lend(published: &[Rate], fallback: &[(Meter, Meter)]) -> Rates {
-    let get = |meter: Meter| published.iter().find(|rate| rate.meter == meter && rate.variant.is_none());
-    let writes = Meter::cache_writes();
-    let charges_writes = writes.into_iter().any(|meter| get(meter).is_some());
-    let borrowed = |meter: Meter| -> Option<Decimal> {
-        let mut meter = meter;
-        // No longer than there are rules, so that rules in a circle end.
-        for _ in fallback {
-            // Who charges for writes charges for every lifetime, at a rate that is not known here.
-            if charges_writes && writes.contains(&meter) {
-                return None;
-            }
-            meter = fallback.iter().find(|(from, _)| *from == meter)?.1;
-            if let Some(rate) = get(meter) {
-                return Some(rate.usd);
-            }
-        }
-        None
-    };
-    let mut rates = Vec::new();
-    for meter in Meter::ALL {
-        let own = published.iter().filter(|rate| rate.meter == meter);
-        if own.clone().next().is_some() {
-            rates.extend(own.cloned());
-        } else if let Some(usd) = borrowed(meter) {
-            rates.push(Rate { meter, variant: None, usd, published: false });
-        }
-    }
-    Rates(rates)
 }
 
 fn owned(texts: Vec<(&str, usize)>) -> Vec<String> {

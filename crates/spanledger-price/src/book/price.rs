@@ -19,6 +19,8 @@ pub struct Price {
     pub(crate) long: Option<Rates>,
     /// Whether the model's long-context threshold does not apply.
     pub(crate) flat: bool,
+    /// Whether it is a rate of the user's own, from which no discount is taken.
+    pub(crate) negotiated: bool,
     pub(crate) provenance: Provenance,
     /// Where it stands in its file.
     pub(crate) line: usize,
@@ -58,6 +60,11 @@ impl Price {
     /// Whether the rates hold for prompts of any length, whatever the model's threshold.
     pub fn is_flat(&self) -> bool {
         self.flat
+    }
+
+    /// Whether it was laid over the book's own prices: no [discount](super::Discount) is taken from it.
+    pub fn is_negotiated(&self) -> bool {
+        self.negotiated
     }
 
     /// The line of its file on which it stands, from 1.
@@ -179,6 +186,7 @@ pub struct Fee {
     pub(crate) except: Vec<String>,
     pub(crate) from: Option<Timestamp>,
     pub(crate) until: Option<Timestamp>,
+    pub(crate) negotiated: bool,
     pub(crate) provenance: Provenance,
 }
 
@@ -202,6 +210,11 @@ impl Fee {
     /// price has one.
     pub fn except(&self) -> &[String] {
         &self.except
+    }
+
+    /// Whether it was laid over the book's own fees: no [discount](super::Discount) is taken from it.
+    pub fn is_negotiated(&self) -> bool {
+        self.negotiated
     }
 
     /// The first moment, `None` for the beginning of time.

@@ -130,6 +130,22 @@ fn a_discount_is_taken_off_rates_and_fees_and_shown() {
     assert_eq!(rate(&book, "n", "default", "2026-02-01T00:00:00Z"), "1");
 }
 
+/// A rate that was agreed upon is not a list price.
+#[test]
+fn no_discount_is_taken_from_what_was_negotiated() {
+    let book = layered(&format!(
+        "[[discount]]\npercent = \"50\"\n{OWN}[[fee]]\nweb_search = \"6\"\n{OWN}\
+         [[price]]\nmodel = \"m\"\nfrom = 2026-03-01\n{OWN}standard = {{ input = \"5\" }}\n\
+         [[model]]\nname = \"own\"\n[[model.price]]\n{OWN}standard = {{ input = \"3\" }}\n"
+    ));
+    let at = |model, day: &str| rate(&book, model, "default", &format!("{day}T00:00:00Z"));
+    assert_eq!([at("m", "2026-02-28"), at("m", "2026-03-01")], ["4", "5"]);
+    assert_eq!([at("n", "2026-03-01"), at("own", "2026-03-01")], ["0.5", "3"]);
+    let mut usage = Usage::default();
+    usage.web_search_calls = 1_000;
+    assert_eq!(ask(&book, "n", "default", "2026-03-01T00:00:00Z", &usage).usd, "6".parse().ok());
+}
+
 #[test]
 fn names_of_deployments_mean_models() {
     let book = layered("[deployments]\nproduction = \"m\"\nn = \"m\"\n");
