@@ -11,7 +11,7 @@ use std::{
 use spanledger_event::{
     Attribution, EventId, Observation, Outcome, PartialAttribution, Sighting, Timestamp, UsageSource,
 };
-use spanledger_otlp::response_ref;
+use spanledger_otlp::{implied_searches, response_ref};
 use spanledger_price::usage;
 use uuid::Uuid;
 
@@ -140,6 +140,7 @@ impl Call {
                 Ok(parsed) => {
                     let mut usage = parsed.usage;
                     answered.tools.add_to(&mut usage);
+                    usage.web_search_calls = usage.web_search_calls.max(implied_searches(&o));
                     o.usage = Some(usage);
                     o.usage_unknown = parsed.unknown;
                 }

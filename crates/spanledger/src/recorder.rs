@@ -16,7 +16,7 @@ static GLOBAL: LazyLock<Recorder> = LazyLock::new(|| Recorder::new(ExporterConfi
 
 /// Prices calls and exports a record of each to the receiver. Cloning shares it.
 ///
-/// Calls are priced with the built-in book, which is parsed when the first one ends, or with
+/// Calls are priced with the built-in book, which the exporter's thread reads when it starts, or with
 /// [one of your own](Self::with_price_book). That cost is what the span says; the event's is worked
 /// out by the receiver, with its own book.
 #[derive(Clone, Debug)]

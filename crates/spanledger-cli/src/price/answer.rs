@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 use serde::Serialize;
-use spanledger_event::{Cost, CostLine, Usage, Usd};
+use spanledger_event::{Bucket, Cost, CostLine, Usage, Usd};
 use spanledger_price::{Basis, Fee, Meter, Price, Question, usage::ParsedUsage};
 
 use crate::{
@@ -29,7 +29,7 @@ impl<'a> Answer<'a> {
         self.cost.lines.iter().filter_map(|line| basis.fee(&line.kind, self.question)).collect()
     }
 
-    /// The kinds of line that had to borrow a rate.
+    /// The kinds of line that had to borrow a rate. Reasoning is not named: it is output everywhere.
     fn borrowed(&self) -> Vec<&'a str> {
         let Some((basis, price)) = self.basis.and_then(|basis| Some((basis, basis.price?))) else {
             return Vec::new();
@@ -37,7 +37,8 @@ impl<'a> Answer<'a> {
         let rates = if basis.is_long { price.long() } else { Some(price.rates()) };
         let is_borrowed = |line: &&CostLine| {
             let meter = Meter::from_name(&line.kind);
-            rates.is_some_and(|rates| rates.iter().any(|rate| Some(rate.meter) == meter && !rate.published))
+            meter != Some(Meter::Tokens(Bucket::Reasoning))
+                && rates.is_some_and(|rates| rates.iter().any(|r| Some(r.meter) == meter && !r.published))
         };
         self.cost.lines.iter().filter(is_borrowed).map(|line| &*line.kind).collect()
     }

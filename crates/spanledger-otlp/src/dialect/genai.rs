@@ -121,7 +121,8 @@ fn read(seen: &Seen<'_>) -> Option<Observation> {
     o.reasoning_effort = attributes.string(keys::REQUEST_REASONING_LEVEL);
     o.emitter_cost = attributes.usd(keys::USAGE_COST);
     match usage {
-        Some(Ok(usage)) => {
+        Some(Ok(mut usage)) => {
+            usage.web_search_calls = usage.web_search_calls.max(provider::implied_searches(&o));
             o.usage = Some(usage);
             o.usage_source = UsageSource::Provider;
         }

@@ -17,6 +17,8 @@ pub(super) fn run(
     progress: &Progress,
     settled: &watch::Sender<u64>,
 ) {
+    // Read here, so that no call of the service waits until it is.
+    spanledger_price::PriceBook::builtin();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
         Ok(runtime) => runtime.block_on(Worker { config, progress, settled }.work(queue)),
