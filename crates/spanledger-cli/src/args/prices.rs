@@ -130,7 +130,7 @@ pub(crate) enum DiffFormat {
 ///
 /// Download the list first:
 ///   LiteLLM       <https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json>
-///   genai-prices  <https://raw.githubusercontent.com/pydantic/genai-prices/main/prices/data.json>
+///   genai-prices  <https://raw.githubusercontent.com/pydantic/genai-prices/main/prices/new_data/v2/data.json>
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ImportArguments {
