@@ -1,0 +1,30 @@
+//! An OTLP message.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use spanledger_event::Observation;
+use spanledger_otlp::{Encoding, Logs, Reader, Traces, price, record};
+use spanledger_price::PriceBook;
+
+fn check(observations: Vec<Observation>) {
+    for mut o in observations {
+        let (facts, _) = o.facts().expect("facts are JSON");
+        let again: Observation = serde_json::from_slice(&facts).expect("and back");
+        assert_eq!(again, o);
+        o.cost = Some(price(PriceBook::builtin(), &o));
+        let sent = record::request(vec![record::record(&o)], &[], "0");
+        let read = Logs::decode(&sent.to_protobuf(), Encoding::Protobuf).expect("what we send is OTLP");
+        let _observations = Reader::default().logs(&read);
+    }
+}
+
+fuzz_target!(|input: (bool, &[u8])| {
+    let (json, bytes) = input;
+    let encoding = if json { Encoding::Json } else { Encoding::Protobuf };
+    if let Ok(traces) = Traces::decode(bytes, encoding) {
+        check(Reader::default().traces(&traces));
+    }
+    if let Ok(logs) = Logs::decode(bytes, encoding) {
+        check(Reader::default().logs(&logs));
+    }
+});
