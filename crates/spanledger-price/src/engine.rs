@@ -137,7 +137,9 @@ fn rates<'b>(
             let detail = format!("{name} has no {tier} rates at {at}");
             Unpriced::new(UnpricedReason::NoRateForTier, detail)
         } else {
-            Unpriced::new(UnpricedReason::NoPriceAtThatTime, format!("{name} has no price at {at}"))
+            let first = model.prices().iter().filter_map(Price::from).filter(|from| at < *from).min();
+            let first = first.map_or_else(String::new, |from| format!("; its next price is from {from}"));
+            Unpriced::new(UnpricedReason::NoPriceAtThatTime, format!("{name} has no price at {at}{first}"))
         });
     };
     match model.long_context_over() {

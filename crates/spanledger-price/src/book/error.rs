@@ -129,6 +129,18 @@ pub enum BookProblem {
         /// Whose it is.
         owner: String,
     },
+    /// Two files for one provider.
+    #[error("another file speaks of {name} already: put both into one file")]
+    SecondFile {
+        /// The provider.
+        name: String,
+    },
+    /// A name with a dot that is not quoted, which TOML takes for a table in a table.
+    #[error("`{name}` is a table: put names with a dot into quotes, such as \"gpt-4.1\" = \"gpt-5.5\"")]
+    DottedName {
+        /// The name, up to the dot.
+        name: String,
+    },
     /// A source that the table does not list.
     #[error("unknown source `{id}`: add it to the [source] table")]
     UnknownSource {

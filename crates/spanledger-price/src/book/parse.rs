@@ -49,11 +49,23 @@ pub(super) fn book<'a>(
         if let Some(head) = Head::read(Table::new(root.get_ref(), 0), &mut file) {
             let under = providers.iter().position(|other| head.names().any(|name| other.is_called(name)));
             match under.filter(|_| base.is_some() && !seen.contains(&head.name)) {
+                // Another name of a provider, such as Azure's for OpenAI, has prices of its own from
+                // here on; the rest of them is that provider's.
+                Some(at) if providers[at].name != head.name => {
+                    seen.push(head.name.clone());
+                    let mut other = providers[at].clone();
+                    other.name.clone_from(&head.name);
+                    other.also.clear();
+                    providers[at].also.retain(|also| !head.names().any(|name| name == also));
+                    providers.push(provider(head, Some(&other), &mut days, &mut file));
+                }
                 Some(at) => {
-                    seen.push(providers[at].name.clone());
                     seen.push(head.name.clone());
                     let read = provider(head, Some(&providers[at]), &mut days, &mut file);
                     providers[at] = read;
+                }
+                None if base.is_some() && seen.contains(&head.name) => {
+                    file.error(0, BookProblem::SecondFile { name: head.name.clone() });
                 }
                 None => {
                     if let Some(other) = under.and_then(|at| providers.get(at)) {
@@ -161,7 +173,7 @@ fn provider(head: Head<'_, '_>, base: Option<&Provider>, days: &mut Days, file: 
             if !own.is_empty() {
                 close(&model.name, &mut own, file);
                 for price in &mut own {
-                    price.negotiated = negotiated;
+                    price.negotiated &= negotiated;
                 }
                 model.prices = layer::over(&model.prices, own);
             }
@@ -169,7 +181,7 @@ fn provider(head: Head<'_, '_>, base: Option<&Provider>, days: &mut Days, file: 
             model.prices.append(&mut own);
             close(&model.name, &mut model.prices, file);
             for price in &mut model.prices {
-                price.negotiated = negotiated;
+                price.negotiated &= negotiated;
             }
         }
     }
@@ -206,6 +218,10 @@ fn of_model(table: &mut Table<'_, '_>, provider: &Provider, file: &mut File<'_>)
 
 fn deployments(table: &Table<'_, '_>, provider: &mut Provider, file: &mut File<'_>) {
     for (name, at, value) in table.pairs() {
+        if value.get_ref().as_table().is_some() {
+            file.error(at, BookProblem::DottedName { name: name.to_owned() });
+            continue;
+        }
         let Some(model) = read::text_of(name, value, file) else { continue };
         match provider
             .model(model)

@@ -146,6 +146,37 @@ fn no_discount_is_taken_from_what_was_negotiated() {
     assert_eq!(ask(&book, "n", "default", "2026-03-01T00:00:00Z", &usage).usd, "6".parse().ok());
 }
 
+/// Unless it is said to be one, as an imported price list says.
+#[test]
+fn a_list_price_of_ones_own_is_discounted() {
+    let book = layered(&format!(
+        "[[discount]]\npercent = \"50\"\n{OWN}\
+         [[price]]\nmodel = \"m\"\nfrom = 2026-03-01\nlist = true\n{OWN}standard = {{ input = \"5\" }}\n"
+    ));
+    assert_eq!(rate(&book, "m", "default", "2026-03-01T00:00:00Z"), "2.5");
+}
+
+/// Azure's contract is not OpenAI's.
+#[test]
+fn another_name_of_a_provider_can_have_prices_of_its_own() {
+    let text = BOOK.replace("name = \"acme\"\n", "name = \"acme\"\nalso = [\"acme.cloud\", \"acme.old\"]\n");
+    let base = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+    let ours = format!(
+        "[provider]\nname = \"acme.cloud\"\n[source]\ncontract = \"ours\"\n[deployments]\nprod = \"m\"\n\
+         [[price]]\nmodel = \"m\"\nfrom = 2026-01-01\n{OWN}standard = {{ input = \"5\" }}\n"
+    );
+    let book = base.layered([("cloud.toml", ours.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+    let usage = Usage::default().with(Bucket::Input, 1);
+    let ask = |provider, model| {
+        let at = Timestamp::parse("2026-02-01T00:00:00Z").unwrap();
+        let asked = Question { provider, model: Some(model), at, usage: Some(&usage), ..Question::default() };
+        book.price(&asked).lines.first().map(|line| line.rate.to_string())
+    };
+    assert_eq!((ask("acme.cloud", "m"), ask("acme.cloud", "n")), (Some("5".into()), Some("1".into())));
+    assert_eq!((ask("acme", "m"), ask("acme.old", "m")), (Some("8".into()), Some("8".into())));
+    assert_eq!((ask("acme.cloud", "prod"), ask("acme", "prod")), (Some("5".into()), None));
+}
+
 #[test]
 fn names_of_deployments_mean_models() {
     let book = layered("[deployments]\nproduction = \"m\"\nn = \"m\"\n");
@@ -204,7 +235,7 @@ fn what_contradicts_the_book_is_refused_with_its_place() {
         assert_eq!(mistakes(&text).first().map(String::as_str), Some(expected), "{text}");
     }
     let twice = base().layered([("a.toml", ours("").as_str()), ("b.toml", ours("").as_str())]).unwrap_err();
-    assert!(matches!(twice.0[0].problem, BookProblem::DuplicateName { .. }), "{twice}");
+    assert!(matches!(twice.0[0].problem, BookProblem::SecondFile { .. }), "{twice}");
 }
 
 /// A night rate, past midnight, as DeepSeek had one.

@@ -59,6 +59,7 @@ pub(super) fn entry(
 ) -> Vec<Price> {
     let (from, until) = span(&mut entry, file);
     let flat = entry.flag("flat", file);
+    let list = entry.flag("list", file);
     let hours = entry.spotted("hours", file).and_then(|(text, at)| {
         let hours = Hours::parse(text);
         if hours.is_none() {
@@ -100,7 +101,7 @@ pub(super) fn entry(
             rates,
             long,
             flat,
-            negotiated: false,
+            negotiated: !list,
             provenance,
             line,
         });
