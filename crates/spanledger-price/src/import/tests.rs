@@ -75,6 +75,7 @@ pub(super) fn options(accept: Accept) -> EntryOptions {
         source_id: text("list"),
         source_text: text("a list of \"today\""),
         accept,
+        list: false,
     }
 }
 
