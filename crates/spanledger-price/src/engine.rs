@@ -79,23 +79,22 @@ impl PriceBook {
             Unpriced::new(UnpricedReason::UnknownModel, detail)
         })?;
         let model = resolve(provider, question)?;
-        if model.is_free() {
+        if model.is_free() && model.prices().is_empty() {
             return Ok((Usd::ZERO, Vec::new()));
         }
         let tier = tier(provider, question)?;
-        let (price, rates) = rates(model, tier, question.at, usage)?;
+        let rates = rates(model, tier, question.at, usage)?;
         let regional = regional(provider, model, question.region)?;
         let discount = provider.discount(model, tier, question.at);
-        let negotiated = price.is_negotiated();
-        lines(&Bill { provider, model, tier, rates, negotiated, regional, discount, at: question.at }, usage)
+        lines(&Bill { provider, model, tier, rates, regional, discount, at: question.at }, usage)
     }
 
     /// Whether the model that answered bills nothing, so that a missing usage is no question.
     fn is_free(&self, question: &Question<'_>) -> bool {
         (question.usage.is_none() && question.usage_problem.is_none())
-            && self
-                .provider(question.provider)
-                .is_some_and(|provider| resolve(provider, question).is_ok_and(Model::is_free))
+            && self.provider(question.provider).is_some_and(|provider| {
+                resolve(provider, question).is_ok_and(|m| m.is_free() && m.prices().is_empty())
+            })
     }
 }
 
@@ -125,12 +124,7 @@ fn tier(provider: &Provider, question: &Question<'_>) -> Result<Tier, Unpriced> 
 }
 
 /// The rates of the moment, on the side of the long-context threshold where the prompt lies.
-fn rates<'b>(
-    model: &'b Model,
-    tier: Tier,
-    at: Timestamp,
-    usage: &Usage,
-) -> Result<(&'b Price, &'b Rates), Unpriced> {
+fn rates<'b>(model: &'b Model, tier: Tier, at: Timestamp, usage: &Usage) -> Result<&'b Rates, Unpriced> {
     let Some(price) = model.price(tier, at) else {
         let name = model.name();
         return Err(if model.prices().iter().any(|price| price.holds_at(at)) {
@@ -144,17 +138,15 @@ fn rates<'b>(
     };
     match model.long_context_over() {
         // Strictly more, and the whole request: no part of it keeps the short rates.
-        Some(over) if usage.prompt_tokens() > over && !price.is_flat() => {
-            price.long().map(|long| (price, long)).ok_or_else(|| {
-                let detail = format!(
-                    "{} publishes no {tier} rates for prompts of over {over} tokens (this one has {})",
-                    model.name(),
-                    usage.prompt_tokens()
-                );
-                Unpriced::new(UnpricedReason::NoRateForTier, detail)
-            })
-        }
-        _ => Ok((price, price.rates())),
+        Some(over) if usage.prompt_tokens() > over && !price.is_flat() => price.long().ok_or_else(|| {
+            let detail = format!(
+                "{} publishes no {tier} rates for prompts of over {over} tokens (this one has {})",
+                model.name(),
+                usage.prompt_tokens()
+            );
+            Unpriced::new(UnpricedReason::NoRateForTier, detail)
+        }),
+        _ => Ok(price.rates()),
     }
 }
 
@@ -185,7 +177,6 @@ struct Bill<'b> {
     model: &'b Model,
     tier: Tier,
     rates: &'b Rates,
-    negotiated: bool,
     regional: Option<(Decimal, &'b str)>,
     discount: Option<&'b Discount>,
     at: Timestamp,
@@ -194,8 +185,8 @@ struct Bill<'b> {
 impl Bill<'_> {
     /// The rate of a meter and the unit to show, which says what the rate contains.
     fn rate(&self, meter: Meter, variant: Option<&str>) -> Option<(Decimal, Cow<'static, str>)> {
-        let (mut rate, is_fee, negotiated) = match self.rates.of(meter, variant) {
-            Some(rate) => (rate, false, self.negotiated),
+        let (mut rate, is_fee, negotiated) = match self.rates.find(meter, variant) {
+            Some(rate) => (rate.usd, false, rate.negotiated),
             None => {
                 let fee = self.provider.fee(meter, self.model, self.at)?;
                 (fee.usd(), true, fee.is_negotiated())

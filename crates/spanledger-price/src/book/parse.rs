@@ -97,6 +97,8 @@ struct Days(BTreeSet<String>);
 struct Rules<'t> {
     sources: Vec<(&'t str, Source)>,
     fallback: Vec<(Meter, Meter)>,
+    /// Whether the file lies over a book.
+    over: bool,
 }
 
 /// Whom a file speaks of, and the rest of it.
@@ -141,7 +143,11 @@ fn provider(head: Head<'_, '_>, base: Option<&Provider>, days: &mut Days, file: 
     if let Some(table) = root.table("fallback", file) {
         provider.fallback = fallback(&table, file);
     }
-    let rules = Rules { sources: sources.unwrap_or_default(), fallback: provider.fallback.clone() };
+    let rules = Rules {
+        sources: sources.unwrap_or_default(),
+        fallback: provider.fallback.clone(),
+        over: base.is_some(),
+    };
     if let Some(table) = root.table("regional", file) {
         provider.regional = regional(table, &rules, days, file);
     }
@@ -166,23 +172,16 @@ fn provider(head: Head<'_, '_>, base: Option<&Provider>, days: &mut Days, file: 
         let (limit, fallback) = (model.long_context_over, model.fallback(&rules.fallback));
         later.entry(index).or_default().extend(entry(table, limit, &fallback, &rules, days, file));
     }
-    let negotiated = base.is_some();
     for (index, model) in provider.models.iter_mut().enumerate() {
         let mut own = later.remove(&index).unwrap_or_default();
         if index < given {
             if !own.is_empty() {
                 close(&model.name, &mut own, file);
-                for price in &mut own {
-                    price.negotiated &= negotiated;
-                }
-                model.prices = layer::over(&model.prices, own);
+                model.prices = layer::over(&model.prices, own, &model.fallback(&rules.fallback));
             }
         } else {
             model.prices.append(&mut own);
             close(&model.name, &mut model.prices, file);
-            for price in &mut model.prices {
-                price.negotiated &= negotiated;
-            }
         }
     }
     let mut fees = Vec::new();
@@ -190,7 +189,7 @@ fn provider(head: Head<'_, '_>, base: Option<&Provider>, days: &mut Days, file: 
         fees.extend(fee(table, &provider.models, &rules, days, file));
     }
     for fee in &mut fees {
-        fee.negotiated = negotiated;
+        fee.negotiated = rules.over;
     }
     provider.fees.splice(0..0, fees);
     for table in root.tables("discount", file) {
@@ -223,10 +222,7 @@ fn deployments(table: &Table<'_, '_>, provider: &mut Provider, file: &mut File<'
             continue;
         }
         let Some(model) = read::text_of(name, value, file) else { continue };
-        match provider
-            .model(model)
-            .and_then(|found| provider.models.iter().position(|m| m.name == found.name))
-        {
+        match provider.listed(model) {
             Some(index) => provider.deployments.replace(name, index),
             None => {
                 let provider = provider.name.clone();

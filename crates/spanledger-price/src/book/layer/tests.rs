@@ -90,19 +90,45 @@ fn a_negotiated_rate_holds_for_its_time_and_tier_alone() {
     assert_eq!(at("2026-08-01"), "6", "the list price again");
     assert_eq!(rate(&book, "m", "batch", "2026-04-01T00:00:00Z"), "4");
     assert_eq!(rate(&book, "n", "default", "2026-04-01T00:00:00Z"), "1");
-    // The line is the whole line: what it does not say comes from its own fallback.
+    // What it does not say is as listed: the cached rate, the long side.
     let cached = Usage::default().with(Bucket::CachedInput, 1);
     let cost = ask(&book, "m", "default", "2026-04-01T00:00:00Z", &cached);
-    assert_eq!(cost.lines[0].rate.to_string(), "5");
-    // It has no long side, and none is borrowed.
+    assert_eq!(cost.lines[0].rate.to_string(), "0.8");
     let long = Usage::default().with(Bucket::Input, 101);
-    assert_eq!(
-        ask(&book, "m", "default", "2026-04-01T00:00:00Z", &long).reason,
-        Some(UnpricedReason::NoRateForTier)
-    );
+    let cost = ask(&book, "m", "default", "2026-04-01T00:00:00Z", &long);
+    assert_eq!(cost.lines[0].rate.to_string(), "16");
+    // From July on the list has no long side.
+    let cost = ask(&book, "m", "default", "2026-07-15T00:00:00Z", &long);
+    assert_eq!(cost.reason, Some(UnpricedReason::NoRateForTier));
     assert_eq!(rate(&base(), "m", "default", "2026-04-01T00:00:00Z"), "8", "the book below is as it was");
     assert_ne!(book.version(), base().version());
     assert!(book.version().starts_with("2026-06-30+"), "{}", book.version());
+}
+
+/// The list's rates for certain hours give way to a rate of one's own for all, and win where it says
+/// nothing.
+#[test]
+fn negotiated_rates_of_certain_hours() {
+    let text = BOOK.replace(
+        "name = \"n\"\n",
+        "name = \"n\"\n[[model.price]]\nhours = \"01:00-04:00\"\nsources = [\"page\"]\nchecked = 2026-01-02\n\
+         standard = { input = \"2\", output = \"6\" }\n",
+    );
+    let base = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+    let rates = |rest: &str| {
+        let price = format!(
+            "[[price]]\nmodel = \"n\"\nfrom = 2026-03-01\n{rest}{OWN}standard = {{ input = \"7\" }}\n"
+        );
+        let book =
+            base.layered([("ours.toml", ours(&price).as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+        ["02:30", "05:30", "12:00"].map(|time| rate(&book, "n", "default", &format!("2026-03-05T{time}:00Z")))
+    };
+    assert_eq!(rates(""), ["7", "7", "7"]);
+    assert_eq!(rates("hours = \"01:00-04:00\"\n"), ["7", "1", "1"]);
+    assert_eq!(rates("hours = \"02:00-03:00\"\n"), ["7", "1", "1"], "before the list's hours around them");
+    assert_eq!(rates("hours = \"00:00-06:00\"\n"), ["7", "7", "1"]);
+    // Before that day nothing has changed.
+    assert_eq!(rate(&base, "n", "default", "2026-02-01T02:30:00Z"), "2");
 }
 
 #[test]
