@@ -61,6 +61,13 @@ pub(super) fn book<'a>(
                 }
                 Some(at) => {
                     seen.push(head.name.clone());
+                    for also in &head.also {
+                        let owner = providers.iter().enumerate().find(|(i, p)| *i != at && p.is_called(also));
+                        if let Some((_, owner)) = owner {
+                            let owner = format!("the provider {}", owner.name);
+                            file.error(0, BookProblem::DuplicateName { name: also.clone(), owner });
+                        }
+                    }
                     let read = provider(head, Some(&providers[at]), &mut days, &mut file);
                     providers[at] = read;
                 }
@@ -340,18 +347,25 @@ fn regional(
     file: &mut File<'_>,
 ) -> Option<Regional> {
     let factor = table.rate("factor", file);
-    let factor = table.require(factor, "factor", "factor = \"1.1\"", file);
     let regions = owned(table.texts("regions", file));
-    table.require((!regions.is_empty()).then_some(()), "regions", "regions = [\"eu\"]", file);
+    let unknown_for = owned(table.texts("unknown_for", file));
+    // Where it is only known that regions cost more, there is no factor.
+    if unknown_for.is_empty() || !regions.is_empty() || factor.is_some() {
+        table.require(factor, "factor", "factor = \"1.1\"", file);
+        table.require((!regions.is_empty()).then_some(()), "regions", "regions = [\"eu\"]", file);
+    }
+    if let Some(factor) = factor.filter(|factor| *factor < Decimal::ONE) {
+        file.error(table.at(), BookProblem::BadFactor { text: factor.to_string() });
+    }
     let neutral = owned(table.texts("neutral", file));
     provenance(&mut table, rules, days, file);
     table.finish(file);
-    let factor = factor?;
+    let factor = factor.unwrap_or(Decimal::ONE);
     let label = |region: String| {
         let label = format!("{region} ×{}", factor.normalize());
         (region, label)
     };
-    Some(Regional { factor, regions: regions.into_iter().map(label).collect(), neutral })
+    Some(Regional { unknown_for, factor, regions: regions.into_iter().map(label).collect(), neutral })
 }
 
 fn fee(

@@ -160,6 +160,8 @@ impl Rates {
 /// The surcharge on tokens for processing in a region.
 #[derive(Clone, Debug)]
 pub struct Regional {
+    /// Names of the provider under which the surcharge is not known: a region named there is unpriced.
+    pub(crate) unknown_for: Vec<String>,
     pub(crate) factor: Decimal,
     /// Each with the words that say on a cost line that the rate contains the factor.
     pub(crate) regions: Vec<(String, String)>,

@@ -211,6 +211,9 @@ fn names_of_deployments_mean_models() {
     assert_eq!(rate(&book, "acme/production", "default", at), "8");
     assert_eq!(rate(&book, "n", "default", at), "8", "a deployment may be called like another model");
     assert_eq!(rate(&book, "Production", "default", at), "Some(UnknownModel)");
+    // A deployment is a model, never another deployment.
+    let book = layered("[deployments]\na = \"m\"\nm = \"n\"\nz = \"m\"\n");
+    assert_eq!(["a", "m", "z"].map(|name| rate(&book, name, "default", at)), ["8", "1", "8"]);
 }
 
 #[test]
@@ -260,6 +263,13 @@ fn what_contradicts_the_book_is_refused_with_its_place() {
     ] {
         assert_eq!(mistakes(&text).first().map(String::as_str), Some(expected), "{text}");
     }
+    let greedy = PriceBook::builtin()
+        .layered([("a.toml", "[provider]\nname = \"openai\"\nalso = [\"anthropic\"]\n")])
+        .unwrap_err();
+    assert_eq!(
+        greedy.0[0].to_string(),
+        "a.toml:1: the name `anthropic` already belongs to the provider anthropic: a name leads to one price list"
+    );
     let twice = base().layered([("a.toml", ours("").as_str()), ("b.toml", ours("").as_str())]).unwrap_err();
     assert!(matches!(twice.0[0].problem, BookProblem::SecondFile { .. }), "{twice}");
 }
@@ -384,6 +394,39 @@ fn entries_may_be_appended_at_the_end_of_the_file() {
     let book = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(rate(&book, "n", "default", "2026-09-30T23:59:59Z"), "1");
     assert_eq!(rate(&book, "n", "default", "2026-10-01T00:00:00Z"), "2");
+}
+
+/// Later ones take the place of earlier ones; those that name the model go before those for all.
+#[test]
+fn of_several_discounts_and_fees_one_holds() {
+    let discount = |percent: &str, rest: &str| format!("[[discount]]\npercent = \"{percent}\"\n{rest}{OWN}");
+    let book = layered(
+        &(discount("50", "from = 2026-01-01\n")
+            + &discount("25", "from = 2026-06-01\n")
+            + &discount("75", "models = [\"n\"]\n")),
+    );
+    let at = |model, day: &str| rate(&book, model, "default", &format!("{day}T00:00:00Z"));
+    assert_eq!([at("m", "2026-02-01"), at("m", "2026-06-02"), at("n", "2026-06-02")], ["4", "6", "0.25"]);
+
+    let fee = |usd: &str, from: &str| format!("[[fee]]\nweb_search = \"{usd}\"\nfrom = {from}\n{OWN}");
+    let book = layered(&(fee("8", "2026-01-01") + &fee("12", "2026-06-01")));
+    let usage = {
+        let mut usage = Usage::default();
+        usage.web_search_calls = 1_000;
+        usage
+    };
+    let cost = |day: &str| ask(&book, "n", "default", &format!("{day}T00:00:00Z"), &usage).usd;
+    assert_eq!((cost("2026-05-31"), cost("2026-06-01")), ("8".parse().ok(), "12".parse().ok()));
+}
+
+/// A price of one's own for a free model is billed.
+#[test]
+fn what_has_a_price_is_not_free() {
+    let text = format!("{BOOK}[[model]]\nname = \"gratis\"\nfree = true\n");
+    let base = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+    let own = ours(&format!("[[price]]\nmodel = \"gratis\"\n{OWN}standard = {{ input = \"5\" }}\n"));
+    let book = base.layered([("ours.toml", own.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(rate(&book, "gratis", "default", "2026-04-01T00:00:00Z"), "5");
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub(super) fn model(
     let snapshots = owned(table.texts("snapshots", file));
     let long_context_over = table.count("long_context_over", file);
     let regional = table.flag("regional", file);
+    let unless = owned(table.texts("unless", file));
     let no_fallback = table.texts("no_fallback", file);
     let no_fallback =
         no_fallback.into_iter().filter_map(|(name, at)| meter("no_fallback", name, at, file)).collect();
@@ -31,6 +32,7 @@ pub(super) fn model(
         snapshots,
         long_context_over,
         regional,
+        unless,
         free,
         no_fallback,
         prices: Vec::new(),
