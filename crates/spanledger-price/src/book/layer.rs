@@ -32,7 +32,7 @@ fn lay(base: &[Price], prices: Vec<Price>, mut price: Price, rules: &Rules) -> V
     price.layer = below.iter().map(|under| under.layer.saturating_add(1)).fold(price.layer, u8::max);
     // A price of certain hours lies over that of the same hours, or else over that of all.
     let same_hours = below.iter().any(|under| under.hours == price.hours);
-    let mut bare = vec![Span::of(&price)];
+    let mut uncovered = vec![Span::of(&price)];
     let mut laid = Vec::new();
     for under in below {
         if price.hours.is_some() && same_hours && under.hours != price.hours {
@@ -41,10 +41,14 @@ fn lay(base: &[Price], prices: Vec<Price>, mut price: Price, rules: &Rules) -> V
         let Some(span) = Span::of(under).common(Span::of(&price)) else { continue };
         laid.push(merged(under, &price, span, rules));
         if under.hours.is_none() || under.hours == price.hours {
-            bare = bare.into_iter().flat_map(|part| part.without(Span::of(under))).collect();
+            uncovered = uncovered.into_iter().flat_map(|part| part.without(Span::of(under))).collect();
         }
     }
-    laid.extend(bare.into_iter().map(|span| Price { from: span.from, until: span.until, ..price.clone() }));
+    laid.extend(uncovered.into_iter().map(|span| Price {
+        from: span.from,
+        until: span.until,
+        ..price.clone()
+    }));
     prices.into_iter().flat_map(|under| cut(under, &price)).chain(laid).collect()
 }
 

@@ -156,7 +156,7 @@ fn provider(head: Head<'_, '_>, base: Option<&Provider>, days: &mut Days, file: 
         over: base.is_some(),
     };
     if let Some(table) = root.table("regional", file) {
-        provider.regional = regional(table, &rules, days, file);
+        provider.regional = Some(regional(table, &rules, days, file));
     }
 
     let given = provider.models.len();
@@ -340,12 +340,7 @@ fn span(table: &mut Table<'_, '_>, file: &mut File<'_>) -> (Option<Timestamp>, O
     (from.map(|(start, _)| start), until.map(|(end, _)| end))
 }
 
-fn regional(
-    mut table: Table<'_, '_>,
-    rules: &Rules<'_>,
-    days: &mut Days,
-    file: &mut File<'_>,
-) -> Option<Regional> {
+fn regional(mut table: Table<'_, '_>, rules: &Rules<'_>, days: &mut Days, file: &mut File<'_>) -> Regional {
     let factor = table.rate("factor", file);
     let regions = owned(table.texts("regions", file));
     let unknown_for = owned(table.texts("unknown_for", file));
@@ -365,7 +360,7 @@ fn regional(
         let label = format!("{region} ×{}", factor.normalize());
         (region, label)
     };
-    Some(Regional { unknown_for, factor, regions: regions.into_iter().map(label).collect(), neutral })
+    Regional { unknown_for, factor, regions: regions.into_iter().map(label).collect(), neutral }
 }
 
 fn fee(
