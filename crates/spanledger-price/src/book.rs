@@ -73,12 +73,17 @@ impl PriceBook {
     /// a file may say of a provider that is there already:
     ///
     /// * `[[price]] model = "…"`: other rates for a model, tier by tier, from a day on (and until
-    ///   one): they take the place of this book's for that time. The model has to exist.
+    ///   one). They take the place of this book's for that time; what they do not state stays as this
+    ///   book has it. The model has to exist. With `list = true` they are list prices, from which
+    ///   discounts are taken; else they are final.
     /// * `[[discount]] percent = "12.5"`: off all of this book's rates and fees, or those of some
     ///   `models` and `tiers`; not off rates of your own.
     /// * `[[model]]`: a model of one's own.
     /// * `[deployments]`: `"my-name" = "gpt-5.5"`, what a name of one's own means.
     /// * `[[fee]]`: a fee for tool calls; it goes before this book's.
+    ///
+    /// A file that names a provider by another of its names, such as `azure.ai.openai`, speaks of that
+    /// one alone: it has the same prices as before, but for what the file says.
     ///
     /// The version of the new book names both contents.
     ///
@@ -193,12 +198,18 @@ impl Provider {
     /// The fee that calls of a meter with a model pay at a moment, unless the model's own price
     /// has a rate.
     pub fn fee(&self, meter: Meter, model: &Model, at: Timestamp) -> Option<&Fee> {
-        self.fees.iter().find(|fee| fee.applies(meter, &model.name, at))
+        // The user's own before the list's, one for this model before one for all, a later one before
+        // an earlier one.
+        let applying = self.fees.iter().rev().filter(|fee| fee.applies(meter, &model.name, at));
+        applying.max_by_key(|fee| (fee.negotiated, !fee.only.is_empty(), fee.from))
     }
 
-    /// The discount on calls of a model in a tier at a moment.
+    /// The discount on calls of a model in a tier at a moment. Of several the one that names the model
+    /// counts, then the one that names the tier, then the later one; they do not add up.
     pub fn discount(&self, model: &Model, tier: Tier, at: Timestamp) -> Option<&Discount> {
-        self.discounts.iter().find(|discount| discount.applies(&model.name, tier, at))
+        let applying = self.discounts.iter().rev().filter(|discount| discount.applies(&model.name, tier, at));
+        applying
+            .max_by_key(|discount| (!discount.models.is_empty(), !discount.tiers.is_empty(), discount.from))
     }
 
     /// The tier that the provider's own word means.
@@ -219,6 +230,8 @@ pub struct Model {
     pub(crate) snapshots: Vec<String>,
     pub(crate) long_context_over: Option<u64>,
     pub(crate) regional: bool,
+    /// Names of the provider under which it has another price, which the book does not know.
+    pub(crate) unless: Vec<String>,
     pub(crate) free: bool,
     /// Meters to which the provider's fallback rules lend nothing.
     pub(crate) no_fallback: Vec<Meter>,

@@ -79,23 +79,22 @@ impl PriceBook {
             Unpriced::new(UnpricedReason::UnknownModel, detail)
         })?;
         let model = resolve(provider, question)?;
-        if model.is_free() {
+        if model.is_free() && model.prices().is_empty() {
             return Ok((Usd::ZERO, Vec::new()));
         }
         let tier = tier(provider, question)?;
-        let (price, rates) = rates(model, tier, question.at, usage)?;
-        let regional = regional(provider, model, question.region)?;
+        let rates = rates(model, tier, question.at, usage)?;
+        let regional = regional(provider, model, question)?;
         let discount = provider.discount(model, tier, question.at);
-        let negotiated = price.is_negotiated();
-        lines(&Bill { provider, model, tier, rates, negotiated, regional, discount, at: question.at }, usage)
+        lines(&Bill { provider, model, tier, rates, regional, discount, at: question.at }, usage)
     }
 
     /// Whether the model that answered bills nothing, so that a missing usage is no question.
     fn is_free(&self, question: &Question<'_>) -> bool {
         (question.usage.is_none() && question.usage_problem.is_none())
-            && self
-                .provider(question.provider)
-                .is_some_and(|provider| resolve(provider, question).is_ok_and(Model::is_free))
+            && self.provider(question.provider).is_some_and(|provider| {
+                resolve(provider, question).is_ok_and(|m| m.is_free() && m.prices().is_empty())
+            })
     }
 }
 
@@ -106,9 +105,22 @@ fn resolve<'b>(provider: &'b Provider, question: &Question<'_>) -> Result<&'b Mo
     let named = question.response_model.filter(|name| !name.is_empty()).or(question.model);
     let name =
         named.ok_or_else(|| unknown("neither the response nor the request names a model".to_owned()))?;
-    provider
+    let model = provider
         .model(name)
-        .ok_or_else(|| unknown(format!("the book has no model `{name}` of {}", provider.name())))
+        .ok_or_else(|| unknown(format!("the book has no model `{name}` of {}", provider.name())))?;
+    if is_one_of(question.provider, &model.unless) {
+        let detail = format!(
+            "{} has another price at {}, which the book does not have",
+            model.name(),
+            question.provider
+        );
+        return Err(unknown(detail));
+    }
+    Ok(model)
+}
+
+fn is_one_of(name: &str, names: &[String]) -> bool {
+    names.iter().any(|other| other.eq_ignore_ascii_case(name))
 }
 
 fn tier(provider: &Provider, question: &Question<'_>) -> Result<Tier, Unpriced> {
@@ -125,12 +137,7 @@ fn tier(provider: &Provider, question: &Question<'_>) -> Result<Tier, Unpriced> 
 }
 
 /// The rates of the moment, on the side of the long-context threshold where the prompt lies.
-fn rates<'b>(
-    model: &'b Model,
-    tier: Tier,
-    at: Timestamp,
-    usage: &Usage,
-) -> Result<(&'b Price, &'b Rates), Unpriced> {
+fn rates<'b>(model: &'b Model, tier: Tier, at: Timestamp, usage: &Usage) -> Result<&'b Rates, Unpriced> {
     let Some(price) = model.price(tier, at) else {
         let name = model.name();
         return Err(if model.prices().iter().any(|price| price.holds_at(at)) {
@@ -144,17 +151,15 @@ fn rates<'b>(
     };
     match model.long_context_over() {
         // Strictly more, and the whole request: no part of it keeps the short rates.
-        Some(over) if usage.prompt_tokens() > over && !price.is_flat() => {
-            price.long().map(|long| (price, long)).ok_or_else(|| {
-                let detail = format!(
-                    "{} publishes no {tier} rates for prompts of over {over} tokens (this one has {})",
-                    model.name(),
-                    usage.prompt_tokens()
-                );
-                Unpriced::new(UnpricedReason::NoRateForTier, detail)
-            })
-        }
-        _ => Ok((price, price.rates())),
+        Some(over) if usage.prompt_tokens() > over && !price.is_flat() => price.long().ok_or_else(|| {
+            let detail = format!(
+                "{} publishes no {tier} rates for prompts of over {over} tokens (this one has {})",
+                model.name(),
+                usage.prompt_tokens()
+            );
+            Unpriced::new(UnpricedReason::NoRateForTier, detail)
+        }),
+        _ => Ok(price.rates()),
     }
 }
 
@@ -162,20 +167,23 @@ fn rates<'b>(
 fn regional<'b>(
     provider: &'b Provider,
     model: &Model,
-    region: Option<&str>,
+    question: &Question<'_>,
 ) -> Result<Option<(Decimal, &'b str)>, Unpriced> {
-    let (Some(region), Some(rule), true) =
-        (region.filter(|region| !region.is_empty()), provider.regional(), model.is_regional())
-    else {
+    let region = question.region.filter(|region| !region.is_empty());
+    let (Some(region), Some(rule)) = (region, provider.regional()) else { return Ok(None) };
+    let elsewhere = is_one_of(question.provider, &rule.unknown_for);
+    if is_one_of(region, &rule.neutral) || !(model.is_regional() || elsewhere) {
         return Ok(None);
-    };
-    if let Some((_, label)) = rule.regions.iter().find(|(name, _)| name.eq_ignore_ascii_case(region)) {
+    }
+    let known = rule.regions.iter().find(|(name, _)| name.eq_ignore_ascii_case(region));
+    if let Some((_, label)) = known.filter(|_| !elsewhere) {
         return Ok(Some((rule.factor, label)));
     }
-    if rule.neutral.iter().any(|name| name.eq_ignore_ascii_case(region)) {
-        return Ok(None);
-    }
-    let detail = format!("the book has no rates of {} for the region `{region}`", model.name());
+    let detail = format!(
+        "the book has no rates of {} at {} for the region `{region}`",
+        model.name(),
+        question.provider
+    );
     Err(Unpriced::new(UnpricedReason::NoRateForTier, detail))
 }
 
@@ -185,17 +193,25 @@ struct Bill<'b> {
     model: &'b Model,
     tier: Tier,
     rates: &'b Rates,
-    negotiated: bool,
     regional: Option<(Decimal, &'b str)>,
     discount: Option<&'b Discount>,
     at: Timestamp,
 }
 
 impl Bill<'_> {
+    /// Whether text stands where a model that makes images says nothing of images: a usage without
+    /// a breakdown. Text is the cheaper one by far.
+    fn may_be_images(&self, usage: &Usage) -> bool {
+        let rate = |bucket| self.rates.get(Meter::Tokens(bucket));
+        usage.tokens(Bucket::ImageOutput) == 0
+            && rate(Bucket::ImageOutput)
+                .is_some_and(|images| rate(Bucket::Output).is_some_and(|text| text < images))
+    }
+
     /// The rate of a meter and the unit to show, which says what the rate contains.
     fn rate(&self, meter: Meter, variant: Option<&str>) -> Option<(Decimal, Cow<'static, str>)> {
-        let (mut rate, is_fee, negotiated) = match self.rates.of(meter, variant) {
-            Some(rate) => (rate, false, self.negotiated),
+        let (mut rate, is_fee, negotiated) = match self.rates.find(meter, variant) {
+            Some(rate) => (rate.usd, false, rate.negotiated),
             None => {
                 let fee = self.provider.fee(meter, self.model, self.at)?;
                 (fee.usd(), true, fee.is_negotiated())
@@ -221,7 +237,9 @@ fn lines(bill: &Bill<'_>, usage: &Usage) -> Result<(Usd, Vec<CostLine>), Unprice
     let mut sum = Sum { lines: Vec::with_capacity(LINES_TYPICAL), total: Usd::ZERO, without: Vec::new() };
     for bucket in Bucket::ALL {
         let tokens = usage.tokens(bucket);
-        if tokens > 0 {
+        if bucket == Bucket::Output && tokens > 0 && bill.may_be_images(usage) {
+            sum.without.push(format!("output ({tokens}) of which the usage does not say how much is images"));
+        } else if tokens > 0 {
             sum.add(bill, Meter::Tokens(bucket), tokens.into(), None)?;
         }
     }

@@ -39,6 +39,8 @@ pub struct PriceFiles {
 pub struct PriceFilesError {
     /// The mistakes, by file and line.
     pub mistakes: Vec<String>,
+    /// Whether a file that is there could not be read, which may pass by itself.
+    may_pass: bool,
 }
 
 impl fmt::Display for PriceFilesError {
@@ -65,13 +67,16 @@ impl PriceFiles {
         if self.paths.is_empty() {
             return Ok(PriceBook::builtin().clone());
         }
-        let mut mistakes = Vec::new();
+        let (mut mistakes, mut may_pass) = (Vec::new(), false);
         let mut files = Vec::new();
         for path in self.paths.iter() {
             let name = path.display().to_string();
             match text(path) {
                 Ok(text) => files.push((name, text)),
-                Err(mistake) => mistakes.push(format!("{name}{mistake}")),
+                Err(mistake) => {
+                    may_pass |= mistake.starts_with(UNREADABLE) && path.exists();
+                    mistakes.push(format!("{name}{mistake}"));
+                }
             }
         }
         let files = files.iter().map(|(name, text)| (name.as_str(), text.as_str()));
@@ -80,7 +85,7 @@ impl PriceFiles {
             read => {
                 let errors = read.err().map(|errors| errors.0).unwrap_or_default();
                 mistakes.extend(errors.iter().map(ToString::to_string));
-                Err(PriceFilesError { mistakes })
+                Err(PriceFilesError { mistakes, may_pass })
             }
         }
     }
@@ -90,9 +95,11 @@ impl PriceFiles {
     }
 }
 
+const UNREADABLE: &str = ": cannot be read: ";
+
 /// A file's text, or what follows its name in a mistake.
 fn text(path: &Path) -> Result<String, String> {
-    let unreadable = |error: io::Error| format!(": cannot be read: {error}");
+    let unreadable = |error: io::Error| format!("{UNREADABLE}{error}");
     // To open a pipe is to wait for whoever writes into it.
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err(": is not a file".to_owned());
@@ -199,7 +206,10 @@ impl PriceWatch {
                 self.read = stamps;
                 book
             }
-            Err(error) => Err(PriceFilesError { mistakes: vec![format!("reading them failed: {error}")] }),
+            Err(error) => {
+                let mistakes = vec![format!("reading them failed: {error}")];
+                Err(PriceFilesError { mistakes, may_pass: true })
+            }
         };
         match book {
             Ok(book) => {
@@ -210,6 +220,10 @@ impl PriceWatch {
             }
             Err(error) => {
                 self.prices.keep();
+                if error.may_pass {
+                    // Too many open files, a share that is away: to be read again at the next look.
+                    self.read.clear();
+                }
                 if self.logged.as_ref() != Some(&error) {
                     self.log(&error);
                     self.logged = Some(error);

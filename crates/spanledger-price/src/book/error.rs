@@ -163,6 +163,12 @@ pub enum BookProblem {
         /// The provider.
         provider: String,
     },
+    /// A surcharge that makes cheaper.
+    #[error("`factor` is {text}: a surcharge is at least \"1\", such as \"1.1\" for ten percent")]
+    BadFactor {
+        /// The number.
+        text: String,
+    },
     /// Not hours of a day.
     #[error("`hours` is \"{text}\": write the hours of the day in UTC, such as \"16:30-00:30\"")]
     BadHours {

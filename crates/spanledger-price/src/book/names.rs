@@ -43,13 +43,17 @@ impl Provider {
     /// its own. A fine-tuned `ft:base:organization:suffix:id` has the price of `ft:base` where the
     /// book lists that, never the price of the base. Nothing else is guessed.
     pub fn model(&self, name: &str) -> Option<&Model> {
+        (self.deployments.get(name))
+            .or_else(|| self.deployments.get(self.without_prefix(name)))
+            .or_else(|| self.listed(name))
+            .map(|index| &self.models[index])
+    }
+
+    /// The same without deployments.
+    pub(crate) fn listed(&self, name: &str) -> Option<usize> {
         let bare = self.without_prefix(name);
         let listed = fine_tuned(bare).unwrap_or(bare);
-        (self.deployments.get(name))
-            .or_else(|| self.deployments.get(bare))
-            .or_else(|| self.names.get(listed))
-            .or_else(|| self.names.get(without_date(listed)?))
-            .map(|index| &self.models[index])
+        self.names.get(listed).or_else(|| self.names.get(without_date(listed)?))
     }
 
     /// The names of one's own that mean the model, in the order of the alphabet.

@@ -61,6 +61,13 @@ pub(super) fn book<'a>(
                 }
                 Some(at) => {
                     seen.push(head.name.clone());
+                    for also in &head.also {
+                        let owner = providers.iter().enumerate().find(|(i, p)| *i != at && p.is_called(also));
+                        if let Some((_, owner)) = owner {
+                            let owner = format!("the provider {}", owner.name);
+                            file.error(0, BookProblem::DuplicateName { name: also.clone(), owner });
+                        }
+                    }
                     let read = provider(head, Some(&providers[at]), &mut days, &mut file);
                     providers[at] = read;
                 }
@@ -97,6 +104,8 @@ struct Days(BTreeSet<String>);
 struct Rules<'t> {
     sources: Vec<(&'t str, Source)>,
     fallback: Vec<(Meter, Meter)>,
+    /// Whether the file lies over a book.
+    over: bool,
 }
 
 /// Whom a file speaks of, and the rest of it.
@@ -141,9 +150,13 @@ fn provider(head: Head<'_, '_>, base: Option<&Provider>, days: &mut Days, file: 
     if let Some(table) = root.table("fallback", file) {
         provider.fallback = fallback(&table, file);
     }
-    let rules = Rules { sources: sources.unwrap_or_default(), fallback: provider.fallback.clone() };
+    let rules = Rules {
+        sources: sources.unwrap_or_default(),
+        fallback: provider.fallback.clone(),
+        over: base.is_some(),
+    };
     if let Some(table) = root.table("regional", file) {
-        provider.regional = regional(table, &rules, days, file);
+        provider.regional = Some(regional(table, &rules, days, file));
     }
 
     let given = provider.models.len();
@@ -166,23 +179,16 @@ fn provider(head: Head<'_, '_>, base: Option<&Provider>, days: &mut Days, file: 
         let (limit, fallback) = (model.long_context_over, model.fallback(&rules.fallback));
         later.entry(index).or_default().extend(entry(table, limit, &fallback, &rules, days, file));
     }
-    let negotiated = base.is_some();
     for (index, model) in provider.models.iter_mut().enumerate() {
         let mut own = later.remove(&index).unwrap_or_default();
         if index < given {
             if !own.is_empty() {
                 close(&model.name, &mut own, file);
-                for price in &mut own {
-                    price.negotiated &= negotiated;
-                }
-                model.prices = layer::over(&model.prices, own);
+                model.prices = layer::over(&model.prices, own, &model.fallback(&rules.fallback));
             }
         } else {
             model.prices.append(&mut own);
             close(&model.name, &mut model.prices, file);
-            for price in &mut model.prices {
-                price.negotiated &= negotiated;
-            }
         }
     }
     let mut fees = Vec::new();
@@ -190,7 +196,7 @@ fn provider(head: Head<'_, '_>, base: Option<&Provider>, days: &mut Days, file: 
         fees.extend(fee(table, &provider.models, &rules, days, file));
     }
     for fee in &mut fees {
-        fee.negotiated = negotiated;
+        fee.negotiated = rules.over;
     }
     provider.fees.splice(0..0, fees);
     for table in root.tables("discount", file) {
@@ -223,10 +229,7 @@ fn deployments(table: &Table<'_, '_>, provider: &mut Provider, file: &mut File<'
             continue;
         }
         let Some(model) = read::text_of(name, value, file) else { continue };
-        match provider
-            .model(model)
-            .and_then(|found| provider.models.iter().position(|m| m.name == found.name))
-        {
+        match provider.listed(model) {
             Some(index) => provider.deployments.replace(name, index),
             None => {
                 let provider = provider.name.clone();
@@ -337,25 +340,27 @@ fn span(table: &mut Table<'_, '_>, file: &mut File<'_>) -> (Option<Timestamp>, O
     (from.map(|(start, _)| start), until.map(|(end, _)| end))
 }
 
-fn regional(
-    mut table: Table<'_, '_>,
-    rules: &Rules<'_>,
-    days: &mut Days,
-    file: &mut File<'_>,
-) -> Option<Regional> {
+fn regional(mut table: Table<'_, '_>, rules: &Rules<'_>, days: &mut Days, file: &mut File<'_>) -> Regional {
     let factor = table.rate("factor", file);
-    let factor = table.require(factor, "factor", "factor = \"1.1\"", file);
     let regions = owned(table.texts("regions", file));
-    table.require((!regions.is_empty()).then_some(()), "regions", "regions = [\"eu\"]", file);
+    let unknown_for = owned(table.texts("unknown_for", file));
+    // Where it is only known that regions cost more, there is no factor.
+    if unknown_for.is_empty() || !regions.is_empty() || factor.is_some() {
+        table.require(factor, "factor", "factor = \"1.1\"", file);
+        table.require((!regions.is_empty()).then_some(()), "regions", "regions = [\"eu\"]", file);
+    }
+    if let Some(factor) = factor.filter(|factor| *factor < Decimal::ONE) {
+        file.error(table.at(), BookProblem::BadFactor { text: factor.to_string() });
+    }
     let neutral = owned(table.texts("neutral", file));
     provenance(&mut table, rules, days, file);
     table.finish(file);
-    let factor = factor?;
+    let factor = factor.unwrap_or(Decimal::ONE);
     let label = |region: String| {
         let label = format!("{region} ×{}", factor.normalize());
         (region, label)
     };
-    Some(Regional { factor, regions: regions.into_iter().map(label).collect(), neutral })
+    Regional { unknown_for, factor, regions: regions.into_iter().map(label).collect(), neutral }
 }
 
 fn fee(

@@ -19,8 +19,8 @@ pub struct Price {
     pub(crate) long: Option<Rates>,
     /// Whether the model's long-context threshold does not apply.
     pub(crate) flat: bool,
-    /// Whether it is a rate of the user's own, from which no discount is taken.
-    pub(crate) negotiated: bool,
+    /// How many books lie under the one that it is from.
+    pub(crate) layer: u8,
     pub(crate) provenance: Provenance,
     /// Where it stands in its file.
     pub(crate) line: usize,
@@ -60,11 +60,6 @@ impl Price {
     /// Whether the rates hold for prompts of any length, whatever the model's threshold.
     pub fn is_flat(&self) -> bool {
         self.flat
-    }
-
-    /// Whether it was laid over the book's own prices: no [discount](super::Discount) is taken from it.
-    pub fn is_negotiated(&self) -> bool {
-        self.negotiated
     }
 
     /// The line of its file on which it stands, from 1.
@@ -124,6 +119,8 @@ pub struct Rate {
     pub usd: Decimal,
     /// Whether the provider publishes it; else the book's fallback rule gave it another meter's.
     pub published: bool,
+    /// Whether it is of the user's own and final: no [discount](super::Discount) is taken from it.
+    pub negotiated: bool,
 }
 
 impl Rates {
@@ -134,6 +131,10 @@ impl Rates {
 
     /// The rate of one variant of the meter; where the rate does not depend on it, that of all.
     pub fn of(&self, meter: Meter, variant: Option<&str>) -> Option<Decimal> {
+        self.find(meter, variant).map(|rate| rate.usd)
+    }
+
+    pub(crate) fn find(&self, meter: Meter, variant: Option<&str>) -> Option<&Rate> {
         let fits = |rate: &&Rate| {
             rate.meter == meter
                 && match (rate.variant.as_deref(), variant) {
@@ -142,7 +143,7 @@ impl Rates {
                     (Some(_), None) => false,
                 }
         };
-        self.0.iter().find(fits).map(|rate| rate.usd)
+        self.0.iter().find(fits)
     }
 
     /// The variants that have a rate of the meter.
@@ -159,6 +160,8 @@ impl Rates {
 /// The surcharge on tokens for processing in a region.
 #[derive(Clone, Debug)]
 pub struct Regional {
+    /// Names of the provider under which the surcharge is not known: a region named there is unpriced.
+    pub(crate) unknown_for: Vec<String>,
     pub(crate) factor: Decimal,
     /// Each with the words that say on a cost line that the rate contains the factor.
     pub(crate) regions: Vec<(String, String)>,

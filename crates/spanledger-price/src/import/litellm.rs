@@ -191,6 +191,7 @@ impl Reader {
                 variant: Some(variant.into()),
                 usd,
                 published: true,
+                negotiated: false,
             };
             let has_tokens = |model: &ForeignModel| model.lines.iter().any(|line| has_tokens(&line.rates.0));
             let place = (provider, name.clone());
@@ -302,6 +303,7 @@ impl Sheet {
                     variant: variant.map(Into::into),
                     usd: *usd,
                     published: true,
+                    negotiated: false,
                 };
                 own.map(rate).collect()
             };
@@ -334,7 +336,13 @@ impl Sheet {
             for (meter, usd) in &tools {
                 for rates in [&mut short, &mut long] {
                     if !rates.is_empty() && !rates.iter().any(|rate| rate.meter == *meter) {
-                        rates.push(Rate { meter: *meter, variant: None, usd: *usd, published: true });
+                        rates.push(Rate {
+                            meter: *meter,
+                            variant: None,
+                            usd: *usd,
+                            published: true,
+                            negotiated: false,
+                        });
                     }
                 }
             }

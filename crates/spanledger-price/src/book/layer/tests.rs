@@ -90,19 +90,45 @@ fn a_negotiated_rate_holds_for_its_time_and_tier_alone() {
     assert_eq!(at("2026-08-01"), "6", "the list price again");
     assert_eq!(rate(&book, "m", "batch", "2026-04-01T00:00:00Z"), "4");
     assert_eq!(rate(&book, "n", "default", "2026-04-01T00:00:00Z"), "1");
-    // The line is the whole line: what it does not say comes from its own fallback.
+    // What it does not say is as listed: the cached rate, the long side.
     let cached = Usage::default().with(Bucket::CachedInput, 1);
     let cost = ask(&book, "m", "default", "2026-04-01T00:00:00Z", &cached);
-    assert_eq!(cost.lines[0].rate.to_string(), "5");
-    // It has no long side, and none is borrowed.
+    assert_eq!(cost.lines[0].rate.to_string(), "0.8");
     let long = Usage::default().with(Bucket::Input, 101);
-    assert_eq!(
-        ask(&book, "m", "default", "2026-04-01T00:00:00Z", &long).reason,
-        Some(UnpricedReason::NoRateForTier)
-    );
+    let cost = ask(&book, "m", "default", "2026-04-01T00:00:00Z", &long);
+    assert_eq!(cost.lines[0].rate.to_string(), "16");
+    // From July on the list has no long side.
+    let cost = ask(&book, "m", "default", "2026-07-15T00:00:00Z", &long);
+    assert_eq!(cost.reason, Some(UnpricedReason::NoRateForTier));
     assert_eq!(rate(&base(), "m", "default", "2026-04-01T00:00:00Z"), "8", "the book below is as it was");
     assert_ne!(book.version(), base().version());
     assert!(book.version().starts_with("2026-06-30+"), "{}", book.version());
+}
+
+/// The list's rates for certain hours give way to a rate of one's own for all, and win where it says
+/// nothing.
+#[test]
+fn negotiated_rates_of_certain_hours() {
+    let text = BOOK.replace(
+        "name = \"n\"\n",
+        "name = \"n\"\n[[model.price]]\nhours = \"01:00-04:00\"\nsources = [\"page\"]\nchecked = 2026-01-02\n\
+         standard = { input = \"2\", output = \"6\" }\n",
+    );
+    let base = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+    let rates = |rest: &str| {
+        let price = format!(
+            "[[price]]\nmodel = \"n\"\nfrom = 2026-03-01\n{rest}{OWN}standard = {{ input = \"7\" }}\n"
+        );
+        let book =
+            base.layered([("ours.toml", ours(&price).as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+        ["02:30", "05:30", "12:00"].map(|time| rate(&book, "n", "default", &format!("2026-03-05T{time}:00Z")))
+    };
+    assert_eq!(rates(""), ["7", "7", "7"]);
+    assert_eq!(rates("hours = \"01:00-04:00\"\n"), ["7", "1", "1"]);
+    assert_eq!(rates("hours = \"02:00-03:00\"\n"), ["7", "1", "1"], "before the list's hours around them");
+    assert_eq!(rates("hours = \"00:00-06:00\"\n"), ["7", "7", "1"]);
+    // Before that day nothing has changed.
+    assert_eq!(rate(&base, "n", "default", "2026-02-01T02:30:00Z"), "2");
 }
 
 #[test]
@@ -185,6 +211,9 @@ fn names_of_deployments_mean_models() {
     assert_eq!(rate(&book, "acme/production", "default", at), "8");
     assert_eq!(rate(&book, "n", "default", at), "8", "a deployment may be called like another model");
     assert_eq!(rate(&book, "Production", "default", at), "Some(UnknownModel)");
+    // A deployment is a model, never another deployment.
+    let book = layered("[deployments]\na = \"m\"\nm = \"n\"\nz = \"m\"\n");
+    assert_eq!(["a", "m", "z"].map(|name| rate(&book, name, "default", at)), ["8", "1", "8"]);
 }
 
 #[test]
@@ -234,6 +263,13 @@ fn what_contradicts_the_book_is_refused_with_its_place() {
     ] {
         assert_eq!(mistakes(&text).first().map(String::as_str), Some(expected), "{text}");
     }
+    let greedy = PriceBook::builtin()
+        .layered([("a.toml", "[provider]\nname = \"openai\"\nalso = [\"anthropic\"]\n")])
+        .unwrap_err();
+    assert_eq!(
+        greedy.0[0].to_string(),
+        "a.toml:1: the name `anthropic` already belongs to the provider anthropic: a name leads to one price list"
+    );
     let twice = base().layered([("a.toml", ours("").as_str()), ("b.toml", ours("").as_str())]).unwrap_err();
     assert!(matches!(twice.0[0].problem, BookProblem::SecondFile { .. }), "{twice}");
 }
@@ -358,6 +394,39 @@ fn entries_may_be_appended_at_the_end_of_the_file() {
     let book = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(rate(&book, "n", "default", "2026-09-30T23:59:59Z"), "1");
     assert_eq!(rate(&book, "n", "default", "2026-10-01T00:00:00Z"), "2");
+}
+
+/// Later ones take the place of earlier ones; those that name the model go before those for all.
+#[test]
+fn of_several_discounts_and_fees_one_holds() {
+    let discount = |percent: &str, rest: &str| format!("[[discount]]\npercent = \"{percent}\"\n{rest}{OWN}");
+    let book = layered(
+        &(discount("50", "from = 2026-01-01\n")
+            + &discount("25", "from = 2026-06-01\n")
+            + &discount("75", "models = [\"n\"]\n")),
+    );
+    let at = |model, day: &str| rate(&book, model, "default", &format!("{day}T00:00:00Z"));
+    assert_eq!([at("m", "2026-02-01"), at("m", "2026-06-02"), at("n", "2026-06-02")], ["4", "6", "0.25"]);
+
+    let fee = |usd: &str, from: &str| format!("[[fee]]\nweb_search = \"{usd}\"\nfrom = {from}\n{OWN}");
+    let book = layered(&(fee("8", "2026-01-01") + &fee("12", "2026-06-01")));
+    let usage = {
+        let mut usage = Usage::default();
+        usage.web_search_calls = 1_000;
+        usage
+    };
+    let cost = |day: &str| ask(&book, "n", "default", &format!("{day}T00:00:00Z"), &usage).usd;
+    assert_eq!((cost("2026-05-31"), cost("2026-06-01")), ("8".parse().ok(), "12".parse().ok()));
+}
+
+/// A price of one's own for a free model is billed.
+#[test]
+fn what_has_a_price_is_not_free() {
+    let text = format!("{BOOK}[[model]]\nname = \"gratis\"\nfree = true\n");
+    let base = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+    let own = ours(&format!("[[price]]\nmodel = \"gratis\"\n{OWN}standard = {{ input = \"5\" }}\n"));
+    let book = base.layered([("ours.toml", own.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(rate(&book, "gratis", "default", "2026-04-01T00:00:00Z"), "5");
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! Models, their dated entries and the rates in them.
 
-use rust_decimal::Decimal;
-
 use super::{
     super::{
         BookProblem, Hours, Model, Price, Rate, Rates, layer,
@@ -23,6 +21,7 @@ pub(super) fn model(
     let snapshots = owned(table.texts("snapshots", file));
     let long_context_over = table.count("long_context_over", file);
     let regional = table.flag("regional", file);
+    let unless = owned(table.texts("unless", file));
     let no_fallback = table.texts("no_fallback", file);
     let no_fallback =
         no_fallback.into_iter().filter_map(|(name, at)| meter("no_fallback", name, at, file)).collect();
@@ -33,6 +32,7 @@ pub(super) fn model(
         snapshots,
         long_context_over,
         regional,
+        unless,
         free,
         no_fallback,
         prices: Vec::new(),
@@ -59,7 +59,7 @@ pub(super) fn entry(
 ) -> Vec<Price> {
     let (from, until) = span(&mut entry, file);
     let flat = entry.flag("flat", file);
-    let list = entry.flag("list", file);
+    let negotiated = !entry.flag("list", file) && rules.over;
     let hours = entry.spotted("hours", file).and_then(|(text, at)| {
         let hours = Hours::parse(text);
         if hours.is_none() {
@@ -80,8 +80,8 @@ pub(super) fn entry(
     let provenance = provenance(&mut entry, rules, days, file);
     let mut prices = Vec::new();
     for tier in Tier::ALL {
-        let short = entry.table(tier.as_str(), file).map(|table| rates(table, fallback, file));
-        let long = entry.table(tier.long_key(), file).map(|table| rates(table, fallback, file));
+        let short = entry.table(tier.as_str(), file).map(|table| rates(table, negotiated, fallback, file));
+        let long = entry.table(tier.long_key(), file).map(|table| rates(table, negotiated, fallback, file));
         if long.is_some() && (long_context_over.is_none() || flat) {
             file.error(entry.at(), BookProblem::LongWithoutThreshold { key: tier.long_key() });
         }
@@ -101,7 +101,7 @@ pub(super) fn entry(
             rates,
             long,
             flat,
-            negotiated: !list,
+            layer: u8::from(rules.over),
             provenance,
             line,
         });
@@ -145,13 +145,18 @@ pub(super) fn close(model: &str, prices: &mut [Price], file: &mut File<'_>) {
     }
 }
 
-fn rates(mut table: Table<'_, '_>, fallback: &[(Meter, Meter)], file: &mut File<'_>) -> Rates {
+fn rates(
+    mut table: Table<'_, '_>,
+    negotiated: bool,
+    fallback: &[(Meter, Meter)],
+    file: &mut File<'_>,
+) -> Rates {
     let mut published: Vec<Rate> = Vec::new();
     for meter in Meter::ALL {
         let rates = table.rates(meter.name(), file);
         published.extend(rates.into_iter().map(|(variant, usd)| {
             let variant = variant.map(Into::into);
-            Rate { meter, variant, usd, published: true }
+            Rate { meter, variant, usd, published: true, negotiated }
         }));
     }
     if published.is_empty() && table.pairs().next().is_none() {
@@ -166,7 +171,7 @@ pub(crate) fn lend(published: &[Rate], fallback: &[(Meter, Meter)]) -> Rates {
     let get = |meter: Meter| published.iter().find(|rate| rate.meter == meter && rate.variant.is_none());
     let writes = Meter::cache_writes();
     let charges_writes = writes.into_iter().any(|meter| get(meter).is_some());
-    let borrowed = |meter: Meter| -> Option<Decimal> {
+    let borrowed = |meter: Meter| -> Option<&Rate> {
         let mut meter = meter;
         // No longer than there are rules, so that rules in a circle end.
         for _ in fallback {
@@ -176,7 +181,7 @@ pub(crate) fn lend(published: &[Rate], fallback: &[(Meter, Meter)]) -> Rates {
             }
             meter = fallback.iter().find(|(from, _)| *from == meter)?.1;
             if let Some(rate) = get(meter) {
-                return Some(rate.usd);
+                return Some(rate);
             }
         }
         None
@@ -186,8 +191,8 @@ pub(crate) fn lend(published: &[Rate], fallback: &[(Meter, Meter)]) -> Rates {
         let own = published.iter().filter(|rate| rate.meter == meter);
         if own.clone().next().is_some() {
             rates.extend(own.cloned());
-        } else if let Some(usd) = borrowed(meter) {
-            rates.push(Rate { meter, variant: None, usd, published: false });
+        } else if let Some(lender) = borrowed(meter) {
+            rates.push(Rate { meter, published: false, ..lender.clone() });
         }
     }
     Rates(rates)

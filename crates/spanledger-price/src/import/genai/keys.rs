@@ -66,7 +66,7 @@ impl Sheet {
             match self.steps(raw, scale) {
                 Ok((base, beyond)) => {
                     steps |= beyond.is_some();
-                    let rate = |usd| Rate { meter, variant: None, usd, published: true };
+                    let rate = |usd| Rate { meter, variant: None, usd, published: true, negotiated: false };
                     short.push(rate(base));
                     long.push(rate(beyond.unwrap_or(base)));
                 }

@@ -71,10 +71,13 @@ standard = { input = "4", cached_input = "0.4", output = "20" }
     let cost = book.price(&question("gpt-5.5", &usage));
     assert_eq!((line(&cost, "input"), line(&cost, "cached_input")), (usd("0.008"), usd("0.0032")));
 
-    // And bug 07: without a cached rate the cache is not free.
+    // And bug 07: one that is not given is the list's, and where that has none it is not free.
     let ours = ours.replace("cached_input = \"0.4\", ", "");
     let book = PriceBook::builtin().layered([("ours.toml", ours.as_str())]).unwrap();
-    assert_eq!(line(&book.price(&question("gpt-5.5", &usage)), "cached_input"), usd("0.032"));
+    assert_eq!(line(&book.price(&question("gpt-5.5", &usage)), "cached_input"), usd("0.004"));
+    let ours = ours.replace("gpt-5.5", "gpt-5.5-pro");
+    let book = PriceBook::builtin().layered([("ours.toml", ours.as_str())]).unwrap();
+    assert_eq!(line(&book.price(&question("gpt-5.5-pro", &usage)), "cached_input"), usd("0.032"));
 }
 
 /// litellm: a model from the database lost its cached rate, and the cache was free.

@@ -76,6 +76,25 @@ fn bug_22_reasoning_without_a_rate_costs_what_output_costs() {
     }
 }
 
+/// A usage without a breakdown, from a model that makes images: the tokens may be images, which cost
+/// many times as much as text.
+#[test]
+fn output_that_may_be_images_is_not_billed_as_text() {
+    let usage = nested(100, 0, 1_290, 0);
+    for (provider, model) in [("google", "gemini-2.5-flash-image"), ("openai", "gpt-image-1.5")] {
+        let (reason, detail) = unpriced(&Question { provider, ..question(model, &usage) });
+        assert_eq!(reason, UnpricedReason::NoRateForModality);
+        assert!(
+            detail.contains("output (1290) of which the usage does not say how much is images"),
+            "{detail}"
+        );
+        let told = usage.clone().with(Bucket::Output, 0).with(Bucket::ImageOutput, 1_290);
+        assert!(total(&Question { provider, ..question(model, &told) }) > usd("0.03"));
+    }
+    // Where both cost the same, nothing is unknown.
+    assert_eq!(total(&question("gpt-image-1", &nested(0, 0, 1_000, 0))), usd("0.04"));
+}
+
 /// Tokens of a kind that the model has no rate for were left out of the cost.
 #[test]
 fn a_kind_without_a_rate_is_unpriced() {

@@ -68,6 +68,34 @@ fn bug_53_55_resellers_are_not_the_provider() {
     }
 }
 
+/// Azure and Vertex AI have some prices of their own. Where the book knows of one and not its number,
+/// the list price is not taken for it.
+#[test]
+fn another_price_elsewhere_is_unpriced_there() {
+    let usage = nested(1_000, 0, 0, 0);
+    for (provider, model) in [
+        ("azure.ai.openai", "gpt-4-turbo"),
+        ("az.ai.openai", "text-embedding-ada-002"),
+        ("gcp.vertex_ai", "gemini-2.0-flash-001"),
+    ] {
+        let (reason, detail) = unpriced(&Question { provider, ..question(model, &usage) });
+        assert_eq!(reason, UnpricedReason::UnknownModel);
+        assert!(detail.contains(provider), "{detail}");
+    }
+    assert_eq!(total(&question("gpt-4-turbo", &usage)), usd("0.01"));
+    assert_eq!(total(&Question { provider: "azure.ai.openai", ..question("gpt-5.5", &usage) }), usd("0.005"));
+    // Regions there, too: their surcharges are others.
+    for (provider, model, region) in [
+        ("azure.ai.openai", "gpt-4o", "eu"),
+        ("gcp.vertex_ai", "gemini-3.6-flash", "europe-west4"),
+        ("mistral", "mistral-large-latest", "eu"),
+    ] {
+        let asked = Question { provider, region: Some(region), ..question(model, &usage) };
+        assert_eq!(unpriced(&asked).0, UnpricedReason::NoRateForTier, "{provider}");
+        assert!(price(&Question { region: Some("global"), ..asked }).usd.is_some(), "{provider}");
+    }
+}
+
 /// litellm: models that are billed by the request cost nothing.
 #[test]
 fn bug_54_fees_by_the_call_are_billed() {
