@@ -36,7 +36,7 @@ use std::{
 use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
 
-use crate::{Hours, Meter, Model, Price, PriceBook, Provider, Tier};
+use crate::{Hours, Meter, Model, Price, PriceBook, Provider, Rate, Tier};
 
 /// Which side of a model's long-context threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -358,13 +358,13 @@ fn rows(model: Option<&Model>, at: Option<Timestamp>) -> BTreeMap<(Spot, Option<
 }
 
 /// What decides the price beside the rates, in words.
-fn properties(model: &Model, at: Option<Timestamp>) -> [(&'static str, String); 6] {
+fn properties(model: &Model, at: Option<Timestamp>) -> [(&'static str, String); 7] {
     let listed = || model.prices().iter().filter(|price| holds(price, at));
     let list = |words: BTreeSet<String>| match words.len() {
         0 => "none".to_owned(),
         _ => words.into_iter().collect::<Vec<_>>().join(", "),
     };
-    let own = listed().filter(|price| price.is_negotiated()).map(|price| price.tier().to_string());
+    let own = listed().flat_map(negotiated);
     let flat = listed().filter(|price| price.is_flat()).map(|price| price.tier().to_string());
     // An entry ends where the next begins, too: only the end of a tier's last one is a statement.
     let is_last = |price: &&Price| {
@@ -378,9 +378,28 @@ fn properties(model: &Model, at: Option<Timestamp>) -> [(&'static str, String); 
     [
         ("long_context_over", over),
         ("regional", model.is_regional().to_string()),
+        ("unless", list(model.unless.iter().cloned().collect())),
         ("free", model.is_free().to_string()),
         ("flat", list(flat.collect())),
         ("negotiated", list(own.collect())),
         ("until", list(ends.collect())),
     ]
+}
+
+/// The lines of one's own, and where only some rates of a line are, these.
+fn negotiated(price: &Price) -> Vec<String> {
+    let rates = |side: Side| {
+        let (key, rates) = match side {
+            Side::Short => (price.tier().as_str(), Some(price.rates())),
+            Side::Long => (price.tier().long_key(), price.long()),
+        };
+        let published: Vec<&Rate> =
+            rates.into_iter().flat_map(|rates| rates.iter()).filter(|rate| rate.published).collect();
+        if !published.is_empty() && published.iter().all(|rate| rate.negotiated) {
+            return vec![key.to_owned()];
+        }
+        let own = published.into_iter().filter(|rate| rate.negotiated);
+        own.map(|rate| format!("{key} {}", rate.meter.name())).collect()
+    };
+    Side::ALL.into_iter().flat_map(rates).collect()
 }

@@ -1,6 +1,9 @@
 //! What a provider says for all its models: fees, discounts, names of one's own, rules.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
@@ -61,11 +64,13 @@ fn ends(until: Option<Timestamp>, at: Option<Timestamp>) -> String {
 }
 
 fn fees(provider: Option<&Provider>, at: Option<Timestamp>) -> BTreeMap<Place<Meter>, Decimal> {
-    let fees = provider.map(Provider::fees).unwrap_or_default();
+    let fees = provider.map(Provider::fees).unwrap_or_default().iter();
+    let mut fees: Vec<&Fee> = fees.filter(|fee| holds(fee.from(), fee.until(), at)).collect();
+    // The order in which one goes before another, as in `Provider::fee`.
+    fees.sort_by_key(|fee| Reverse((fee.is_negotiated(), !fee.only().is_empty(), fee.from())));
     let mut rows = BTreeMap::new();
-    for (index, fee) in fees.iter().enumerate().filter(|(_, fee)| holds(fee.from(), fee.until(), at)) {
-        // The first fee that applies counts.
-        if fees[..index].iter().any(|first| holds(first.from(), first.until(), at) && hides(first, fee, at)) {
+    for (index, fee) in fees.iter().enumerate() {
+        if fees[..index].iter().any(|first| hides(first, fee, at)) {
             continue;
         }
         let since = fee.from().filter(|_| at.is_none());
@@ -79,11 +84,10 @@ fn fees(provider: Option<&Provider>, at: Option<Timestamp>) -> BTreeMap<Place<Me
 fn hides(first: &Fee, fee: &Fee, at: Option<Timestamp>) -> bool {
     let starts = first.from().is_none_or(|first| fee.from().is_some_and(|from| first <= from));
     let ends = first.until().is_none_or(|first| fee.until().is_some_and(|until| until <= first));
-    first.meter() == fee.meter()
-        && (at.is_some() || (starts && ends))
-        && first.except().is_empty()
-        && (first.only().is_empty()
-            || (!fee.only().is_empty() && fee.only().iter().all(|model| first.only().contains(model))))
+    let all = first.only().is_empty();
+    let some = !fee.only().is_empty() && fee.only().iter().all(|model| first.only().contains(model));
+    let excepted = first.except().iter().all(|model| fee.except().contains(model));
+    first.meter() == fee.meter() && (at.is_some() || (starts && ends)) && (all || some) && excepted
 }
 
 fn discounts(provider: Option<&Provider>, at: Option<Timestamp>) -> BTreeMap<Place<()>, Decimal> {
@@ -91,7 +95,6 @@ fn discounts(provider: Option<&Provider>, at: Option<Timestamp>) -> BTreeMap<Pla
     let mut rows = BTreeMap::new();
     for discount in discounts.iter().filter(|discount| holds(discount.from(), discount.until(), at)) {
         let since = discount.from().filter(|_| at.is_none());
-        // The first discount that applies counts.
         rows.entry(((), scope(discount, at), since)).or_insert(discount.percent());
     }
     rows
@@ -140,6 +143,9 @@ fn rules(provider: &Provider) -> [(&'static str, String); 3] {
         );
         if !rule.neutral.is_empty() {
             words.push_str(&format!(", not in {}", rule.neutral.join(", ")));
+        }
+        if !rule.unknown_for.is_empty() {
+            words.push_str(&format!(", unknown for {}", rule.unknown_for.join(", ")));
         }
         words
     });

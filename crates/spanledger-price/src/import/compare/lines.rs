@@ -75,6 +75,10 @@ impl Outcome {
     }
 }
 
+fn is_own(rates: &Rates) -> bool {
+    rates.iter().any(|rate| rate.negotiated)
+}
+
 /// The lines of the book's price list of a moment.
 pub(super) fn of_book(model: &Model, at: Timestamp) -> Vec<Line> {
     let listed = model.prices().iter().filter(|price| price.is_listed_at(at));
@@ -84,7 +88,7 @@ pub(super) fn of_book(model: &Model, at: Timestamp) -> Vec<Line> {
         flat: price.is_flat(),
         rates: price.rates().clone(),
         long: price.long().cloned(),
-        own: price.is_negotiated(),
+        own: [Some(price.rates()), price.long()].into_iter().flatten().any(is_own),
         changed: false,
     };
     listed.map(line).collect()
@@ -197,7 +201,9 @@ fn wanted(theirs: &Rates, ours: Option<&Rates>, whose: Whose<'_>, scope: &Scope)
 fn fee<'a>(whose: Whose<'a>, meter: Meter, at: Timestamp) -> Option<&'a Fee> {
     let name = whose.known.map_or(whose.model, |(_, model)| model.name());
     let fees = whose.fees.map(Provider::fees).unwrap_or_default();
-    fees.iter().find(|fee| fee.applies(meter, name, at))
+    // The order of `Provider::fee`, for a model that may not be there yet.
+    let applying = fees.iter().rev().filter(|fee| fee.applies(meter, name, at));
+    applying.max_by_key(|fee| (fee.is_negotiated(), !fee.only().is_empty(), fee.from()))
 }
 
 /// The same where it is one's own, and counts.
