@@ -14,7 +14,6 @@ use std::{
 };
 
 use anyhow::Context as _;
-use serde::Deserialize;
 
 use crate::{args::PriceArguments, prices};
 
@@ -50,13 +49,4 @@ fn open(path: &Path) -> anyhow::Result<Input> {
     anyhow::ensure!(!about.is_dir(), "{name} is a folder");
     let length = about.is_file().then_some(about.len());
     Ok(Input { name, length, reader: BufReader::with_capacity(BUFFER_BYTES, Box::new(file)) })
-}
-
-/// The tier that some providers name inside the usage.
-fn tier_inside(usage: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Served {
-        service_tier: Option<String>,
-    }
-    serde_json::from_str::<Served>(usage).ok()?.service_tier
 }

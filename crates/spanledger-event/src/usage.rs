@@ -181,6 +181,21 @@ impl Usage {
         counts != [0; 5] || self.audio_seconds.is_some() || !self.units.is_empty()
     }
 
+    /// Whether nothing at all was counted. Some gateways send such a usage where they know none.
+    pub fn is_empty(&self) -> bool {
+        let counts = [
+            self.images,
+            self.characters,
+            self.web_search_calls,
+            self.file_search_calls,
+            self.code_interpreter_calls,
+        ];
+        self.tokens == [0; 13]
+            && counts == [0; 5]
+            && self.audio_seconds.is_none_or(|seconds| seconds.is_zero())
+            && self.units.values().all(Decimal::is_zero)
+    }
+
     fn sum(&self, buckets: &[Bucket]) -> u64 {
         buckets.iter().fold(0, |sum, &bucket| sum.saturating_add(self.tokens(bucket)))
     }

@@ -5,9 +5,12 @@ use spanledger_price::{PriceBook, Question};
 
 /// Prices an observation with the rates of the call's own time.
 ///
-/// A call that failed before the model ran is free; everything else is a question to the book.
+/// A call that failed before the model ran is free; everything else is a question to the book. A usage
+/// that counts nothing is none: gateways send zeros where they know no better, and only what is free
+/// by the book is free.
 pub fn price(book: &PriceBook, o: &Observation) -> Cost {
-    let used = o.usage.is_some() || o.usage_problem.is_some();
+    let usage = o.usage.as_ref().filter(|usage| !usage.is_empty());
+    let used = usage.is_some() || o.usage_problem.is_some();
     if !o.outcome.is_billable() && !used {
         return Cost::free(book.version(), o.start);
     }
@@ -19,7 +22,7 @@ pub fn price(book: &PriceBook, o: &Observation) -> Cost {
         service_tier: o.service_tier.as_deref(),
         region: o.region.as_deref(),
         at: o.start,
-        usage: o.usage.as_ref(),
+        usage,
         usage_problem: o.usage_problem.as_deref(),
     })
 }

@@ -49,5 +49,5 @@ mod usage;
 pub use attribution::AttributionKeys;
 pub use cost::price;
 pub use decode::{DecodeError, Encoding, Logs, Traces};
-pub use provider::{implied_searches, normalize as normalize_provider, response_ref};
+pub use provider::{implied_searches, normalize as normalize_provider, region_of, response_ref};
 pub use reader::Reader;

@@ -33,6 +33,13 @@ pub fn implied_searches(o: &Observation) -> u64 {
     u64::from(searches)
 }
 
+/// The region of processing that a host stands for, which some models charge for: OpenAI's regional
+/// hosts, `eu.api.openai.com`.
+pub fn region_of(provider: &str, host: Option<&str>) -> Option<String> {
+    let host = host.filter(|_| provider == "openai")?.to_ascii_lowercase();
+    host.strip_suffix(".api.openai.com").filter(|region| !region.is_empty()).map(str::to_owned)
+}
+
 /// Whose response id it is. Only a provider's own host is trusted never to give one id twice.
 pub fn response_ref(provider: &str, host: Option<&str>, id: &str) -> ResponseRef {
     let host = host.map(str::to_ascii_lowercase);
@@ -85,6 +92,19 @@ mod tests {
         assert_eq!(searches("gpt-5-search-api", Endpoint::Chat), 1);
         assert_eq!(searches("gpt-5", Endpoint::Chat), 0);
         assert_eq!(searches("gpt-4o-search-preview", Endpoint::Responses), 0);
+    }
+
+    #[test]
+    fn a_regional_host_is_a_region() {
+        for (provider, host, expected) in [
+            ("openai", Some("EU.api.openai.com"), Some("eu")),
+            ("openai", Some("api.openai.com"), None),
+            ("openai", Some("eu.api.openai.com.evil.example"), None),
+            ("openai", None, None),
+            ("groq", Some("eu.api.openai.com"), None),
+        ] {
+            assert_eq!(region_of(provider, host).as_deref(), expected, "{provider} {host:?}");
+        }
     }
 
     #[test]

@@ -242,11 +242,15 @@ fn read_usage(o: &mut Observation, a: Attributes<'_>) {
         Some(raw) => Some(match price_usage::parse_for(&o.provider, o.endpoint, raw) {
             Ok(parsed) => {
                 o.usage_unknown = parsed.unknown;
+                // What the answer itself did not say.
+                o.service_tier = o.service_tier.take().or(parsed.service_tier);
+                o.region = o.region.take().or(parsed.region);
                 Ok(parsed.usage)
             }
             Err(error) => Err(error.to_problem()),
         }),
-        None => usage::read(a).map(|read| read.map_err(|error| error.to_string())),
+        None => usage::read(a, usage::needs_output(o.endpoint))
+            .map(|read| read.map_err(|error| error.to_string())),
     };
     let own = a.text(keys::USAGE).map(|json| {
         let usage = serde_json::from_str::<Usage>(&json)

@@ -2,7 +2,7 @@ use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{InstrumentationScope, KeyValue, any_value::Value},
     resource::v1::Resource,
-    trace::v1::{ResourceSpans, ScopeSpans, Span, Status},
+    trace::v1::{ResourceSpans, ScopeSpans, Span, Status, span::Event},
 };
 use proptest::prelude::*;
 use spanledger_event::{
@@ -122,6 +122,7 @@ fn a_usage_that_cannot_be_is_kept_as_a_problem_and_priced_as_unknown() {
         vec![int("gen_ai.usage.input_tokens", 10), int("gen_ai.usage.cache_read.input_tokens", 11)],
         vec![int("gen_ai.usage.input_tokens", -1)],
         vec![text("gen_ai.usage.input_tokens", "many")],
+        vec![int("gen_ai.usage.input_tokens", 10)],
         vec![attribute("gen_ai.usage.output_tokens", Value::DoubleValue(1.5))],
     ] {
         let o = one(chat(attributes));
@@ -133,7 +134,11 @@ fn a_usage_that_cannot_be_is_kept_as_a_problem_and_priced_as_unknown() {
 
 #[test]
 fn the_last_of_two_equal_keys_counts() {
-    let o = one(chat(vec![int("gen_ai.usage.input_tokens", 1), int("gen_ai.usage.input_tokens", 2)]));
+    let o = one(chat(vec![
+        int("gen_ai.usage.input_tokens", 1),
+        int("gen_ai.usage.input_tokens", 2),
+        int("gen_ai.usage.output_tokens", 1),
+    ]));
     assert_eq!(o.usage.unwrap().prompt_tokens(), 2);
 }
 
@@ -162,6 +167,139 @@ fn a_failed_call_is_free_and_one_that_broke_off_may_be_billed() {
     let broken = one(chat(vec![text("error.type", "ReadError"), text("gen_ai.response.id", "chatcmpl-1")]));
     assert_eq!(broken.outcome, Outcome::Incomplete("ReadError".into()));
     assert_eq!(price(PriceBook::builtin(), &broken).usd, None);
+}
+
+/// Scenario: the client did not wait, or lost the connection; nothing was answered.
+#[test]
+fn a_call_that_was_given_up_may_be_billed() {
+    let outcome = |error: &str| one(chat(vec![text("error.type", error)])).outcome;
+    for error in [
+        "timeout",
+        "APITimeoutError",
+        "openai.APITimeoutError",
+        "<class 'httpx.ReadTimeout'>",
+        "asyncio.exceptions.CancelledError",
+        "AbortError",
+        "Connection reset by peer",
+        "ECONNRESET",
+        "ConnectionResetError",
+        "deadline_exceeded",
+    ] {
+        assert_eq!(outcome(error), Outcome::Incomplete(error.to_owned()));
+        let cost = price(PriceBook::builtin(), &one(chat(vec![text("error.type", error)])));
+        assert_eq!((cost.usd, cost.reason.map(|r| r.as_str())), (None, Some("no_usage")), "{error}");
+    }
+    for error in
+        ["429", "500", "503", "RateLimitError", "invalid_request_error", "httpx.ConnectTimeout", "_OTHER"]
+    {
+        assert_eq!(outcome(error), Outcome::Failed(error.to_owned()));
+    }
+
+    // Many emitters have the exception alone.
+    for (exception, began) in [("openai.APITimeoutError", true), ("openai.BadRequestError", false)] {
+        let mut failed = chat(vec![]);
+        failed.status = Some(Status { code: 2, ..Status::default() });
+        failed.events = vec![Event {
+            name: "exception".into(),
+            attributes: vec![text("exception.type", exception)],
+            ..Event::default()
+        }];
+        assert_eq!(one(failed).outcome.is_billable(), began, "{exception}");
+    }
+}
+
+/// Scenario: a gateway writes zeros where it does not know; they are no call for nothing.
+#[test]
+fn a_usage_of_zeros_is_none() {
+    let zeros = || vec![int("gen_ai.usage.input_tokens", 0), int("gen_ai.usage.output_tokens", 0)];
+    let with = |more: Vec<KeyValue>| chat([zeros(), more].concat());
+    let reason = |o: &Observation| price(PriceBook::builtin(), o).reason.map(|reason| reason.as_str());
+    for more in [
+        vec![],
+        vec![text("gen_ai.operation.name", "aimage_generation")],
+        vec![text("gen_ai.response.model", "gpt-4o-search-preview")],
+    ] {
+        assert_eq!(reason(&one(with(more.clone()))), Some("no_usage"), "{more:?}");
+    }
+    let free = one(with(vec![text("gen_ai.request.model", "omni-moderation-latest")]));
+    assert_eq!(price(PriceBook::builtin(), &free).usd, Some(spanledger_event::Usd::ZERO));
+    // An agent around calls repeats nothing.
+    assert_eq!(read(vec![with(vec![text("gen_ai.operation.name", "invoke_agent")])]), vec![]);
+
+    // LiteLLM's failed calls have zeros and an id that it made itself.
+    let failed = one(with(vec![
+        text("error.type", "RateLimitError"),
+        text("gen_ai.response.id", "0198c3a5-7d1f-7a40-8c11-0d5a3cf5e7b2"),
+    ]));
+    assert_eq!(failed.outcome, Outcome::Failed("RateLimitError".into()));
+    assert_eq!(price(PriceBook::builtin(), &failed).usd, Some(spanledger_event::Usd::ZERO));
+    let broken = one(with(vec![text("error.type", "ReadError"), text("gen_ai.response.id", "chatcmpl-1")]));
+    assert_eq!(reason(&broken), Some("no_usage"));
+}
+
+/// Scenario: the regional host of a span costs what every host costs.
+#[test]
+fn a_regional_host_has_its_price() {
+    let counts = [int("gen_ai.usage.input_tokens", 1_000), int("gen_ai.usage.output_tokens", 100)];
+    let cost = |place: KeyValue| {
+        let mut attributes = counts.to_vec();
+        attributes.push(place);
+        let mut span = chat(attributes);
+        // November 2026.
+        (span.start_time_unix_nano, span.end_time_unix_nano) = (1_795_219_200_000_000_000, 0);
+        let o = one(span);
+        (o.region.clone(), price(PriceBook::builtin(), &o).usd.unwrap().to_string())
+    };
+    let eu = Some("eu".to_owned());
+    assert_eq!(cost(text("server.address", "api.openai.com")), (None, "0.008".to_owned()));
+    assert_eq!(cost(text("server.address", "eu.api.openai.com")), (eu.clone(), "0.0088".to_owned()));
+    assert_eq!(cost(text("spanledger.region", "eu")), (eu, "0.0088".to_owned()));
+}
+
+/// Scenario: an emitter counts what the convention has no name for.
+#[test]
+fn counts_that_nobody_understands_are_kept() {
+    let o = one(chat(vec![
+        int("gen_ai.usage.input_tokens", 10),
+        int("gen_ai.usage.output_tokens", 10),
+        int("gen_ai.usage.total_tokens", 20),
+        int("gen_ai.usage.tool_use_prompt_tokens", 7),
+        int("gen_ai.usage.tool_use_prompt_tokens", 8),
+        text("gen_ai.usage.input_audio_tokens", "3"),
+        int("gen_ai.usage.output_audio_tokens", 0),
+        int("gen_ai.usage.text.input_tokens", 10),
+        int("gen_ai.usage.details.anything", 5),
+        int("gen_ai.usage.cache_read_input_tokens", 1),
+        attribute("gen_ai.usage.cost", Value::DoubleValue(0.5)),
+        text("gen_ai.usage.cost.source", "list"),
+        text("gen_ai.usage.raw", r#"{"prompt_tokens": 10}"#),
+    ]));
+    assert_eq!(
+        o.usage_unknown,
+        ["gen_ai.usage.input_audio_tokens=3", "gen_ai.usage.tool_use_prompt_tokens=8"]
+    );
+}
+
+/// Scenario: a Collector's copy of our record says the tier and the region in the usage alone.
+#[test]
+fn words_inside_the_raw_usage_are_read() {
+    let mut o = Observation::new(
+        EventId::of_request("r", 5),
+        "call",
+        Sighting::Record,
+        Timestamp::from_nanos(1_763_719_200_000_000_000),
+    );
+    o.provider = "anthropic".into();
+    o.usage_raw =
+        Some(r#"{"input_tokens": 5, "output_tokens": 1, "speed": "fast", "inference_geo": "us"}"#.into());
+    let words = |o: &Observation| {
+        let sent = record::request(vec![record::record(o)], &[], "0.1.0");
+        let o = Reader::default().logs(&sent).remove(0);
+        (o.service_tier, o.region)
+    };
+    assert_eq!(words(&o), (Some("fast".into()), Some("us".into())));
+    (o.service_tier, o.region) = (Some("standard".into()), Some("global".into()));
+    assert_eq!(words(&o), (Some("standard".into()), Some("global".into())), "the answer goes first");
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! Token attributes of the OpenTelemetry convention to a usage and back.
 
-use spanledger_event::{Bucket, NestedUsage, Usage, UsageError, keys};
+use std::collections::BTreeMap;
+
+use spanledger_event::{Bucket, Endpoint, NestedUsage, Usage, UsageError, keys};
 
 use crate::attributes::Attributes;
 
 /// The usage that a span's attributes state; `None` when they state none.
 ///
 /// By the convention cached and cache-write tokens are parts of the input, reasoning tokens a part
-/// of the output.
-pub(crate) fn read(attributes: Attributes<'_>) -> Option<Result<Usage, UsageError>> {
+/// of the output. Where a model writes (`needs_output`), an output that is not stated is not zero.
+pub(crate) fn read(attributes: Attributes<'_>, needs_output: bool) -> Option<Result<Usage, UsageError>> {
     let count = |spellings: &[&str]| attributes.any(spellings, |a, key| a.count(key));
     let input = count(keys::aliases::INPUT);
     let output = count(keys::aliases::OUTPUT);
@@ -18,6 +20,9 @@ pub(crate) fn read(attributes: Attributes<'_>) -> Option<Result<Usage, UsageErro
     if input.is_none() {
         // A call without input there is none: what was read would be billed, the rest forgotten.
         return Some(Err(UsageError::OutOfRange("no input tokens are stated".to_owned())));
+    }
+    if output.is_none() && needs_output {
+        return Some(Err(UsageError::OutOfRange("no output tokens are stated".to_owned())));
     }
     let number = |found: Option<Result<u64, String>>| found.unwrap_or(Ok(0)).map_err(UsageError::OutOfRange);
     let nested = || -> Result<NestedUsage, UsageError> {
@@ -40,6 +45,51 @@ pub(crate) fn read(attributes: Attributes<'_>) -> Option<Result<Usage, UsageErro
     };
     Some(nested().and_then(|nested| nested.exclusive()))
 }
+
+/// Whether a call of that endpoint has output tokens.
+pub(crate) const fn needs_output(endpoint: Endpoint) -> bool {
+    matches!(endpoint, Endpoint::Chat | Endpoint::Responses | Endpoint::Completions)
+}
+
+/// The counts of the convention's namespace that [`read`] does not know, as `key=value`.
+///
+/// Totals, text and costs say nothing new, and `details` are somebody's copy of the provider's own words.
+pub(crate) fn unknown(attributes: Attributes<'_>) -> Vec<String> {
+    /// More would be somebody's document, not a usage.
+    const UNKNOWN_MAX: usize = 64;
+    const NAMESPACE: &str = "gen_ai.usage.";
+    let is_known = |key: &str| {
+        [keys::aliases::INPUT, keys::aliases::OUTPUT, keys::aliases::CACHE_READ]
+            .into_iter()
+            .chain([keys::aliases::CACHE_WRITE, keys::aliases::REASONING, &MODALITIES])
+            .any(|spellings| spellings.contains(&key))
+    };
+    let mut found = BTreeMap::new();
+    for key in attributes.0.iter().map(|kv| kv.key.as_str()) {
+        let Some(name) = key.strip_prefix(NAMESPACE) else { continue };
+        // Text is part of what is left of a whole.
+        let is_nothing_new = ["total_", "text.", "details."].iter().any(|with| name.starts_with(with))
+            || name.ends_with(".text_tokens")
+            || name.contains("cost");
+        if is_nothing_new || is_known(key) {
+            continue;
+        }
+        // What is no number is somebody's note; an empty one is nobody's.
+        if let Some(number) = attributes.decimal(key).filter(|number| !number.is_zero()) {
+            let _ = found.insert(key, number.normalize());
+        }
+    }
+    found.into_iter().take(UNKNOWN_MAX).map(|(key, number)| format!("{key}={number}")).collect()
+}
+
+const MODALITIES: [&str; 6] = [
+    keys::AUDIO_INPUT_TOKENS,
+    keys::AUDIO_CACHE_READ_TOKENS,
+    keys::AUDIO_OUTPUT_TOKENS,
+    keys::IMAGE_INPUT_TOKENS,
+    keys::IMAGE_CACHE_READ_TOKENS,
+    keys::IMAGE_OUTPUT_TOKENS,
+];
 
 /// The attributes that state a usage; parts that are zero are left out, the totals are not.
 pub fn counts(usage: &Usage) -> Vec<(&'static str, i64)> {

@@ -28,6 +28,7 @@ mod mistral;
 pub mod openai;
 mod reader;
 mod tokens;
+mod words;
 mod xai;
 
 use rust_decimal::Decimal;
@@ -88,6 +89,12 @@ pub struct ParsedUsage {
     /// Numbers that are not zero in fields that nobody here understands, as `path=value`. They are
     /// kept for the reader; the tokens themselves are safe, because the totals have to add up.
     pub unknown: Vec<String>,
+    /// The tier that served the call, in the provider's word, where the object says it: Anthropic's
+    /// `speed` and `service_tier`, Google's `trafficType`. For where the response itself says none.
+    pub service_tier: Option<String>,
+    /// The region of processing, where the object names one that may change the price: Anthropic's
+    /// `inference_geo`.
+    pub region: Option<String>,
 }
 
 /// Why a usage object cannot be priced.

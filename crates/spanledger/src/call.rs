@@ -11,7 +11,7 @@ use std::{
 use spanledger_event::{
     Attribution, EventId, Observation, Outcome, PartialAttribution, Sighting, Timestamp, UsageSource,
 };
-use spanledger_otlp::{implied_searches, response_ref};
+use spanledger_otlp::{implied_searches, region_of, response_ref};
 use spanledger_price::usage;
 use uuid::Uuid;
 
@@ -118,11 +118,7 @@ impl Call {
         o.server_address.clone_from(&asked.server_address);
         o.model.clone_from(&asked.model);
         o.response_model.clone_from(&answered.model);
-        // A regional host is a region of processing, which some models charge for.
-        o.region = (asked.server_address.as_deref())
-            .filter(|_| asked.provider == "openai")
-            .and_then(|host| host.strip_suffix(".api.openai.com"))
-            .map(str::to_ascii_lowercase);
+        o.region = region_of(&asked.provider, asked.server_address.as_deref());
         // The tier asked for is not the tier that served; without an answer there is none.
         o.service_tier.clone_from(&answered.service_tier);
         o.organization.clone_from(&answered.organization);
@@ -139,16 +135,24 @@ impl Call {
             match usage::parse_for(&o.provider, o.endpoint, raw) {
                 Ok(parsed) => {
                     let mut usage = parsed.usage;
-                    answered.tools.add_to(&mut usage);
-                    usage.web_search_calls = usage.web_search_calls.max(implied_searches(&o));
+                    // Zeros stay zeros: with a search beside them they would pass for the whole usage.
+                    if !usage.is_empty() {
+                        answered.tools.add_to(&mut usage);
+                        usage.web_search_calls = usage.web_search_calls.max(implied_searches(&o));
+                    }
                     o.usage = Some(usage);
                     o.usage_unknown = parsed.unknown;
+                    o.service_tier = o.service_tier.take().or(parsed.service_tier);
+                    o.region = o.region.take().or(parsed.region);
                 }
                 Err(error) => o.usage_problem = Some(error.to_problem()),
             }
             o.usage_source = UsageSource::Provider;
             o.usage_raw = Some(raw.clone());
-        } else if o.outcome == Outcome::Success
+        }
+        let is_told = o.usage_problem.is_some() || o.usage.as_ref().is_some_and(|usage| !usage.is_empty());
+        if !is_told
+            && o.outcome == Outcome::Success
             && let Some(usage) = asked.units.usage(asked.endpoint, answered.images)
         {
             o.usage = Some(usage);

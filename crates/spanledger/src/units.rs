@@ -34,6 +34,8 @@ pub(crate) enum Memory {
     Gb4,
     Gb16,
     Gb64,
+    /// Nobody says it: no price is right.
+    Unknown,
 }
 
 /// An item of a Responses answer: a message, a tool call, …
@@ -75,8 +77,11 @@ struct Tool<'a> {
     container: Option<&'a RawValue>,
 }
 
+/// A container that the provider makes for the call.
 #[derive(Deserialize)]
 struct Container<'a> {
+    #[serde(default, borrow)]
+    r#type: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
     memory_limit: Option<Cow<'a, str>>,
 }
@@ -116,11 +121,9 @@ impl Tools {
         let named: BTreeSet<&str> =
             of_type("code_interpreter_call").filter_map(|item| item.container_id.as_deref()).collect();
         let unnamed = of_type("code_interpreter_call").filter(|item| item.container_id.is_none()).count();
-        let memory = tools
-            .iter()
-            .filter_map(|tool| read::<Container<'_>>(tool.container))
-            .find_map(|container| Some(Memory::of(container.memory_limit?.as_ref())))
-            .unwrap_or_default();
+        let mut sizes = tools.iter().filter_map(|tool| tool.container).map(Memory::of);
+        let memory = sizes.next().unwrap_or_default();
+        let memory = if sizes.all(|size| size == memory) { memory } else { Memory::Unknown };
         Self {
             web_search: if preview { 0 } else { searches },
             web_search_preview: if preview { searches } else { 0 },
@@ -137,6 +140,9 @@ impl Tools {
         usage.web_search_calls = usage.web_search_calls.max(self.web_search);
         usage.file_search_calls = usage.file_search_calls.max(self.file_search);
         usage.images = usage.images.max(self.images);
+        // Its containers are these, too, so that all of them are billed once and by their size.
+        let containers = usage.code_interpreter_calls.max(self.containers);
+        usage.code_interpreter_calls = 0;
         let mut put = |name: &str, count: u64| {
             if count > 0 {
                 usage.units.insert(name.to_owned(), count.into());
@@ -144,21 +150,37 @@ impl Tools {
         };
         put("web_search_preview", self.web_search_preview);
         match self.memory {
-            Memory::Gb1 => usage.code_interpreter_calls = self.containers,
-            Memory::Gb4 => put("container_4gb", self.containers),
-            Memory::Gb16 => put("container_16gb", self.containers),
-            Memory::Gb64 => put("container_64gb", self.containers),
+            Memory::Gb1 => usage.code_interpreter_calls = containers,
+            Memory::Gb4 => put("container_4gb", containers),
+            Memory::Gb16 => put("container_16gb", containers),
+            Memory::Gb64 => put("container_64gb", containers),
+            // No meter has this name, so that the call is unpriced.
+            Memory::Unknown => put("container_unknown_size", containers),
         }
     }
 }
 
 impl Memory {
-    fn of(limit: &str) -> Self {
-        match limit {
-            "4g" => Self::Gb4,
-            "16g" => Self::Gb16,
-            "64g" => Self::Gb64,
-            _ => Self::Gb1,
+    /// Of a tool's container: an object for one that the provider makes, 1 GB unless it says
+    /// otherwise; the id of one's own, whose size was said when it was made.
+    fn of(container: &RawValue) -> Self {
+        let Some(made) = read::<Option<Container<'_>>>(Some(container)) else { return Self::Unknown };
+        let Some(made) = made else { return Self::default() };
+        let Some(limit) = made.memory_limit else {
+            return if matches!(made.r#type.as_deref(), None | Some("auto")) {
+                Self::Gb1
+            } else {
+                Self::Unknown
+            };
+        };
+        let limit = limit.trim().to_ascii_lowercase();
+        let number = limit.strip_suffix("gb").or_else(|| limit.strip_suffix('g')).unwrap_or_default();
+        match number.trim_end() {
+            "1" => Self::Gb1,
+            "4" => Self::Gb4,
+            "16" => Self::Gb16,
+            "64" => Self::Gb64,
+            _ => Self::Unknown,
         }
     }
 }

@@ -147,18 +147,16 @@ fn price(book: &PriceBook, call: &line::Call<'_>, now: Timestamp) -> Cost {
     let usage = call.usage.map(|json| {
         usage::parse_for(&call.provider, call.endpoint, json).map_err(|error| error.to_problem())
     });
-    let inside = match call.service_tier {
-        Some(_) => None,
-        None => call.usage.and_then(super::tier_inside),
-    };
+    let parsed = usage.as_ref().and_then(|usage| usage.as_ref().ok());
     let mut cost = book.price(&Question {
         provider: &call.provider,
         response_model: call.model.as_deref(),
         endpoint: call.endpoint,
-        service_tier: call.service_tier.as_deref().or(inside.as_deref()),
-        region: call.region.as_deref(),
+        service_tier: (call.service_tier.as_deref())
+            .or(parsed.and_then(|parsed| parsed.service_tier.as_deref())),
+        region: call.region.as_deref().or(parsed.and_then(|parsed| parsed.region.as_deref())),
         at: call.at.unwrap_or(now),
-        usage: usage.as_ref().and_then(|usage| usage.as_ref().ok()).map(|parsed| &parsed.usage),
+        usage: parsed.map(|parsed| &parsed.usage),
         usage_problem: usage.as_ref().and_then(|usage| usage.as_ref().err()).map(String::as_str),
         ..Question::default()
     });

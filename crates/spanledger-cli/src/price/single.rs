@@ -32,13 +32,14 @@ pub(super) fn run(arguments: &PriceArguments, book: &PriceBook, at: Timestamp) -
         Some(Err(problem)) => (None, Some(problem.as_str())),
         None => (None, None),
     };
-    let inside = super::tier_inside(&text);
     let question = Question {
         provider: &arguments.provider,
         response_model: arguments.model.as_deref(),
         endpoint: arguments.endpoint,
-        service_tier: arguments.service_tier.as_deref().or(inside.as_deref()),
-        region: arguments.region.as_deref(),
+        // What nobody said on the command line, the usage may say.
+        service_tier: (arguments.service_tier.as_deref())
+            .or(parsed.and_then(|parsed| parsed.service_tier.as_deref())),
+        region: arguments.region.as_deref().or(parsed.and_then(|parsed| parsed.region.as_deref())),
         at,
         usage: parsed.map(|parsed| &parsed.usage),
         usage_problem: problem,

@@ -9,12 +9,12 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message as _;
 use spanledger_event::{
-    Endpoint, EventId, Observation, Outcome, Role, Sighting, Timestamp, UsageSource, keys,
+    Endpoint, EventId, Observation, Outcome, Role, Sighting, Timestamp, Usage, UsageError, UsageSource, keys,
 };
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{Dialect, Seen};
-use crate::{provider, record::hex, usage};
+use crate::{attributes::Attributes, provider, record::hex, usage};
 
 pub(crate) const DIALECT: Dialect = Dialect {
     recognises: |seen| {
@@ -70,12 +70,16 @@ fn operation(seen: &Seen<'_>) -> Operation {
 
 fn read(seen: &Seen<'_>) -> Option<Observation> {
     let attributes = seen.attributes;
-    let usage = usage::read(attributes);
-    let (role, endpoint) = match operation(seen) {
+    let operation = operation(seen);
+    // Spans without a name may be embeddings, which have no output.
+    let needs_output = attributes.has(keys::OPERATION_NAME)
+        && matches!(operation, Operation::Call(endpoint) if usage::needs_output(endpoint));
+    let usage = usage::read(attributes, needs_output);
+    let (role, endpoint) = match operation {
         Operation::Call(Endpoint::Other) if usage.is_none() => return None,
         Operation::Call(endpoint) => (Role::Call, endpoint),
         // Without a usage there is nothing that could be counted twice.
-        Operation::Aggregate if usage.is_none() => return None,
+        Operation::Aggregate if is_nothing(usage.as_ref()) => return None,
         Operation::Aggregate => (Role::Aggregate, Endpoint::Other),
         Operation::Free => return None,
     };
@@ -110,6 +114,9 @@ fn read(seen: &Seen<'_>) -> Option<Observation> {
                 .any(keys::aliases::REQUEST_SERVICE_TIER, |a, key| a.string(key))
                 .filter(|tier| tier != "auto")
         });
+    o.region = attributes
+        .string(keys::REGION)
+        .or_else(|| provider::region_of(&o.provider, o.server_address.as_deref()));
     o.response = attributes
         .text(keys::RESPONSE_ID)
         .map(|id| provider::response_ref(&o.provider, o.server_address.as_deref(), &id));
@@ -122,7 +129,10 @@ fn read(seen: &Seen<'_>) -> Option<Observation> {
     o.emitter_cost = attributes.usd(keys::USAGE_COST);
     match usage {
         Some(Ok(mut usage)) => {
-            usage.web_search_calls = usage.web_search_calls.max(provider::implied_searches(&o));
+            // Zeros stay zeros: with a search beside them they would pass for the whole usage.
+            if !usage.is_empty() {
+                usage.web_search_calls = usage.web_search_calls.max(provider::implied_searches(&o));
+            }
             o.usage = Some(usage);
             o.usage_source = UsageSource::Provider;
         }
@@ -132,6 +142,7 @@ fn read(seen: &Seen<'_>) -> Option<Observation> {
         }
         None => {}
     }
+    o.usage_unknown = usage::unknown(attributes);
     o.outcome = outcome(seen, &o);
     o.attribution = seen.keys.read(attributes, seen.resource, seen.is_server());
     o.trace_id = valid_id(&span.trace_id, 16);
@@ -149,13 +160,62 @@ fn outcome(seen: &Seen<'_>, o: &Observation) -> Outcome {
         return Outcome::Success;
     }
     let error = seen.attributes.string(keys::ERROR_TYPE).unwrap_or_else(|| "_OTHER".to_owned());
+    let is_empty = o.usage.as_ref().is_some_and(Usage::is_empty);
+    // LiteLLM gives a call that failed counts of zero, and an id of its own making.
+    let is_made_up = |id: &str| is_empty && is_uuid(id);
     // What the model said before it broke off is billed.
-    let began = o.usage.is_some()
+    let began = o.usage.is_some() && !is_empty
         || o.usage_problem.is_some()
         || o.time_to_first_token_ms.is_some()
-        || o.response.is_some()
+        || o.response.as_ref().is_some_and(|response| !is_made_up(&response.id))
         || matches!(seen.attributes.value(keys::FINISH_REASONS), Some(Value::ArrayValue(list)) if !list.values.is_empty());
-    if began { Outcome::Incomplete(error) } else { Outcome::Failed(error) }
+    if began || gave_up(&error) || exception(seen.span).is_some_and(gave_up) {
+        Outcome::Incomplete(error)
+    } else {
+        Outcome::Failed(error)
+    }
+}
+
+fn is_nothing(usage: Option<&Result<Usage, UsageError>>) -> bool {
+    usage.is_none_or(|usage| usage.as_ref().is_ok_and(Usage::is_empty))
+}
+
+/// Whether the client did not wait for the answer: the provider may have run the model and bill it.
+fn gave_up(error: &str) -> bool {
+    /// Told before the request was sent.
+    const BEFORE: [&str; 2] = ["connecttimeout", "pooltimeout"];
+    const WORDS: [&str; 9] = [
+        "timeout",
+        "timedout",
+        "deadlineexceeded",
+        "cancel",
+        "abort",
+        "connectionreset",
+        "econnreset",
+        "sockethangup",
+        "remoteprotocolerror",
+    ];
+    let word: String =
+        error.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    WORDS.iter().any(|with| word.contains(with)) && !BEFORE.iter().any(|with| word.contains(with))
+}
+
+/// The exception that ended a span; many emitters say what went wrong only there.
+fn exception(span: &Span) -> Option<&str> {
+    let event = span.events.iter().rev().find(|event| event.name == "exception")?;
+    match Attributes(&event.attributes).value("exception.type")? {
+        Value::StringValue(name) => Some(name),
+        _ => None,
+    }
+}
+
+fn is_uuid(id: &str) -> bool {
+    const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+    id.len() == 36
+        && id
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if HYPHENS.contains(&at) { byte == b'-' } else { byte.is_ascii_hexdigit() })
 }
 
 fn of_host(host: &str) -> Option<String> {

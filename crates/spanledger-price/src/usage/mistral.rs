@@ -28,12 +28,13 @@ pub(super) fn read(mut reader: Reader<'_>, endpoint: Endpoint) -> Result<ParsedU
     if let Some(tokens) = &mut tokens {
         let sum = tokens.nested.input.saturating_add(tokens.nested.output);
         let connectors = reader.count(&root, "connector_tokens")?.unwrap_or_default();
+        let has_output = root.has("completion_tokens") || root.has("output_tokens");
         let total = &mut tokens.nested.total;
         match *total {
             // The total has the connectors' tokens, which are a unit of their own here.
             Some(stated) if connectors > 0 && stated == sum.saturating_add(connectors) => *total = Some(sum),
             // The total has the tokens that the audio was made into; it is billed by the second.
-            Some(stated) if stated > sum && reader.has_audio_seconds() => *total = None,
+            Some(stated) if stated > sum && has_output && reader.has_audio_seconds() => *total = None,
             _ => {}
         }
     }

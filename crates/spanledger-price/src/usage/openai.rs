@@ -33,11 +33,22 @@ const CACHED: [&str; 5] = [
     "cached_prompt_text_tokens",
 ];
 
+/// Audio in OpenAI's word and in LangChain's.
+const AUDIO: [&str; 2] = ["audio_tokens", "audio"];
+
 /// What is billable and no token: transcriptions by time, speech by characters, tools, and what
 /// gateways and other providers add to this form.
-pub(super) const BILLABLE: [Billable; 13] = [
+pub(super) const BILLABLE: [Billable; 15] = [
     Billable { unit: Unit::AudioSeconds, places: &[&["seconds"], &["prompt_audio_seconds"]] },
-    Billable { unit: Unit::Characters, places: &[&["characters"], &["input_characters"]] },
+    Billable {
+        unit: Unit::Characters,
+        places: &[
+            &["characters"],
+            &["input_characters"],
+            &["prompt_tokens_details", "character_count"],
+            &["input_tokens_details", "character_count"],
+        ],
+    },
     Billable { unit: Unit::Images, places: &[&["generated_images"], &["image_count"], &["num_images"]] },
     Billable { unit: Unit::Measured("video_seconds"), places: &[&["video_seconds"]] },
     Billable {
@@ -46,6 +57,8 @@ pub(super) const BILLABLE: [Billable; 13] = [
             &["tool_usage", "web_search", "num_requests"],
             &["server_tool_use", "web_search_requests"],
             &["server_side_tool_usage_details", "web_search_calls"],
+            &["prompt_tokens_details", "web_search_requests"],
+            &["input_tokens_details", "web_search_requests"],
         ],
     },
     Billable {
@@ -60,6 +73,18 @@ pub(super) const BILLABLE: [Billable; 13] = [
         places: &[
             &["tool_usage", "code_interpreter", "num_sessions"],
             &["server_side_tool_usage_details", "code_interpreter_calls"],
+        ],
+    },
+    // What was shown to the model, not what it made.
+    Billable {
+        unit: Unit::Named("input_images"),
+        places: &[&["prompt_tokens_details", "image_count"], &["input_tokens_details", "image_count"]],
+    },
+    Billable {
+        unit: Unit::Measured("input_video_seconds"),
+        places: &[
+            &["prompt_tokens_details", "video_length_seconds"],
+            &["input_tokens_details", "video_length_seconds"],
         ],
     },
     // Tokens of the model that the image tool calls, which is another than the one that answered.
@@ -80,6 +105,10 @@ pub(super) const BILLABLE: [Billable; 13] = [
     Billable { unit: Unit::Named("search_queries"), places: &[&["num_search_queries"]] },
     Billable { unit: Unit::Named("citation_tokens"), places: &[&["citation_tokens"]] },
 ];
+
+/// What LiteLLM puts among the parts of the input although it is billed beside them.
+const BESIDE_INPUT: [&str; 4] =
+    ["web_search_requests", "character_count", "image_count", "video_length_seconds"];
 
 /// Reads a usage object.
 pub fn parse(json: &str) -> std::result::Result<ParsedUsage, UsageJsonError> {
@@ -124,8 +153,10 @@ pub(super) fn same_reasoning(in_details: u64, apart: u64) -> Result<u64> {
 /// The tokens and all other billable fields; `None` where neither input nor output is told.
 pub(super) fn tokens(reader: &mut Reader<'_>, endpoint: Endpoint) -> Result<Option<Tokens>> {
     let root = reader.root;
+    let inputs = parts_of(&[root], &INPUT)?;
     // Most objects have tokens alone: no need to look for all the rest.
-    if !root.has_only(&[&TOTALS, &INPUT, &OUTPUT]) {
+    let has_beside = inputs.iter().any(|part| BESIDE_INPUT.iter().any(|key| part.has(key)));
+    if has_beside || !root.has_only(&[&TOTALS, &INPUT, &OUTPUT]) {
         reader.billables(&BILLABLE)?;
         // The rest of what is told of those tools, read above where it is billed.
         reader.skip(&root.part("tool_usage")?, &["image_gen"]);
@@ -137,29 +168,32 @@ pub(super) fn tokens(reader: &mut Reader<'_>, endpoint: Endpoint) -> Result<Opti
     if input.is_none() && output.is_none() {
         return Ok(None);
     }
+    both_sides(endpoint, input, output, total)?;
 
-    let inputs = parts_of(&[root], &INPUT)?;
     let outputs = parts_of(&[root], &OUTPUT)?;
     let in_cache = parts_of(&inputs, &["cached_tokens_details"])?;
-    let mut modality = |parts: &[Part<'_>], key| Ok(reader.any(parts, key)?.unwrap_or_default());
+    let mut modality = |parts: &[Part<'_>], keys: &[&'static str]| {
+        let places = parts.iter().flat_map(|part| keys.iter().map(move |key| (part, *key)));
+        Ok(reader.agreed(places)?.unwrap_or_default())
+    };
     let mut nested = NestedUsage {
         input: input.unwrap_or_default(),
-        audio_input: modality(&inputs, "audio_tokens")?,
-        cached_audio: modality(&in_cache, "audio_tokens")?,
-        image_input: modality(&inputs, "image_tokens")?,
-        cached_image: modality(&in_cache, "image_tokens")?,
+        audio_input: modality(&inputs, &AUDIO)?,
+        cached_audio: modality(&in_cache, &AUDIO)?,
+        image_input: modality(&inputs, &["image_tokens"])?,
+        cached_image: modality(&in_cache, &["image_tokens"])?,
         output: output.unwrap_or_default(),
-        reasoning: modality(&outputs, "reasoning_tokens")?,
-        audio_output: modality(&outputs, "audio_tokens")?,
-        image_output: modality(&outputs, "image_tokens")?,
+        reasoning: modality(&outputs, &["reasoning_tokens", "reasoning"])?,
+        audio_output: modality(&outputs, &AUDIO)?,
+        image_output: modality(&outputs, &["image_tokens"])?,
         total,
         ..NestedUsage::default()
     };
     let mut of = |key| -> Result<Sides> {
         Ok(Sides {
-            input: modality(&inputs, key)?,
-            cached: modality(&in_cache, key)?,
-            output: modality(&outputs, key)?,
+            input: modality(&inputs, &[key])?,
+            cached: modality(&in_cache, &[key])?,
+            output: modality(&outputs, &[key])?,
         })
     };
     let (text, video) = (of("text_tokens")?, of("video_tokens")?);
@@ -167,31 +201,58 @@ pub(super) fn tokens(reader: &mut Reader<'_>, endpoint: Endpoint) -> Result<Opti
     reader.any(&outputs, "accepted_prediction_tokens")?;
     reader.any(&outputs, "rejected_prediction_tokens")?;
 
-    let in_details = inputs.iter().map(|part| (part, "cached_tokens"));
+    let in_details = inputs.iter().flat_map(|part| ["cached_tokens", "cache_read"].map(|key| (part, key)));
     let cached = reader.agreed(in_details.chain(CACHED.map(|key| (&root, key))))?;
     nested.cached = cached.unwrap_or_default();
     writes(reader, &inputs, &mut nested)?;
-
-    let has_modality = outputs.iter().any(|part| {
-        ["text_tokens", "audio_tokens", "image_tokens", "video_tokens"].iter().any(|key| part.has(key))
-    });
-    if !has_modality {
-        let visible = nested.output.saturating_sub(nested.reasoning);
-        match endpoint {
-            Endpoint::Images => nested.image_output = visible,
-            Endpoint::AudioSpeech => nested.audio_output = visible,
-            _ => {}
-        }
-    }
+    untold(&mut nested, endpoint, &text, &video, reader.has_audio_seconds());
     Ok(Some(Tokens { nested, text, video, other: Sides::default() }))
+}
+
+/// Half a usage is none: what is not told would be free. A total tells it, because the sides have to
+/// add up to it; elsewhere only an output may be missing, where there is none to speak of.
+fn both_sides(endpoint: Endpoint, input: Option<u64>, output: Option<u64>, total: Option<u64>) -> Result<()> {
+    let has_output = matches!(endpoint, Endpoint::Chat | Endpoint::Responses | Endpoint::Completions);
+    if total.is_none() && (input.is_none() || has_output && output.is_none()) {
+        return Err(UsageJsonError::NotAUsage(if input.is_none() {
+            "the object lacks the input tokens: without them it says half of what is billed"
+        } else {
+            "the object lacks the output tokens: without them it says half of what is billed"
+        }));
+    }
+    Ok(())
+}
+
+/// Tokens of which the object does not say what they are, and the endpoint does. A list of zeros says
+/// nothing either.
+fn untold(nested: &mut NestedUsage, endpoint: Endpoint, text: &Sides, video: &Sides, by_time: bool) {
+    let n = nested;
+    let is_told = [text.output, video.output, n.audio_output, n.image_output] != [0; 4];
+    match endpoint {
+        // Hidden output is not told apart from the image, and never taken for the cheaper text.
+        Endpoint::Images if !is_told => (n.image_output, n.reasoning) = (n.output, 0),
+        Endpoint::AudioSpeech if !is_told => n.audio_output = n.output.saturating_sub(n.reasoning),
+        // Where the audio is billed by its length, the tokens are those of the prompt.
+        Endpoint::AudioTranscription | Endpoint::AudioTranslation
+            if !by_time && [text.input, video.input, n.audio_input, n.image_input] == [0; 4] =>
+        {
+            let written = n.cache_write.saturating_add(n.cache_write_1h).saturating_add(n.cache_write_12h);
+            n.audio_input = n.input.saturating_sub(n.cached.saturating_add(written));
+        }
+        _ => {}
+    }
 }
 
 /// Cache writes by lifetime, in OpenAI's words and in LiteLLM's for Anthropic's.
 fn writes(reader: &mut Reader<'_>, inputs: &[Part<'_>], nested: &mut NestedUsage) -> Result<()> {
     let root = reader.root;
-    let splits = parts_of(inputs, &["cache_write_tokens_details", "cache_creation_token_details"])?;
-    let in_details =
-        inputs.iter().flat_map(|part| ["cache_write_tokens", "cache_creation_tokens"].map(|key| (part, key)));
+    let mut splits = parts_of(inputs, &["cache_write_tokens_details", "cache_creation_token_details"])?;
+    // Anthropic's own split, passed on beside the totals or, by LangChain, in the details themselves,
+    // whose sum is then zero.
+    splits.push(root.part("cache_creation")?);
+    splits.extend_from_slice(inputs);
+    const TOTALS: [&str; 3] = ["cache_write_tokens", "cache_creation_tokens", "cache_creation"];
+    let in_details = inputs.iter().flat_map(|part| TOTALS.map(|key| (part, key)));
     let total = reader.agreed(in_details.chain([(&root, "cache_creation_input_tokens")]))?;
     let short =
         splits.iter().flat_map(|part| ["ttl_30m_tokens", "ephemeral_5m_input_tokens"].map(|key| (part, key)));
@@ -199,6 +260,8 @@ fn writes(reader: &mut Reader<'_>, inputs: &[Part<'_>], nested: &mut NestedUsage
     nested.cache_write_1h = reader.any(&splits, "ephemeral_1h_input_tokens")?.unwrap_or_default();
     nested.cache_write_12h = reader.any(&splits, "ttl_12h_tokens")?.unwrap_or_default();
     let longer = nested.cache_write_1h.saturating_add(nested.cache_write_12h);
+    let is_split = longer > 0 || short.is_some_and(|short| short > 0);
+    let total = total.filter(|&total| total > 0 || !is_split);
     let names = ["cache_write_tokens", "cache_write_tokens_details.ttl_30m_tokens"];
     nested.cache_write = ordinary_writes(names, total, short, longer)?;
     Ok(())

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 use spanledger_event::Usage;
 
-use super::{ParsedUsage, UsageJsonError, tokens::Tokens};
+use super::{ParsedUsage, UsageJsonError, tokens::Tokens, words::Words};
 
 pub(super) type Result<T> = std::result::Result<T, UsageJsonError>;
 
@@ -270,7 +270,8 @@ impl<'v> Reader<'v> {
         for bucket in spanledger_event::Bucket::ALL {
             usage = usage.with(bucket, buckets.tokens(bucket));
         }
-        Ok(ParsedUsage { nested: tokens.nested, usage, unknown })
+        let Words { service_tier, region } = Words::of(&self.root);
+        Ok(ParsedUsage { nested: tokens.nested, usage, unknown, service_tier, region })
     }
 
     /// The numbers that nobody took and that are not zero, in the order of their paths.

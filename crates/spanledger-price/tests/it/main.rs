@@ -11,4 +11,5 @@ mod usage;
 mod usage_bugs;
 mod usage_fixtures;
 mod usage_properties;
+mod usage_silence;
 mod vectors;

@@ -85,6 +85,7 @@ fn the_endpoint_says_what_the_output_is() {
         let expected = match endpoint {
             Endpoint::Images => "input 1, image_output 9",
             Endpoint::AudioSpeech => "input 1, audio_output 9",
+            Endpoint::AudioTranscription | Endpoint::AudioTranslation => "audio_input 1, output 9",
             _ => "input 1, output 9",
         };
         assert_eq!(show(&parse_for("openai", endpoint, json).unwrap().usage), expected, "{endpoint:?}");

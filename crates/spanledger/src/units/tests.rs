@@ -54,7 +54,58 @@ fn a_container_is_one_session_however_often_it_is_called() {
     assert_eq!((usage.code_interpreter_calls, usage.units.get("container_4gb")), (0, Some(&2.into())));
     // A container of one's own is named, and says nothing of its size.
     let own = tools(items, None, Some(r#"[{"type":"code_interpreter","container":"cntr_1"}]"#));
-    assert_eq!(own.memory, Memory::Gb1);
+    let mut usage = Usage::default();
+    own.add_to(&mut usage);
+    assert_eq!(
+        (usage.code_interpreter_calls, usage.units.get("container_unknown_size")),
+        (0, Some(&2.into()))
+    );
+}
+
+#[test]
+fn a_container_has_the_size_that_was_asked_for() {
+    let size = |containers: &[&str]| {
+        let tool = |container: &&str| format!(r#"{{"type":"code_interpreter","container":{container}}}"#);
+        let list = containers.iter().map(tool).collect::<Vec<_>>().join(",");
+        tools("[]", None, Some(&format!("[{list}]"))).memory
+    };
+    for (container, expected) in [
+        (r#"{"type":"auto"}"#, Memory::Gb1),
+        (r#"{"type":"auto","memory_limit":null}"#, Memory::Gb1),
+        (r#"{"type":"auto","file_ids":[],"memory_limit":"1g"}"#, Memory::Gb1),
+        (r#"{"type":"auto","memory_limit":"4G"}"#, Memory::Gb4),
+        (r#"{"type":"auto","memory_limit":"16 GB"}"#, Memory::Gb16),
+        (r#"{"type":"auto","memory_limit":"64gb"}"#, Memory::Gb64),
+        (r#"{"type":"auto","memory_limit":"32g"}"#, Memory::Unknown),
+        (r#"{"type":"auto","memory_limit":"4"}"#, Memory::Unknown),
+        (r#"{"type":"auto","memory_limit":4}"#, Memory::Unknown),
+        (r#"{"type":"explicit"}"#, Memory::Unknown),
+        (r#""cntr_1""#, Memory::Unknown),
+        ("null", Memory::Gb1),
+    ] {
+        assert_eq!(size(&[container]), expected, "{container}");
+    }
+    assert_eq!(size(&[]), Memory::Gb1);
+    assert_eq!(size(&[r#"{"type":"auto"}"#, r#"{"type":"auto","memory_limit":"4g"}"#]), Memory::Unknown);
+}
+
+#[test]
+fn the_usages_own_count_of_containers_is_kept_and_billed_once() {
+    let items = r#"[{"type":"code_interpreter_call","container_id":"a"}]"#;
+    let counted = |own: u64, items: &str, container: &str| {
+        let list = format!(r#"[{{"type":"code_interpreter","container":{container}}}]"#);
+        let mut usage = Usage::default();
+        usage.code_interpreter_calls = own;
+        tools(items, None, Some(&list)).add_to(&mut usage);
+        let large = usage.units.get("container_4gb").map(ToString::to_string);
+        (usage.code_interpreter_calls, large)
+    };
+    let (small, large) = (r#"{"type":"auto"}"#, r#"{"type":"auto","memory_limit":"4g"}"#);
+    assert_eq!(counted(3, "[]", small), (3, None));
+    assert_eq!(counted(3, items, small), (3, None));
+    assert_eq!(counted(0, items, small), (1, None));
+    assert_eq!(counted(3, items, large), (0, Some("3".to_owned())));
+    assert_eq!(counted(0, items, large), (0, Some("1".to_owned())));
 }
 
 #[test]
