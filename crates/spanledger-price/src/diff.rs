@@ -278,13 +278,25 @@ pub fn between(a: &PriceBook, b: &PriceBook, at: Option<Timestamp>) -> Vec<Chang
     let names: BTreeSet<&str> = a.providers().iter().chain(b.providers()).map(Provider::name).collect();
     let mut changes = Vec::new();
     for name in names {
-        let find = |book: &'_ PriceBook| book.providers().iter().position(|p| p.name() == name);
-        let [before, after] =
-            [(a, find(a)), (b, find(b))].map(|(book, at)| at.map(|at| &book.providers()[at]));
+        let [before, after] = [a, b].map(|book| called(book, name));
+        // Another name of one that only the first book has is that one's turn.
+        if after.is_some_and(|after| after.name() != name && !has(a, after.name())) {
+            continue;
+        }
         models(name, before, after, at, &mut changes);
         terms::all(name, before, after, at, &mut changes);
     }
     changes
+}
+
+fn has(book: &PriceBook, name: &str) -> bool {
+    book.providers().iter().any(|provider| provider.name() == name)
+}
+
+/// The provider of that name, or who answers to it: Azure's prices are OpenAI's until a file says
+/// otherwise.
+fn called<'b>(book: &'b PriceBook, name: &str) -> Option<&'b Provider> {
+    book.providers().iter().find(|provider| provider.name() == name).or_else(|| book.provider(name))
 }
 
 /// The day of a moment in UTC, as the book writes it.

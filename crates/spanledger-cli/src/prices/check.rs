@@ -20,7 +20,7 @@ pub(super) fn run(arguments: &BookCheckArguments) -> anyhow::Result<ExitCode> {
     } else {
         let texts = borrowed(&files);
         let book = if arguments.book { PriceBook::parse(texts) } else { PriceBook::builtin().layered(texts) };
-        (book, list(files.iter().map(|(name, _)| name), "and"))
+        (book, list(arguments.files.iter().map(|path| path.display()), "and"))
     };
     match book {
         Ok(book) => {

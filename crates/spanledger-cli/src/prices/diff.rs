@@ -95,7 +95,7 @@ fn row(change: &Change) -> Option<Vec<String>> {
             (format!("{spot}{}", per(spot.meter)), amounts(*delta), *since)
         }
         Change::Fee { meter, models, since, delta, .. } => {
-            (format!("fee {} for {models}{}", meter.name(), per(*meter)), amounts(*delta), *since)
+            (format!("fee {} for {}{}", meter.name(), short(models), per(*meter)), amounts(*delta), *since)
         }
         Change::Discount { models, since, delta, .. } => {
             let off = |percent: Decimal| format!("{} % off", percent.normalize());
@@ -105,7 +105,7 @@ fn row(change: &Change) -> Option<Vec<String>> {
                 Delta::Removed { from } => (off(from), none(), "gone"),
                 Delta::Changed { from, to } => (off(from), off(to), ""),
             };
-            (format!("discount for {models}"), [before, after, change.to_owned()], *since)
+            (format!("discount for {}", short(models)), [before, after, change.to_owned()], *since)
         }
         Change::Deployment { name, from, to, .. } => {
             let change = match (from, to) {
@@ -136,6 +136,15 @@ fn row(change: &Change) -> Option<Vec<String>> {
         }
     };
     Some(vec![format!("  {what}"), before, after, percent, since.map(day).unwrap_or_default()])
+}
+
+/// Models in words, not more of them than a reader takes in.
+fn short(models: &str) -> String {
+    const NAMES_MAX: usize = 3;
+    let names: Vec<&str> = models.split(", ").collect();
+    let more = names.len().saturating_sub(NAMES_MAX);
+    let shown = names.iter().take(NAMES_MAX).copied().collect::<Vec<_>>().join(", ");
+    if more > 1 { format!("{shown} and {more} more") } else { models.to_owned() }
 }
 
 /// The unit, where it is another than that of most.
