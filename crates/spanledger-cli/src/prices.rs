@@ -16,7 +16,10 @@ use jiff::Timestamp as Moment;
 use spanledger_event::Timestamp;
 use spanledger_price::{PriceBook, Provider};
 
-pub(crate) use self::{cited::Cited, near::similar};
+pub(crate) use self::{
+    cited::Cited,
+    near::{similar, unknown_provider},
+};
 use crate::{
     args::{BookArguments, PricesArguments, PricesCommand},
     report,
@@ -47,17 +50,22 @@ pub(crate) fn book(arguments: &BookArguments) -> anyhow::Result<PriceBook> {
 
 /// The moment of `--at`.
 pub(crate) fn moment(at: Option<&str>) -> anyhow::Result<Timestamp> {
-    let now = Moment::now();
+    // No price changes within a second, and nobody reads the rest of it.
+    let now = Moment::from_second(Moment::now().as_second())?;
     match at {
         Some(text) => report::parse(text, now).with_context(|| format!("--at {text}")),
-        // No price changes within a second, and nobody reads the rest of it.
-        None => Ok(Timestamp::from_nanos(now.as_second().saturating_mul(1_000_000_000))),
+        None => Ok(Timestamp::from_nanos(i64::try_from(now.as_nanosecond())?)),
     }
+}
+
+/// Today, as the book writes days.
+fn today() -> anyhow::Result<String> {
+    Ok(moment(None)?.to_string().chars().take_while(|&c| c != 'T').collect())
 }
 
 /// The providers that were asked for.
 fn providers<'b>(book: &'b PriceBook, name: Option<&str>) -> anyhow::Result<Vec<&'b Provider>> {
     let Some(name) = name else { return Ok(book.providers().iter().collect()) };
     let provider = book.provider(name).map(|provider| vec![provider]);
-    provider.ok_or_else(|| near::unknown_provider(book, name))
+    provider.ok_or_else(|| unknown_provider(book, name))
 }

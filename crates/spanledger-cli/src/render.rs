@@ -4,7 +4,7 @@ pub(crate) mod parts;
 
 use comfy_table::{Attribute, Cell, CellAlignment, Table, presets};
 use serde::Serialize;
-use spanledger_event::{CostEvent, EventState, Usd};
+use spanledger_event::{CostEvent, EventState, Timestamp, Usd};
 use spanledger_ledger::{Report, Totals};
 
 use crate::args::{By, ReportFormat};
@@ -196,6 +196,36 @@ fn csv(report: &Report, by: By) -> anyhow::Result<String> {
     Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
+/// A moment to the millisecond, always as wide.
+fn millis(at: Timestamp) -> String {
+    const MILLI: i64 = 1_000_000;
+    let whole = Timestamp::from_nanos(at.nanos().div_euclid(1_000 * MILLI).saturating_mul(1_000 * MILLI));
+    let text = whole.to_string();
+    let seconds = text.strip_suffix('Z').unwrap_or(&text);
+    format!("{seconds}.{:03}Z", at.nanos().rem_euclid(1_000 * MILLI) / MILLI)
+}
+
+/// The model; where another one answered, both.
+fn models(event: &CostEvent) -> String {
+    let asked = event.model.as_deref().filter(|name| !name.is_empty());
+    let answered = event.response_model.as_deref().filter(|name| !name.is_empty());
+    match (asked, answered) {
+        (Some(asked), Some(answered)) if !is_dated(answered, asked) => {
+            format!("{}→{}", group_text(asked), group_text(answered))
+        }
+        (asked, answered) => group_text(asked.or(answered).unwrap_or("(no model)")),
+    }
+}
+
+/// Whether a name is the other one, or the other one with a date or a version behind it.
+fn is_dated(name: &str, base: &str) -> bool {
+    let digits = |rest: &str| {
+        let rest = rest.strip_prefix(['-', '@']);
+        rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit() || b == b'-'))
+    };
+    name == base || name.strip_prefix(base).is_some_and(digits)
+}
+
 /// One event on one line.
 pub(crate) fn line(event: &CostEvent) -> String {
     let or = |text: Option<&str>, fallback: &str| group_text(text.unwrap_or(fallback));
@@ -207,11 +237,11 @@ pub(crate) fn line(event: &CostEvent) -> String {
     };
     let mut line = format!(
         "{}  {:<14} {:<16} {:<12} {:<18} {:>8} in {:>7} out  {cost}",
-        event.timestamp,
+        millis(event.timestamp),
         or(event.feature.as_deref(), "(no feature)"),
         or(event.route.as_deref(), "(no route)"),
         or(event.customer_id.as_deref(), "(no customer)"),
-        or(event.model.as_deref(), "(no model)"),
+        models(event),
         grouped(event.prompt_tokens.unwrap_or_default()),
         grouped(event.completion_tokens.unwrap_or_default() + event.reasoning_tokens.unwrap_or_default()),
     );
@@ -284,6 +314,25 @@ mod tests {
         let json = json(&sample(), By::Feature).unwrap();
         assert!(json.contains("\"billed_usd\": 12.500000000001"), "{json}");
         assert!(json.contains("\"name\": null"), "{json}");
+    }
+
+    #[test]
+    fn an_event_is_a_line_of_even_columns() {
+        let text = |at: &str, answered: Option<&str>| {
+            let event = CostEvent {
+                timestamp: Timestamp::parse(at).unwrap(),
+                model: Some("gpt-5.5".to_owned()),
+                response_model: answered.map(str::to_owned),
+                ..CostEvent::default()
+            };
+            line(&event)
+        };
+        let whole = text("2026-11-01T10:00:00Z", None);
+        assert!(whole.starts_with("2026-11-01T10:00:00.000Z  (no feature)"), "{whole}");
+        let dated = text("2026-11-01T10:00:00.1239Z", Some("gpt-5.5-2026-04-23"));
+        assert!(dated.starts_with("2026-11-01T10:00:00.123Z  (no feature)"), "{dated}");
+        assert!(dated.contains(" gpt-5.5  "), "{dated}");
+        assert!(text("2026-11-01T10:00:00Z", Some("gpt-5-mini")).contains(" gpt-5.5→gpt-5-mini "));
     }
 
     #[test]

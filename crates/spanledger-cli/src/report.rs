@@ -1,6 +1,6 @@
 //! `spanledger report`.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use anyhow::Context as _;
 use jiff::{Span, Timestamp as Moment, civil::Date, tz::TimeZone};
@@ -23,12 +23,22 @@ pub(crate) fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
         until: moment(&arguments.until, "until")?,
         environment: arguments.environment.clone(),
     };
-    let report = Reader::open(&arguments.ledger.ledger)?.report(&query)?;
+    let report = open(&arguments.ledger.ledger)?.report(&query)?;
     terminal::data(&render::report(&report, arguments.by, arguments.format)?)?;
     if report.total.requests == 0 {
         terminal::say("no requests match; `spanledger tail` shows what the ledger has");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A ledger to read.
+pub(crate) fn open(path: &Path) -> anyhow::Result<Reader> {
+    anyhow::ensure!(
+        path.exists(),
+        "no ledger at {} yet: start `spanledger serve`, or choose another file with --ledger",
+        path.display()
+    );
+    Ok(Reader::open(path)?)
 }
 
 pub(crate) fn group_by(by: By) -> GroupBy {

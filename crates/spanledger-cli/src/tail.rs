@@ -3,11 +3,10 @@
 use std::{process::ExitCode, time::Duration};
 
 use spanledger_event::CostEvent;
-use spanledger_ledger::Reader;
 
 use crate::{
     args::{TailArguments, TailFormat},
-    render,
+    render, report,
     serve::shutdown_signal,
     terminal,
 };
@@ -18,7 +17,7 @@ const POLL: Duration = Duration::from_millis(200);
 const BATCH_MAX: usize = 1_000;
 
 pub(crate) async fn run(arguments: &TailArguments) -> anyhow::Result<ExitCode> {
-    let reader = Reader::open(&arguments.ledger.ledger)?;
+    let reader = report::open(&arguments.ledger.ledger)?;
     let last = reader.summary()?.last_change;
     let back = i64::try_from(arguments.lines).unwrap_or(i64::MAX);
     let mut cursor = reader.nth_change_from_end(back)?;

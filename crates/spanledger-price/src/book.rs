@@ -217,6 +217,18 @@ impl Provider {
         self.tiers.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, tier)| *tier)
     }
 
+    /// The words for tiers, each once, in the order of the tiers.
+    pub fn tier_words(&self) -> Vec<&str> {
+        let mut words: Vec<(Tier, &str)> = Vec::new();
+        for (word, tier) in &self.tiers {
+            if !words.iter().any(|(_, known)| known.eq_ignore_ascii_case(word)) {
+                words.push((*tier, word));
+            }
+        }
+        words.sort_by_key(|(tier, _)| *tier);
+        words.into_iter().map(|(_, word)| word).collect()
+    }
+
     pub(crate) fn is_called(&self, name: &str) -> bool {
         [&self.name].into_iter().chain(&self.also).any(|own| own.eq_ignore_ascii_case(name))
     }

@@ -23,6 +23,7 @@
 //! ```
 
 mod record;
+mod terms;
 
 #[cfg(test)]
 mod tests;
@@ -35,7 +36,7 @@ use std::{
 use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
 
-use crate::{Fee, Hours, Meter, Model, Price, PriceBook, Provider, Tier};
+use crate::{Hours, Meter, Model, Price, PriceBook, Provider, Rate, Tier};
 
 /// Which side of a model's long-context threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -167,6 +168,39 @@ pub enum Change {
         /// How it changed.
         delta: Delta,
     },
+    /// A discount on list prices, in percent.
+    Discount {
+        /// The provider.
+        provider: String,
+        /// For which models and tiers, and until when, in words.
+        models: String,
+        /// The first moment, as for a rate.
+        since: Option<Timestamp>,
+        /// How the percentage changed.
+        delta: Delta,
+    },
+    /// A name of one's own and the model that it means.
+    Deployment {
+        /// The provider.
+        provider: String,
+        /// The name.
+        name: String,
+        /// The model that it meant.
+        from: Option<String>,
+        /// The model that it means.
+        to: Option<String>,
+    },
+    /// A rule of the provider that decides the prices of its models: `regional`, `fallback`, `tiers`.
+    Rule {
+        /// The provider.
+        provider: String,
+        /// The name, as in the book.
+        name: &'static str,
+        /// What it was, in words.
+        from: String,
+        /// What it is.
+        to: String,
+    },
     /// Something else that decides a model's price.
     Property {
         /// The provider.
@@ -188,17 +222,20 @@ impl Change {
         let (Self::Model { provider, .. }
         | Self::Rate { provider, .. }
         | Self::Fee { provider, .. }
+        | Self::Discount { provider, .. }
+        | Self::Deployment { provider, .. }
+        | Self::Rule { provider, .. }
         | Self::Property { provider, .. }) = self;
         provider
     }
 
-    /// The model; `None` for a fee.
+    /// The model; `None` for what is the provider's.
     pub fn model(&self) -> Option<&str> {
         match self {
             Self::Model { model, .. } | Self::Rate { model, .. } | Self::Property { model, .. } => {
                 Some(model)
             }
-            Self::Fee { .. } => None,
+            Self::Fee { .. } | Self::Discount { .. } | Self::Deployment { .. } | Self::Rule { .. } => None,
         }
     }
 }
@@ -217,6 +254,14 @@ impl fmt::Display for Change {
                 let (name, unit) = (meter.name(), meter.unit());
                 write!(f, "{provider}: fee {name} for {models} {delta} per {unit}{}", since(from))
             }
+            Self::Discount { provider, models, since: from, delta } => {
+                write!(f, "{provider}: discount for {models} {delta} %{}", since(from))
+            }
+            Self::Deployment { provider, name, from, to } => {
+                let [from, to] = [from, to].map(|model| model.as_deref().unwrap_or("nothing"));
+                write!(f, "{provider}: deployment `{name}` {from} -> {to}")
+            }
+            Self::Rule { provider, name, from, to } => write!(f, "{provider}: {name} {from} -> {to}"),
             Self::Property { provider, model, name, from, to } => {
                 write!(f, "{provider} {model}: {name} {from} -> {to}")
             }
@@ -237,7 +282,7 @@ pub fn between(a: &PriceBook, b: &PriceBook, at: Option<Timestamp>) -> Vec<Chang
         let [before, after] =
             [(a, find(a)), (b, find(b))].map(|(book, at)| at.map(|at| &book.providers()[at]));
         models(name, before, after, at, &mut changes);
-        fees(name, before, after, at, &mut changes);
+        terms::all(name, before, after, at, &mut changes);
     }
     changes
 }
@@ -313,12 +358,13 @@ fn rows(model: Option<&Model>, at: Option<Timestamp>) -> BTreeMap<(Spot, Option<
 }
 
 /// What decides the price beside the rates, in words.
-fn properties(model: &Model, at: Option<Timestamp>) -> [(&'static str, String); 5] {
+fn properties(model: &Model, at: Option<Timestamp>) -> [(&'static str, String); 7] {
     let listed = || model.prices().iter().filter(|price| holds(price, at));
     let list = |words: BTreeSet<String>| match words.len() {
         0 => "none".to_owned(),
         _ => words.into_iter().collect::<Vec<_>>().join(", "),
     };
+    let own = listed().flat_map(negotiated);
     let flat = listed().filter(|price| price.is_flat()).map(|price| price.tier().to_string());
     // An entry ends where the next begins, too: only the end of a tier's last one is a statement.
     let is_last = |price: &&Price| {
@@ -332,47 +378,28 @@ fn properties(model: &Model, at: Option<Timestamp>) -> [(&'static str, String); 
     [
         ("long_context_over", over),
         ("regional", model.is_regional().to_string()),
+        ("unless", list(model.unless.iter().cloned().collect())),
         ("free", model.is_free().to_string()),
         ("flat", list(flat.collect())),
+        ("negotiated", list(own.collect())),
         ("until", list(ends.collect())),
     ]
 }
 
-fn fees(
-    name: &str,
-    before: Option<&Provider>,
-    after: Option<&Provider>,
-    at: Option<Timestamp>,
-    changes: &mut Vec<Change>,
-) {
-    let rows = |provider: Option<&Provider>| -> BTreeMap<(Meter, String, Option<Timestamp>), Decimal> {
-        let holds = |fee: &&Fee| {
-            at.is_none_or(|at| fee.from().is_none_or(|t| t <= at) && fee.until().is_none_or(|t| at < t))
+/// The lines of one's own, and where only some rates of a line are, these.
+fn negotiated(price: &Price) -> Vec<String> {
+    let rates = |side: Side| {
+        let (key, rates) = match side {
+            Side::Short => (price.tier().as_str(), Some(price.rates())),
+            Side::Long => (price.tier().long_key(), price.long()),
         };
-        let fees = provider.map(Provider::fees).unwrap_or_default().iter().filter(holds);
-        let since = |fee: &Fee| if at.is_some() { None } else { fee.from() };
-        // The first fee that applies counts.
-        let mut rows = BTreeMap::new();
-        for fee in fees {
-            rows.entry((fee.meter(), whom(fee), since(fee))).or_insert(fee.usd());
+        let published: Vec<&Rate> =
+            rates.into_iter().flat_map(|rates| rates.iter()).filter(|rate| rate.published).collect();
+        if !published.is_empty() && published.iter().all(|rate| rate.negotiated) {
+            return vec![key.to_owned()];
         }
-        rows
+        let own = published.into_iter().filter(|rate| rate.negotiated);
+        own.map(|rate| format!("{key} {}", rate.meter.name())).collect()
     };
-    let (before, after) = (rows(before), rows(after));
-    let places: BTreeSet<_> = before.keys().chain(after.keys()).collect();
-    for place in places {
-        if let Some(delta) = Delta::of(before.get(place).copied(), after.get(place).copied()) {
-            let (meter, models, since) = place.clone();
-            changes.push(Change::Fee { provider: name.to_owned(), meter, models, since, delta });
-        }
-    }
-}
-
-fn whom(fee: &Fee) -> String {
-    match (fee.only(), fee.except()) {
-        ([], []) => "all models".to_owned(),
-        ([], except) => format!("all models except {}", except.join(", ")),
-        (only, []) => only.join(", "),
-        (only, except) => format!("{} except {}", only.join(", "), except.join(", ")),
-    }
+    Side::ALL.into_iter().flat_map(rates).collect()
 }

@@ -31,6 +31,7 @@
 //!     source_id: "litellm_2026_11".to_owned(),
 //!     source_text: "price map of litellm of 2026-11-21".to_owned(),
 //!     accept: import::Accept::None,
+//!     list: true,
 //! });
 //! let overrides = import::insert(Some(PriceBook::builtin()), "", &entries)?;
 //! assert!(overrides.contains("standard = { input = \"2.5\", output = \"10\" }"));
@@ -56,7 +57,7 @@ use serde::Serialize;
 use spanledger_event::Timestamp;
 
 use crate::{Hours, Rates, Tier};
-pub use compare::{Comparison, ForHand, Later, Names, Proposal, Scope, Suspicion, Withdrawn, compare};
+pub use compare::{Comparison, ForHand, Kept, Later, Names, Proposal, Scope, Suspicion, Withdrawn, compare};
 pub use genai::genai_prices;
 pub use litellm::litellm;
 pub use write::{Accept, Entries, EntryOptions, InsertError, entries, insert};

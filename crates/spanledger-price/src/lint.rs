@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 
 use crate::{Model, Price, PriceBook, Provider, Tier};
 pub use oddity::Oddity;
-pub(crate) use oddity::{against_standard, is_embedding, of_rates, of_sides};
+pub(crate) use oddity::{against_standard, is_embedding, of_rates, of_sides, zeros};
 
 /// One finding and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -27,7 +27,9 @@ pub(crate) enum PricesCommand {
 /// `= input` stands where a model has no rate of its own for cached input, so that it costs what
 /// other input costs. `more` says how many other rates there are (`prices show` has them all); for a
 /// model that is not billed by tokens it shows the first. `dearer over` is the prompt length beyond
-/// which a call has other rates, `since` the first day of these (left out where the table is wide).
+/// which a call has other rates, or `unpriced` where none are published; `since` the first day of the
+/// rates (left out where the table is wide). Discounts of your own are named above the table and not
+/// taken off in it. The CSV has a row for each rate.
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
     /// Only this provider.
@@ -79,21 +81,27 @@ pub(crate) struct ShowArguments {
 /// Check price files and list every mistake with its file and line.
 ///
 /// Files are laid over the built-in book, one after the other, as `--prices` does. Without a file
-/// the built-in book itself is checked. The exit code is 1 if there is a mistake.
+/// the built-in book itself is checked. The exit code is 1 if there is a mistake. `SPANLEDGER_PRICES` is
+/// not read: name its files.
 #[derive(Debug, Args)]
 pub(crate) struct BookCheckArguments {
-    /// The files.
+    /// The files, or folders of `.toml` files.
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// The files are a whole book, not something laid over the built-in one.
     #[arg(long, requires = "files")]
     pub(crate) book: bool,
+    /// Without files: also show what is odd about the built-in book's prices, such as models that have
+    /// ended.
+    #[arg(long)]
+    pub(crate) verbose: bool,
 }
 
 /// Show what changed between two price books, rate by rate.
 ///
 /// Only published rates are compared, not those that a book's rule lends, and with a whole book in one
-/// file only the providers that it has. No difference is no error.
+/// file only the providers that it has. Discounts, deployments, fees and rules of a provider are
+/// compared as well. No difference is no error. `SPANLEDGER_PRICES` is not read: name its files.
 #[derive(Debug, Args)]
 pub(crate) struct DiffArguments {
     /// The book before: `builtin`, a file that is laid over the built-in book, a whole book, or a
@@ -125,7 +133,9 @@ pub(crate) enum DiffFormat {
 /// Shows what the list has that the book does not: new models, other rates, models that the list
 /// does not name any more. Nothing is written without --write. With it, dated entries for what is
 /// new and changed are added at the end of that file; nothing that stands there is touched, because
-/// the events of its time were priced by it. What looks like a slip (a rate that more than triples,
+/// the events of its time were priced by it. In a file of your own they are list prices (`list = true`),
+/// from which discounts are taken, and a tier or a fee for which that file has a rate of your own in
+/// force is left alone. What looks like a slip (a rate that more than triples,
 /// a cached rate above the ordinary one) is only shown, unless it is accepted.
 ///
 /// Download the list first:

@@ -2,13 +2,15 @@
 
 use rust_decimal::Decimal;
 use serde::Serialize;
-use spanledger_event::{Bucket, Cost, CostLine, Usage, Usd};
-use spanledger_price::{Basis, Fee, Meter, Price, Question, usage::ParsedUsage};
+use spanledger_event::{Bucket, Cost, CostLine, Endpoint, Usage, Usd};
+use spanledger_price::{Basis, Discount, Fee, Meter, Price, Question, usage::ParsedUsage};
 
 use crate::{
     prices::Cited,
     render::parts::{aligned, clean, day, field, grid, list, period, quantity},
 };
+
+const SEARCHES: &str = "each call of this model also bills a web search, which no usage states";
 
 /// A cost, and everything that led to it.
 pub(super) struct Answer<'a> {
@@ -27,6 +29,22 @@ impl<'a> Answer<'a> {
     fn fees(&self) -> Vec<&'a Fee> {
         let Some(basis) = self.basis else { return Vec::new() };
         self.cost.lines.iter().filter_map(|line| basis.fee(&line.kind, self.question)).collect()
+    }
+
+    /// The discount, where a line has it: rates of one's own do not.
+    fn discount(&self) -> Option<&'a Discount> {
+        let discount = self.basis?.discount?;
+        let label = format!("−{} %", discount.percent().normalize());
+        self.cost.lines.iter().any(|line| line.unit.ends_with(&label)).then_some(discount)
+    }
+
+    /// Whether each call searches the web, of which the usage says nothing.
+    fn searches(&self) -> bool {
+        let names = ["-search-preview", "-search-api"];
+        let has_search = || self.cost.lines.iter().any(|line| line.kind.starts_with("web_search"));
+        self.basis.is_some_and(|basis| names.iter().any(|name| basis.model.name().contains(name)))
+            && matches!(self.question.endpoint, Endpoint::Chat | Endpoint::Other)
+            && !has_search()
     }
 
     /// The kinds of line that had to borrow a rate. Reasoning is not named: it is output everywhere.
@@ -87,6 +105,9 @@ pub(super) fn table(answer: &Answer<'_>) -> String {
         );
         text.push_str(&field("note", &words));
     }
+    if answer.searches() {
+        text.push_str(&field("note", SEARCHES));
+    }
     for fee in answer.fees() {
         let words = format!(
             "{}, {}, {}",
@@ -97,7 +118,7 @@ pub(super) fn table(answer: &Answer<'_>) -> String {
         text.push_str(&field("fee", &words));
         text.push_str(&sources(fee.sources()));
     }
-    if let Some(discount) = answer.basis.and_then(|basis| basis.discount) {
+    if let Some(discount) = answer.discount() {
         let words = format!(
             "{} % off, {}, {}",
             discount.percent().normalize(),
@@ -165,6 +186,8 @@ struct Json<'a> {
     entry: Option<Cited<'a>>,
     fees: Vec<Cited<'a>>,
     discount: Option<Cited<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
     /// The exclusive buckets.
     usage: Option<&'a Usage>,
     not_understood: &'a [String],
@@ -186,7 +209,8 @@ pub(super) fn json(answer: &Answer<'_>) -> anyhow::Result<String> {
         is_long_prompt: basis.is_some_and(|basis| basis.is_long),
         entry: basis.and_then(|basis| basis.price).map(Cited::price),
         fees: answer.fees().into_iter().map(Cited::fee).collect(),
-        discount: basis.and_then(|basis| basis.discount).map(Cited::discount),
+        discount: answer.discount().map(Cited::discount),
+        note: answer.searches().then_some(SEARCHES),
         usage: parsed.map(|parsed| &parsed.usage),
         not_understood: parsed.map(|parsed| parsed.unknown.as_slice()).unwrap_or_default(),
     };

@@ -148,7 +148,7 @@ fn price(book: &PriceBook, call: &line::Call<'_>, now: Timestamp) -> Cost {
         usage::parse_for(&call.provider, call.endpoint, json).map_err(|error| error.to_problem())
     });
     let parsed = usage.as_ref().and_then(|usage| usage.as_ref().ok());
-    book.price(&Question {
+    let mut cost = book.price(&Question {
         provider: &call.provider,
         response_model: call.model.as_deref(),
         endpoint: call.endpoint,
@@ -159,5 +159,13 @@ fn price(book: &PriceBook, call: &line::Call<'_>, now: Timestamp) -> Cost {
         usage: parsed.map(|parsed| &parsed.usage),
         usage_problem: usage.as_ref().and_then(|usage| usage.as_ref().err()).map(String::as_str),
         ..Question::default()
-    })
+    });
+    if let Some(api) = &call.unknown_api {
+        let words = format!("the api `{}` is not known", line::excerpt(api));
+        cost.detail = Some(match cost.detail {
+            Some(detail) => format!("{detail}; {words}"),
+            None => words,
+        });
+    }
+    cost
 }

@@ -32,6 +32,8 @@ pub(super) struct Call<'a> {
     pub(super) provider: String,
     pub(super) model: Option<String>,
     pub(super) endpoint: Endpoint,
+    /// The name of the API, where it is none that is known.
+    pub(super) unknown_api: Option<String>,
     pub(super) service_tier: Option<String>,
     pub(super) region: Option<String>,
     pub(super) at: Option<Timestamp>,
@@ -79,11 +81,16 @@ fn call<'a>(fields: &Fields<'a>) -> Result<Call<'a>, String> {
     if let Some(usage) = usage.filter(|usage| !usage.starts_with('{')) {
         return Err(format!("`usage` is {}: write the provider's object, or null", excerpt(usage)));
     }
-    let api = text("api", fields.api)?;
+    let api = text("api", fields.api)?.filter(|api| !api.trim().is_empty());
+    let known = |api: &String| {
+        Endpoint::ALL.into_iter().find(|endpoint| endpoint.as_str().eq_ignore_ascii_case(api.trim()))
+    };
+    let endpoint = api.as_ref().and_then(known);
     Ok(Call {
         provider,
         model: text("model", fields.model)?,
-        endpoint: api.as_deref().map(Endpoint::from_name).unwrap_or_default(),
+        endpoint: endpoint.unwrap_or_default(),
+        unknown_api: api.filter(|_| endpoint.is_none()),
         service_tier: text("service_tier", fields.service_tier)?,
         region: text("region", fields.region)?,
         at,
@@ -105,7 +112,7 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     })
 }
 
-fn excerpt(text: &str) -> String {
+pub(super) fn excerpt(text: &str) -> String {
     const CHARS_MAX: usize = 40;
     let mut short: String = text.chars().take(CHARS_MAX).collect();
     if short.len() < text.len() {

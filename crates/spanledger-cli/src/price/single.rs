@@ -5,7 +5,7 @@ use std::{io::Read as _, path::Path, process::ExitCode};
 use anyhow::Context as _;
 use spanledger_event::{Timestamp, UnpricedReason};
 use spanledger_price::{
-    PriceBook, Question,
+    PriceBook, Provider, Question,
     usage::{self, ParsedUsage, UsageJsonError},
 };
 
@@ -52,24 +52,55 @@ pub(super) fn run(arguments: &PriceArguments, book: &PriceBook, at: Timestamp) -
         PriceFormat::Table => answer::table(&answer),
         PriceFormat::Json => answer::json(&answer)?,
     })?;
-    if cost.reason == Some(UnpricedReason::UnknownModel) {
-        hint(book, &question);
+    if let Some(hint) = hint(book, &question, cost.reason) {
+        terminal::say(format_args!("hint: {hint}"));
     }
     Ok(if cost.usd.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What may have been meant.
-fn hint(book: &PriceBook, question: &Question<'_>) {
-    let name = question.response_model.unwrap_or_default();
-    let near = match book.provider(question.provider) {
-        Some(provider) => prices::similar(&[provider], name),
-        None => Vec::new(),
-    };
-    terminal::say(if near.is_empty() {
-        "hint: `spanledger prices list` shows the models that have a price".to_owned()
-    } else {
-        format!("hint: did you mean {}?", list(near, "or"))
-    });
+/// What may have been meant, or what there is.
+fn hint(book: &PriceBook, question: &Question<'_>, reason: Option<UnpricedReason>) -> Option<String> {
+    let provider = book.provider(question.provider);
+    match reason? {
+        UnpricedReason::UnknownModel => {
+            let Some(provider) = provider else {
+                return Some(prices::unknown_provider(book, question.provider).to_string());
+            };
+            let name = question.response_model.unwrap_or_default();
+            let has = |other: &&Provider| other.name() != provider.name() && other.model(name).is_some();
+            let others: Vec<&str> = book.providers().iter().filter(has).map(Provider::name).collect();
+            if let Some(first) = others.first() {
+                let verb = if others.len() == 1 { "has" } else { "have" };
+                return Some(format!("{} {verb} it: --provider {first}", list(&others, "and")));
+            }
+            let near = prices::similar(&[provider], name);
+            Some(if near.is_empty() {
+                "`spanledger prices list` shows the models that have a price".to_owned()
+            } else {
+                format!("did you mean {}?", list(near, "or"))
+            })
+        }
+        UnpricedReason::NoRateForTier => {
+            let provider = provider?;
+            let is_unknown = |word: &&str| !word.is_empty() && provider.tier(word).is_none();
+            if question.service_tier.filter(is_unknown).is_some() {
+                let words = list(provider.tier_words(), "and");
+                return Some(format!("the service tiers of {} are {words}", provider.name()));
+            }
+            let region = question.region.filter(|region| !region.is_empty())?;
+            let rule = provider.regional()?;
+            let mut known = rule.regions().chain(rule.neutral());
+            if known.any(|known| known.eq_ignore_ascii_case(region)) {
+                return None;
+            }
+            let neutral = list(rule.neutral(), "and");
+            let neutral =
+                if neutral.is_empty() { neutral } else { format!("; {neutral} costs what no region does") };
+            let regions = list(rule.regions(), "and");
+            Some(format!("the regions of {} are {regions}{neutral}", provider.name()))
+        }
+        _ => None,
+    }
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

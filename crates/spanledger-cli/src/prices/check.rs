@@ -1,13 +1,12 @@
 //! `spanledger prices check`.
 
+mod remarks;
+
 use std::process::ExitCode;
 
-use spanledger_price::{
-    BookErrors, PriceBook,
-    lint::{self, Warning},
-};
+use spanledger_price::{BookErrors, PriceBook};
 
-use super::files::{borrowed, read};
+use super::files::{borrowed, expanded, read};
 use crate::{
     args::BookCheckArguments,
     render::parts::{counted, list},
@@ -15,7 +14,7 @@ use crate::{
 };
 
 pub(super) fn run(arguments: &BookCheckArguments) -> anyhow::Result<ExitCode> {
-    let files = read(&arguments.files)?;
+    let files = read(&expanded(&arguments.files)?)?;
     let (book, name) = if files.is_empty() {
         (Ok(PriceBook::builtin().clone()), "the built-in book".to_owned())
     } else {
@@ -26,11 +25,21 @@ pub(super) fn run(arguments: &BookCheckArguments) -> anyhow::Result<ExitCode> {
     match book {
         Ok(book) => {
             let mut text = String::new();
-            for warning in warnings(&book, arguments) {
+            let warnings =
+                if files.is_empty() { remarks::of_builtin() } else { remarks::of(&files, arguments.book)? };
+            // The built-in book is what it is: nobody has to act on these.
+            let hidden = if files.is_empty() && !arguments.verbose { warnings.len() } else { 0 };
+            for warning in warnings.iter().skip(hidden) {
                 text.push_str(&format!("warning: {warning}\n"));
             }
             text.push_str(&fine(&book, &name, arguments));
             terminal::data(&text)?;
+            if hidden > 0 {
+                terminal::say(format_args!(
+                    "{} on prices as they were published; --verbose shows them",
+                    counted(hidden, "remark")
+                ));
+            }
             Ok(ExitCode::SUCCESS)
         }
         Err(BookErrors(errors)) => {
@@ -43,16 +52,6 @@ pub(super) fn run(arguments: &BookCheckArguments) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
     }
-}
-
-/// What looks like a slip; not what the built-in book is known for.
-fn warnings(book: &PriceBook, arguments: &BookCheckArguments) -> Vec<Warning> {
-    let mut warnings = lint::warnings(book);
-    if !arguments.files.is_empty() && !arguments.book {
-        let known = lint::warnings(PriceBook::builtin());
-        warnings.retain(|warning| !known.contains(warning));
-    }
-    warnings
 }
 
 fn fine(book: &PriceBook, name: &str, arguments: &BookCheckArguments) -> String {

@@ -12,7 +12,7 @@ use spanledger_price::{
 use super::{files, moment};
 use crate::{
     args::{DiffArguments, DiffFormat},
-    render::parts::{counted, day, grid, rate},
+    render::parts::{clean, counted, day, grid, rate},
     terminal,
 };
 
@@ -47,6 +47,9 @@ pub(super) fn run(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What stands where nothing is.
+const NONE: &str = "–";
+
 /// A table for each provider, with a heading in it for each model.
 fn table(changes: &[Change]) -> String {
     let mut text = String::new();
@@ -74,7 +77,7 @@ fn table(changes: &[Change]) -> String {
 
 /// The model, and whether only one of the books has it.
 fn heading(changes: &[Change]) -> Vec<String> {
-    let model = changes.first().and_then(Change::model).unwrap_or("fees");
+    let model = changes.first().and_then(Change::model).unwrap_or("all models");
     let state = changes.iter().find_map(|change| match change {
         Change::Model { is_new: true, .. } => Some(": new"),
         Change::Model { is_new: false, .. } => Some(": withdrawn"),
@@ -92,7 +95,42 @@ fn row(change: &Change) -> Option<Vec<String>> {
             (format!("{spot}{}", per(spot.meter)), amounts(*delta), *since)
         }
         Change::Fee { meter, models, since, delta, .. } => {
-            (format!("{} for {models}{}", meter.name(), per(*meter)), amounts(*delta), *since)
+            (format!("fee {} for {models}{}", meter.name(), per(*meter)), amounts(*delta), *since)
+        }
+        Change::Discount { models, since, delta, .. } => {
+            let [before, after, _] = amounts(*delta);
+            let [before, after] =
+                [before, after].map(|text| if text == NONE { text } else { format!("{text} % off") });
+            let change = match delta {
+                Delta::Added { .. } => "new",
+                Delta::Removed { .. } => "gone",
+                Delta::Changed { .. } => "",
+            };
+            (format!("discount for {models}"), [before, after, change.to_owned()], *since)
+        }
+        Change::Deployment { name, from, to, .. } => {
+            let change = match (from, to) {
+                (None, _) => "new",
+                (_, None) => "gone",
+                _ => "",
+            };
+            let [from, to] = [from, to].map(|model| model.as_deref().map_or_else(|| NONE.to_owned(), clean));
+            (format!("deployment {}", clean(name)), [from, to, change.to_owned()], None)
+        }
+        Change::Rule { name, from, to, .. } => {
+            // Of long lists only what differs.
+            let without = |all: &str, other: &str| {
+                let other: Vec<&str> = other.split(", ").collect();
+                let left: Vec<&str> = all.split(", ").filter(|word| !other.contains(word)).collect();
+                if left.is_empty() { NONE.to_owned() } else { left.join(", ") }
+            };
+            let both = if *name == "regional" {
+                [from.clone(), to.clone()]
+            } else {
+                [without(from, to), without(to, from)]
+            };
+            let [from, to] = both;
+            ((*name).to_owned(), [from, to, String::new()], None)
         }
         Change::Property { name, from, to, .. } => {
             ((*name).to_owned(), [from.clone(), to.clone(), String::new()], None)
@@ -107,7 +145,7 @@ fn per(meter: Meter) -> String {
 }
 
 fn amounts(delta: Delta) -> [String; 3] {
-    let none = || "–".to_owned();
+    let none = || NONE.to_owned();
     match delta {
         Delta::Added { to } => [none(), rate(to), "new".to_owned()],
         Delta::Removed { from } => [rate(from), none(), "gone".to_owned()],

@@ -40,8 +40,7 @@ pub(super) fn book(path: &Path) -> anyhow::Result<Loaded> {
     if path.as_os_str() == BUILTIN {
         return Ok(Loaded { book: PriceBook::builtin().clone(), is_whole: true, is_one_file: false });
     }
-    let paths = if path.is_dir() { in_folder(path)? } else { vec![path.to_owned()] };
-    let files = read(&paths)?;
+    let files = read(&expanded(&[path.to_owned()])?)?;
     Ok(of(&files)?)
 }
 
@@ -55,6 +54,19 @@ pub(super) fn of(files: &[(String, String)]) -> Result<Loaded, BookErrors> {
             Err(whole) => Err(if whole.0.len() < over.0.len() { whole } else { over }),
         },
     }
+}
+
+/// The files, with those of each folder in its place.
+pub(super) fn expanded(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            files.extend(in_folder(path)?);
+        } else {
+            files.push(path.clone());
+        }
+    }
+    Ok(files)
 }
 
 fn in_folder(path: &Path) -> anyhow::Result<Vec<PathBuf>> {

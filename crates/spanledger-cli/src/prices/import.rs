@@ -4,11 +4,11 @@ use std::{fs, path::Path, process::ExitCode};
 
 use anyhow::Context as _;
 use spanledger_price::{
-    PriceBook,
+    PriceBook, Provider,
     import::{self, Accept, Comparison, EntryOptions, InsertError, PriceMap, Scope},
 };
 
-use super::{files, moment};
+use super::{files, moment, near, today};
 use crate::{
     args::{DiffFormat, ImportArguments, PriceList},
     render::parts::{WIDTH, clean, counted, list, wrapped},
@@ -29,6 +29,12 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
     let provider = arguments.provider.as_deref().map(|asked| provider(&book, &map, asked)).transpose()?;
     let scope =
         Scope { at, provider: provider.clone(), models: arguments.models.clone(), ..Scope::default() };
+    for (flag, names) in [("--model", &arguments.models), ("--accept", &arguments.accept)] {
+        for name in names {
+            listed(&book, &map, provider.as_deref(), name)
+                .with_context(|| format!("{flag} {}", clean(name)))?;
+        }
+    }
     let comparison = import::compare(&book, &map, &scope);
     terminal::data(&match arguments.format {
         DiffFormat::Table => text(&comparison),
@@ -40,7 +46,7 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     };
-    write(&target, &comparison, options(arguments, &provider, &at.to_string())?)?;
+    write(&target, &comparison, options(arguments, &provider, &at.to_string(), !target.is_whole)?)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -78,9 +84,33 @@ fn provider(book: &PriceBook, map: &PriceMap, asked: &str) -> anyhow::Result<Str
     })
 }
 
-fn options(arguments: &ImportArguments, provider: &str, at: &str) -> anyhow::Result<EntryOptions> {
+/// Whether the list, or at least the book, has a model of that name.
+fn listed(book: &PriceBook, map: &PriceMap, provider: Option<&str>, name: &str) -> anyhow::Result<()> {
+    let own = |theirs: &str| book.provider(theirs).map_or_else(|| theirs.to_owned(), |p| p.name().to_owned());
+    let asked = |theirs: &str| provider.is_none_or(|asked| own(theirs) == asked);
+    let models = || map.models.iter().filter(|model| asked(&model.provider));
+    let is_skipped = map.skipped.iter().any(|skipped| skipped.name == name && asked(&skipped.provider));
+    let providers = book.providers().iter().filter(|own| asked(own.name()));
+    let is_known = providers.flat_map(Provider::models).any(|model| model.name() == name);
+    if is_skipped || is_known || models().any(|model| model.name == name) {
+        return Ok(());
+    }
+    if let Some(model) = models().find(|model| model.aliases.iter().any(|alias| alias == name)) {
+        anyhow::bail!("the list has it as a name of `{}`: give that", clean(&model.name));
+    }
+    let near = near::near(models().map(|model| model.name.clone()), name);
+    let near = if near.is_empty() { String::new() } else { format!(": did you mean {}?", list(near, "or")) };
+    anyhow::bail!("the list has no such model{near}")
+}
+
+fn options(
+    arguments: &ImportArguments,
+    provider: &str,
+    at: &str,
+    is_over: bool,
+) -> anyhow::Result<EntryOptions> {
     let day = |moment: &str| moment.chars().take_while(|&c| c != 'T').collect::<String>();
-    let today = day(&moment(None)?.to_string());
+    let today = today()?;
     let from = match arguments.effective.as_deref() {
         None => day(at),
         Some(text) if report::absolute(text).is_some() && !text.contains('T') => text.to_owned(),
@@ -104,6 +134,7 @@ fn options(arguments: &ImportArguments, provider: &str, at: &str) -> anyhow::Res
         checked: today,
         source_text: arguments.source.clone().unwrap_or(source),
         accept,
+        list: is_over,
     })
 }
 
@@ -119,13 +150,18 @@ fn write(target: &Target<'_>, comparison: &Comparison, options: EntryOptions) ->
         terminal::say(format_args!("{name} stays as it is: there is nothing to take over{words}"));
         return Ok(());
     }
+    let from = options.from.clone();
     let text = inserted(target, comparison, options).with_context(|| format!("{name} stays as it is"))?;
     files::replace(target.path, &text).with_context(|| format!("{name} cannot be written"))?;
+    let kept = comparison.kept.iter().filter(|kept| kept.provider == entries.provider()).count();
+    if kept > 0 {
+        terminal::say(format_args!("kept: your own price of {}", counted(kept, "model")));
+    }
     let models = counted(entries.models().len(), "model");
     let whole = if target.is_whole { " --book" } else { "" };
     let mut next = format!(
         "entries of {models} of {} were added to {name}; read them, then:\n  \
-         spanledger prices check{whole} {name}\n  spanledger prices diff builtin {name}",
+         spanledger prices check{whole} {name}\n  spanledger prices diff builtin {name} --at {from}",
         entries.provider()
     );
     if !target.is_whole {

@@ -1,18 +1,20 @@
 //! `spanledger prices list`.
 
+mod csv;
+
 use std::process::ExitCode;
 
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use spanledger_event::{Bucket, Timestamp};
-use spanledger_price::{Meter, Model, Price, PriceBook, Provider, Rate, Tier};
+use spanledger_price::{Discount, Meter, Model, Price, PriceBook, Provider, Rate, Tier};
 
 use super::{Cited, moment, providers, show::JsonRate};
 use crate::{
     args::{ListArguments, ListFormat},
     prices,
-    render::parts::{WIDTH, aligned, counted, day, grid, number, quantity, rate},
+    render::parts::{WIDTH, aligned, counted, day, grid, number, quantity, rate, wrapped},
     terminal,
 };
 
@@ -25,6 +27,8 @@ struct Row<'b> {
     provider: &'b Provider,
     model: &'b Model,
     price: Option<&'b Price>,
+    /// What is taken off these rates, where one of them is a list price.
+    discount: Option<&'b Discount>,
 }
 
 impl<'b> Row<'b> {
@@ -55,7 +59,7 @@ pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
     terminal::data(&match arguments.format {
         ListFormat::Table => table(&book, &providers, &rows, at),
         ListFormat::Json => json(&book, &rows, at)?,
-        ListFormat::Csv => csv(&rows)?,
+        ListFormat::Csv => csv::csv(&rows)?,
     })?;
     if without > 0 {
         terminal::say(format_args!(
@@ -72,7 +76,12 @@ pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
 }
 
 fn rows(provider: &Provider, at: Timestamp) -> impl Iterator<Item = Row<'_>> {
-    provider.models().iter().map(move |model| Row { provider, model, price: model.price(Tier::Standard, at) })
+    provider.models().iter().map(move |model| {
+        let price = model.price(Tier::Standard, at);
+        let is_listed = price.is_some_and(|price| price.rates().iter().any(|rate| !rate.negotiated));
+        let discount = provider.discount(model, Tier::Standard, at).filter(|_| is_listed);
+        Row { provider, model, price, discount }
+    })
 }
 
 fn table(book: &PriceBook, providers: &[&Provider], rows: &[Row<'_>], at: Timestamp) -> String {
@@ -81,6 +90,9 @@ fn table(book: &PriceBook, providers: &[&Provider], rows: &[Row<'_>], at: Timest
         day(at),
         book.version()
     );
+    if rows.iter().any(|row| row.discount.is_some()) {
+        text.push_str(&wrapped("", 0, &discounts(rows)));
+    }
     for provider in providers {
         let rows: Vec<&Row<'_>> = rows.iter().filter(|row| row.provider.name() == provider.name()).collect();
         if rows.is_empty() {
@@ -95,15 +107,13 @@ fn table(book: &PriceBook, providers: &[&Provider], rows: &[Row<'_>], at: Timest
             } else {
                 cached[index].clone()
             };
-            let long =
-                row.model.long_context_over().filter(|_| row.price.is_some_and(|p| p.long().is_some()));
             vec![
                 row.model.name().to_owned(),
                 input[index].clone(),
                 cached,
                 output[index].clone(),
                 more(row),
-                long.map(|over| quantity(over.into())).unwrap_or_default(),
+                dearer(row),
                 row.price.and_then(Price::from).map(day).unwrap_or_default(),
             ]
         });
@@ -111,6 +121,24 @@ fn table(book: &PriceBook, providers: &[&Provider], rows: &[Row<'_>], at: Timest
         text.push_str(&narrowed(&titles, &cells.collect::<Vec<_>>()));
     }
     text
+}
+
+/// Which discounts are not in the rates.
+fn discounts(rows: &[Row<'_>]) -> String {
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for row in rows {
+        let Some(discount) = row.discount else { continue };
+        let words = format!("{} % off {}", discount.percent().normalize(), row.provider.name());
+        match counts.iter_mut().find(|(own, _)| *own == words) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((words, 1)),
+        }
+    }
+    let counts = counts.into_iter().map(|(words, count)| format!("{words}, {}", counted(count, "model")));
+    format!(
+        "without your discounts, which are taken off at billing: {}",
+        counts.collect::<Vec<_>>().join("; ")
+    )
 }
 
 /// The table without the columns that say nothing, and where the names are long, without the last.
@@ -130,6 +158,14 @@ fn narrowed(titles: &[&str], rows: &[Vec<String>]) -> String {
     let table = show(true);
     let is_wide = table.lines().any(|line| line.chars().count() > WIDTH);
     if is_wide { show(false) } else { table }
+}
+
+/// The prompt length beyond which a call has other rates, or none.
+fn dearer(row: &Row<'_>) -> String {
+    let over = row.price.filter(|price| !price.is_flat()).and(row.model.long_context_over());
+    let has_long = row.price.is_some_and(|price| price.long().is_some());
+    let over = over.map(|over| quantity(over.into()));
+    over.map(|over| if has_long { over } else { format!("unpriced over {over}") }).unwrap_or_default()
 }
 
 fn more(row: &Row<'_>) -> String {
@@ -167,6 +203,9 @@ struct JsonModel<'a> {
     rates: Vec<JsonRate<'a>>,
     long_context_over: Option<u64>,
     long_rates: Option<Vec<JsonRate<'a>>>,
+    /// What is taken off at billing; the rates are without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    discount: Option<Cited<'a>>,
     entry: Option<Cited<'a>>,
 }
 
@@ -182,6 +221,7 @@ impl<'b> JsonModel<'b> {
             rates: row.price.map(|price| JsonRate::all(price.rates())).unwrap_or_default(),
             long_context_over: row.model.long_context_over(),
             long_rates: row.price.and_then(Price::long).map(JsonRate::all),
+            discount: row.discount.map(Cited::discount),
             entry: row.price.map(Cited::price),
         }
     }
@@ -191,35 +231,4 @@ fn json(book: &PriceBook, rows: &[Row<'_>], at: Timestamp) -> anyhow::Result<Str
     let models = rows.iter().map(JsonModel::new).collect();
     let whole = Json { price_version: book.version(), at: at.to_string(), models };
     Ok(format!("{}\n", serde_json::to_string_pretty(&whole)?))
-}
-
-fn csv(rows: &[Row<'_>]) -> anyhow::Result<String> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record([
-        "provider",
-        "model",
-        "input",
-        "cached_input",
-        "output",
-        "long_context_over",
-        "from",
-        "until",
-        "checked",
-    ])?;
-    for row in rows {
-        let usd = |meter| row.usd(meter).map(|usd| usd.normalize().to_string()).unwrap_or_default();
-        let of = |at: fn(&Price) -> Option<Timestamp>| row.price.and_then(at).map(day).unwrap_or_default();
-        writer.write_record([
-            row.provider.name().to_owned(),
-            row.model.name().to_owned(),
-            usd(INPUT),
-            usd(CACHED),
-            usd(OUTPUT),
-            row.model.long_context_over().map(|over| over.to_string()).unwrap_or_default(),
-            of(Price::from),
-            of(Price::until),
-            row.price.map(Price::checked).unwrap_or_default().to_owned(),
-        ])?;
-    }
-    Ok(String::from_utf8(writer.into_inner()?)?)
 }

@@ -7,9 +7,10 @@ use crate::render::parts::{clean, list};
 /// More would be a list to read, not a hint.
 const NAMES_MAX: usize = 3;
 
-pub(super) fn unknown_provider(book: &PriceBook, name: &str) -> anyhow::Error {
+pub(crate) fn unknown_provider(book: &PriceBook, name: &str) -> anyhow::Error {
     let known = list(book.providers().iter().map(Provider::name), "and");
-    anyhow::anyhow!("the book has no provider `{}`: it has {known}", clean(name))
+    let near = similar_provider(book, name).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+    anyhow::anyhow!("the book has no provider `{}`: it has {known}{near}", clean(name))
 }
 
 pub(super) fn unknown_model(providers: &[&Provider], name: &str) -> anyhow::Error {
@@ -26,6 +27,11 @@ pub(super) fn unknown_model(providers: &[&Provider], name: &str) -> anyhow::Erro
     }
 }
 
+/// The provider that may have been meant.
+pub(super) fn similar_provider(book: &PriceBook, name: &str) -> Option<String> {
+    near(book.providers().iter().map(|provider| provider.name().to_owned()), name).into_iter().next()
+}
+
 /// Names of models that may have been meant.
 pub(crate) fn similar(providers: &[&Provider], name: &str) -> Vec<String> {
     let names = providers.iter().flat_map(|provider| {
@@ -39,7 +45,7 @@ pub(crate) fn similar(providers: &[&Provider], name: &str) -> Vec<String> {
 }
 
 /// The names that are nearest, if any is near.
-fn near(names: impl Iterator<Item = String>, asked: &str) -> Vec<String> {
+pub(super) fn near(names: impl Iterator<Item = String>, asked: &str) -> Vec<String> {
     let asked = asked.to_lowercase();
     // A slip in one of three characters still shows what was meant.
     let limit = (asked.chars().count() / 3).max(1);
@@ -52,6 +58,10 @@ fn near(names: impl Iterator<Item = String>, asked: &str) -> Vec<String> {
         .collect();
     found.sort();
     found.dedup();
+    // Nobody who only writes it in capitals means another one.
+    if found.iter().any(|(distance, _)| *distance == 0) {
+        found.retain(|(distance, _)| *distance == 0);
+    }
     found.into_iter().take(NAMES_MAX).map(|(_, name)| name).collect()
 }
 
@@ -65,6 +75,7 @@ mod tests {
         let near = |asked: &str| near(names.iter().map(|&name| name.to_owned()), asked);
         assert_eq!(near("gtp-5"), ["gpt-5"]);
         assert_eq!(near("GPT-5-mimi"), ["gpt-5-mini"]);
+        assert_eq!(near("GPT-5"), ["gpt-5"]);
         assert_eq!(near("transcribe"), ["gpt-4o-transcribe"]);
         assert_eq!(near("something-else"), Vec::<String>::new());
     }

@@ -28,18 +28,37 @@ impl<'b> Shown<'b> {
     /// Fees that the model pays, at the moment or ever.
     fn fees(&self) -> impl Iterator<Item = &'b Fee> {
         let (model, at) = (self.model.name(), self.at);
+        let is_free = self.model.is_free();
         self.provider.fees().iter().filter(move |fee| {
             let then = at.or(fee.from()).unwrap_or_default();
-            fee.applies(fee.meter(), model, then)
+            !is_free && fee.applies(fee.meter(), model, then)
         })
     }
 
-    /// Discounts that it has, at the moment or ever.
-    fn discounts(&self) -> impl Iterator<Item = &'b Discount> {
+    /// Whether a discount finds something to be taken off.
+    fn is_listed(&self, discount: &Discount, tier: Tier) -> bool {
+        let meets = |from: Option<Timestamp>, until: Option<Timestamp>| {
+            let before = |end: Option<Timestamp>, start: Option<Timestamp>| {
+                end.zip(start).is_some_and(|(end, start)| end <= start)
+            };
+            !before(until, discount.from()) && !before(discount.until(), from)
+        };
+        let of_tier = self.model.prices().iter().filter(|price| price.tier() == tier);
+        let mut prices = of_tier.filter(|price| self.at.is_none_or(|at| price.holds_at(at)));
+        prices.any(|price| {
+            let mut rates = price.rates().iter().chain(price.long().into_iter().flat_map(|long| long.iter()));
+            meets(price.from(), price.until()) && rates.any(|rate| !rate.negotiated)
+        }) || self.fees().any(|fee| !fee.is_negotiated() && meets(fee.from(), fee.until()))
+    }
+
+    /// Discounts that it has, at the moment or ever: those off a rate or a fee that is not one's own.
+    fn discounts(&self) -> impl Iterator<Item = &'b Discount> + '_ {
         let (model, at) = (self.model.name(), self.at);
         self.provider.discounts().iter().filter(move |discount| {
             let then = at.or(discount.from()).unwrap_or_default();
-            Tier::ALL.into_iter().any(|tier| discount.applies(model, tier, then))
+            Tier::ALL
+                .into_iter()
+                .any(|tier| discount.applies(model, tier, then) && self.is_listed(discount, tier))
         })
     }
 }

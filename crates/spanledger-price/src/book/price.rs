@@ -178,6 +178,11 @@ impl Regional {
     pub fn regions(&self) -> impl Iterator<Item = &str> {
         self.regions.iter().map(|(region, _)| region.as_str())
     }
+
+    /// Regions that have no surcharge.
+    pub fn neutral(&self) -> impl Iterator<Item = &str> {
+        self.neutral.iter().map(String::as_str)
+    }
 }
 
 /// A fee per tool call, the same for all models or for some.

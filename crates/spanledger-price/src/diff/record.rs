@@ -76,8 +76,28 @@ impl<'a> Record<'a> {
                 ..record
             }
             .with(*delta),
-            Change::Property { name, from, to, .. } => Self {
-                kind: "property",
+            Change::Discount { models, since, delta, .. } => Self {
+                kind: "discount",
+                models: Some(models),
+                since: since.map(day),
+                unit: Some("%"),
+                ..record
+            }
+            .with(*delta),
+            Change::Deployment { name, from, to, .. } => Self {
+                kind: "deployment",
+                change: match (from, to) {
+                    (None, _) => "added",
+                    (_, None) => "removed",
+                    _ => "changed",
+                },
+                name: Some(name),
+                from: from.clone(),
+                to: to.clone(),
+                ..record
+            },
+            Change::Rule { name, from, to, .. } | Change::Property { name, from, to, .. } => Self {
+                kind: if record.model.is_some() { "property" } else { "rule" },
                 change: "changed",
                 name: Some(name),
                 from: Some(from.clone()),

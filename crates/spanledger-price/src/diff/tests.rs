@@ -126,3 +126,55 @@ fn json_has_decimals_as_strings() {
         r#"[{"kind":"rate","change":"changed","provider":"acme","model":"m","tier":"standard","side":"short","meter":"input","unit":"1M tokens","from":"4.5","to":"5"}]"#
     );
 }
+
+/// What an override file says beside rates shows as well.
+#[test]
+fn terms_of_ones_own_are_differences() {
+    let base = book(&format!(
+        "[[fee]]\nweb_search = \"10\"\nexcept = [\"n\"]\n{}{}",
+        model("m", &price("standard = { input = \"4\" }")),
+        model("n", &price("standard = { input = \"4\" }")),
+    ));
+    let ours = |text: &str| {
+        let source = "sources = [\"contract\"]\nchecked = 2026-11-20\n";
+        let text = text.replace("]]\n", &format!("]]\n{source}"));
+        let text = format!("[provider]\nname = \"acme\"\n[source]\ncontract = \"c\"\n{text}");
+        base.layered([("ours.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"))
+    };
+    let first = ours(
+        "[regional]\nfactor = \"1.1\"\nregions = [\"eu\"]\nsources = [\"contract\"]\nchecked = 2026-11-20\n\
+         [[fee]]\nweb_search = \"8\"\n[[discount]]\npercent = \"10\"\nmodels = [\"n\", \"m\"]\n\
+         tiers = [\"batch\"]\nuntil = 2027-01-01\n[[price]]\nmodel = \"m\"\nstandard = { input = \"4\" }\n\
+         [deployments]\nchat = \"m\"\n",
+    );
+    let second = ours(
+        "[[discount]]\npercent = \"12.5\"\nmodels = [\"m\", \"n\"]\ntiers = [\"batch\"]\nuntil = 2027-01-01\n\
+         [deployments]\nchat = \"n\"\n",
+    );
+    let at = spanledger_event::Timestamp::parse("2026-11-21T00:00:00Z");
+    let words = |a: &PriceBook, b: &PriceBook, at| -> Vec<String> {
+        between(a, b, at).iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(
+        words(&base, &first, at),
+        [
+            "acme m: negotiated none -> standard",
+            "acme: regional none -> ×1.1 in eu",
+            "acme: fee web_search for all models 8 (new) per 1K calls",
+            "acme: fee web_search for all models except n 10 (gone) per 1K calls",
+            "acme: discount for m, n in batch 10 (new) %",
+            "acme: deployment `chat` nothing -> m",
+        ]
+    );
+    assert_eq!(
+        words(&first, &second, None)[4..],
+        ["acme: discount for m, n in batch until 2027-01-01 10 -> 12.5 %", "acme: deployment `chat` m -> n",]
+    );
+    let json = serde_json::to_value(between(&first, &second, at)).unwrap();
+    assert_eq!((&json[1]["kind"], &json[0]["kind"]), (&"rule".into(), &"property".into()));
+    let last = json.as_array().unwrap().last().unwrap();
+    assert_eq!(
+        (&last["kind"], &last["change"], &last["to"]),
+        (&"deployment".into(), &"changed".into(), &"n".into())
+    );
+}

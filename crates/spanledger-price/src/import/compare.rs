@@ -49,6 +49,8 @@ pub struct Comparison {
     pub changed: Vec<Proposal>,
     /// New and changed models that need a second look before they are taken.
     pub suspicious: Vec<Proposal>,
+    /// Models with a price of one's own in force, which is left alone.
+    pub kept: Vec<Kept>,
     /// Models that the book has a price of at that moment and the list does not name.
     pub withdrawn: Vec<Withdrawn>,
     /// Differences that no appended entry can express.
@@ -141,6 +143,18 @@ impl Serialize for Suspicion {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
+}
+
+/// A model with a price of one's own, of which a list has nothing to say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// The provider.
+    pub provider: String,
+    /// The model.
+    pub model: String,
+    /// The tiers and fees of which the list has another price; empty where it does not name the
+    /// model.
+    pub what: Vec<String>,
 }
 
 /// A model that the list does not name any more.

@@ -147,6 +147,7 @@ impl Reader {
         for (key, raw) in fields.iter().filter(|(_, raw)| !json::is_null(raw)) {
             let outcome = match keys::read(key, mode) {
                 Key::Other => Ok(()),
+                Key::Whole(reason) => return self.skip(provider, name, reason),
                 Key::NoPlace(reason) => Err(reason.to_owned()),
                 Key::Search => search(raw).map(|usd| sheet.tools.push((Meter::WebSearch, usd))),
                 Key::Tool(meter, scale) => {

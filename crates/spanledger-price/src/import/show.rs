@@ -10,6 +10,11 @@ impl fmt::Display for Comparison {
         proposals(f, "new", &self.new)?;
         proposals(f, "changed", &self.changed)?;
         proposals(f, "suspicious: not taken unless accepted", &self.suspicious)?;
+        head(f, "kept: your own price", self.kept.len())?;
+        for kept in &self.kept {
+            let what = if kept.what.is_empty() { "not in the list".to_owned() } else { kept.what.join(", ") };
+            writeln!(f, "  {} {}: {what}", kept.provider, kept.model)?;
+        }
         let mut lists: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for withdrawn in &self.withdrawn {
             lists.entry(&withdrawn.provider).or_default().push(&withdrawn.model);
@@ -47,7 +52,11 @@ impl fmt::Display for Comparison {
             self.suspicious.len(),
             self.withdrawn.len(),
             self.unchanged
-        )
+        )?;
+        match self.kept.len() {
+            0 => Ok(()),
+            kept => write!(f, ", {kept} kept"),
+        }
     }
 }
 

@@ -75,15 +75,17 @@ pub(super) fn options(accept: Accept) -> EntryOptions {
         source_id: text("list"),
         source_text: text("a list of \"today\""),
         accept,
+        list: false,
     }
 }
 
 fn again(map: &super::PriceMap, comparison: &Comparison, accept: Accept) -> (PriceBook, Comparison) {
-    let written = entries(comparison, &options(accept));
+    let written = entries(comparison, &options(accept.clone()));
     let text = insert(None, BOOK, &written).unwrap_or_else(|error| panic!("{error:?}\n{written}"));
     let after = book(&text);
     // Laid over the book in a file of their own, the same entries mean the same.
-    let overrides = insert(Some(&book(BOOK)), "", &written).unwrap();
+    let over = entries(comparison, &EntryOptions { list: true, ..options(accept) });
+    let overrides = insert(Some(&book(BOOK)), "", &over).unwrap();
     let layered = book(BOOK).layered([("own.toml", overrides.as_str())]).unwrap();
     let at = Some(scope().at);
     assert_eq!(diff::between(&after, &layered, at), [], "{written}");

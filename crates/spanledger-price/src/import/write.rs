@@ -50,6 +50,9 @@ pub struct EntryOptions {
     pub source_text: String,
     /// Which suspicious proposals are taken.
     pub accept: Accept,
+    /// Whether the entries are laid over another book, where they have to say that they are list
+    /// prices (`list = true`), from which discounts are taken.
+    pub list: bool,
 }
 
 /// Entries to append to a book file. Its `Display` is their TOML.
@@ -147,13 +150,14 @@ fn entry(proposal: &Proposal, options: &EntryOptions) -> String {
         }
     }
     // What an entry says of hours and thresholds, it says of all its lines.
-    let mut groups: Vec<(Option<Hours>, bool)> = Vec::new();
+    let mut groups: Vec<(Option<Hours>, bool, bool)> = Vec::new();
     for changed in proposal.lines.iter().filter(|line| line.changed) {
-        if !groups.contains(&(changed.hours, changed.flat)) {
-            groups.push((changed.hours, changed.flat));
+        let group = (changed.hours, changed.flat, changed.own);
+        if !groups.contains(&group) {
+            groups.push(group);
         }
     }
-    for (hours, flat) in groups {
+    for (hours, flat, negotiated) in groups {
         line(String::new());
         line(table.to_owned());
         if !proposal.is_new {
@@ -166,10 +170,14 @@ fn entry(proposal: &Proposal, options: &EntryOptions) -> String {
         if flat {
             line("flat = true".to_owned());
         }
+        if options.list && !negotiated {
+            line("list = true".to_owned());
+        }
         line(format!("sources = [{}]", string(&options.source_id)));
         line(format!("checked = {}", options.checked));
+        let group = (hours, flat, negotiated);
         let own =
-            proposal.lines.iter().filter(|line| line.changed && (line.hours, line.flat) == (hours, flat));
+            proposal.lines.iter().filter(|line| line.changed && (line.hours, line.flat, line.own) == group);
         own.flat_map(tier_lines).for_each(&mut line);
     }
     toml

@@ -53,6 +53,13 @@ pub enum Oddity {
         /// The rate up to it.
         short: Decimal,
     },
+    /// Something is free beside input that is not: more likely, it is not known.
+    ZeroBeside {
+        /// Of what.
+        meter: Meter,
+        /// The rate of input.
+        input: Decimal,
+    },
     /// Every rate is zero: free, or not known to whoever wrote it.
     AllZero,
     /// The rates are those of the entry before.
@@ -83,6 +90,9 @@ impl fmt::Display for Oddity {
                 let (name, long, short) = (meter.name(), number(long), number(short));
                 write!(f, "{name} {long} of long prompts is below the rate {short} of short ones")
             }
+            Self::ZeroBeside { meter, input } => {
+                write!(f, "{} is zero beside the input rate {}", meter.name(), number(input))
+            }
             Self::AllZero => f.write_str("every rate is zero: free, or not known to the source"),
             Self::SameAsBefore => f.write_str("the same rates as the entry before"),
             Self::Ended { until } => {
@@ -102,6 +112,10 @@ const CACHED: [(Bucket, Bucket); 3] = [
     (Bucket::CachedAudioInput, Bucket::AudioInput),
     (Bucket::CachedImageInput, Bucket::ImageInput),
 ];
+
+/// What providers do not give away with input that they bill.
+const CACHE: [Bucket; 4] =
+    [Bucket::CachedInput, Bucket::CacheWrite, Bucket::CacheWrite1h, Bucket::CacheWrite12h];
 
 /// Whether a model of that name makes embeddings, whose output is not billed like text.
 pub(crate) fn is_embedding(name: &str) -> bool {
@@ -135,6 +149,15 @@ pub(crate) fn of_rates(rates: &Rates, embedding: bool) -> Vec<Oddity> {
         found.push(Oddity::AllZero);
     }
     found
+}
+
+/// What is free in a price list where input is not. A book that says so has looked it up.
+pub(crate) fn zeros(rates: &Rates, embedding: bool) -> Vec<Oddity> {
+    let get = |bucket: Bucket| published(rates, Meter::Tokens(bucket));
+    let Some(input) = get(Bucket::Input).filter(|input| !input.is_zero()) else { return Vec::new() };
+    let asked = [Bucket::Output].into_iter().filter(|_| !embedding).chain(CACHE);
+    let zero = asked.filter(|bucket| get(*bucket).is_some_and(|usd| usd.is_zero()));
+    zero.map(|bucket| Oddity::ZeroBeside { meter: Meter::Tokens(bucket), input }).collect()
 }
 
 /// What is odd about the two sides of the long-context threshold.

@@ -34,11 +34,33 @@ impl Entry<'_> {
             && own.sources() == price.sources()
     }
 
+    /// Which rates are the user's own.
+    fn own(&self) -> String {
+        let published = || {
+            self.prices.iter().flat_map(|price| {
+                let sides = [Some(price.rates()), price.long()].into_iter().flatten();
+                let rates = sides.flat_map(|rates| rates.iter()).filter(|rate| rate.published);
+                rates.map(|rate| (price.tier(), rate))
+            })
+        };
+        if published().all(|(_, rate)| rate.negotiated) {
+            return ", your own rates".to_owned();
+        }
+        let mut names: Vec<String> = Vec::new();
+        for (tier, rate) in published().filter(|(_, rate)| rate.negotiated) {
+            let name = format!("{tier} {}", rate.meter.name());
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        if names.is_empty() { String::new() } else { format!(", of these your own: {}", names.join(", ")) }
+    }
+
     pub(super) fn table(&self, model: &Model) -> String {
         let first = self.prices[0];
-        let hours = first.hours().map(|hours| format!(", {hours} UTC every day")).unwrap_or_default();
+        let hours = first.hours().map(|hours| format!(", {hours} UTC")).unwrap_or_default();
         let flat = if first.is_flat() { ", for prompts of any length" } else { "" };
-        let mut text = format!("{}{hours}{flat}\n", period(first.from(), first.until()));
+        let mut text = format!("{}{hours}{flat}{}\n", period(first.from(), first.until()), self.own());
         let short: Vec<(&Price, &Rates)> = self.prices.iter().map(|price| (*price, price.rates())).collect();
         text.push_str(&rates(&short));
         let long: Vec<(&Price, &Rates)> =

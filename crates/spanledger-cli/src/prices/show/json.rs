@@ -62,6 +62,9 @@ pub(in crate::prices) struct JsonRate<'a> {
     unit: &'static str,
     usd: Option<Box<RawValue>>,
     published: bool,
+    /// Whether it is one's own, from which no discount is taken.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    negotiated: bool,
 }
 
 impl<'a> JsonRate<'a> {
@@ -72,6 +75,7 @@ impl<'a> JsonRate<'a> {
             unit: rate.meter.unit(),
             usd: number(rate.usd),
             published: rate.published,
+            negotiated: rate.negotiated,
         };
         rates.iter().map(rate).collect()
     }

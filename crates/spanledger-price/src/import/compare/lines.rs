@@ -5,7 +5,7 @@ use spanledger_event::Timestamp;
 
 use super::{Scope, Suspicion};
 use crate::{
-    Hours, Meter, Model, Provider, Rates, Tier,
+    Fee, Hours, Meter, Model, Provider, Rates, Tier,
     book::{Rate, lend},
     diff::{Change, Delta, Side, Spot},
     import::ForeignLine,
@@ -21,6 +21,8 @@ pub(crate) struct Line {
     /// With the rates that fallback rules give, where it is from the book.
     pub(crate) rates: Rates,
     pub(crate) long: Option<Rates>,
+    /// Whether it is a price of the user's own, of which a list has nothing to say.
+    pub(crate) own: bool,
     pub(crate) changed: bool,
 }
 
@@ -61,6 +63,20 @@ pub(super) struct Outcome {
     pub(super) reasons: Vec<Suspicion>,
     /// What a person has to decide.
     pub(super) by_hand: Vec<String>,
+    /// What the list has another price of and is one's own, in words.
+    pub(super) kept: Vec<String>,
+}
+
+impl Outcome {
+    fn keep(&mut self, what: String) {
+        if !self.kept.contains(&what) {
+            self.kept.push(what);
+        }
+    }
+}
+
+fn is_own(rates: &Rates) -> bool {
+    rates.iter().any(|rate| rate.negotiated)
 }
 
 /// The lines of the book's price list of a moment.
@@ -72,6 +88,7 @@ pub(super) fn of_book(model: &Model, at: Timestamp) -> Vec<Line> {
         flat: price.is_flat(),
         rates: price.rates().clone(),
         long: price.long().cloned(),
+        own: [Some(price.rates()), price.long()].into_iter().flatten().any(is_own),
         changed: false,
     };
     listed.map(line).collect()
@@ -98,10 +115,24 @@ pub(super) fn lay(
             ));
             continue;
         }
+        if let Some(own) = before.iter().find(|line| line.tier == tier && line.own) {
+            if !agrees(own, foreign, whose, scope) {
+                outcome.keep(tier.to_string());
+            }
+            continue;
+        }
         let own = before.iter().find(|line| (line.tier, line.hours) == (tier, hours));
         let fallback =
             || before.iter().find(|line| hours.is_some() && line.tier == tier && line.hours.is_none());
-        let empty = Line { tier, hours, flat: false, rates: Rates::default(), long: None, changed: false };
+        let empty = Line {
+            tier,
+            hours,
+            flat: false,
+            rates: Rates::default(),
+            long: None,
+            own: false,
+            changed: false,
+        };
         let base = own.or_else(fallback).cloned().map(|line| Line { hours, changed: false, ..line });
         let mut line = base.unwrap_or(empty);
         for side in Side::ALL {
@@ -111,6 +142,11 @@ pub(super) fn lay(
             };
             let Some(rates) = rates else { continue };
             let ours = own.and_then(|line| line.side(side));
+            for meter in rates.iter().map(|rate| rate.meter) {
+                if own_fee(whose, meter, ours, scope.at).is_some_and(|fee| rates.get(meter) != Some(fee)) {
+                    outcome.keep(format!("the fee of {}", meter.name()));
+                }
+            }
             let changes = differences(ours, rates, whose, scope, (tier, hours, side), &mut outcome.by_hand);
             if changes.is_empty() {
                 continue;
@@ -154,17 +190,36 @@ fn wanted(theirs: &Rates, ours: Option<&Rates>, whose: Whose<'_>, scope: &Scope)
             ours.is_some_and(|rates| rates.iter().any(|own| own.meter == rate.meter && own.published));
         let by_kind = ours.is_some_and(|rates| rates.variants(rate.meter).next().is_some());
         !scope.without.contains(&rate.meter)
-            && (listed || fee(whose, rate.meter, scope.at) != Some(rate.usd))
+            && (listed || fee(whose, rate.meter, scope.at).map(Fee::usd) != Some(rate.usd))
+            && own_fee(whose, rate.meter, ours, scope.at).is_none()
             && !(by_kind && rate.variant.is_none())
     };
     theirs.iter().filter(is_wanted).cloned().collect()
 }
 
 /// The fee that prices a tool call where the line does not.
-fn fee(whose: Whose<'_>, meter: Meter, at: Timestamp) -> Option<Decimal> {
+fn fee<'a>(whose: Whose<'a>, meter: Meter, at: Timestamp) -> Option<&'a Fee> {
     let name = whose.known.map_or(whose.model, |(_, model)| model.name());
     let fees = whose.fees.map(Provider::fees).unwrap_or_default();
-    fees.iter().find(|fee| fee.applies(meter, name, at)).map(|fee| fee.usd())
+    // The order of `Provider::fee`, for a model that may not be there yet.
+    let applying = fees.iter().rev().filter(|fee| fee.applies(meter, name, at));
+    applying.max_by_key(|fee| (fee.is_negotiated(), !fee.only().is_empty(), fee.from()))
+}
+
+/// The same where it is one's own, and counts.
+fn own_fee(whose: Whose<'_>, meter: Meter, ours: Option<&Rates>, at: Timestamp) -> Option<Decimal> {
+    let listed = ours.is_some_and(|rates| rates.iter().any(|own| own.meter == meter));
+    fee(whose, meter, at).filter(|fee| fee.is_negotiated() && !listed).map(Fee::usd)
+}
+
+/// Whether a list has a line's rates, as far as it has any.
+fn agrees(own: &Line, foreign: &ForeignLine, whose: Whose<'_>, scope: &Scope) -> bool {
+    let spot = |side| (own.tier, own.hours, side);
+    let same = |ours: Option<&Rates>, theirs: &Rates, side| {
+        differences(ours, theirs, whose, scope, spot(side), &mut Vec::new()).is_empty()
+    };
+    same(Some(&own.rates), &foreign.rates, Side::Short)
+        && foreign.long.as_ref().is_none_or(|long| own.flat || same(own.long.as_ref(), long, Side::Long))
 }
 
 fn differences(
@@ -193,7 +248,10 @@ fn differences(
             };
             rates.iter().find(fits).map(|own| own.usd)
         });
-        let fee = fee(whose, meter, scope.at);
+        if own_fee(whose, meter, ours, scope.at).is_some() {
+            continue;
+        }
+        let fee = fee(whose, meter, scope.at).map(Fee::usd);
         if billed.or(fee) == Some(rate.usd) {
             continue;
         }
@@ -236,6 +294,7 @@ fn odd(before: &[Line], after: &[Line], embedding: bool) -> Vec<Suspicion> {
                 let Some(rates) = line.side(side) else { continue };
                 let beside = standard.and_then(|standard| standard.side(side));
                 let mut oddities = lint::of_rates(rates, embedding);
+                oddities.extend(lint::zeros(rates, embedding));
                 oddities.extend(
                     beside.into_iter().flat_map(|beside| lint::against_standard(line.tier, rates, beside)),
                 );

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Comparison, ForHand, Later, Names, Proposal, Scope, Withdrawn,
+    Comparison, ForHand, Kept, Later, Names, Proposal, Scope, Withdrawn,
     lines::{self, Line, Outcome, Whose},
 };
 use crate::{
@@ -137,6 +137,16 @@ impl<'a, 'c> Work<'a, 'c> {
         }
     }
 
+    /// Says what is left as it is; whether that is anything.
+    fn keep(&mut self, model: &str, what: Vec<String>) -> bool {
+        if what.is_empty() {
+            return false;
+        }
+        let (provider, model) = (self.name.to_owned(), model.to_owned());
+        self.comparison.kept.push(Kept { provider, model, what });
+        true
+    }
+
     /// A model under the name that the book lists it.
     fn direct(&mut self, known: &Known<'a>, model: &'a Model) {
         let before = lines::of_book(model, self.scope.at);
@@ -152,15 +162,16 @@ impl<'a, 'c> Work<'a, 'c> {
         let whose = self.whose(model.name(), Some(model), known.foreign);
         let (theirs, ours) = (known.threshold(), model.long_context_over());
         let fits = theirs.is_none() || theirs == ours;
-        let Outcome { lines, changes, reasons, by_hand } =
+        let Outcome { lines, changes, reasons, by_hand, kept } =
             lines::lay(&before, &known.lines, whose, self.scope, fits);
+        let is_kept = self.keep(model.name(), kept);
         if !fits {
             self.by_hand(model.name(), mismatch(theirs, ours));
         }
         self.by_hand(model.name(), by_hand);
         self.projected.insert(model.name(), lines.clone());
         if changes.is_empty() {
-            self.comparison.unchanged += 1;
+            self.comparison.unchanged += usize::from(!is_kept);
             return;
         }
         if model.is_free() {
@@ -214,8 +225,9 @@ impl<'a, 'c> Work<'a, 'c> {
             outcome.by_hand.extend(mismatch(theirs, base.over));
         }
         self.by_hand(name, std::mem::take(&mut outcome.by_hand));
+        let is_kept = self.keep(name, std::mem::take(&mut outcome.kept));
         if outcome.changes.is_empty() {
-            return false;
+            return is_kept;
         }
         let own = base.model.map(|model| model.aliases().iter().chain(model.snapshots()));
         if let Some(listed) = own.into_iter().flatten().find(|own| names.contains(&own.as_str())) {
@@ -307,6 +319,7 @@ impl<'a, 'c> Work<'a, 'c> {
             });
             let whose = self.whose(name, None, foreign);
             let outcome = lines::lay(&[], &known.lines, whose, self.scope, true);
+            self.keep(name, outcome.kept);
             if outcome.changes.is_empty() {
                 continue;
             }
@@ -358,8 +371,13 @@ impl<'a, 'c> Work<'a, 'c> {
             let listed =
                 model.is_free() || model.prices().iter().any(|price| price.is_listed_at(self.scope.at));
             if listed && !self.seen.contains(model.name()) && self.scope.has_model(model.name()) {
+                let own = lines::of_book(model, self.scope.at);
                 let (provider, model) = (self.name.to_owned(), model.name().to_owned());
-                self.comparison.withdrawn.push(Withdrawn { provider, model });
+                if own.iter().any(|line| line.own) {
+                    self.comparison.kept.push(Kept { provider, model, what: Vec::new() });
+                } else {
+                    self.comparison.withdrawn.push(Withdrawn { provider, model });
+                }
             }
         }
     }

@@ -93,7 +93,10 @@ fn suspicions() {
     );
     assert_eq!(
         reasons("\"cache_read_input_token_cost\": 0"),
-        ["standard cached_input: more than 3x from 0.2 to 0"]
+        [
+            "standard cached_input: more than 3x from 0.2 to 0",
+            "standard: cached_input is zero beside the input rate 2"
+        ]
     );
     assert_eq!(
         reasons(
@@ -121,6 +124,11 @@ fn suspicions() {
     assert_eq!(
         zero.suspicious[0].reasons[0].to_string(),
         "standard: every rate is zero: free, or not known to the source"
+    );
+    let partly = with(&[("five", "\"input_cost_per_token\": 1e-6, \"output_cost_per_token\": 0")]);
+    assert_eq!(
+        partly.suspicious[0].reasons[0].to_string(),
+        "standard: output is zero beside the input rate 1"
     );
     let embedding = litellm(
         r#"{"e": {"litellm_provider": "openai", "mode": "embedding", "input_cost_per_token": 2e-6, "output_cost_per_token": 1e-6}}"#,

@@ -17,6 +17,8 @@ pub(super) enum Key {
     Search,
     /// A factor for processing in a region.
     Regional,
+    /// Prices that take the place of the others, so that these alone would be wrong, and why.
+    Whole(&'static str),
     /// A price that the book has no words for, and why.
     NoPlace(&'static str),
 }
@@ -67,6 +69,7 @@ pub(super) fn read(key: &str, mode: &str) -> Key {
         "file_search_cost_per_gb_per_day" | "vector_store_cost_per_gb_per_day" => {
             return Key::Tool(Meter::StorageGbDays, Scale::SAME);
         }
+        "tiered_pricing" => return Key::Whole("`tiered_pricing`: rates by steps that the book cannot hold"),
         "off_peak_pricing" => return Key::NoPlace("hours that depend on the day of the week"),
         "provider_specific_entry" => return Key::NoPlace("factors on other rates"),
         "search_free_requests" => return Key::NoPlace("a free allowance depends on the month's other calls"),

@@ -236,6 +236,19 @@ fn image_sizes_are_variants() {
     );
 }
 
+/// The base rates alone would be the wrong price of most calls.
+#[test]
+fn a_model_with_steps_of_its_own_is_skipped_as_a_whole() {
+    let map = litellm(
+        r#"{"m": {"litellm_provider": "openai", "input_cost_per_token": 1e-6,
+            "tiered_pricing": [{"range": [0, 32000], "input_cost_per_token": 1e-6}]}}"#,
+    )
+    .unwrap();
+    assert!(map.models.is_empty());
+    assert_eq!(map.skipped[0].reason, "`tiered_pricing`: rates by steps that the book cannot hold");
+    assert_eq!(map.skipped.len(), 1);
+}
+
 #[test]
 fn another_file_is_refused_with_a_remedy() {
     let error = |json: &str| litellm(json).unwrap_err().to_string();

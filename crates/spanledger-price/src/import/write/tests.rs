@@ -83,3 +83,82 @@ fn what_does_not_fit_is_refused() {
     let odd = EntryOptions { from: "tomorrow".to_owned(), ..options(Accept::None) };
     assert!(matches!(insert(None, BOOK, &written(DEARER, &odd)), Err(InsertError::Invalid(_))));
 }
+
+/// A negotiated rate, a list price, a fee and a model of one's own, and a discount.
+const OURS: &str = r#"[provider]
+name = "openai"
+[source]
+contract = "our contract"
+[[discount]]
+percent = "10"
+sources = ["contract"]
+checked = 2026-11-02
+[[fee]]
+web_search = "8"
+sources = ["contract"]
+checked = 2026-11-02
+[[price]]
+model = "one"
+sources = ["contract"]
+checked = 2026-11-02
+standard = { input = "1.5", output = "6" }
+standard_long = { input = "3", output = "9" }
+[[model]]
+name = "our-tuned-model"
+[[model.price]]
+sources = ["contract"]
+checked = 2026-11-02
+standard = { input = "1" }
+"#;
+
+/// Guarantees: what one has agreed upon stays, a discount goes on, and both are said.
+#[test]
+fn prices_of_ones_own_are_kept() {
+    use spanledger_event::{Bucket, Usage};
+    let ours = book(BOOK).layered([("ours.toml", OURS)]).unwrap();
+    let list = r#"{
+        "one": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 2.2e-6,
+            "input_cost_per_token_batches": 1.1e-6, "search_context_cost_per_query": {"any": 0.01}},
+        "one-2026-05-05": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 2.2e-6,
+            "input_cost_per_token_batches": 1.1e-6},
+        "two": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1.2e-6,
+            "search_context_cost_per_query": {"any": 0.01}},
+        "free": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 0}
+    }"#;
+    let comparison = compare(&ours, &litellm(list).unwrap(), &scope());
+    let shown = comparison.to_string();
+    let expected = "\
+changed (2)
+  openai one
+    batch input 1 -> 1.1 per 1M tokens
+  openai two
+    standard input 1 -> 1.2 per 1M tokens
+kept: your own price (4)
+  openai one: standard, the fee of web_search
+  openai two: the fee of web_search
+  openai one-2026-05-05: standard
+  openai our-tuned-model: not in the list
+0 new, 2 changed, 0 suspicious, 0 withdrawn, 1 unchanged, 4 kept";
+    assert_eq!(shown, expected);
+
+    let entries = entries(&comparison, &EntryOptions { list: true, ..options(Accept::None) });
+    let text = insert(Some(&book(BOOK)), OURS, &entries).unwrap();
+    assert_eq!(text.matches("list = true").count(), 2 + 1, "{text}");
+    assert!(!text.contains("our-tuned-model\n") && !text.contains("web_search = \"10\""), "{text}");
+    let after = book(BOOK).layered([("ours.toml", text.as_str())]).unwrap();
+    let usage = Usage::default().with(Bucket::Input, 100_000);
+    for (model, tier, usd) in
+        [("one", "", "0.15"), ("one-2026-05-05", "", "0.15"), ("one", "batch", "0.099"), ("two", "", "0.108")]
+    {
+        let at = spanledger_event::Timestamp::parse("2026-11-21T12:00:00Z").unwrap();
+        let question = crate::Question {
+            provider: "openai",
+            model: Some(model),
+            service_tier: Some(tier),
+            at,
+            usage: Some(&usage),
+            ..crate::Question::default()
+        };
+        assert_eq!(after.price(&question).usd, Some(usd.parse().unwrap()), "{model} {tier}");
+    }
+}
