@@ -9,6 +9,7 @@ mod double_path;
 mod price;
 mod price_book;
 mod price_oracle;
+mod price_own;
 mod prices;
 mod python;
 mod support;

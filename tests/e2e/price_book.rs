@@ -40,6 +40,9 @@ fn prices_of_ones_own_are_laid_over_the_book() {
     }
     let show = stdout(&run(&["prices", "show", "chat-production", "--prices", path]));
     assert!(show.contains("deployments   chat-production") && show.contains("10 % off"), "{show}");
+    let list = stdout(&run(&["prices", "list", "--provider", "openai", "--prices", path]));
+    assert!(list.contains("without your discounts") && list.contains("10 % off openai, 1"), "{list}");
+    assert!(list.lines().all(|line| line.chars().count() <= 100), "{list}");
 
     std::fs::write(&file, OURS.replace("\"10\"", "10").replace("= \"gpt-5.5\"", "= \"gpt-55\"")).unwrap();
     let check = run(&["prices", "check", path]);
@@ -64,13 +67,31 @@ fn the_book_is_listed_and_shown() {
     assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
     let mut rows = csv::Reader::from_reader(csv.as_bytes());
     let records: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
-    assert!(records.len() >= 60 && records.len() == json["models"].as_array().unwrap().len(), "{csv}");
-    for (record, model) in records.iter().zip(json["models"].as_array().unwrap()) {
-        assert_eq!(&record[1], model["model"].as_str().unwrap());
-        assert!(table.contains(&format!("│ {} ", &record[1])), "{}", &record[1]);
-        let input = if record[2].is_empty() { "null" } else { &record[2] };
-        assert_eq!(input, model["input"].to_string());
+    let models = json["models"].as_array().unwrap();
+    assert!(models.len() >= 60, "{csv}");
+    let mut rest = records.iter().peekable();
+    for model in models {
+        let name = model["model"].as_str().unwrap();
+        assert!(table.contains(&format!("│ {name} ")), "{name}");
+        let mut rates: Vec<&Value> = model["rates"].as_array().unwrap().iter().collect();
+        rates.extend(model["long_rates"].as_array().into_iter().flatten());
+        if model["free"] == true {
+            let record = rest.next().unwrap();
+            assert_eq!((&record[1], &record[3], &record[6]), (name, "free", "0"));
+        }
+        for rate in rates {
+            let record = rest.next().unwrap();
+            let text = |key: &str| rate[key].as_str().unwrap_or_default().to_owned();
+            let shown = [&record[1], &record[3], &record[4], &record[5]].map(str::to_owned);
+            assert_eq!(shown, [name.to_owned(), text("meter"), text("variant"), text("unit")]);
+            assert_eq!(record[6], rate["usd"].to_string());
+            assert_eq!(record[7], rate["published"].to_string());
+        }
     }
+    assert!(
+        rest.next().is_none() && table.contains(" unpriced │") && table.contains(" > 272,000 │"),
+        "{csv}"
+    );
 
     let show = stdout(&run(&["prices", "show", "gpt-5.5-2026-04-23"]));
     for words in
@@ -133,7 +154,8 @@ fn a_price_list_is_taken_over() {
     for words in ["name = \"acme-9\"", "model = \"gpt-5\"", "from = 2027-01-01", "\"a list\""] {
         assert!(text.contains(words), "{words} is not in\n{text}");
     }
-    assert!(!text.contains("gpt-5-nano"), "{text}");
+    assert!(!text.contains("gpt-5-nano") && text.matches("list = true").count() == 2, "{text}");
+    assert!(stderr(&written).contains(&format!("prices diff builtin {ours} --at 2027-01-01")), "{written:?}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing stays beside it");
 
     let check = run(&["prices", "check", &ours]);
@@ -227,6 +249,9 @@ fn a_bad_import_changes_nothing() {
     let write = ["import", "--from", "litellm", &map, "--provider", "openai", "--write"];
     fails(&[&write[..], &[ours.as_str()]].concat(), 1, &["ours.toml:2: `name` is a number"]);
     fails(&[&write[..], &["x.toml", "--effective", "soon"]].concat(), 1, &["--effective soon", "2026-11-01"]);
+    let list = ["import", "--from", "litellm", &map];
+    fails(&[&list[..], &["--model", "nope"]].concat(), 1, &["--model nope: the list has no such model"]);
+    fails(&[&list[..], &["--accept", "acme-8"]].concat(), 1, &["--accept acme-8", "did you mean acme-9?"]);
     fails(&["diff", "builtin", &at("none.toml")], 1, &["none.toml cannot be read"]);
     assert_eq!(std::fs::read_to_string(&ours).unwrap(), "[provider]\nname = 5\n");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);

@@ -236,7 +236,7 @@ pub(crate) fn line(event: &CostEvent) -> String {
         (_, None) => format!("unpriced ({})", or(event.cost_reason.as_deref(), "no reason")),
     };
     let mut line = format!(
-        "{}  {:<14} {:<16} {:<12} {:<18} {:>8} in {:>7} out  {cost}",
+        "{}  {:<14} {:<22} {:<12} {:<18} {:>8} in {:>7} out  {cost}",
         millis(event.timestamp),
         or(event.feature.as_deref(), "(no feature)"),
         or(event.route.as_deref(), "(no route)"),

@@ -27,7 +27,7 @@ pub(crate) enum PricesCommand {
 /// `= input` stands where a model has no rate of its own for cached input, so that it costs what
 /// other input costs. `more` says how many other rates there are (`prices show` has them all); for a
 /// model that is not billed by tokens it shows the first. `dearer over` is the prompt length beyond
-/// which a call has other rates, or `unpriced` where none are published; `since` the first day of the
+/// which a call has other rates, or `unpriced` and the length where none are published; `since` the first day of the
 /// rates (left out where the table is wide). Discounts of your own are named above the table and not
 /// taken off in it. The CSV has a row for each rate.
 #[derive(Debug, Args)]
@@ -133,9 +133,9 @@ pub(crate) enum DiffFormat {
 /// Shows what the list has that the book does not: new models, other rates, models that the list
 /// does not name any more. Nothing is written without --write. With it, dated entries for what is
 /// new and changed are added at the end of that file; nothing that stands there is touched, because
-/// the events of its time were priced by it. In a file of your own they are list prices (`list = true`),
-/// from which discounts are taken, and a tier or a fee for which that file has a rate of your own in
-/// force is left alone. What looks like a slip (a rate that more than triples,
+/// the events of its time were priced by it. In a file of your own they are marked `list = true`, so
+/// that discounts are taken from them, and a tier or a fee for which that file has a rate of your own
+/// in force is left alone. What looks like a slip (a rate that more than triples,
 /// a cached rate above the ordinary one) is only shown, unless it is accepted.
 ///
 /// Download the list first:

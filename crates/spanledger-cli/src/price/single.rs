@@ -82,8 +82,8 @@ fn hint(book: &PriceBook, question: &Question<'_>, reason: Option<UnpricedReason
         }
         UnpricedReason::NoRateForTier => {
             let provider = provider?;
-            let is_unknown = |word: &&str| !word.is_empty() && provider.tier(word).is_none();
-            if question.service_tier.filter(is_unknown).is_some() {
+            let is_unknown = |word: &str| !word.is_empty() && provider.tier(word).is_none();
+            if question.service_tier.is_some_and(is_unknown) {
                 let words = list(provider.tier_words(), "and");
                 return Some(format!("the service tiers of {} are {words}", provider.name()));
             }

@@ -98,13 +98,12 @@ fn row(change: &Change) -> Option<Vec<String>> {
             (format!("fee {} for {models}{}", meter.name(), per(*meter)), amounts(*delta), *since)
         }
         Change::Discount { models, since, delta, .. } => {
-            let [before, after, _] = amounts(*delta);
-            let [before, after] =
-                [before, after].map(|text| if text == NONE { text } else { format!("{text} % off") });
-            let change = match delta {
-                Delta::Added { .. } => "new",
-                Delta::Removed { .. } => "gone",
-                Delta::Changed { .. } => "",
+            let off = |percent: Decimal| format!("{} % off", percent.normalize());
+            let none = || NONE.to_owned();
+            let (before, after, change) = match *delta {
+                Delta::Added { to } => (none(), off(to), "new"),
+                Delta::Removed { from } => (off(from), none(), "gone"),
+                Delta::Changed { from, to } => (off(from), off(to), ""),
             };
             (format!("discount for {models}"), [before, after, change.to_owned()], *since)
         }

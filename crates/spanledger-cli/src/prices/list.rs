@@ -165,7 +165,7 @@ fn dearer(row: &Row<'_>) -> String {
     let over = row.price.filter(|price| !price.is_flat()).and(row.model.long_context_over());
     let has_long = row.price.is_some_and(|price| price.long().is_some());
     let over = over.map(|over| quantity(over.into()));
-    over.map(|over| if has_long { over } else { format!("unpriced over {over}") }).unwrap_or_default()
+    over.map(|over| if has_long { over } else { format!("unpriced\n> {over}") }).unwrap_or_default()
 }
 
 fn more(row: &Row<'_>) -> String {

@@ -25,6 +25,15 @@ struct Shown<'b> {
 }
 
 impl<'b> Shown<'b> {
+    /// Whether some of its rates are the user's own.
+    fn has_own(&self) -> bool {
+        let prices = self.model.prices().iter().filter(|price| self.at.is_none_or(|at| price.holds_at(at)));
+        prices
+            .flat_map(|price| [Some(price.rates()), price.long()])
+            .flatten()
+            .any(|rates| rates.iter().any(|rate| rate.negotiated))
+    }
+
     /// Fees that the model pays, at the moment or ever.
     fn fees(&self) -> impl Iterator<Item = &'b Fee> {
         let (model, at) = (self.model.name(), self.at);
@@ -146,8 +155,9 @@ fn model(shown: &Shown<'_>) -> String {
     for discount in shown.discounts() {
         let tiers = list(discount.tiers(), "and");
         let words = format!(
-            "{} % off{}, {}, read on {}",
+            "{} % off{}{}, {}, read on {}",
             discount.percent().normalize(),
+            if shown.has_own() { " what is not your own" } else { "" },
             if tiers.is_empty() { String::new() } else { format!(" in the tiers {tiers}") },
             period(discount.from(), discount.until()),
             discount.checked()

@@ -22,7 +22,7 @@ pub(super) fn all(
     changes: &mut Vec<Change>,
 ) {
     let provider = || name.to_owned();
-    let both = [before, after].map(|provider| provider.map(|provider| rules(provider)));
+    let both = [before, after].map(|provider| provider.map(rules));
     if let [Some(before), Some(after)] = both {
         for ((name, from), (_, to)) in before.into_iter().zip(after).filter(|(a, b)| a != b) {
             changes.push(Change::Rule { provider: provider(), name, from, to });

@@ -198,7 +198,7 @@ fn wanted(theirs: &Rates, ours: Option<&Rates>, whose: Whose<'_>, scope: &Scope)
 }
 
 /// The fee that prices a tool call where the line does not.
-fn fee<'a>(whose: Whose<'a>, meter: Meter, at: Timestamp) -> Option<&'a Fee> {
+fn fee(whose: Whose<'_>, meter: Meter, at: Timestamp) -> Option<&Fee> {
     let name = whose.known.map_or(whose.model, |(_, model)| model.name());
     let fees = whose.fees.map(Provider::fees).unwrap_or_default();
     // The order of `Provider::fee`, for a model that may not be there yet.
