@@ -260,3 +260,37 @@ fn what_is_no_usage_is_an_error() {
     assert_eq!(run(&["price", "--usage", "-"]).status.code(), Some(2));
     assert_eq!(run(&["price", "--batch", "-", "--model", "x"]).status.code(), Some(2));
 }
+
+/// Scenario: the tier and the region stand in the usage alone.
+/// Guarantees: they decide the price of one call and of many, unless the question names others.
+#[test]
+fn the_words_inside_a_usage_decide() {
+    let usage =
+        r#"{"input_tokens": 1000, "output_tokens": 0, "service_tier": "batch", "inference_geo": "us"}"#;
+    let arguments = [
+        "price",
+        "--usage",
+        "-",
+        "--provider",
+        "anthropic",
+        "--model",
+        "claude-opus-4-6",
+        "--format",
+        "json",
+    ];
+    let single = |more: &[&str]| {
+        let output = piped(&[&arguments[..], more].concat(), usage);
+        let answer: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        answer["cost_usd"].to_string()
+    };
+    assert_eq!(single(&[]), "0.00275", "1,000 × 2.5 per million × 1.1");
+    assert_eq!(single(&["--service-tier", "standard", "--region", "global"]), "0.005");
+
+    let line = |more: &str| {
+        format!(r#"{{"provider": "anthropic", "model": "claude-opus-4-6", {more} "usage": {usage}}}"#)
+    };
+    let lines = [line(""), line(r#""service_tier": "standard", "region": "global","#)].join("\n");
+    let costs: Vec<Value> =
+        answers(&piped(&["price", "--batch", "-"], &lines)).iter().map(|a| a["cost_usd"].clone()).collect();
+    assert_eq!(costs, ["0.00275", "0.005"]);
+}

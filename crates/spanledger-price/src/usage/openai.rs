@@ -230,7 +230,9 @@ fn untold(nested: &mut NestedUsage, endpoint: Endpoint, text: &Sides, video: &Si
     let is_told = [text.output, video.output, n.audio_output, n.image_output] != [0; 4];
     match endpoint {
         // Hidden output is not told apart from the image, and never taken for the cheaper text.
-        Endpoint::Images if !is_told => (n.image_output, n.reasoning) = (n.output, 0),
+        Endpoint::Images if !is_told && n.reasoning <= n.output => {
+            (n.image_output, n.reasoning) = (n.output, 0);
+        }
         Endpoint::AudioSpeech if !is_told => n.audio_output = n.output.saturating_sub(n.reasoning),
         // Where the audio is billed by its length, the tokens are those of the prompt.
         Endpoint::AudioTranscription | Endpoint::AudioTranslation
@@ -245,14 +247,14 @@ fn untold(nested: &mut NestedUsage, endpoint: Endpoint, text: &Sides, video: &Si
 
 /// Cache writes by lifetime, in OpenAI's words and in LiteLLM's for Anthropic's.
 fn writes(reader: &mut Reader<'_>, inputs: &[Part<'_>], nested: &mut NestedUsage) -> Result<()> {
+    const SUMS: [&str; 3] = ["cache_write_tokens", "cache_creation_tokens", "cache_creation"];
     let root = reader.root;
     let mut splits = parts_of(inputs, &["cache_write_tokens_details", "cache_creation_token_details"])?;
     // Anthropic's own split, passed on beside the totals or, by LangChain, in the details themselves,
     // whose sum is then zero.
     splits.push(root.part("cache_creation")?);
     splits.extend_from_slice(inputs);
-    const TOTALS: [&str; 3] = ["cache_write_tokens", "cache_creation_tokens", "cache_creation"];
-    let in_details = inputs.iter().flat_map(|part| TOTALS.map(|key| (part, key)));
+    let in_details = inputs.iter().flat_map(|part| SUMS.map(|key| (part, key)));
     let total = reader.agreed(in_details.chain([(&root, "cache_creation_input_tokens")]))?;
     let short =
         splits.iter().flat_map(|part| ["ttl_30m_tokens", "ephemeral_5m_input_tokens"].map(|key| (part, key)));

@@ -166,6 +166,8 @@ fn zeros_tell_nothing_apart() {
     assert_eq!(show(&read("openai", Endpoint::Images, zeros)), "input 10, image_output 1000");
     let told = r#"{"input_tokens": 10, "output_tokens": 1000, "total_tokens": 1010,
         "output_tokens_details": {"text_tokens": 300, "image_tokens": 700, "reasoning_tokens": 200}}"#;
+    let more = r#"{"input_tokens": 1, "output_tokens": 5, "output_tokens_details": {"reasoning_tokens": 6}}"#;
+    assert!(problem(Endpoint::Images, more).contains("6 tokens of parts in 5 tokens of output"));
     let expected = "input 10, output 100, reasoning 200, image_output 700";
     assert_eq!(show(&read("openai", Endpoint::Images, told)), expected);
 

@@ -202,7 +202,7 @@ async fn over_grpc_the_same_message() {
     let message = ExportTraceServiceRequest::decode(seen.body.slice(5..)).unwrap();
     let span = &message.resource_spans[0].scope_spans[0].spans[0];
     assert_eq!((&span.trace_id[..], &span.span_id[..]), (&call.trace[..], &call.span[..]));
-    assert_eq!(span.attributes.len(), 2);
+    assert_eq!(span.attributes.len(), 3);
     assert!(harness.holds(&call));
 }
 

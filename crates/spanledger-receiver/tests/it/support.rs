@@ -195,7 +195,8 @@ impl Call {
         format!(
             r#"{{"traceId":"{}","spanId":"{}","name":"chat gpt-5.5","kind":3,"startTimeUnixNano":"{START}","endTimeUnixNano":"{}","attributes":[
                 {{"key":"gen_ai.operation.name","value":{{"stringValue":"chat"}}}},
-                {{"key":"gen_ai.usage.input_tokens","value":{{"intValue":"1000"}}}}]{more}}}"#,
+                {{"key":"gen_ai.usage.input_tokens","value":{{"intValue":"1000"}}}},
+                {{"key":"gen_ai.usage.output_tokens","value":{{"intValue":"50"}}}}]{more}}}"#,
             hex(&self.trace),
             hex(&self.span),
             START + 1,

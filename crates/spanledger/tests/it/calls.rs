@@ -1,12 +1,20 @@
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
 use async_openai::{
     error::OpenAIError,
-    types::{embeddings::CreateEmbeddingRequestArgs, responses::CreateResponseArgs},
+    types::{
+        embeddings::CreateEmbeddingRequestArgs,
+        images::{CreateImageRequestArgs, ImageModel, ImageQuality},
+        responses::CreateResponseArgs,
+    },
 };
 use spanledger::{Attributed, PriceBook};
 use spanledger_event::Flag;
 use spanledger_testkit::{Reply, Usage};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
 
 use crate::world::{World, attribution, chat};
 
@@ -71,6 +79,74 @@ async fn web_searches_are_billed() {
     // 1,000 × 5 + 100 × 30 per million, and 3 × 10 per thousand.
     assert_eq!(event.cost_usd.unwrap().to_string(), "0.038");
     assert_eq!(event.emitter_cost_usd, event.cost_usd);
+}
+
+/// What the answer does not say and its usage does decides the price.
+#[tokio::test]
+async fn the_tier_and_the_region_may_stand_inside_the_usage() {
+    let world = World::start().await;
+    let answer = |outside: &str| {
+        let usage = r#"{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100,"service_tier":"batch",
+            "inference_geo":"us"}"#;
+        let body = format!(
+            r#"{{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"gpt-5.5","choices":[],{outside}
+                "usage":{usage}}}"#
+        );
+        Reply::raw(200, reqwest::header::HeaderValue::from_static("application/json"), body)
+    };
+    world.provider.push(answer(""));
+    world.provider.push(answer(r#""service_tier":"default","#));
+    let client = world.client();
+    for text in ["one", "two"] {
+        client.chat().attributed(&attribution("search")).create(chat(text)).await.unwrap();
+    }
+    let events = world.events().await;
+    let told: Vec<_> = events
+        .iter()
+        .map(|e| (e.service_tier.as_deref(), e.region.as_deref(), e.cost_usd.unwrap().to_string()))
+        .collect();
+    // (1,000 × 2.5 + 100 × 15 per million) × 1.1, and the double.
+    let us = Some("us");
+    assert_eq!(told, [(Some("batch"), us, "0.0044".to_owned()), (Some("default"), us, "0.0088".to_owned())]);
+    assert!(events.iter().all(|event| event.emitter_cost_usd == event.cost_usd));
+}
+
+/// A gateway that knows no usage of its images sends zeros: what was made is counted instead, and where
+/// nothing can be counted the call has no price.
+#[tokio::test]
+async fn a_usage_of_zeros_is_none() {
+    let world = World::start().await;
+    let zeros = r#"{"input_tokens":0,"output_tokens":0,"total_tokens":0}"#;
+    let gateway = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let base = format!("http://{}/v1", gateway.local_addr().unwrap());
+    tokio::spawn(async move {
+        let body = format!(r#"{{"created":1,"data":[{{"url":"u"}},{{"url":"v"}}],"usage":{zeros}}}"#);
+        let head =
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: ";
+        let (mut connection, _) = gateway.accept().await.unwrap();
+        let mut request = vec![0; 65_536];
+        let _ = connection.read(&mut request).await.unwrap();
+        connection.write_all(format!("{head}{}\r\n\r\n{body}", body.len()).as_bytes()).await.unwrap();
+    });
+    let config = world.config().with_api_base(base);
+    let client = spanledger::instrument(config).recorder(world.recorder.clone()).max_retries(0).build();
+    let request = CreateImageRequestArgs::default()
+        .model(ImageModel::Other("dall-e-3".to_owned()))
+        .prompt("a cat")
+        .quality(ImageQuality::HD)
+        .build()
+        .unwrap();
+    let images = client.images();
+    // What the typed client makes of it is not ours: the money is spent.
+    drop(images.attributed(&attribution("pictures")).generate(request).await);
+    let event = world.event().await;
+    assert_eq!((event.images, event.cost_state.as_str()), (Some(2), "priced"), "{event:#?}");
+    assert_eq!(event.cost_usd.unwrap().to_string(), "0.16");
+
+    world.provider.push(Reply::new().usage(Usage::new(0, 0)));
+    world.client().chat().attributed(&attribution("search")).create(chat("hello")).await.unwrap();
+    let events = world.events().await;
+    assert_eq!(events[1].cost_reason.as_deref(), Some("no_usage"));
 }
 
 /// A regional host is a region of processing, and that has a price of its own.
