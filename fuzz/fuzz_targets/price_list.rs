@@ -29,6 +29,7 @@ fuzz_target!(|input: (bool, &str)| {
         checked: "2026-11-21".to_owned(),
         source_id: "list".to_owned(),
         source_text: "a list".to_owned(),
+        list: true,
         accept: import::Accept::All,
     };
     let text = import::insert(Some(book), "", &import::entries(&comparison, &options));
