@@ -262,7 +262,8 @@ fn what_is_no_usage_is_an_error() {
 }
 
 /// Scenario: the tier and the region stand in the usage alone.
-/// Guarantees: they decide the price of one call and of many, unless the question names others.
+/// Guarantees: they decide the price of one call, unless the question names others, and of many, where
+/// the ordinary word of a line does not hide them.
 #[test]
 fn the_words_inside_a_usage_decide() {
     let usage =
@@ -292,5 +293,5 @@ fn the_words_inside_a_usage_decide() {
     let lines = [line(""), line(r#""service_tier": "standard", "region": "global","#)].join("\n");
     let costs: Vec<Value> =
         answers(&piped(&["price", "--batch", "-"], &lines)).iter().map(|a| a["cost_usd"].clone()).collect();
-    assert_eq!(costs, ["0.00275", "0.005"]);
+    assert_eq!(costs, ["0.00275", "0.00275"]);
 }

@@ -241,10 +241,10 @@ fn read_usage(o: &mut Observation, a: Attributes<'_>) {
     let stated: Option<Result<Usage, String>> = match &o.usage_raw {
         Some(raw) => Some(match price_usage::parse_for(&o.provider, o.endpoint, raw) {
             Ok(parsed) => {
-                o.usage_unknown = parsed.unknown;
                 // What the answer itself did not say.
-                o.service_tier = o.service_tier.take().or(parsed.service_tier);
-                o.region = o.region.take().or(parsed.region);
+                o.service_tier = parsed.tier_beside(o.service_tier.as_deref());
+                o.region = parsed.region_beside(o.region.as_deref());
+                o.usage_unknown = parsed.unknown;
                 Ok(parsed.usage)
             }
             Err(error) => Err(error.to_problem()),

@@ -299,7 +299,9 @@ fn words_inside_the_raw_usage_are_read() {
     };
     assert_eq!(words(&o), (Some("fast".into()), Some("us".into())));
     (o.service_tier, o.region) = (Some("standard".into()), Some("global".into()));
-    assert_eq!(words(&o), (Some("standard".into()), Some("global".into())), "the answer goes first");
+    assert_eq!(words(&o), (Some("fast".into()), Some("us".into())), "the ordinary word hides nothing");
+    (o.service_tier, o.region) = (Some("batch".into()), None);
+    assert_eq!(words(&o).0, Some("batch and fast".into()), "nobody knows which one is billed");
 }
 
 #[test]

@@ -143,6 +143,11 @@ impl fmt::Debug for PriceBook {
 pub struct Provider {
     pub(crate) name: String,
     pub(crate) also: Vec<String>,
+    /// Those of its names under which it is reached in another way, one way together: Azure's names
+    /// of OpenAI. A file of one's own may speak of one such way alone.
+    pub(crate) doors: Vec<Vec<String>>,
+    /// Names that may stand before a model's, beside its own.
+    pub(crate) prefixes: Vec<String>,
     pub(crate) tiers: Vec<(String, Tier)>,
     pub(crate) regional: Option<Regional>,
     pub(crate) fees: Vec<Fee>,
@@ -159,6 +164,8 @@ impl Provider {
         Self {
             name,
             also: Vec::new(),
+            doors: Vec::new(),
+            prefixes: Vec::new(),
             tiers: Vec::new(),
             regional: None,
             fees: Vec::new(),
@@ -227,6 +234,39 @@ impl Provider {
         }
         words.sort_by_key(|(tier, _)| *tier);
         words.into_iter().map(|(_, word)| word).collect()
+    }
+
+    /// The names that mean the same way to it as this one.
+    pub(crate) fn door(&self, name: &str) -> Vec<String> {
+        let is = |other: &String| other.eq_ignore_ascii_case(name);
+        let own = || {
+            [&self.name]
+                .into_iter()
+                .chain(&self.also)
+                .filter(|n| !self.doors.iter().flatten().any(|d| d == *n))
+        };
+        self.doors
+            .iter()
+            .find(|door| door.iter().any(is))
+            .cloned()
+            .unwrap_or_else(|| own().cloned().collect())
+    }
+
+    /// The provider as it is reached by this door, as one of its own.
+    pub(crate) fn behind(&self, door: &[String]) -> Self {
+        let mut other = self.clone();
+        other.prefixes.extend([&self.name].into_iter().chain(&self.also).cloned());
+        other.name = door.first().cloned().unwrap_or_default();
+        other.also = door.iter().skip(1).cloned().collect();
+        other.doors.clear();
+        other
+    }
+
+    /// Leaves a door to another.
+    pub(crate) fn close(&mut self, door: &[String]) {
+        self.prefixes.extend(door.iter().cloned());
+        self.also.retain(|name| !door.contains(name));
+        self.doors.retain(|other| other != door);
     }
 
     pub(crate) fn is_called(&self, name: &str) -> bool {

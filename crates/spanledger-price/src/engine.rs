@@ -91,7 +91,7 @@ impl PriceBook {
 
     /// Whether the model that answered bills nothing, so that a missing usage is no question.
     fn is_free(&self, question: &Question<'_>) -> bool {
-        (question.usage.is_none() && question.usage_problem.is_none())
+        question.usage.is_none()
             && self.provider(question.provider).is_some_and(|provider| {
                 resolve(provider, question).is_ok_and(|m| m.is_free() && m.prices().is_empty())
             })

@@ -97,6 +97,18 @@ pub struct ParsedUsage {
     pub region: Option<String>,
 }
 
+impl ParsedUsage {
+    /// The tier that served the call, from what was said outside the usage and what is said in it.
+    pub fn tier_beside(&self, outside: Option<&str>) -> Option<String> {
+        words::tier_of(outside, self.service_tier.as_deref())
+    }
+
+    /// The region of processing, likewise.
+    pub fn region_beside(&self, outside: Option<&str>) -> Option<String> {
+        words::region_of(outside, self.region.as_deref())
+    }
+}
+
 /// Why a usage object cannot be priced.
 ///
 /// Callers put its words into [`Question::usage_problem`](crate::Question::usage_problem): the call

@@ -134,6 +134,8 @@ impl Call {
         if let Some(raw) = &answered.usage {
             match usage::parse_for(&o.provider, o.endpoint, raw) {
                 Ok(parsed) => {
+                    o.service_tier = parsed.tier_beside(o.service_tier.as_deref());
+                    o.region = parsed.region_beside(o.region.as_deref());
                     let mut usage = parsed.usage;
                     // Zeros stay zeros: with a search beside them they would pass for the whole usage.
                     if !usage.is_empty() {
@@ -142,8 +144,6 @@ impl Call {
                     }
                     o.usage = Some(usage);
                     o.usage_unknown = parsed.unknown;
-                    o.service_tier = o.service_tier.take().or(parsed.service_tier);
-                    o.region = o.region.take().or(parsed.region);
                 }
                 Err(error) => o.usage_problem = Some(error.to_problem()),
             }

@@ -148,13 +148,17 @@ fn price(book: &PriceBook, call: &line::Call<'_>, now: Timestamp) -> Cost {
         usage::parse_for(&call.provider, call.endpoint, json).map_err(|error| error.to_problem())
     });
     let parsed = usage.as_ref().and_then(|usage| usage.as_ref().ok());
+    let (tier, region) = (call.service_tier.as_deref(), call.region.as_deref());
+    let (tier, region) = match parsed {
+        Some(parsed) => (parsed.tier_beside(tier), parsed.region_beside(region)),
+        None => (tier.map(str::to_owned), region.map(str::to_owned)),
+    };
     let mut cost = book.price(&Question {
         provider: &call.provider,
         response_model: call.model.as_deref(),
         endpoint: call.endpoint,
-        service_tier: (call.service_tier.as_deref())
-            .or(parsed.and_then(|parsed| parsed.service_tier.as_deref())),
-        region: call.region.as_deref().or(parsed.and_then(|parsed| parsed.region.as_deref())),
+        service_tier: tier.as_deref(),
+        region: region.as_deref(),
         at: call.at.unwrap_or(now),
         usage: parsed.map(|parsed| &parsed.usage),
         usage_problem: usage.as_ref().and_then(|usage| usage.as_ref().err()).map(String::as_str),

@@ -32,14 +32,15 @@ pub(super) fn run(arguments: &PriceArguments, book: &PriceBook, at: Timestamp) -
         Some(Err(problem)) => (None, Some(problem.as_str())),
         None => (None, None),
     };
+    // What the command line does not say, the usage may say; what it says is the question.
+    let tier = arguments.service_tier.clone().or_else(|| parsed?.service_tier.clone());
+    let region = arguments.region.clone().or_else(|| parsed?.region.clone());
     let question = Question {
         provider: &arguments.provider,
         response_model: arguments.model.as_deref(),
         endpoint: arguments.endpoint,
-        // What nobody said on the command line, the usage may say.
-        service_tier: (arguments.service_tier.as_deref())
-            .or(parsed.and_then(|parsed| parsed.service_tier.as_deref())),
-        region: arguments.region.as_deref().or(parsed.and_then(|parsed| parsed.region.as_deref())),
+        service_tier: tier.as_deref(),
+        region: region.as_deref(),
         at,
         usage: parsed.map(|parsed| &parsed.usage),
         usage_problem: problem,

@@ -175,6 +175,12 @@ pub enum BookProblem {
         /// What stands there.
         text: String,
     },
+    /// Hours that overlap others of the book below.
+    #[error("these hours overlap the book's {hours}: give the price the same hours, or leave `hours` out")]
+    TornHours {
+        /// The hours of the book.
+        hours: String,
+    },
     /// Not days of the week, or without the hours to which they belong.
     #[error("`days` is \"{text}\": write days of the week in UTC, such as \"mon-fri\", beside `hours`")]
     BadDays {

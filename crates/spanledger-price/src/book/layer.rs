@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use spanledger_event::Timestamp;
 
-use super::{Price, Rate, Rates, parse::lend};
+use super::{Hours, Price, Rate, Rates, parse::lend};
 use crate::Meter;
 
 #[cfg(test)]
@@ -30,16 +30,17 @@ pub(super) fn over(base: &[Price], mut own: Vec<Price>, rules: &Rules) -> Vec<Pr
 fn lay(base: &[Price], prices: Vec<Price>, mut price: Price, rules: &Rules) -> Vec<Price> {
     let below: Vec<&Price> = base.iter().filter(|under| lies_under(under, &price)).collect();
     price.layer = below.iter().map(|under| under.layer.saturating_add(1)).fold(price.layer, u8::max);
-    // A price of certain hours lies over that of the same hours, or else over that of all.
-    let same_hours = below.iter().any(|under| under.hours == price.hours);
     let mut uncovered = vec![Span::of(&price)];
     let mut laid = Vec::new();
-    for under in below {
-        if price.hours.is_some() && same_hours && under.hours != price.hours {
-            continue;
-        }
-        let Some(span) = Span::of(under).common(Span::of(&price)) else { continue };
-        laid.push(merged(under, &price, span, rules));
+    // A price of certain hours lies over that of the same hours, and where there is none, over that of
+    // all. One of all hours lies over those of certain hours, too; they cover none of it.
+    let (same, other): (Vec<&Price>, Vec<&Price>) =
+        below.into_iter().partition(|under| under.hours == price.hours);
+    for under in same.into_iter().chain(other) {
+        let whole = [Span::of(&price)];
+        let parts = if price.hours.is_none() { &whole[..] } else { &uncovered[..] };
+        let common = parts.iter().filter_map(|part| Span::of(under).common(*part));
+        laid.extend(common.map(|span| merged(under, &price, span, rules)));
         if under.hours.is_none() || under.hours == price.hours {
             uncovered = uncovered.into_iter().flat_map(|part| part.without(Span::of(under))).collect();
         }
@@ -50,6 +51,17 @@ fn lay(base: &[Price], prices: Vec<Price>, mut price: Price, rules: &Rules) -> V
         ..price.clone()
     }));
     prices.into_iter().flat_map(|under| cut(under, &price)).chain(laid).collect()
+}
+
+/// Hours of the base that partly overlap those of a price: neither could be said to lie below it.
+pub(super) fn torn_hours(base: &[Price], own: &Price) -> Option<Hours> {
+    let hours = own.hours?;
+    let torn = |under: &&Price| {
+        under.tier == own.tier
+            && under.hours.is_some_and(|other| other != hours && other.overlap(hours))
+            && Span::of(under).common(Span::of(own)).is_some()
+    };
+    base.iter().find(torn).and_then(|under| under.hours)
 }
 
 /// By tier; the prices of certain hours first, since they win, and of those one's own before the
@@ -76,10 +88,13 @@ fn cut(under: Price, own: &Price) -> Vec<Price> {
 }
 
 fn merged(under: &Price, own: &Price, span: Span, rules: &Rules) -> Price {
-    let long = match (&under.long, &own.long) {
+    // Where the rates held for prompts of any length, they were those of long ones.
+    let under_long = under.long.as_ref().or(under.flat.then_some(&under.rates));
+    let long = match (under_long, &own.long) {
         _ if own.flat => None,
+        (_, None) if under.flat => None,
         (Some(under), Some(own)) => Some(merge(under, own, rules)),
-        (under, own) => own.clone().or_else(|| under.clone()),
+        (under, own) => own.clone().or_else(|| under.cloned()),
     };
     Price {
         from: span.from,

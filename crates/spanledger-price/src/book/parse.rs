@@ -47,41 +47,42 @@ pub(super) fn book<'a>(
             file.error(error.span().map_or(0, |span| span.start), problem);
         }
         if let Some(head) = Head::read(Table::new(root.get_ref(), 0), &mut file) {
-            let under = providers.iter().position(|other| head.names().any(|name| other.is_called(name)));
-            match under.filter(|_| base.is_some() && !seen.contains(&head.name)) {
-                // Another name of a provider, such as Azure's for OpenAI, has prices of its own from
-                // here on; the rest of them is that provider's.
-                Some(at) if providers[at].name != head.name => {
-                    seen.push(head.name.clone());
-                    let mut other = providers[at].clone();
-                    other.name.clone_from(&head.name);
-                    other.also.clear();
-                    providers[at].also.retain(|also| !head.names().any(|name| name == also));
-                    providers.push(provider(head, Some(&other), &mut days, &mut file));
+            let given = base.map(|base| &base.providers[..]).unwrap_or_default();
+            let known = given.iter().position(|other| other.is_called(&head.name));
+            if seen.iter().any(|other| other.eq_ignore_ascii_case(&head.name)) {
+                let (name, first) = (head.name.clone(), base.is_none());
+                let owner = format!("the provider {name}");
+                let second = BookProblem::SecondFile { name: name.clone() };
+                let problem = if first { BookProblem::DuplicateName { name, owner } } else { second };
+                file.error(0, problem);
+            } else if let Some(at) = known {
+                let door = given[at].door(&head.name);
+                let others = given.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, other)| other);
+                for other in others {
+                    for also in head.also.iter().filter(|also| other.is_called(also)) {
+                        let owner = format!("the provider {}", other.name);
+                        file.error(0, BookProblem::DuplicateName { name: also.clone(), owner });
+                    }
                 }
-                Some(at) => {
-                    seen.push(head.name.clone());
-                    for also in &head.also {
-                        let owner = providers.iter().enumerate().find(|(i, p)| *i != at && p.is_called(also));
-                        if let Some((_, owner)) = owner {
-                            let owner = format!("the provider {}", owner.name);
-                            file.error(0, BookProblem::DuplicateName { name: also.clone(), owner });
+                seen.extend(door.iter().cloned());
+                // Another door of a provider, such as Azure for OpenAI, has prices of its own from here
+                // on; the rest of them is the book's.
+                if door.contains(&given[at].name) {
+                    let under = providers.iter().position(|p| p.name == given[at].name).unwrap_or(at);
+                    let read = provider(head, Some(&providers[under]), &mut days, &mut file);
+                    providers[under] = read;
+                } else {
+                    let under = given[at].behind(&door);
+                    for other in &mut providers {
+                        if other.name == given[at].name {
+                            other.close(&door);
                         }
                     }
-                    let read = provider(head, Some(&providers[at]), &mut days, &mut file);
-                    providers[at] = read;
+                    providers.push(provider(head, Some(&under), &mut days, &mut file));
                 }
-                None if base.is_some() && seen.contains(&head.name) => {
-                    file.error(0, BookProblem::SecondFile { name: head.name.clone() });
-                }
-                None => {
-                    if let Some(other) = under.and_then(|at| providers.get(at)) {
-                        let owner = format!("the provider {}", other.name);
-                        file.error(0, BookProblem::DuplicateName { name: head.name.clone(), owner });
-                    }
-                    seen.push(head.name.clone());
-                    providers.push(provider(head, None, &mut days, &mut file));
-                }
+            } else {
+                seen.push(head.name.clone());
+                providers.push(provider(head, None, &mut days, &mut file));
             }
         }
         file.errors.sort_by_key(|error: &BookError| error.line);
@@ -112,6 +113,8 @@ struct Rules<'t> {
 struct Head<'t, 'i> {
     name: String,
     also: Vec<String>,
+    /// Names under which it is reached in another way, those of one way together.
+    doors: Vec<Vec<String>>,
     root: Table<'t, 'i>,
 }
 
@@ -121,21 +124,18 @@ impl<'t, 'i> Head<'t, 'i> {
         let mut head = root.require(head, "provider", "[provider] with name = \"…\"", file)?;
         let name = head.text("name", file);
         let name = head.require(name, "name", "name = \"openai\"", file).unwrap_or_default().to_owned();
-        let also = owned(head.texts("also", file));
+        let (also, doors) = head.names("also", file);
         head.finish(file);
-        Some(Self { name, also, root })
-    }
-
-    fn names(&self) -> impl Iterator<Item = &String> {
-        std::iter::once(&self.name).chain(&self.also)
+        Some(Self { name, also, doors, root })
     }
 }
 
 /// A provider as a file describes it, over what is known of it already.
 fn provider(head: Head<'_, '_>, base: Option<&Provider>, days: &mut Days, file: &mut File<'_>) -> Provider {
-    let Head { name, also, mut root } = head;
+    let Head { name, also, doors, mut root } = head;
     let mut provider = base.cloned().unwrap_or_else(|| Provider::empty(name));
-    provider.also.extend(also);
+    provider.also.extend(also.into_iter().chain(doors.iter().flatten().cloned()));
+    provider.doors.extend(doors);
 
     let sources = root.table("source", file).map(|table| {
         let source = |(id, _, value)| {
@@ -179,11 +179,19 @@ fn provider(head: Head<'_, '_>, base: Option<&Provider>, days: &mut Days, file: 
         let (limit, fallback) = (model.long_context_over, model.fallback(&rules.fallback));
         later.entry(index).or_default().extend(entry(table, limit, &fallback, &rules, days, file));
     }
+    let names = provider.door(&provider.name);
     for (index, model) in provider.models.iter_mut().enumerate() {
         let mut own = later.remove(&index).unwrap_or_default();
         if index < given {
             if !own.is_empty() {
                 close(&model.name, &mut own, file);
+                for price in &own {
+                    if let Some(hours) = layer::torn_hours(&model.prices, price) {
+                        file.error_on(price.line, BookProblem::TornHours { hours: hours.to_string() });
+                    }
+                }
+                // Whoever gives the model a price here knows it here.
+                model.unless.retain(|name| !names.iter().any(|own| own.eq_ignore_ascii_case(name)));
                 model.prices = layer::over(&model.prices, own, &model.fallback(&rules.fallback));
             }
         } else {

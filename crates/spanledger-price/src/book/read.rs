@@ -175,6 +175,28 @@ impl<'t, 'i> Table<'t, 'i> {
         }
     }
 
+    /// A list of names, and of lists of names that belong together.
+    pub(super) fn names(
+        &mut self,
+        key: &'static str,
+        file: &mut File<'_>,
+    ) -> (Vec<String>, Vec<Vec<String>>) {
+        let (mut names, mut groups) = (Vec::new(), Vec::new());
+        let Some(value) = self.take(key) else { return (names, groups) };
+        let Some(array) = value.get_ref().as_array() else {
+            file.wrong_type(key, value, "a list of strings");
+            return (names, groups);
+        };
+        for item in array {
+            if item.get_ref().as_array().is_some() {
+                groups.push(texts(key, item, file).into_iter().map(|(name, _)| name.to_owned()).collect());
+            } else {
+                names.extend(text(key, item, file).map(str::to_owned));
+            }
+        }
+        (names, groups)
+    }
+
     /// A text and its place.
     pub(super) fn spotted(&mut self, key: &'static str, file: &mut File<'_>) -> Option<(&'t str, usize)> {
         let value = self.take(key)?;

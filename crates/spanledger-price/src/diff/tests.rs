@@ -182,7 +182,7 @@ fn terms_of_ones_own_are_differences() {
 /// Another name of a provider, with prices of its own from here on, is compared with what it had.
 #[test]
 fn another_name_of_a_provider_is_compared_with_it() {
-    let text = format!("{}{}", HEAD.replace("\"acme\"", "\"acme\"\nalso = [\"acme.eu\"]"), model("m", ""));
+    let text = format!("{}{}", HEAD.replace("\"acme\"", "\"acme\"\nalso = [[\"acme.eu\"]]"), model("m", ""));
     let text = text + &price("sources = [\"page\"]\nchecked = 2026-11-20\nstandard = { input = \"4\" }");
     let base = PriceBook::parse([("acme.toml", text.as_str())]).unwrap();
     let ours = "[provider]\nname = \"acme.eu\"\n[source]\nc = \"c\"\n[[price]]\nmodel = \"m\"\nsources = [\"c\"]\n\
@@ -194,7 +194,7 @@ fn another_name_of_a_provider_is_compared_with_it() {
     assert_eq!(words(&base, &after), ["acme.eu m: standard input 4 -> 5 per 1M tokens"]);
     assert_eq!(words(&after, &base), ["acme.eu m: standard input 5 -> 4 per 1M tokens"]);
     let renamed =
-        text.replace("name = \"acme\"\nalso = [\"acme.eu\"]", "name = \"acme.eu\"\nalso = [\"acme\"]");
+        text.replace("name = \"acme\"\nalso = [[\"acme.eu\"]]", "name = \"acme.eu\"\nalso = [\"acme\"]");
     let renamed = PriceBook::parse([("acme.toml", renamed.as_str())]).unwrap();
     assert!(words(&base, &renamed).is_empty());
 }

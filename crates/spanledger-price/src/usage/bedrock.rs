@@ -5,7 +5,7 @@ use serde_json::Value;
 use spanledger_event::NestedUsage;
 
 use super::{
-    ParsedUsage,
+    ParsedUsage, UsageJsonError,
     reader::{Part, Reader, Result},
     tokens::{Tokens, ordinary_writes},
 };
@@ -17,6 +17,11 @@ pub(super) fn is_meant(usage: &Part<'_>) -> bool {
 
 pub(super) fn read(mut reader: Reader<'_>) -> Result<ParsedUsage> {
     let root = reader.root;
+    if !(root.has("totalTokens") || root.has("inputTokens")) {
+        return Err(UsageJsonError::NotAUsage(
+            "the object lacks inputTokens: without them it says half of what is billed",
+        ));
+    }
     let mut count = |keys: &[&'static str]| reader.named(&root, keys);
     let uncached = count(&["inputTokens"])?.unwrap_or_default();
     let output = count(&["outputTokens"])?.unwrap_or_default();

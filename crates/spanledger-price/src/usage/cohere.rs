@@ -7,7 +7,7 @@
 use spanledger_event::NestedUsage;
 
 use super::{
-    ParsedUsage,
+    ParsedUsage, UsageJsonError,
     reader::{Billable, Part, Reader, Result, Unit},
     tokens::Tokens,
 };
@@ -33,6 +33,11 @@ pub(super) fn read(mut reader: Reader<'_>) -> Result<ParsedUsage> {
     let input = reader.count(&part, "input_tokens")?;
     let output = reader.count(&part, "output_tokens")?;
     let images = reader.count(&part, "image_tokens")?;
+    if output.is_some() && input.is_none() {
+        return Err(UsageJsonError::NotAUsage(
+            "the object lacks the input tokens: without them it says half of what is billed",
+        ));
+    }
     let cached = if is_billed { None } else { reader.count(&root, "cached_tokens")? };
     reader.skip(&root, &["tokens", "cached_tokens"]);
     let nested = NestedUsage {

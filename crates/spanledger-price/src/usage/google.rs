@@ -52,6 +52,13 @@ pub(super) fn is_meant(usage: &Part<'_>, is_google: bool) -> bool {
 
 pub(super) fn read(mut reader: Reader<'_>) -> Result<ParsedUsage> {
     let root = reader.root;
+    let has = |keys: &[&'static str]| keys.iter().any(|key| root.has(key));
+    // An output of zero is left out here; a prompt is never empty.
+    if !(has(&TOTAL) || has(&PROMPT)) {
+        return Err(UsageJsonError::NotAUsage(
+            "the object lacks the prompt's tokens: without them it says half of what is billed",
+        ));
+    }
     let mut count = |keys: &[&'static str]| Ok(reader.named(&root, keys)?.unwrap_or_default());
     let (prompt, tools) = (count(&PROMPT)?, count(&TOOLS)?);
     let mut nested = NestedUsage {

@@ -212,7 +212,10 @@ pub(super) fn tokens(reader: &mut Reader<'_>, endpoint: Endpoint) -> Result<Opti
 /// Half a usage is none: what is not told would be free. A total tells it, because the sides have to
 /// add up to it; elsewhere only an output may be missing, where there is none to speak of.
 fn both_sides(endpoint: Endpoint, input: Option<u64>, output: Option<u64>, total: Option<u64>) -> Result<()> {
-    let has_output = matches!(endpoint, Endpoint::Chat | Endpoint::Responses | Endpoint::Completions);
+    let has_output = matches!(
+        endpoint,
+        Endpoint::Chat | Endpoint::Responses | Endpoint::Completions | Endpoint::Realtime | Endpoint::Images
+    );
     if total.is_none() && (input.is_none() || has_output && output.is_none()) {
         return Err(UsageJsonError::NotAUsage(if input.is_none() {
             "the object lacks the input tokens: without them it says half of what is billed"

@@ -76,7 +76,14 @@ impl<'v> Part<'v> {
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&'v Value> {
-        self.object?.get(key).filter(|value| !value.is_null())
+        // Some write an empty object or list where there is nothing.
+        let is_nothing = |value: &Value| match value {
+            Value::Null => true,
+            Value::Object(object) => object.is_empty(),
+            Value::Array(list) => list.is_empty(),
+            _ => false,
+        };
+        self.object?.get(key).filter(|value| !is_nothing(value))
     }
 
     pub(super) fn has(&self, key: &str) -> bool {

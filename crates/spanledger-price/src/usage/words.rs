@@ -15,34 +15,55 @@ pub(super) struct Words {
 
 impl Words {
     pub(super) fn of(root: &Part<'_>) -> Self {
-        // Where the price is the ordinary one. Whatever else stands there is handed on.
-        const SOMEWHERE: [&str; 2] = ["global", "not_available"];
-        let region = text(root, "inference_geo");
-        let is_neutral = |region: &str| SOMEWHERE.iter().any(|word| word.eq_ignore_ascii_case(region));
-        Self { service_tier: tier(root), region: region.filter(|word| !is_neutral(word)).map(str::to_owned) }
+        const TIERS: [&str; 5] = ["speed", "trafficType", "traffic_type", "serviceTier", "service_tier"];
+        let tiers = TIERS.iter().filter_map(|key| text(root, key));
+        Self {
+            service_tier: special(tiers, is_ordinary_tier),
+            region: special(text(root, "inference_geo").into_iter(), is_no_region),
+        }
     }
 }
 
-/// The tier that is not the ordinary one, if any of the words says such.
-fn tier(root: &Part<'_>) -> Option<String> {
-    const KEYS: [&str; 5] = ["speed", "trafficType", "traffic_type", "serviceTier", "service_tier"];
+/// The tier that words from outside and from inside a usage tell together.
+///
+/// The ordinary word of one does not hide the special one of the other: Anthropic says
+/// `service_tier: "standard"` of a call that was served fast.
+pub(super) fn tier_of(outside: Option<&str>, inside: Option<&str>) -> Option<String> {
+    let words = [outside, inside];
+    special(words.into_iter().flatten(), is_ordinary_tier).or_else(|| outside.map(str::to_owned))
+}
+
+/// The same for regions.
+pub(super) fn region_of(outside: Option<&str>, inside: Option<&str>) -> Option<String> {
+    let words = [outside, inside];
+    special(words.into_iter().flatten(), is_no_region).or_else(|| outside.map(str::to_owned))
+}
+
+fn is_ordinary_tier(word: &str) -> bool {
     const ORDINARY: [&str; 5] = ["standard", "default", "auto", "on_demand", "standard_only"];
-    let mut ordinary = None;
+    ORDINARY.iter().any(|known| known.eq_ignore_ascii_case(word)) || is_unspecified(word)
+}
+
+fn is_no_region(word: &str) -> bool {
+    ["global", "not_available"].iter().any(|known| known.eq_ignore_ascii_case(word)) || is_unspecified(word)
+}
+
+fn is_unspecified(word: &str) -> bool {
+    word.is_empty() || word.to_ascii_lowercase().ends_with("unspecified")
+}
+
+/// The word that is not the ordinary one. Two that differ are no word of any book, which is right:
+/// nobody knows which one is billed.
+fn special<'w>(words: impl Iterator<Item = &'w str>, is_ordinary: fn(&str) -> bool) -> Option<String> {
     let mut special: Vec<&str> = Vec::new();
-    for word in KEYS.iter().filter_map(|key| text(root, key)) {
+    for word in words {
         // The SDK's enums print as `TrafficType.ON_DEMAND`.
         let word = word.rsplit('.').next().unwrap_or(word);
-        if word.to_ascii_lowercase().ends_with("unspecified") {
-            continue;
-        }
-        if ORDINARY.iter().any(|known| known.eq_ignore_ascii_case(word)) {
-            ordinary = ordinary.or(Some(word));
-        } else if !special.iter().any(|known| same(known, word)) {
+        if !is_ordinary(word) && !special.iter().any(|known| same(known, word)) {
             special.push(word);
         }
     }
-    // Two that differ are no tier of any book, which is right: nobody knows which one is billed.
-    if special.is_empty() { ordinary.map(str::to_owned) } else { Some(special.join(" and ")) }
+    (!special.is_empty()).then(|| special.join(" and "))
 }
 
 /// Vertex AI says `ON_DEMAND_FLEX` where others say `flex`.

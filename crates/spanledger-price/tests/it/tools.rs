@@ -117,8 +117,10 @@ fn other_units() {
 #[test]
 fn moderation_is_free() {
     let none = Usage::default();
-    for usage in [None, Some(&none)] {
-        let asked = Question { usage, ..question("omni-moderation-latest", &none) };
+    for (usage, usage_problem) in
+        [(None, None), (Some(&none), None), (None, Some("an object without counts"))]
+    {
+        let asked = Question { usage, usage_problem, ..question("omni-moderation-latest", &none) };
         assert_eq!(total(&asked), spanledger_event::Usd::ZERO);
     }
 }

@@ -28,7 +28,8 @@ fn words_inside_are_handed_on() {
         ("anthropic", r#""speed": "fast", "service_tier": "standard""#, Some("fast"), None),
         ("anthropic", r#""speed": "standard", "service_tier": "batch""#, Some("batch"), None),
         ("anthropic", r#""speed": "fast", "service_tier": "priority""#, Some("fast and priority"), None),
-        ("anthropic", r#""service_tier": "standard", "inference_geo": "us""#, Some("standard"), Some("us")),
+        ("anthropic", r#""service_tier": "standard", "inference_geo": "us""#, None, Some("us")),
+        ("openai", r#""service_tier": "standard", "traffic_type": "on_demand""#, None, None),
         ("anthropic", r#""service_tier": null, "inference_geo": "not_available""#, None, None),
         ("anthropic", r#""service_tier": 3, "inference_geo": "global""#, None, None),
         ("anthropic", r#""inference_geo": "mars""#, None, Some("mars")),
@@ -51,6 +52,29 @@ fn words_inside_are_handed_on() {
         let json = format!(r#"{{"promptTokenCount": 1, "candidatesTokenCount": 1, {words}}}"#);
         assert_eq!(parse("gcp.gemini", &json).unwrap().service_tier.as_deref(), tier, "{words}");
     }
+}
+
+/// The ordinary word beside the usage does not hide the special one inside it, nor the other way round.
+#[test]
+fn words_beside_and_inside_are_one() {
+    let fast = parse(
+        "anthropic",
+        r#"{"input_tokens": 1, "output_tokens": 1, "speed": "fast", "inference_geo": "us"}"#,
+    );
+    let fast = fast.unwrap();
+    let plain = parse("anthropic", r#"{"input_tokens": 1, "output_tokens": 1}"#).unwrap();
+    for (beside, with_fast, with_plain) in [
+        (None, Some("fast"), None),
+        (Some("standard"), Some("fast"), Some("standard")),
+        (Some("fast"), Some("fast"), Some("fast")),
+        (Some("batch"), Some("batch and fast"), Some("batch")),
+    ] {
+        assert_eq!(fast.tier_beside(beside).as_deref(), with_fast, "{beside:?}");
+        assert_eq!(plain.tier_beside(beside).as_deref(), with_plain, "{beside:?}");
+    }
+    assert_eq!(fast.region_beside(Some("global")).as_deref(), Some("us"));
+    assert_eq!(fast.region_beside(Some("eu")).as_deref(), Some("eu and us"));
+    assert_eq!(plain.region_beside(Some("global")).as_deref(), Some("global"));
 }
 
 /// Guarantees: the words decide: fast mode costs its rate, the region its factor, and what the book
@@ -84,7 +108,14 @@ fn half_a_usage_is_none() {
         let words = problem(endpoint, r#"{"completion_tokens": 5}"#);
         assert!(words.contains("lacks the input tokens"), "{words}");
         let only_input = parse_for("openai", endpoint, r#"{"prompt_tokens": 5}"#);
-        let has_output = matches!(endpoint, Endpoint::Chat | Endpoint::Responses | Endpoint::Completions);
+        let has_output = matches!(
+            endpoint,
+            Endpoint::Chat
+                | Endpoint::Responses
+                | Endpoint::Completions
+                | Endpoint::Images
+                | Endpoint::Realtime
+        );
         assert_eq!(only_input.is_err(), has_output, "{endpoint}");
         // The total tells that the other side is nothing, or that it is not.
         for json in [
@@ -100,6 +131,17 @@ fn half_a_usage_is_none() {
             assert!(problem(endpoint, json).contains("stated total is 9"), "{endpoint} {json}");
         }
     }
+    for (provider, json) in [
+        ("gcp.gemini", r#"{"candidatesTokenCount": 8}"#),
+        ("aws.bedrock", r#"{"outputTokens": 5}"#),
+        ("cohere", r#"{"billed_units": {"output_tokens": 5}}"#),
+    ] {
+        assert!(parse_for(provider, Endpoint::Chat, json).is_err(), "{provider} {json}");
+    }
+    // Nothing in an empty object.
+    let empty =
+        r#"{"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "prompt_audio_seconds": {}}"#;
+    assert_eq!(parse_for("mistral", Endpoint::Chat, empty).unwrap().usage.prompt_tokens(), 10);
     let audio = r#"{"prompt_tokens": 4, "prompt_audio_seconds": 10, "total_tokens": 400}"#;
     assert!(parse_for("mistral", Endpoint::Chat, audio).is_err(), "the total is not the audio's alone");
 }

@@ -125,8 +125,23 @@ fn negotiated_rates_of_certain_hours() {
     };
     assert_eq!(rates(""), ["7", "7", "7"]);
     assert_eq!(rates("hours = \"01:00-04:00\"\n"), ["7", "1", "1"]);
-    assert_eq!(rates("hours = \"02:00-03:00\"\n"), ["7", "1", "1"], "before the list's hours around them");
-    assert_eq!(rates("hours = \"00:00-06:00\"\n"), ["7", "7", "1"]);
+    assert_eq!(rates("hours = \"05:00-06:00\"\n"), ["2", "7", "1"]);
+    for hours in ["02:00-03:00", "00:00-06:00", "03:00-05:00"] {
+        let price =
+            format!("[[price]]\nmodel = \"n\"\nhours = \"{hours}\"\n{OWN}standard = {{ input = \"7\" }}\n");
+        let torn = base.layered([("ours.toml", ours(&price).as_str())]).unwrap_err();
+        assert_eq!(
+            torn.0[0].to_string(),
+            "ours.toml:5: these hours overlap the book's 01:00-04:00: give the price the same hours, or leave `hours` out"
+        );
+    }
+    // What an entry does not state is as listed at those hours.
+    let price =
+        format!("[[price]]\nmodel = \"n\"\nhours = \"01:00-04:00\"\n{OWN}standard = {{ input = \"7\" }}\n");
+    let book =
+        base.layered([("ours.toml", ours(&price).as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+    let usage = Usage::default().with(Bucket::Output, 1_000_000);
+    assert_eq!(ask(&book, "n", "default", "2026-03-05T02:30:00Z", &usage).usd, "6".parse().ok());
     // Before that day nothing has changed.
     assert_eq!(rate(&base, "n", "default", "2026-02-01T02:30:00Z"), "2");
 }
@@ -185,7 +200,10 @@ fn a_list_price_of_ones_own_is_discounted() {
 /// Azure's contract is not OpenAI's.
 #[test]
 fn another_name_of_a_provider_can_have_prices_of_its_own() {
-    let text = BOOK.replace("name = \"acme\"\n", "name = \"acme\"\nalso = [\"acme.cloud\", \"acme.old\"]\n");
+    let text = BOOK.replace(
+        "name = \"acme\"\n",
+        "name = \"acme\"\nalso = [\"acme.inc\", [\"acme.cloud\", \"cloud\"]]\n",
+    );
     let base = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
     let ours = format!(
         "[provider]\nname = \"acme.cloud\"\n[source]\ncontract = \"ours\"\n[deployments]\nprod = \"m\"\n\
@@ -199,7 +217,33 @@ fn another_name_of_a_provider_can_have_prices_of_its_own() {
         book.price(&asked).lines.first().map(|line| line.rate.to_string())
     };
     assert_eq!((ask("acme.cloud", "m"), ask("acme.cloud", "n")), (Some("5".into()), Some("1".into())));
-    assert_eq!((ask("acme", "m"), ask("acme.old", "m")), (Some("8".into()), Some("8".into())));
+    assert_eq!(
+        ask("Cloud", "acme/m"),
+        Some("5".into()),
+        "both names of the door, and the provider's before a model"
+    );
+    assert_eq!((ask("acme", "m"), ask("acme.inc", "m")), (Some("8".into()), Some("8".into())));
+    // A name of the same door, in any case, is the provider itself.
+    let own = ours.replace("name = \"acme.cloud\"", "name = \"ACME.inc\"");
+    let book = base.layered([("own.toml", own.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(
+        (rate(&book, "m", "default", "2026-02-01T00:00:00Z").as_str(), book.providers().len()),
+        ("5", 1)
+    );
+    // The order of the files changes nothing.
+    let other = "[provider]\nname = \"acme\"\n[source]\ncontract = \"ours\"\n[[discount]]\npercent = \"50\"\n"
+        .to_owned() + OWN;
+    let [a, b] = [("cloud.toml", ours.as_str()), ("acme.toml", other.as_str())];
+    for files in [[a, b], [b, a]] {
+        let book = base.layered(files).unwrap_or_else(|errors| panic!("{errors}"));
+        let of = |provider| {
+            let at = Timestamp::parse("2026-02-01T00:00:00Z").unwrap();
+            let asked =
+                Question { provider, model: Some("n"), at, usage: Some(&usage), ..Question::default() };
+            book.price(&asked).lines[0].rate.to_string()
+        };
+        assert_eq!((of("acme"), of("acme.cloud")), ("0.5".into(), "1".into()));
+    }
     assert_eq!((ask("acme.cloud", "prod"), ask("acme", "prod")), (Some("5".into()), None));
 }
 
@@ -372,6 +416,52 @@ fn free_models_need_no_usage_and_no_price() {
         });
         assert_eq!((cost.usd, cost.reason), (Some(spanledger_event::Usd::ZERO), None));
     }
+}
+
+/// A rate of one's own for a model that has an unknown price there makes it known.
+#[test]
+fn a_price_of_ones_own_is_known_where_the_book_has_none() {
+    let text = BOOK
+        .replace("name = \"acme\"\n", "name = \"acme\"\nalso = [[\"acme.cloud\"]]\n")
+        .replace("name = \"n\"\n", "name = \"n\"\nunless = [\"acme.cloud\"]\n");
+    let base = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+    let usage = Usage::default().with(Bucket::Input, 1);
+    let ask = |book: &PriceBook| {
+        let at = Timestamp::parse("2026-02-01T00:00:00Z").unwrap();
+        let asked = Question {
+            provider: "acme.cloud",
+            model: Some("n"),
+            at,
+            usage: Some(&usage),
+            ..Question::default()
+        };
+        book.price(&asked).lines.first().map(|line| line.rate.to_string())
+    };
+    assert_eq!(ask(&base), None);
+    let own = |name: &str| {
+        format!(
+            "[provider]\nname = \"{name}\"\n[source]\ncontract = \"ours\"\n[[price]]\nmodel = \"n\"\n{OWN}standard = {{ input = \"5\" }}\n"
+        )
+    };
+    let layered =
+        |name| base.layered([("ours.toml", own(name).as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(ask(&layered("acme.cloud")), Some("5".into()));
+    assert_eq!(ask(&layered("acme")), None, "that is another contract");
+}
+
+/// What held for prompts of any length is what a long side of one's own lies over.
+#[test]
+fn a_long_side_over_a_flat_entry() {
+    let text = BOOK.replace("from = 2026-07-01\n", "from = 2026-07-01\nflat = true\n");
+    let base = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+    let own = ours(&format!(
+        "[[price]]\nmodel = \"m\"\nfrom = 2026-08-01\n{OWN}standard = {{ input = \"5\" }}\nstandard_long = {{ cached_input = \"2\" }}\n"
+    ));
+    let book = base.layered([("ours.toml", own.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
+    let usage = Usage::default().with(Bucket::Input, 100).with(Bucket::CachedInput, 100);
+    let cost = ask(&book, "m", "default", "2026-08-02T00:00:00Z", &usage);
+    let rates: Vec<_> = cost.lines.iter().map(|line| line.rate.to_string()).collect();
+    assert_eq!(rates, ["6", "2"]);
 }
 
 #[test]
