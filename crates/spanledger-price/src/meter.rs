@@ -206,11 +206,25 @@ impl Meter {
         let scale = quantity.scale() + places + rate.scale();
         let zeros = usize::try_from(scale).ok().and_then(|scale| POWERS.len().checked_sub(scale + 1));
         if let Some(&power) = zeros.and_then(|zeros| POWERS.get(zeros)) {
-            let picos = quantity.mantissa().checked_mul(rate.mantissa())?.checked_mul(power)?;
+            let picos = product(quantity.mantissa(), rate.mantissa(), power)?;
             return (picos.unsigned_abs() < 10_u128.pow(24)).then_some(Usd::from_picos(picos));
         }
         let mut units = quantity;
         units.set_scale(quantity.scale() + places).ok()?;
         Usd::from_decimal(units.checked_mul(rate)?)
     }
+}
+
+/// The product of three; `None` where it does not fit. Nearly always the first two are small, and then
+/// no step has to be checked.
+fn product(a: i128, b: i128, power: i128) -> Option<i128> {
+    /// With a power of at most 10¹² the product stays below 2¹²⁷.
+    const SMALL: u128 = 1 << 86;
+    if let (Ok(a), Ok(b)) = (i64::try_from(a), i64::try_from(b)) {
+        let product = i128::from(a) * i128::from(b);
+        if product.unsigned_abs() < SMALL {
+            return Some(product * power);
+        }
+    }
+    a.checked_mul(b)?.checked_mul(power)
 }

@@ -28,8 +28,11 @@ impl Names {
     }
 
     fn get(&self, name: &str) -> Option<usize> {
-        // Most books have no deployments: nothing to hash the name for.
-        if self.0.is_empty() { None } else { self.0.get(name).copied() }
+        self.0.get(name).copied()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -43,10 +46,10 @@ impl Provider {
     /// its own. A fine-tuned `ft:base:organization:suffix:id` has the price of `ft:base` where the
     /// book lists that, never the price of the base. Nothing else is guessed.
     pub fn model(&self, name: &str) -> Option<&Model> {
-        (self.deployments.get(name))
-            .or_else(|| self.deployments.get(self.without_prefix(name)))
-            .or_else(|| self.listed(name))
-            .map(|index| &self.models[index])
+        let deployment =
+            || self.deployments.get(name).or_else(|| self.deployments.get(self.without_prefix(name)));
+        let index = if self.deployments.is_empty() { None } else { deployment() };
+        index.or_else(|| self.listed(name)).map(|index| &self.models[index])
     }
 
     /// The same without deployments.
@@ -65,6 +68,10 @@ impl Provider {
     }
 
     fn without_prefix<'n>(&self, name: &'n str) -> &'n str {
+        // Most names have none.
+        if !name.contains(['/', ':']) {
+            return name;
+        }
         let strip = |provider: &str| {
             let rest = name.strip_prefix(provider)?;
             rest.strip_prefix('/').or_else(|| rest.strip_prefix("::"))
