@@ -38,6 +38,8 @@ pub const REQUEST_PREVIOUS_RESPONSE_ID: &str = "gen_ai.request.previous_response
 pub const REQUEST_REASONING_LEVEL: &str = "gen_ai.request.reasoning.level";
 /// The type of output asked for: `text`, `json`, `image`, `speech`.
 pub const OUTPUT_TYPE: &str = "gen_ai.output.type";
+/// What the convention's token counts, and emitters' own, begin with.
+pub const USAGE_NAMESPACE: &str = "gen_ai.usage.";
 /// All input tokens.
 pub const INPUT_TOKENS: &str = "gen_ai.usage.input_tokens";
 /// All output tokens.

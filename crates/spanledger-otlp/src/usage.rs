@@ -57,7 +57,6 @@ pub(crate) const fn needs_output(endpoint: Endpoint) -> bool {
 pub(crate) fn unknown(attributes: Attributes<'_>) -> Vec<String> {
     /// More would be somebody's document, not a usage.
     const UNKNOWN_MAX: usize = 64;
-    const NAMESPACE: &str = "gen_ai.usage.";
     let is_known = |key: &str| {
         [keys::aliases::INPUT, keys::aliases::OUTPUT, keys::aliases::CACHE_READ]
             .into_iter()
@@ -66,7 +65,7 @@ pub(crate) fn unknown(attributes: Attributes<'_>) -> Vec<String> {
     };
     let mut found = BTreeMap::new();
     for key in attributes.0.iter().map(|kv| kv.key.as_str()) {
-        let Some(name) = key.strip_prefix(NAMESPACE) else { continue };
+        let Some(name) = key.strip_prefix(keys::USAGE_NAMESPACE) else { continue };
         // Text is part of what is left of a whole.
         let is_nothing_new = ["total_", "text.", "details."].iter().any(|with| name.starts_with(with))
             || name.ends_with(".text_tokens")

@@ -25,6 +25,7 @@ pub use error::{BookError, BookErrors, BookProblem};
 pub use hours::Hours;
 pub(crate) use names::{Names, without_date};
 pub(crate) use parse::lend;
+pub(crate) use price::covers;
 pub use price::{Fee, Price, Rate, Rates, Regional, Source};
 
 /// Prices of providers and models over time. A value: two books can be held at once, to ask what

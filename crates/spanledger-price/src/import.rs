@@ -56,7 +56,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use spanledger_event::Timestamp;
 
-use crate::{Hours, Rates, Tier};
+use crate::{Hours, Rates, Tier, book::covers};
 pub use compare::{Comparison, ForHand, Kept, Later, Names, Proposal, Scope, Suspicion, Withdrawn, compare};
 pub use genai::genai_prices;
 pub use litellm::litellm;
@@ -103,9 +103,7 @@ pub struct ForeignModel {
 impl ForeignModel {
     /// The lines of the price list of a moment, those of every hour of its day.
     pub fn lines_at(&self, at: Timestamp) -> impl Iterator<Item = &ForeignLine> {
-        self.lines.iter().filter(move |line| {
-            line.from.is_none_or(|from| from <= at) && line.until.is_none_or(|until| at < until)
-        })
+        self.lines.iter().filter(move |line| covers(line.from, line.until, at))
     }
 }
 

@@ -3,7 +3,10 @@
 use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
 
-use super::{Source, price::Provenance};
+use super::{
+    Source,
+    price::{Provenance, covers},
+};
 use crate::Tier;
 
 /// A negotiated percentage off all rates and fees of a provider, or of some models and tiers.
@@ -66,8 +69,7 @@ impl Discount {
 
     /// Whether calls of the model in the tier have it at a moment.
     pub fn applies(&self, model: &str, tier: Tier, at: Timestamp) -> bool {
-        self.from.is_none_or(|from| from <= at)
-            && self.until.is_none_or(|until| at < until)
+        covers(self.from, self.until, at)
             && (self.tiers.is_empty() || self.tiers.contains(&tier))
             && (self.models.is_empty() || self.models.iter().any(|name| name == model))
     }

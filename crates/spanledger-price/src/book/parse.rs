@@ -174,10 +174,17 @@ fn provider(head: Head<'_, '_>, base: Option<&Provider>, days: &mut Days, file: 
     }
     let mut later: BTreeMap<usize, Vec<Price>> = BTreeMap::new();
     for mut table in root.tables("price", file) {
-        let Some(index) = of_model(&mut table, &provider, file) else { continue };
-        let model = &provider.models[index];
-        let (limit, fallback) = (model.long_context_over, model.fallback(&rules.fallback));
-        later.entry(index).or_default().extend(entry(table, limit, &fallback, &rules, days, file));
+        let index = of_model(&mut table, &provider, file);
+        let model = index.and_then(|index| provider.models.get(index));
+        // The entry of a model that is not there is read all the same: its other mistakes are mistakes.
+        let (limit, fallback) = match model {
+            Some(model) => (model.long_context_over, model.fallback(&rules.fallback)),
+            None => (Some(u64::MAX), rules.fallback.clone()),
+        };
+        let prices = entry(table, limit, &fallback, &rules, days, file);
+        if let Some(index) = index {
+            later.entry(index).or_default().extend(prices);
+        }
     }
     let names = provider.door(&provider.name);
     for (index, model) in provider.models.iter_mut().enumerate() {
@@ -190,8 +197,12 @@ fn provider(head: Head<'_, '_>, base: Option<&Provider>, days: &mut Days, file: 
                         file.error_on(price.line, BookProblem::TornHours { hours: hours.to_string() });
                     }
                 }
-                // Whoever gives the model a price here knows it here.
+                // Whoever gives the model a price here knows it here; the list's is that of elsewhere.
+                let listed = model.unless.len();
                 model.unless.retain(|name| !names.iter().any(|own| own.eq_ignore_ascii_case(name)));
+                if model.unless.len() < listed {
+                    model.prices.clear();
+                }
                 model.prices = layer::over(&model.prices, own, &model.fallback(&rules.fallback));
             }
         } else {

@@ -8,6 +8,11 @@ use spanledger_event::Timestamp;
 use super::Hours;
 use crate::{Meter, Tier};
 
+/// Whether a moment lies from one day on and before another, where there are such.
+pub(crate) fn covers(from: Option<Timestamp>, until: Option<Timestamp>, at: Timestamp) -> bool {
+    from.is_none_or(|from| from <= at) && until.is_none_or(|until| at < until)
+}
+
 /// The rates of one model and tier for a span of time.
 #[derive(Clone, Debug)]
 pub struct Price {
@@ -84,7 +89,7 @@ impl Price {
 
     /// Whether the price list of that day has it, at whatever hours.
     pub(crate) fn is_listed_at(&self, at: Timestamp) -> bool {
-        self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
+        covers(self.from, self.until, at)
     }
 }
 
@@ -248,8 +253,7 @@ impl Fee {
     /// Whether calls of the meter with the model pay it at a moment.
     pub fn applies(&self, meter: Meter, model: &str, at: Timestamp) -> bool {
         self.meter == meter
-            && self.from.is_none_or(|from| from <= at)
-            && self.until.is_none_or(|until| at < until)
+            && covers(self.from, self.until, at)
             && (self.only.is_empty() || self.only.iter().any(|name| name == model))
             && !self.except.iter().any(|name| name == model)
     }

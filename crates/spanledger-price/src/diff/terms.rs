@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
 
 use super::{Change, Delta, day};
-use crate::{Discount, Fee, Meter, Provider};
+use crate::{Discount, Fee, Meter, Provider, book::covers};
 
 /// What holds of something that is dated.
 type Place<K> = (K, String, Option<Timestamp>);
@@ -54,7 +54,7 @@ fn deltas<K: Ord>(mut before: BTreeMap<K, Decimal>, after: BTreeMap<K, Decimal>)
 
 /// Whether something holds at the moment that is asked for, if one is.
 fn holds(from: Option<Timestamp>, until: Option<Timestamp>, at: Option<Timestamp>) -> bool {
-    at.is_none_or(|at| from.is_none_or(|from| from <= at) && until.is_none_or(|until| at < until))
+    at.is_none_or(|at| covers(from, until, at))
 }
 
 /// The end, which only matters where all entries are compared.

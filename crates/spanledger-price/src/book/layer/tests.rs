@@ -307,6 +307,9 @@ fn what_contradicts_the_book_is_refused_with_its_place() {
     ] {
         assert_eq!(mistakes(&text).first().map(String::as_str), Some(expected), "{text}");
     }
+    // The entry of a model that is not there has its other mistakes found as well.
+    let both = mistakes(&format!("[[price]]\nmodel = \"mm\"\n{OWN}standard = {{ input = 5 }}\n"));
+    assert!(both.len() == 2 && both[1].starts_with("9: `input` is a bare number"), "{both:?}");
     let greedy = PriceBook::builtin()
         .layered([("a.toml", "[provider]\nname = \"openai\"\nalso = [\"anthropic\"]\n")])
         .unwrap_err();
@@ -423,7 +426,8 @@ fn free_models_need_no_usage_and_no_price() {
 fn a_price_of_ones_own_is_known_where_the_book_has_none() {
     let text = BOOK
         .replace("name = \"acme\"\n", "name = \"acme\"\nalso = [[\"acme.cloud\"]]\n")
-        .replace("name = \"n\"\n", "name = \"n\"\nunless = [\"acme.cloud\"]\n");
+        .replace("name = \"n\"\n", "name = \"n\"\nunless = [\"acme.cloud\"]\n")
+        .replace("standard = { input = \"1\" }", "standard = { input = \"1\", output = \"2\" }");
     let base = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
     let usage = Usage::default().with(Bucket::Input, 1);
     let ask = |book: &PriceBook| {
@@ -446,6 +450,18 @@ fn a_price_of_ones_own_is_known_where_the_book_has_none() {
     let layered =
         |name| base.layered([("ours.toml", own(name).as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(ask(&layered("acme.cloud")), Some("5".into()));
+    // What the file does not state stays unknown: the book's rates are those of elsewhere.
+    let spoken = Usage::default().with(Bucket::Output, 1);
+    let at = Timestamp::parse("2026-02-01T00:00:00Z").unwrap();
+    let book = layered("acme.cloud");
+    let asked = Question {
+        provider: "acme.cloud",
+        model: Some("n"),
+        at,
+        usage: Some(&spoken),
+        ..Question::default()
+    };
+    assert_eq!(book.price(&asked).reason, Some(UnpricedReason::NoRateForModality));
     assert_eq!(ask(&layered("acme")), None, "that is another contract");
 }
 
