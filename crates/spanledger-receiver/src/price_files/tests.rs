@@ -71,6 +71,40 @@ async fn a_change_is_read_when_it_has_stood_still_for_a_look() {
     assert_eq!(version(&watch), first, "the same content has the same version");
 }
 
+/// A file that is there and cannot be read, though it has not changed since, is tried again; one that
+/// was read and is wrong is not.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_could_not_be_read_is_tried_again() {
+    let folder = Folder::new();
+    folder.write(&discount("'10'"));
+    let mut watch = folder.watch();
+    let good = version(&watch);
+    // It is a file by all that is said of it, and reading its beginning is an error.
+    fs::remove_file(folder.path()).unwrap();
+    std::os::unix::fs::symlink("/proc/self/mem", folder.path()).unwrap();
+    for _ in 0..50 {
+        watch.look().await;
+        if counts(&watch).1 == 2 {
+            break;
+        }
+    }
+    let (ok, failed, last_is_ok) = counts(&watch);
+    assert_eq!((ok, failed, last_is_ok), (0, 2, false));
+    assert_eq!(version(&watch), good);
+
+    folder.write("wrong");
+    for _ in 0..4 {
+        watch.look().await;
+    }
+    assert_eq!(counts(&watch).1, failed + 1, "what is wrong is read once");
+    folder.write(&discount("'20'"));
+    for _ in 0..2 {
+        watch.look().await;
+    }
+    assert_eq!((counts(&watch).0, version(&watch) != good), (1, true));
+}
+
 #[tokio::test]
 async fn a_bad_change_keeps_the_last_good_book() {
     let folder = Folder::new();
