@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use spanledger_event::{Bucket, Timestamp, Usage};
-use spanledger_price::{BookErrors, PriceBook, Question, diff, lint};
+use spanledger_price::{BookErrors, PriceBook, PriceQuery, diff, lint};
 
 fn check(text: &str, read: Result<PriceBook, BookErrors>) {
     let book = match read {
@@ -18,12 +18,12 @@ fn check(text: &str, read: Result<PriceBook, BookErrors>) {
     let usage = Bucket::ALL.into_iter().fold(Usage::default(), |usage, bucket| usage.with(bucket, 1_000));
     for provider in book.providers() {
         for model in provider.models() {
-            let cost = book.price(&Question {
+            let cost = book.price(&PriceQuery {
                 provider: provider.name(),
                 model: Some(model.name()),
                 at: Timestamp::parse("2026-11-15T00:00:00Z").expect("a moment"),
                 usage: Some(&usage),
-                ..Question::default()
+                ..PriceQuery::default()
             });
             assert_eq!(cost.usd.is_some(), cost.reason.is_none());
         }

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use spanledger_event::Observation;
-use spanledger_otlp::{Encoding, Logs, Reader, Traces, price, record};
+use spanledger_otlp::{Encoding, Logs, ObservationReader, Traces, price, record};
 use spanledger_price::PriceBook;
 
 fn check(observations: Vec<Observation>) {
@@ -14,7 +14,7 @@ fn check(observations: Vec<Observation>) {
         o.cost = Some(price(PriceBook::builtin(), &o));
         let sent = record::request(vec![record::record(&o)], &[], "0");
         let read = Logs::decode(&sent.to_protobuf(), Encoding::Protobuf).expect("what we send is OTLP");
-        let _observations = Reader::default().logs(&read);
+        let _observations = ObservationReader::default().logs(&read);
     }
 }
 
@@ -22,9 +22,9 @@ fuzz_target!(|input: (bool, &[u8])| {
     let (json, bytes) = input;
     let encoding = if json { Encoding::Json } else { Encoding::Protobuf };
     if let Ok(traces) = Traces::decode(bytes, encoding) {
-        check(Reader::default().traces(&traces));
+        check(ObservationReader::default().traces(&traces));
     }
     if let Ok(logs) = Logs::decode(bytes, encoding) {
-        check(Reader::default().logs(&logs));
+        check(ObservationReader::default().logs(&logs));
     }
 });

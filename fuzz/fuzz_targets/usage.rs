@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use spanledger_event::{Endpoint, Timestamp, Usage, Usd};
-use spanledger_price::{PriceBook, Question, usage};
+use spanledger_price::{PriceBook, PriceQuery, usage};
 
 const PROVIDERS: [(&str, &str); 9] = [
     ("openai", "gpt-6-astra"),
@@ -31,13 +31,13 @@ fuzz_target!(|input: (u8, u8, &str)| {
     let stored = serde_json::to_string(&parsed.usage).expect("a usage is JSON");
     assert_eq!(serde_json::from_str::<Usage>(&stored).expect("and back"), parsed.usage);
 
-    let cost = PriceBook::builtin().price(&Question {
+    let cost = PriceBook::builtin().price(&PriceQuery {
         provider,
         model: Some(model),
         endpoint,
         at: Timestamp::parse("2026-11-15T00:00:00Z").expect("a moment"),
         usage: Some(&parsed.usage),
-        ..Question::default()
+        ..PriceQuery::default()
     });
     assert_eq!(cost.usd.is_some(), cost.reason.is_none());
     if let Some(total) = cost.usd {

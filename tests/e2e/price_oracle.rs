@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::{Value, json};
 use spanledger_event::{Bucket, NestedUsage, Timestamp, Usd};
-use spanledger_price::{Meter, Model, PriceBook, Provider, Question, Tier};
+use spanledger_price::{Meter, Model, PriceBook, PriceQuery, Provider, Tier};
 
 use crate::support::peer;
 
@@ -78,13 +78,13 @@ fn case(
     // An embedding has no output, and neither engine a rate for it.
     let nested = if has(Bucket::Output) { nested } else { NestedUsage { output: 0, reasoning: 0, ..nested } };
     let usage = nested.exclusive().unwrap();
-    let cost = PriceBook::builtin().price(&Question {
+    let cost = PriceBook::builtin().price(&PriceQuery {
         provider: provider.name(),
         model: Some(model.name()),
         service_tier: Some(tier.as_str()),
         at: Timestamp::parse(AT).unwrap(),
         usage: Some(&usage),
-        ..Question::default()
+        ..PriceQuery::default()
     });
     let mut counts = json!({ "input_tokens": nested.input, "output_tokens": nested.output });
     for (name, count) in [("cache_read_tokens", nested.cached), ("cache_write_tokens", nested.cache_write)] {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use spanledger_event::CostEvent;
-use spanledger_ledger::Reader;
+use spanledger_ledger::LedgerReader;
 
 /// Far above what anything here takes; only a hang reaches it.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -176,7 +176,7 @@ impl Drop for Serve {
 }
 
 pub(crate) fn events(ledger: &Path) -> Vec<CostEvent> {
-    let changes = Reader::open(ledger).unwrap().changes_after(0, usize::MAX).unwrap();
+    let changes = LedgerReader::open(ledger).unwrap().changes_after(0, usize::MAX).unwrap();
     let mut events: Vec<CostEvent> = changes.into_iter().map(|change| change.event).collect();
     events.sort_by_key(|event| event.timestamp);
     events

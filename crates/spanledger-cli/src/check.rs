@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, process::ExitCode};
 
-use spanledger_ledger::{Ledger, LedgerError, Reader};
+use spanledger_ledger::{Ledger, LedgerError, LedgerReader};
 use spanledger_receiver::{Destination, PriceFiles};
 use tokio::net::TcpListener;
 
@@ -91,7 +91,7 @@ fn ledger(config: &Config) -> Result<String, String> {
         return tried.map(|()| format!("{path} will be made by `serve`"));
     }
     let read = || -> Result<String, LedgerError> {
-        let reader = Reader::open(&config.ledger)?;
+        let reader = LedgerReader::open(&config.ledger)?;
         let broken = reader.integrity()?;
         if let Some(first) = broken.first() {
             return Ok(format!("{path} is damaged: {first}"));

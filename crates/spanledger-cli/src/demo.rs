@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context as _;
 use spanledger::{ExporterConfig, Recorder};
 use spanledger_event::CostEvent;
-use spanledger_ledger::{GroupBy, Ledger, Query, Reader};
+use spanledger_ledger::{GroupBy, Ledger, LedgerReader, Query};
 use spanledger_price::PriceBook;
 use spanledger_receiver::{Limits, Pipeline, Receiver};
 use spanledger_testkit::Provider;
@@ -41,7 +41,8 @@ pub(crate) async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
         .await
         .context("the stand-in provider did not start")?;
     let ledger = Ledger::open(&path)?;
-    let pipeline = Pipeline::new(ledger.clone(), PriceBook::builtin(), spanledger_otlp::Reader::default());
+    let pipeline =
+        Pipeline::new(ledger.clone(), PriceBook::builtin(), spanledger_otlp::ObservationReader::default());
     let (grpc, http) = if arguments.keep_serving { (4317, 4318) } else { (0, 0) };
     let receiver = Receiver::bind(
         (Ipv4Addr::LOCALHOST, grpc).into(),
@@ -110,7 +111,7 @@ fn fresh_file(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
 }
 
 fn print_reports(path: &Path) -> anyhow::Result<()> {
-    let reader = Reader::open(path)?;
+    let reader = LedgerReader::open(path)?;
     let mut text = String::new();
     for (title, by, group_by) in [
         ("Spend by feature", By::Feature, GroupBy::Feature),

@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 use anyhow::Context as _;
 use jiff::{Span, Timestamp as Moment, civil::Date, tz::TimeZone};
 use spanledger_event::Timestamp;
-use spanledger_ledger::{GroupBy, Query, Reader};
+use spanledger_ledger::{GroupBy, LedgerReader, Query};
 
 use crate::{
     args::{By, ReportArguments},
@@ -32,13 +32,13 @@ pub(crate) fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// A ledger to read.
-pub(crate) fn open(path: &Path) -> anyhow::Result<Reader> {
+pub(crate) fn open(path: &Path) -> anyhow::Result<LedgerReader> {
     anyhow::ensure!(
         path.exists(),
         "no ledger at {} yet: start `spanledger serve`, or choose another file with --ledger",
         path.display()
     );
-    Ok(Reader::open(path)?)
+    Ok(LedgerReader::open(path)?)
 }
 
 pub(crate) fn group_by(by: By) -> GroupBy {

@@ -4,7 +4,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 use spanledger_ledger::Ledger;
-use spanledger_otlp::Reader;
+use spanledger_otlp::ObservationReader;
 use spanledger_receiver::{Admin, DeliveryOptions, Destination, Pipeline, PriceWatch, Receiver, deliver};
 use spanledger_sinks::{Sink, stdout::Lines};
 use tokio::{
@@ -24,8 +24,11 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     let config = Config::load(&arguments)?;
     let prices = PriceWatch::start(config.prices.clone())?;
     let ledger = Ledger::open(&config.ledger)?;
-    let mut pipeline =
-        Pipeline::new(ledger.clone(), prices.prices().clone(), Reader { keys: config.keys.clone() });
+    let mut pipeline = Pipeline::new(
+        ledger.clone(),
+        prices.prices().clone(),
+        ObservationReader { keys: config.keys.clone() },
+    );
     if let Some(address) = &config.forward_traces {
         pipeline = pipeline.with_destination(Destination::new(address)?);
     }

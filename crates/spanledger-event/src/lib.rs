@@ -62,6 +62,6 @@ pub use event::{COLUMNS, Cell, CellError, Column, ColumnKind, CostEvent, EventSt
 pub use fold::fold;
 pub use id::{EventId, fingerprint};
 pub use money::{ParseUsdError, Usd};
-pub use observation::{Endpoint, Observation, Outcome, ResponseRef, Role, Sighting};
+pub use observation::{CallOutcome, Endpoint, Observation, ObservedAs, ResponseRef, Role};
 pub use timestamp::Timestamp;
 pub use usage::{Bucket, NestedUsage, Usage, UsageError};

@@ -10,7 +10,7 @@ use crate::{Cost, EventId, PartialAttribution, Timestamp, Usage, UsageSource, Us
 /// How a call was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Sighting {
+pub enum ObservedAs {
     /// The record of the crate `spanledger`: made from the provider's own bytes.
     Record,
     /// A span.
@@ -98,7 +98,7 @@ impl fmt::Display for Endpoint {
 /// How a call ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum CallOutcome {
     /// A whole answer.
     #[default]
     Success,
@@ -108,7 +108,7 @@ pub enum Outcome {
     Incomplete(String),
 }
 
-impl Outcome {
+impl CallOutcome {
     /// What went wrong.
     pub fn error(&self) -> Option<&str> {
         match self {
@@ -146,7 +146,7 @@ pub struct Observation {
     pub event_id: EventId,
     /// All sightings of one call share it.
     pub call_id: String,
-    pub sighting: Sighting,
+    pub sighting: ObservedAs,
     #[serde(default)]
     pub role: Role,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -174,7 +174,7 @@ pub struct Observation {
     pub time_to_first_token_ms: Option<i64>,
     pub stream: bool,
     #[serde(default)]
-    pub outcome: Outcome,
+    pub outcome: CallOutcome,
     pub attempts: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
@@ -210,7 +210,12 @@ pub struct Observation {
 
 impl Observation {
     /// An observation of which only the identity is known; the rest is filled in by its dialect.
-    pub fn new(event_id: EventId, call_id: impl Into<String>, sighting: Sighting, start: Timestamp) -> Self {
+    pub fn new(
+        event_id: EventId,
+        call_id: impl Into<String>,
+        sighting: ObservedAs,
+        start: Timestamp,
+    ) -> Self {
         Self {
             event_id,
             call_id: call_id.into(),
@@ -231,7 +236,7 @@ impl Observation {
             end: start,
             time_to_first_token_ms: None,
             stream: false,
-            outcome: Outcome::Success,
+            outcome: CallOutcome::Success,
             attempts: 1,
             usage: None,
             usage_problem: None,

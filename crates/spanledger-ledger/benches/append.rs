@@ -4,7 +4,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use divan::{Bencher, counter::ItemsCount};
-use spanledger_event::{Bucket, Cost, EventId, Observation, PartialAttribution, Sighting, Timestamp, Usage};
+use spanledger_event::{
+    Bucket, Cost, EventId, Observation, ObservedAs, PartialAttribution, Timestamp, Usage,
+};
 use spanledger_ledger::Ledger;
 
 fn main() {
@@ -20,7 +22,7 @@ fn call() -> Observation {
     let mut o = Observation::new(
         EventId::of_request(&number.to_string(), 1),
         number.to_string(),
-        Sighting::Record,
+        ObservedAs::Record,
         start,
     );
     o.provider = "openai".into();

@@ -11,7 +11,7 @@ use spanledger_event::Observation;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    LedgerError, Reader,
+    LedgerError, LedgerReader,
     apply::{self, Incoming},
     schema::{self, WriteLock},
 };
@@ -100,8 +100,8 @@ impl Ledger {
     }
 
     /// A reader of the same file.
-    pub fn reader(&self) -> Result<Reader, LedgerError> {
-        Reader::open(&self.shared.path)
+    pub fn reader(&self) -> Result<LedgerReader, LedgerError> {
+        LedgerReader::open(&self.shared.path)
     }
 
     /// The file.

@@ -6,8 +6,8 @@
 //!
 //! * [`Ledger`] owns the writer: [`append`](Ledger::append) answers once the observations and all
 //!   that follows from them (events, revisions, roll-ups) are committed and synced.
-//! * [`Reader`] reads beside it, from the same or from another process: events in the order of
-//!   their changes, cursors, [reports](Reader::report).
+//! * [`LedgerReader`] reads beside it, from the same or from another process: events in the order of
+//!   their changes, cursors, [reports](LedgerReader::report).
 //!
 //! What an event is, is decided by [`spanledger_event::fold()`] alone; the store gathers the
 //! observations that belong together, applies the fold and raises `revision` where the answer
@@ -18,7 +18,7 @@
 //! sums cannot overflow. The view `openai_events` shows them as decimal text.
 //!
 //! ```
-//! use spanledger_event::{EventId, Observation, Sighting, Timestamp};
+//! use spanledger_event::{EventId, Observation, ObservedAs, Timestamp};
 //! use spanledger_ledger::{GroupBy, Ledger, Query};
 //!
 //! # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
@@ -27,7 +27,7 @@
 //! # runtime.block_on(async {
 //! let ledger = Ledger::open(&path)?;
 //! let start = Timestamp::parse("2026-11-21T10:00:00Z").unwrap();
-//! let seen = Observation::new(EventId::of_request("order-7", 1), "call-1", Sighting::Record, start);
+//! let seen = Observation::new(EventId::of_request("order-7", 1), "call-1", ObservedAs::Record, start);
 //! let first = ledger.append(vec![seen.clone()]).await?;
 //! let again = ledger.append(vec![seen]).await?;
 //! assert_eq!((first.new, again.new, again.duplicates), (1, 0, 1));
@@ -52,5 +52,5 @@ mod tests;
 
 pub use error::LedgerError;
 pub use ledger::{Appended, Ledger};
-pub use reader::{Change, Reader, Summary};
+pub use reader::{Change, LedgerReader, Summary};
 pub use report::{GroupBy, Query, Report, ReportRow, Totals};

@@ -13,7 +13,7 @@ use crate::{
 
 /// A reader of a ledger file. It sees what was committed, and never blocks the writer.
 #[derive(Debug)]
-pub struct Reader {
+pub struct LedgerReader {
     pub(crate) connection: Connection,
 }
 
@@ -41,7 +41,7 @@ pub struct Summary {
     pub last_change: i64,
 }
 
-impl Reader {
+impl LedgerReader {
     /// Opens an existing ledger for reading.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LedgerError> {
         Ok(Self { connection: schema::open_reader(path.as_ref())? })

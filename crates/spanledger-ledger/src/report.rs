@@ -6,7 +6,7 @@ use rusqlite::{Row, params_from_iter, types::Value};
 use spanledger_event::{Timestamp, Usd};
 
 use crate::{
-    LedgerError, Reader,
+    LedgerError, LedgerReader,
     rollup::{DAY, DAY_NANOS, HOUR, HOUR_NANOS, MEASURES},
 };
 
@@ -90,7 +90,7 @@ pub struct Report {
     pub total: Totals,
 }
 
-impl Reader {
+impl LedgerReader {
     /// Adds up spend. Reads the roll-ups where the query's bounds fall on theirs, else the events;
     /// the answers are the same.
     pub fn report(&self, query: &Query) -> Result<Report, LedgerError> {

@@ -2,13 +2,13 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use spanledger_event::{
-    Bucket, Cost, CostEvent, EventId, EventState, Observation, Outcome, PartialAttribution, ResponseRef,
-    Role, Sighting, Timestamp, Usage, UsageSource, Usd, fold,
+    Bucket, CallOutcome, Cost, CostEvent, EventId, EventState, Observation, ObservedAs, PartialAttribution,
+    ResponseRef, Role, Timestamp, Usage, UsageSource, Usd, fold,
 };
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{GroupBy, Ledger, LedgerError, Query, Reader};
+use crate::{GroupBy, Ledger, LedgerError, LedgerReader, Query};
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -24,7 +24,7 @@ fn folder() -> (TempDir, std::path::PathBuf) {
 
 fn call(request: &str, call: &str, second: i64, picos: i128) -> Observation {
     let start = Timestamp::from_nanos(second * SECOND);
-    let mut o = Observation::new(EventId::of_request(request, 1), call, Sighting::Record, start);
+    let mut o = Observation::new(EventId::of_request(request, 1), call, ObservedAs::Record, start);
     o.end = Timestamp::from_nanos((second + 1) * SECOND);
     o.provider = "openai".into();
     o.emitter = "test".into();
@@ -43,7 +43,7 @@ fn call(request: &str, call: &str, second: i64, picos: i128) -> Observation {
     o
 }
 
-fn stored(reader: &Reader) -> Vec<CostEvent> {
+fn stored(reader: &LedgerReader) -> Vec<CostEvent> {
     let mut events: Vec<_> =
         reader.changes_after(0, usize::MAX).unwrap().into_iter().map(|change| change.event).collect();
     events.sort_by(|a, b| a.event_id.cmp(&b.event_id));
@@ -89,7 +89,7 @@ fn the_timestamp_is_settled_once_a_follower_has_the_event() {
         let ledger = Ledger::open(&path).unwrap();
         ledger.append(vec![call("r", "c1", 50, 5)]).await.unwrap();
         ledger.append(vec![call("r", "c2", 40, 5)]).await.unwrap();
-        let at = |reader: &Reader| stored(reader)[0].timestamp.nanos() / SECOND;
+        let at = |reader: &LedgerReader| stored(reader)[0].timestamp.nanos() / SECOND;
         let reader = ledger.reader().unwrap();
         assert_eq!(at(&reader), 40);
         ledger.advance("sink", 2).await.unwrap();
@@ -150,7 +150,7 @@ fn a_file_that_cannot_be_used_is_an_error_that_says_what_to_do() {
     let text = |error: LedgerError| error.to_string();
     let error = text(Ledger::open(folder.path().join("no/such/folder/x.db")).unwrap_err());
     assert!(error.contains("choose another file"), "{error}");
-    assert!(matches!(Reader::open(&path), Err(LedgerError::Open { .. })));
+    assert!(matches!(LedgerReader::open(&path), Err(LedgerError::Open { .. })));
 
     let ledger = Ledger::open(&path).unwrap();
     assert!(matches!(Ledger::open(&path), Err(LedgerError::InUse { .. })));
@@ -200,7 +200,7 @@ fn observations() -> impl Strategy<Value = Vec<Observation>> {
             o.parent_span_id = Some(format!("span{request}"));
             o.usage = Some(Usage::default().with(Bucket::Output, tokens));
             if kind == 0 {
-                o.outcome = Outcome::Failed("500".into());
+                o.outcome = CallOutcome::Failed("500".into());
                 o.usage = None;
                 o.cost = Some(Cost::free("test", o.start));
             }
@@ -208,7 +208,7 @@ fn observations() -> impl Strategy<Value = Vec<Observation>> {
                 o.cost.as_mut().unwrap().usd = None;
             }
             if kind >= 4 {
-                o.sighting = Sighting::Span;
+                o.sighting = ObservedAs::Span;
                 o.event_id = EventId::of_span("trace", &format!("span{number}"), o.start);
                 o.attribution.customer_id = None;
             }

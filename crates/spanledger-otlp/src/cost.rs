@@ -1,7 +1,7 @@
 //! The question that an observation asks the price book.
 
 use spanledger_event::{Cost, Observation};
-use spanledger_price::{PriceBook, Question};
+use spanledger_price::{PriceBook, PriceQuery};
 
 /// Prices an observation with the rates of the call's own time.
 ///
@@ -14,7 +14,7 @@ pub fn price(book: &PriceBook, o: &Observation) -> Cost {
     if !o.outcome.is_billable() && !used {
         return Cost::free(book.version(), o.start);
     }
-    book.price(&Question {
+    book.price(&PriceQuery {
         provider: &o.provider,
         model: o.model.as_deref(),
         response_model: o.response_model.as_deref(),

@@ -1,7 +1,7 @@
 //! OTLP messages to observations of GenAI calls, and the record that the crate `spanledger` sends.
 //!
 //! * [`Traces`] and [`Logs`] decode an OTLP export request, protobuf or JSON.
-//! * [`Reader`] finds the spans and records that speak of AI calls and turns each into an
+//! * [`ObservationReader`] finds the spans and records that speak of AI calls and turns each into an
 //!   [`Observation`](spanledger_event::Observation): which call, whose, how many tokens, in
 //!   exclusive buckets. Spans of other emitters are read by their *dialect*; adding one is one file
 //!   and one row in `dialect.rs`.
@@ -11,7 +11,7 @@
 //! Everything is a pure function of its input: no I/O, no clock.
 //!
 //! ```
-//! use spanledger_otlp::{Encoding, Reader, Traces};
+//! use spanledger_otlp::{Encoding, ObservationReader, Traces};
 //!
 //! let json = br#"{"resourceSpans": [{
 //!     "resource": {"attributes": [{"key": "deployment.environment.name", "value": {"stringValue": "staging"}}]},
@@ -27,7 +27,7 @@
 //!             {"key": "gen_ai.usage.output_tokens", "value": {"intValue": "50"}}
 //!         ]}]}]}]}"#;
 //! let traces = Traces::decode(json, Encoding::Json)?;
-//! let observations = Reader::default().traces(&traces);
+//! let observations = ObservationReader::default().traces(&traces);
 //! let usage = observations[0].usage.as_ref().unwrap();
 //! assert_eq!((usage.prompt_tokens(), usage.cached_tokens()), (1_000, 400));
 //! assert_eq!(observations[0].attribution.environment.as_deref(), Some("staging"));
@@ -50,4 +50,4 @@ pub use attribution::AttributionKeys;
 pub use cost::price;
 pub use decode::{DecodeError, Encoding, Logs, Traces};
 pub use provider::{implied_searches, normalize as normalize_provider, region_of, response_ref};
-pub use reader::Reader;
+pub use reader::ObservationReader;

@@ -82,7 +82,7 @@ mod tests {
             let mut o = Observation::new(
                 spanledger_event::EventId::from_text("e".to_owned()),
                 "c",
-                spanledger_event::Sighting::Span,
+                spanledger_event::ObservedAs::Span,
                 spanledger_event::Timestamp::default(),
             );
             (o.provider, o.model, o.endpoint) = ("openai".into(), Some(model.into()), endpoint);

@@ -1,7 +1,7 @@
 //! Finding the calls in a message.
 
 use opentelemetry_proto::tonic::{common::v1::InstrumentationScope, resource::v1::Resource};
-use spanledger_event::{Observation, Sighting, keys};
+use spanledger_event::{Observation, ObservedAs, keys};
 
 use crate::{
     AttributionKeys, Logs, Traces,
@@ -12,12 +12,12 @@ use crate::{
 
 /// Turns messages into observations.
 #[derive(Clone, Debug, Default)]
-pub struct Reader {
+pub struct ObservationReader {
     /// Where attribution is read from.
     pub keys: AttributionKeys,
 }
 
-impl Reader {
+impl ObservationReader {
     /// The calls among the spans.
     pub fn traces(&self, traces: &Traces) -> Vec<Observation> {
         let mut observations = Vec::new();
@@ -54,7 +54,7 @@ impl Reader {
                         resource,
                         scope,
                         keys: &self.keys,
-                        sighting: Sighting::Record,
+                        sighting: ObservedAs::Record,
                         trace_id: &log.trace_id,
                         span_id: &log.span_id,
                         parent_span_id: &[],

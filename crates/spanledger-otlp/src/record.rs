@@ -5,7 +5,7 @@
 //! and they are never forwarded to a trace backend, where they would stand beside the span.
 //!
 //! [`attributes`] lists the attributes that record and span share; [`request`] wraps records into
-//! an export request; the crate's [`Reader`](crate::Reader) turns them back into observations.
+//! an export request; the crate's [`ObservationReader`](crate::ObservationReader) turns them back into observations.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ use opentelemetry_proto::tonic::{
     resource::v1::Resource,
 };
 use spanledger_event::{
-    Endpoint, EventId, Field, Observation, Outcome, PartialAttribution, Sighting, Timestamp, Usage,
+    CallOutcome, Endpoint, EventId, Field, Observation, ObservedAs, PartialAttribution, Timestamp, Usage,
     UsageSource, check_value, keys,
 };
 use spanledger_price::usage as price_usage;
@@ -78,9 +78,9 @@ pub fn attributes(o: &Observation) -> Vec<(String, AttributeValue)> {
     put(keys::REQUEST_REASONING_LEVEL, maybe(&o.reasoning_effort));
     put(keys::USAGE_RAW, maybe(&o.usage_raw));
     let (outcome, error) = match &o.outcome {
-        Outcome::Success => ("success", None),
-        Outcome::Failed(error) => ("failed", Some(error)),
-        Outcome::Incomplete(error) => ("incomplete", Some(error)),
+        CallOutcome::Success => ("success", None),
+        CallOutcome::Failed(error) => ("failed", Some(error)),
+        CallOutcome::Incomplete(error) => ("incomplete", Some(error)),
     };
     put(keys::OUTCOME, text(outcome));
     put(keys::ERROR_TYPE, error.cloned().map(Text));
@@ -174,7 +174,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) resource: Attributes<'a>,
     pub(crate) scope: (&'a str, &'a str),
     pub(crate) keys: &'a AttributionKeys,
-    pub(crate) sighting: Sighting,
+    pub(crate) sighting: ObservedAs,
     pub(crate) trace_id: &'a [u8],
     pub(crate) span_id: &'a [u8],
     pub(crate) parent_span_id: &'a [u8],
@@ -221,9 +221,9 @@ pub(crate) fn read(facts: &Facts<'_>) -> Option<Observation> {
     o.usage_raw = a.string(keys::USAGE_RAW);
     let error = || a.string(keys::ERROR_TYPE).unwrap_or_else(|| "_OTHER".to_owned());
     o.outcome = match a.text(keys::OUTCOME).as_deref() {
-        Some("failed") => Outcome::Failed(error()),
-        Some("incomplete") => Outcome::Incomplete(error()),
-        _ => Outcome::Success,
+        Some("failed") => CallOutcome::Failed(error()),
+        Some("incomplete") => CallOutcome::Incomplete(error()),
+        _ => CallOutcome::Success,
     };
     read_usage(&mut o, a);
     o.emitter_cost = a.usd(keys::COST_USD);

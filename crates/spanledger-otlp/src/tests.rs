@@ -6,12 +6,14 @@ use opentelemetry_proto::tonic::{
 };
 use proptest::prelude::*;
 use spanledger_event::{
-    Attribution, Bucket, Endpoint, EventId, Observation, Outcome, Role, Sighting, Timestamp, Usage,
+    Attribution, Bucket, CallOutcome, Endpoint, EventId, Observation, ObservedAs, Role, Timestamp, Usage,
     UsageSource,
 };
 use spanledger_price::PriceBook;
 
-use crate::{Encoding, Logs, Reader, Traces, attributes::attribute, price, provider::response_ref, record};
+use crate::{
+    Encoding, Logs, ObservationReader, Traces, attributes::attribute, price, provider::response_ref, record,
+};
 
 fn text(key: &str, value: &str) -> KeyValue {
     attribute(key, Value::StringValue(value.into()))
@@ -67,7 +69,7 @@ fn traces(spans: Vec<Span>) -> Traces {
 }
 
 fn read(spans: Vec<Span>) -> Vec<Observation> {
-    Reader::default().traces(&traces(spans))
+    ObservationReader::default().traces(&traces(spans))
 }
 
 fn one(span: Span) -> Observation {
@@ -161,11 +163,11 @@ fn a_failed_call_is_free_and_one_that_broke_off_may_be_billed() {
     let mut failed = chat(vec![text("error.type", "RateLimitError")]);
     failed.status = Some(Status { code: 2, ..Status::default() });
     let o = one(failed);
-    assert_eq!(o.outcome, Outcome::Failed("RateLimitError".into()));
+    assert_eq!(o.outcome, CallOutcome::Failed("RateLimitError".into()));
     assert_eq!(price(PriceBook::builtin(), &o).usd, Some(spanledger_event::Usd::ZERO));
 
     let broken = one(chat(vec![text("error.type", "ReadError"), text("gen_ai.response.id", "chatcmpl-1")]));
-    assert_eq!(broken.outcome, Outcome::Incomplete("ReadError".into()));
+    assert_eq!(broken.outcome, CallOutcome::Incomplete("ReadError".into()));
     assert_eq!(price(PriceBook::builtin(), &broken).usd, None);
 }
 
@@ -185,14 +187,14 @@ fn a_call_that_was_given_up_may_be_billed() {
         "ConnectionResetError",
         "deadline_exceeded",
     ] {
-        assert_eq!(outcome(error), Outcome::Incomplete(error.to_owned()));
+        assert_eq!(outcome(error), CallOutcome::Incomplete(error.to_owned()));
         let cost = price(PriceBook::builtin(), &one(chat(vec![text("error.type", error)])));
         assert_eq!((cost.usd, cost.reason.map(|r| r.as_str())), (None, Some("no_usage")), "{error}");
     }
     for error in
         ["429", "500", "503", "RateLimitError", "invalid_request_error", "httpx.ConnectTimeout", "_OTHER"]
     {
-        assert_eq!(outcome(error), Outcome::Failed(error.to_owned()));
+        assert_eq!(outcome(error), CallOutcome::Failed(error.to_owned()));
     }
 
     // Many emitters have the exception alone.
@@ -231,7 +233,7 @@ fn a_usage_of_zeros_is_none() {
         text("error.type", "RateLimitError"),
         text("gen_ai.response.id", "0198c3a5-7d1f-7a40-8c11-0d5a3cf5e7b2"),
     ]));
-    assert_eq!(failed.outcome, Outcome::Failed("RateLimitError".into()));
+    assert_eq!(failed.outcome, CallOutcome::Failed("RateLimitError".into()));
     assert_eq!(price(PriceBook::builtin(), &failed).usd, Some(spanledger_event::Usd::ZERO));
     let broken = one(with(vec![text("error.type", "ReadError"), text("gen_ai.response.id", "chatcmpl-1")]));
     assert_eq!(reason(&broken), Some("no_usage"));
@@ -286,7 +288,7 @@ fn words_inside_the_raw_usage_are_read() {
     let mut o = Observation::new(
         EventId::of_request("r", 5),
         "call",
-        Sighting::Record,
+        ObservedAs::Record,
         Timestamp::from_nanos(1_763_719_200_000_000_000),
     );
     o.provider = "anthropic".into();
@@ -294,7 +296,7 @@ fn words_inside_the_raw_usage_are_read() {
         Some(r#"{"input_tokens": 5, "output_tokens": 1, "speed": "fast", "inference_geo": "us"}"#.into());
     let words = |o: &Observation| {
         let sent = record::request(vec![record::record(o)], &[], "0.1.0");
-        let o = Reader::default().logs(&sent).remove(0);
+        let o = ObservationReader::default().logs(&sent).remove(0);
         (o.service_tier, o.region)
     };
     assert_eq!(words(&o), (Some("fast".into()), Some("us".into())));
@@ -371,7 +373,7 @@ fn own_observation() -> impl Strategy<Value = Observation> {
     )
         .prop_map(|(tokens, optional, stream, outcome, attempts, trace, start)| {
             let start = Timestamp::from_nanos(start);
-            let mut o = Observation::new(EventId::of_request("r", 5), "call", Sighting::Record, start);
+            let mut o = Observation::new(EventId::of_request("r", 5), "call", ObservedAs::Record, start);
             let attribution =
                 Attribution::builder().feature("f").route("/r").customer_id("c").environment("e");
             let attribution = attribution.dim("team", "growth").request_id("r").build().unwrap();
@@ -397,8 +399,11 @@ fn own_observation() -> impl Strategy<Value = Observation> {
             o.time_to_first_token_ms = stream.then_some(12);
             o.stream = stream;
             o.attempts = attempts;
-            o.outcome = [Outcome::Success, Outcome::Failed("500".into()), Outcome::Incomplete("cut".into())]
-                [outcome]
+            o.outcome = [
+                CallOutcome::Success,
+                CallOutcome::Failed("500".into()),
+                CallOutcome::Incomplete("cut".into()),
+            ][outcome]
                 .clone();
             o.usage = Some(usage);
             o.usage_source = if stream { UsageSource::Estimated } else { UsageSource::Provider };
@@ -420,12 +425,12 @@ proptest! {
         let resource = [("service.name".to_owned(), "api".to_owned())];
         let sent = record::request(vec![record::record(&o)], &resource, "0.1.0");
         let received = Logs::decode(&sent.to_protobuf(), Encoding::Protobuf).unwrap();
-        prop_assert_eq!(&Reader::default().logs(&received), &vec![o.clone()]);
+        prop_assert_eq!(&ObservationReader::default().logs(&received), &vec![o.clone()]);
 
         // The price on the wire is the emitter's, never ours.
         o.cost = Some(price(PriceBook::builtin(), &o));
         let sent = record::request(vec![record::record(&o)], &resource, "0.1.0");
-        let read = Reader::default().logs(&sent);
+        let read = ObservationReader::default().logs(&sent);
         prop_assert_eq!(read[0].emitter_cost, o.cost.as_ref().and_then(|cost| cost.usd));
         prop_assert_eq!(&read[0].cost, &None);
     }
@@ -434,10 +439,10 @@ proptest! {
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         for encoding in [Encoding::Protobuf, Encoding::Json] {
             if let Ok(traces) = Traces::decode(&bytes, encoding) {
-                let _read = Reader::default().traces(&traces);
+                let _read = ObservationReader::default().traces(&traces);
             }
             if let Ok(logs) = Logs::decode(&bytes, encoding) {
-                let _read = Reader::default().logs(&logs);
+                let _read = ObservationReader::default().logs(&logs);
             }
         }
     }

@@ -15,7 +15,7 @@ pub use basis::Basis;
 
 /// What was called, when, and what it used.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Question<'a> {
+pub struct PriceQuery<'a> {
     /// Who bills: `openai`, `azure.ai.openai`, …
     pub provider: &'a str,
     /// The model that was asked for; used where the response names none.
@@ -54,7 +54,7 @@ impl PriceBook {
     ///
     /// A pure function: no clock, no I/O, the same answer for ever. A price that is known only in
     /// part is no price: the total is `None` and the lines show the known part.
-    pub fn price(&self, question: &Question<'_>) -> Cost {
+    pub fn price(&self, question: &PriceQuery<'_>) -> Cost {
         let (usd, reason, detail, lines) = match self.answer(question) {
             Ok((usd, lines)) => (Some(usd), None, None, lines),
             Err(Unpriced { reason, detail, lines }) => (None, Some(reason), Some(detail), lines),
@@ -62,7 +62,7 @@ impl PriceBook {
         Cost { usd, reason, detail, lines, price_version: self.version.clone(), priced_at: question.at }
     }
 
-    fn answer(&self, question: &Question<'_>) -> Result<(Usd, Vec<CostLine>), Unpriced> {
+    fn answer(&self, question: &PriceQuery<'_>) -> Result<(Usd, Vec<CostLine>), Unpriced> {
         if self.is_free(question) {
             return Ok((Usd::ZERO, Vec::new()));
         }
@@ -90,7 +90,7 @@ impl PriceBook {
     }
 
     /// Whether the model that answered bills nothing, so that a missing usage is no question.
-    fn is_free(&self, question: &Question<'_>) -> bool {
+    fn is_free(&self, question: &PriceQuery<'_>) -> bool {
         question.usage.is_none()
             && self.provider(question.provider).is_some_and(|provider| {
                 resolve(provider, question).is_ok_and(|m| m.is_free() && m.prices().is_empty())
@@ -100,7 +100,7 @@ impl PriceBook {
 
 /// The model that answered, or where the response names none, the one that was asked for. An
 /// unknown answer is not billed as the model that was asked for: a fallback may have another price.
-fn resolve<'b>(provider: &'b Provider, question: &Question<'_>) -> Result<&'b Model, Unpriced> {
+fn resolve<'b>(provider: &'b Provider, question: &PriceQuery<'_>) -> Result<&'b Model, Unpriced> {
     let unknown = |detail| Unpriced::new(UnpricedReason::UnknownModel, detail);
     let named = question.response_model.filter(|name| !name.is_empty()).or(question.model);
     let name =
@@ -123,7 +123,7 @@ fn is_one_of(name: &str, names: &[String]) -> bool {
     names.iter().any(|other| other.eq_ignore_ascii_case(name))
 }
 
-fn tier(provider: &Provider, question: &Question<'_>) -> Result<Tier, Unpriced> {
+fn tier(provider: &Provider, question: &PriceQuery<'_>) -> Result<Tier, Unpriced> {
     if question.endpoint == Endpoint::Batch {
         return Ok(Tier::Batch);
     }
@@ -167,7 +167,7 @@ fn rates<'b>(model: &'b Model, tier: Tier, at: Timestamp, usage: &Usage) -> Resu
 fn regional<'b>(
     provider: &'b Provider,
     model: &Model,
-    question: &Question<'_>,
+    question: &PriceQuery<'_>,
 ) -> Result<Option<(Decimal, &'b str)>, Unpriced> {
     let region = question.region.filter(|region| !region.is_empty());
     let (Some(region), Some(rule)) = (region, provider.regional()) else { return Ok(None) };

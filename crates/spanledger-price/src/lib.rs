@@ -1,6 +1,6 @@
 //! The price book of Spanledger: usage in, exact cost lines out.
 //!
-//! Three nouns. A [`PriceBook`] holds dated prices of models; a [`Question`] is one call: who
+//! Three nouns. A [`PriceBook`] holds dated prices of models; a [`PriceQuery`] is one call: who
 //! billed it, which model answered, in which tier, when, and what it used; the answer is a
 //! [`Cost`](spanledger_event::Cost): lines that add up exactly to a total, or the reason why there
 //! is none. The engine is a pure function: no clock, no I/O, the same answer for ever.
@@ -22,21 +22,21 @@
 //!
 //! ```
 //! use spanledger_event::{Endpoint, Timestamp};
-//! use spanledger_price::{PriceBook, Question, usage};
+//! use spanledger_price::{PriceBook, PriceQuery, usage};
 //!
 //! let json = r#"{
 //!     "input_tokens": 10000, "input_tokens_details": {"cached_tokens": 8000},
 //!     "output_tokens": 200, "total_tokens": 10200
 //! }"#;
 //! let parsed = usage::openai::parse(json)?;
-//! let question = Question {
+//! let question = PriceQuery {
 //!     provider: "openai",
 //!     response_model: Some("gpt-5.5-2026-04-23"),
 //!     endpoint: Endpoint::Responses,
 //!     service_tier: Some("default"),
 //!     at: Timestamp::parse("2026-11-15T10:00:00Z").ok_or("no moment")?,
 //!     usage: Some(&parsed.usage),
-//!     ..Question::default()
+//!     ..PriceQuery::default()
 //! };
 //! let cost = PriceBook::builtin().price(&question);
 //! let lines: Vec<_> = cost.lines.iter().map(|line| format!("{} {}", line.kind, line.usd)).collect();
@@ -58,18 +58,18 @@
 //!
 //! ```
 //! # use spanledger_event::Timestamp;
-//! # use spanledger_price::{PriceBook, Question, usage};
+//! # use spanledger_price::{PriceBook, PriceQuery, usage};
 //! let json = r#"{
 //!     "prompt_tokens": 1000, "completion_tokens": 1000, "total_tokens": 2000,
 //!     "completion_tokens_details": {"reasoning_tokens": 900}
 //! }"#;
 //! let parsed = usage::openai::parse(json)?;
-//! let question = Question {
+//! let question = PriceQuery {
 //!     provider: "openai",
 //!     model: Some("gpt-5"),
 //!     at: Timestamp::parse("2026-11-15T10:00:00Z").ok_or("no moment")?,
 //!     usage: Some(&parsed.usage),
-//!     ..Question::default()
+//!     ..PriceQuery::default()
 //! };
 //! let cost = PriceBook::builtin().price(&question);
 //! let lines: Vec<_> = cost.lines.iter().map(|line| format!("{} {}", line.kind, line.usd)).collect();
@@ -91,15 +91,15 @@
 //!
 //! ```
 //! # use spanledger_event::{Bucket, Timestamp, Usage};
-//! # use spanledger_price::{PriceBook, Question};
+//! # use spanledger_price::{PriceBook, PriceQuery};
 //! for (prompt, total) in [(272_000, "1.39"), (272_001, "2.76501")] {
 //!     let usage = Usage::default().with(Bucket::Input, prompt).with(Bucket::Output, 1_000);
-//!     let question = Question {
+//!     let question = PriceQuery {
 //!         provider: "openai",
 //!         model: Some("gpt-5.5"),
 //!         at: Timestamp::parse("2026-11-15T10:00:00Z").ok_or("no moment")?,
 //!         usage: Some(&usage),
-//!         ..Question::default()
+//!         ..PriceQuery::default()
 //!     };
 //!     assert_eq!(PriceBook::builtin().price(&question).usd, Some(total.parse()?));
 //! }
@@ -127,13 +127,13 @@
 //!
 //! ```
 //! # use spanledger_event::{UnpricedReason, Usage};
-//! # use spanledger_price::{PriceBook, Question};
+//! # use spanledger_price::{PriceBook, PriceQuery};
 //! let usage = Usage::default();
-//! let question = Question {
+//! let question = PriceQuery {
 //!     provider: "openai",
 //!     model: Some("gpt-9-unknown"),
 //!     usage: Some(&usage),
-//!     ..Question::default()
+//!     ..PriceQuery::default()
 //! };
 //! let cost = PriceBook::builtin().price(&question);
 //! assert_eq!((cost.usd, cost.reason), (None, Some(UnpricedReason::UnknownModel)));
@@ -193,6 +193,6 @@ pub use book::{
     BookError, BookErrors, BookProblem, Discount, Fee, Hours, Model, Price, PriceBook, Provider, Rate, Rates,
     Regional, Source,
 };
-pub use engine::{Basis, Question};
+pub use engine::{Basis, PriceQuery};
 pub use meter::Meter;
 pub use tier::Tier;

@@ -111,7 +111,7 @@ impl ParsedUsage {
 
 /// Why a usage object cannot be priced.
 ///
-/// Callers put its words into [`Question::usage_problem`](crate::Question::usage_problem): the call
+/// Callers put its words into [`PriceQuery::usage_problem`](crate::PriceQuery::usage_problem): the call
 /// becomes unpriced with that detail.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UsageJsonError {

@@ -1,7 +1,7 @@
 //! Pricing is on the path of every call: it allocates the list of its lines and nothing else.
 
 use spanledger_event::{NestedUsage, Timestamp};
-use spanledger_price::{PriceBook, Question};
+use spanledger_price::{PriceBook, PriceQuery};
 
 #[test]
 fn a_text_call_allocates_once() {
@@ -9,13 +9,13 @@ fn a_text_call_allocates_once() {
         NestedUsage { input: 15_234, cached: 12_000, output: 812, reasoning: 320, ..NestedUsage::default() }
             .exclusive()
             .unwrap();
-    let question = Question {
+    let question = PriceQuery {
         provider: "openai",
         response_model: Some("gpt-5.5-2026-04-23"),
         service_tier: Some("default"),
         at: Timestamp::parse("2026-11-15T10:00:00Z").unwrap(),
         usage: Some(&usage),
-        ..Question::default()
+        ..PriceQuery::default()
     };
     let book = PriceBook::builtin();
     let counted = allocation_counter::measure(|| {

@@ -20,7 +20,7 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message as _;
 use spanledger_ledger::Ledger;
-use spanledger_otlp::Reader;
+use spanledger_otlp::ObservationReader;
 use spanledger_price::PriceBook;
 use spanledger_receiver::{Limits, Pipeline, Receiver};
 
@@ -111,7 +111,7 @@ fn receive(bencher: Bencher<'_, '_>, calls_percent: u64, is_compressed: bool) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(folder.path().join("bench.db")).unwrap();
-    let pipeline = Pipeline::new(ledger, PriceBook::builtin(), Reader::default());
+    let pipeline = Pipeline::new(ledger, PriceBook::builtin(), ObservationReader::default());
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let receiver = runtime.block_on(Receiver::bind(any, any, Limits::default(), pipeline.clone())).unwrap();
     let url = format!("http://{}/v1/traces", receiver.http_addr().unwrap());

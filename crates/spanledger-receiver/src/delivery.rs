@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use spanledger_event::CostEvent;
-use spanledger_ledger::{Change, Ledger, LedgerError, Reader};
-use spanledger_sinks::{Batch, Outcome, Sink};
+use spanledger_ledger::{Change, Ledger, LedgerError, LedgerReader};
+use spanledger_sinks::{Batch, DeliveryOutcome, Sink};
 
 use crate::pipeline::chain;
 
@@ -94,7 +94,11 @@ async fn advance(ledger: &Ledger, name: &str, cursor: i64) -> Result<(), LedgerE
 }
 
 /// Reads beside the runtime's own threads; the reader comes back for the next time.
-async fn next(mut reader: Reader, cursor: i64, limit: usize) -> Result<(Reader, Vec<Change>), LedgerError> {
+async fn next(
+    mut reader: LedgerReader,
+    cursor: i64,
+    limit: usize,
+) -> Result<(LedgerReader, Vec<Change>), LedgerError> {
     loop {
         let read = tokio::task::spawn_blocking(move || {
             let changes = reader.changes_after(cursor, limit);
@@ -119,13 +123,13 @@ async fn send(sink: &mut dyn Sink, batch: Batch, options: DeliveryOptions) {
         let mut backoff = options.backoff;
         loop {
             match sink.deliver(batch.clone()).await {
-                Outcome::Delivered => break,
-                Outcome::Retry { reason } => {
+                DeliveryOutcome::Delivered => break,
+                DeliveryOutcome::Retry { reason } => {
                     tracing::warn!(sink = sink.name(), %reason, "sink.batch.retry");
                     tokio::time::sleep(backoff).await;
                     backoff = (backoff * 2).min(options.backoff_max);
                 }
-                Outcome::Reject { reason } => {
+                DeliveryOutcome::Reject { reason } => {
                     if let [event] = &*batch {
                         tracing::error!(sink = sink.name(), event_id = %event.event_id, %reason, "sink.event.rejected");
                     } else {

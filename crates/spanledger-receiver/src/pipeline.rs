@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use spanledger_event::{Observation, UnpricedReason};
 use spanledger_ledger::{Ledger, LedgerError};
-use spanledger_otlp::{Encoding, Logs, Reader, Traces, price};
+use spanledger_otlp::{Encoding, Logs, ObservationReader, Traces, price};
 
 use crate::{
     Destination, Prices, Refusal,
@@ -115,7 +115,7 @@ impl Counters {
 pub struct Pipeline {
     ledger: Ledger,
     prices: Prices,
-    reader: Arc<Reader>,
+    reader: Arc<ObservationReader>,
     destination: Option<Destination>,
     counters: Arc<Counters>,
     is_served: Arc<AtomicBool>,
@@ -123,7 +123,7 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// A pipeline into a ledger, with prices from a book, or from [`Prices`] that are replaced later.
-    pub fn new(ledger: Ledger, prices: impl Into<Prices>, reader: Reader) -> Self {
+    pub fn new(ledger: Ledger, prices: impl Into<Prices>, reader: ObservationReader) -> Self {
         Self {
             ledger,
             prices: prices.into(),

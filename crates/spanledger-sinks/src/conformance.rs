@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use spanledger_event::{CostEvent, EventId, EventState, Timestamp, Usd};
 
-use crate::{Batch, Outcome, Sink};
+use crate::{Batch, DeliveryOutcome, Sink};
 
 /// A sink under test and its destination.
 pub trait Harness {
@@ -27,15 +27,21 @@ pub async fn check(harness: &impl Harness) -> Result<(), Violation> {
     let mut sink = harness.sink();
     let batch = events(0..25);
 
-    expect(sink.deliver(batch.clone()).await == Outcome::Delivered, || "a batch is delivered".into())?;
+    expect(sink.deliver(batch.clone()).await == DeliveryOutcome::Delivered, || {
+        "a batch is delivered".into()
+    })?;
     expect(harness.stored() == *batch, || "every column arrives as it was, in order".into())?;
-    expect(sink.deliver(events(0..0)).await == Outcome::Delivered, || "an empty batch is delivered".into())?;
+    expect(sink.deliver(events(0..0)).await == DeliveryOutcome::Delivered, || {
+        "an empty batch is delivered".into()
+    })?;
 
     // A replay, also by a new process, leaves one event a key for a reader that keeps the greatest
     // revision.
     drop(sink);
     let mut sink = harness.sink();
-    expect(sink.deliver(batch.clone()).await == Outcome::Delivered, || "a replay is delivered".into())?;
+    expect(sink.deliver(batch.clone()).await == DeliveryOutcome::Delivered, || {
+        "a replay is delivered".into()
+    })?;
     expect(latest(harness) == by_id(&batch), || "a replay changes no event".into())?;
 
     // A later revision wins, and a void event is one.
@@ -44,7 +50,7 @@ pub async fn check(harness: &impl Harness) -> Result<(), Violation> {
         event.revision += 1;
         event.state = EventState::Void;
     }
-    expect(sink.deliver(changed.clone().into()).await == Outcome::Delivered, || {
+    expect(sink.deliver(changed.clone().into()).await == DeliveryOutcome::Delivered, || {
         "a revision is delivered".into()
     })?;
     let mut expected = by_id(&batch);
@@ -53,11 +59,13 @@ pub async fn check(harness: &impl Harness) -> Result<(), Violation> {
 
     if harness.set_broken(true) {
         let outcome = sink.deliver(events(25..30)).await;
-        expect(matches!(outcome, Outcome::Retry { .. }), || {
+        expect(matches!(outcome, DeliveryOutcome::Retry { .. }), || {
             format!("an outage is `Retry`, not {outcome:?}")
         })?;
         harness.set_broken(false);
-        expect(sink.deliver(events(25..30)).await == Outcome::Delivered, || "it recovers by itself".into())?;
+        expect(sink.deliver(events(25..30)).await == DeliveryOutcome::Delivered, || {
+            "it recovers by itself".into()
+        })?;
         expected.extend(by_id(&events(25..30)));
         expect(latest(harness) == expected, || "nothing is lost over an outage".into())?;
     }

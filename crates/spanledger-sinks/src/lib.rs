@@ -6,12 +6,12 @@
 //!
 //! ```
 //! use spanledger_event::CostEvent;
-//! use spanledger_sinks::{Outcome, Sink, stdout::Lines};
+//! use spanledger_sinks::{DeliveryOutcome, Sink, stdout::Lines};
 //!
 //! # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
 //! # runtime.block_on(async {
 //! let mut sink = Lines::new(Vec::new());
-//! assert_eq!(sink.deliver(vec![CostEvent::default()].into()).await, Outcome::Delivered);
+//! assert_eq!(sink.deliver(vec![CostEvent::default()].into()).await, DeliveryOutcome::Delivered);
 //! # });
 //! # Ok::<(), std::io::Error>(())
 //! ```
@@ -20,4 +20,4 @@ pub mod conformance;
 mod sink;
 pub mod stdout;
 
-pub use sink::{Batch, Delivery, Outcome, Sink};
+pub use sink::{Batch, Delivery, DeliveryOutcome, Sink};

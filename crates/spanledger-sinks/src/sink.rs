@@ -8,11 +8,11 @@ use spanledger_event::CostEvent;
 pub type Batch = Arc<[CostEvent]>;
 
 /// The answer to a delivery, in the making.
-pub type Delivery<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+pub type Delivery<'a> = Pin<Box<dyn Future<Output = DeliveryOutcome> + Send + 'a>>;
 
 /// What became of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum DeliveryOutcome {
     /// Every event of it is durable at the destination.
     Delivered,
     /// It is not, or that is not known; the same batch may succeed later.

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{Batch, Delivery, Outcome, Sink};
+use crate::{Batch, Delivery, DeliveryOutcome, Sink};
 
 #[cfg(test)]
 mod tests;
@@ -51,18 +51,19 @@ impl<W: Write + Send + 'static> Sink for Lines<W> {
         let writer = Arc::clone(&self.writer);
         Box::pin(async move {
             // A reader that is slow stops the pipe; that must not stop the runtime.
-            let written = tokio::task::spawn_blocking(move || -> Result<(), Outcome> {
-                let lines = lines(&batch).map_err(|error| Outcome::Reject { reason: error.to_string() })?;
+            let written = tokio::task::spawn_blocking(move || -> Result<(), DeliveryOutcome> {
+                let lines =
+                    lines(&batch).map_err(|error| DeliveryOutcome::Reject { reason: error.to_string() })?;
                 let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
                 writer
                     .write_all(&lines)
                     .and_then(|()| writer.flush())
-                    .map_err(|error| Outcome::Retry { reason: format!("standard output: {error}") })
+                    .map_err(|error| DeliveryOutcome::Retry { reason: format!("standard output: {error}") })
             });
             match written.await {
-                Ok(Ok(())) => Outcome::Delivered,
+                Ok(Ok(())) => DeliveryOutcome::Delivered,
                 Ok(Err(outcome)) => outcome,
-                Err(error) => Outcome::Retry { reason: error.to_string() },
+                Err(error) => DeliveryOutcome::Retry { reason: error.to_string() },
             }
         })
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use spanledger_event::{
-    Attribution, EventId, Observation, Outcome, PartialAttribution, Sighting, Timestamp, UsageSource,
+    Attribution, CallOutcome, EventId, Observation, ObservedAs, PartialAttribution, Timestamp, UsageSource,
 };
 use spanledger_otlp::{implied_searches, region_of, response_ref};
 use spanledger_price::usage;
@@ -92,7 +92,7 @@ impl Call {
     }
 
     /// Prices the call, ends its span and sends its record; later calls do nothing.
-    pub(crate) fn finish(&mut self, outcome: Outcome) {
+    pub(crate) fn finish(&mut self, outcome: CallOutcome) {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
@@ -107,9 +107,9 @@ impl Call {
         i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 
-    fn observation(&mut self, outcome: Outcome) -> Observation {
+    fn observation(&mut self, outcome: CallOutcome) -> Observation {
         let (asked, answered) = (&self.asked, &self.answered);
-        let mut o = Observation::new(self.event_id.clone(), self.id.clone(), Sighting::Record, self.start);
+        let mut o = Observation::new(self.event_id.clone(), self.id.clone(), ObservedAs::Record, self.start);
         let elapsed = i64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(i64::MAX);
         o.end = Timestamp::from_nanos(self.start.nanos().saturating_add(elapsed));
         spanledger_otlp::record::SCOPE.clone_into(&mut o.emitter);
@@ -152,7 +152,7 @@ impl Call {
         }
         let is_told = o.usage_problem.is_some() || o.usage.as_ref().is_some_and(|usage| !usage.is_empty());
         if !is_told
-            && o.outcome == Outcome::Success
+            && o.outcome == CallOutcome::Success
             && let Some(usage) = asked.units.usage(asked.endpoint, answered.images)
         {
             o.usage = Some(usage);
@@ -167,7 +167,7 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.finish(Outcome::Incomplete("cancelled".to_owned()));
+        self.finish(CallOutcome::Incomplete("cancelled".to_owned()));
     }
 }
 

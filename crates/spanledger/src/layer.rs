@@ -12,7 +12,7 @@ use std::{
 use async_openai::{error::OpenAIError, middleware::HttpRequestFactory};
 use bytes::Bytes;
 use reqwest::{Request, Response};
-use spanledger_event::Outcome;
+use spanledger_event::CallOutcome;
 
 use crate::{
     Recorder, attributed,
@@ -185,7 +185,7 @@ fn refuse(asked: &Asked) -> OpenAIError {
 }
 
 /// What an error that never became a response means for the invoice.
-fn outcome(error: &OpenAIError) -> Outcome {
+fn outcome(error: &OpenAIError) -> CallOutcome {
     let kind = error_type(error);
     let nothing_ran = match error {
         OpenAIError::ApiError(_) | OpenAIError::InvalidArgument(_) | OpenAIError::FileReadError(_) => true,
@@ -195,5 +195,5 @@ fn outcome(error: &OpenAIError) -> Outcome {
         OpenAIError::JSONDeserialize(..) => true,
         _ => false,
     };
-    if nothing_ran { Outcome::Failed(kind) } else { Outcome::Incomplete(kind) }
+    if nothing_ran { CallOutcome::Failed(kind) } else { CallOutcome::Incomplete(kind) }
 }

@@ -6,7 +6,7 @@ use http::{HeaderMap, header};
 use reqwest::{Response, ResponseBuilderExt as _};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use spanledger_event::Outcome;
+use spanledger_event::CallOutcome;
 
 use crate::{
     call::Call,
@@ -190,7 +190,7 @@ pub(crate) async fn watch(
         Ok(whole) => whole,
         Err(error) => {
             call.answered.message = Some(error.to_string());
-            call.finish(Outcome::Incomplete(request_error(&error).to_owned()));
+            call.finish(CallOutcome::Incomplete(request_error(&error).to_owned()));
             return Err(OpenAIError::Reqwest(error));
         }
     };
@@ -201,26 +201,26 @@ pub(crate) async fn watch(
             let error = object.error.and_then(|raw| serde_json::from_str::<ErrorObject>(raw.get()).ok());
             call.answered.object(object);
             if failed {
-                Outcome::Incomplete(
+                CallOutcome::Incomplete(
                     error.and_then(|error| code(&error)).unwrap_or_else(|| "failed".to_owned()),
                 )
             } else {
-                Outcome::Success
+                CallOutcome::Success
             }
         }
         Ok(object) => {
             let error = object.error.and_then(|raw| serde_json::from_str::<ErrorObject>(raw.get()).ok());
             call.answered.message = error.as_ref().and_then(|error| error.message.clone());
-            Outcome::Failed(
+            CallOutcome::Failed(
                 error.and_then(|error| code(&error)).unwrap_or_else(|| status.as_u16().to_string()),
             )
         }
         Err(error) if is_success => {
             // The model ran and is billed, and nobody can read for what.
             call.answered.message = Some(format!("the answer could not be read: {error}"));
-            Outcome::Incomplete("deserialization_error".to_owned())
+            CallOutcome::Incomplete("deserialization_error".to_owned())
         }
-        Err(_) => Outcome::Failed(status.as_u16().to_string()),
+        Err(_) => CallOutcome::Failed(status.as_u16().to_string()),
     };
     call.finish(outcome);
     Ok(rebuild(parts, bytes.into()))

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use serde::Serialize;
 use spanledger_event::{Bucket, Cost, CostLine, Endpoint, Usage, Usd};
-use spanledger_price::{Basis, Discount, Fee, Meter, Price, Question, usage::ParsedUsage};
+use spanledger_price::{Basis, Discount, Fee, Meter, Price, PriceQuery, usage::ParsedUsage};
 
 use crate::{
     prices::Cited,
@@ -14,7 +14,7 @@ const SEARCHES: &str = "each call of this model also bills a web search, which n
 
 /// A cost, and everything that led to it.
 pub(super) struct Answer<'a> {
-    pub(super) question: &'a Question<'a>,
+    pub(super) question: &'a PriceQuery<'a>,
     pub(super) cost: &'a Cost,
     pub(super) basis: Option<&'a Basis<'a>>,
     pub(super) parsed: Option<&'a ParsedUsage>,

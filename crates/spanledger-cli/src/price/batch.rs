@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use spanledger_event::{Cost, Timestamp, UnpricedReason, Usd};
-use spanledger_price::{PriceBook, Question, usage};
+use spanledger_price::{PriceBook, PriceQuery, usage};
 
 use super::{Input, line, progress::Progress};
 use crate::{render::parts::counted, terminal};
@@ -153,7 +153,7 @@ fn price(book: &PriceBook, call: &line::Call<'_>, now: Timestamp) -> Cost {
         Some(parsed) => (parsed.tier_beside(tier), parsed.region_beside(region)),
         None => (tier.map(str::to_owned), region.map(str::to_owned)),
     };
-    let mut cost = book.price(&Question {
+    let mut cost = book.price(&PriceQuery {
         provider: &call.provider,
         response_model: call.model.as_deref(),
         endpoint: call.endpoint,
@@ -162,7 +162,7 @@ fn price(book: &PriceBook, call: &line::Call<'_>, now: Timestamp) -> Cost {
         at: call.at.unwrap_or(now),
         usage: parsed.map(|parsed| &parsed.usage),
         usage_problem: usage.as_ref().and_then(|usage| usage.as_ref().err()).map(String::as_str),
-        ..Question::default()
+        ..PriceQuery::default()
     });
     if let Some(api) = &call.unknown_api {
         let words = format!("the api `{}` is not known", line::excerpt(api));

@@ -5,7 +5,7 @@ use std::{io::Read as _, path::Path, process::ExitCode};
 use anyhow::Context as _;
 use spanledger_event::{Timestamp, UnpricedReason};
 use spanledger_price::{
-    PriceBook, Provider, Question,
+    PriceBook, PriceQuery, Provider,
     usage::{self, ParsedUsage, UsageJsonError},
 };
 
@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &PriceArguments, book: &PriceBook, at: Timestamp) -
     // What the command line does not say, the usage may say; what it says is the question.
     let tier = arguments.service_tier.clone().or_else(|| parsed?.service_tier.clone());
     let region = arguments.region.clone().or_else(|| parsed?.region.clone());
-    let question = Question {
+    let question = PriceQuery {
         provider: &arguments.provider,
         response_model: arguments.model.as_deref(),
         endpoint: arguments.endpoint,
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &PriceArguments, book: &PriceBook, at: Timestamp) -
         at,
         usage: parsed.map(|parsed| &parsed.usage),
         usage_problem: problem,
-        ..Question::default()
+        ..PriceQuery::default()
     };
     let cost = book.price(&question);
     let basis = book.basis(&question);
@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &PriceArguments, book: &PriceBook, at: Timestamp) -
 }
 
 /// What may have been meant, or what there is.
-fn hint(book: &PriceBook, question: &Question<'_>, reason: Option<UnpricedReason>) -> Option<String> {
+fn hint(book: &PriceBook, question: &PriceQuery<'_>, reason: Option<UnpricedReason>) -> Option<String> {
     let provider = book.provider(question.provider);
     match reason? {
         UnpricedReason::UnknownModel => {

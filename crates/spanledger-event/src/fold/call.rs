@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use crate::{Bucket, Observation, Outcome, PartialAttribution, Role, Sighting, Timestamp, Usage};
+use crate::{Bucket, CallOutcome, Observation, ObservedAs, PartialAttribution, Role, Timestamp, Usage};
 
 /// One call, seen one or more times under one call id. The best sighting comes first.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(super) fn group<'a>(observations: &BTreeSet<&'a Observation>) -> Vec<Call<'a
 
 /// How good a witness a sighting is; smaller is better: usage before none (an unreadable one is
 /// one, too), records before spans, detail before totals.
-pub(super) fn quality(o: &Observation) -> (bool, Sighting, bool, Reverse<usize>) {
+pub(super) fn quality(o: &Observation) -> (bool, ObservedAs, bool, Reverse<usize>) {
     let used = |usage: &Usage| Bucket::ALL.into_iter().filter(|&bucket| usage.tokens(bucket) > 0).count();
     let has_usage = o.usage.is_some() || o.usage_problem.is_some();
     (!has_usage, o.sighting, o.service_tier.is_none(), Reverse(o.usage.as_ref().map_or(0, used)))
@@ -67,7 +67,7 @@ impl<'a> Call<'a> {
     }
 
     /// How it ended: the record knows best, it saw the provider's own answer.
-    pub(super) fn outcome(&self) -> &'a Outcome {
+    pub(super) fn outcome(&self) -> &'a CallOutcome {
         &self.sightings.iter().min_by_key(|o| o.sighting).unwrap_or(&self.sightings[0]).outcome
     }
 

@@ -2,8 +2,8 @@ use proptest::{prelude::*, sample::Index};
 
 use super::*;
 use crate::{
-    Attribution, Bucket, Cost, EventState, Flag, Outcome, ResponseRef, Role, Sighting, Timestamp, Usage,
-    UsageSource, Usd,
+    Attribution, Bucket, CallOutcome, Cost, EventState, Flag, ObservedAs, ResponseRef, Role, Timestamp,
+    Usage, UsageSource, Usd,
 };
 
 const SECOND: i64 = 1_000_000_000;
@@ -13,7 +13,7 @@ struct Seen(Observation);
 
 impl Seen {
     fn record(request: &str, call: &str, second: i64) -> Self {
-        let mut o = Self::new(EventId::of_request(request, 1), call, Sighting::Record, second);
+        let mut o = Self::new(EventId::of_request(request, 1), call, ObservedAs::Record, second);
         o.0.attribution = (&attribution()).into();
         o.0.attribution.request_id = Some(request.to_owned());
         o
@@ -24,7 +24,7 @@ impl Seen {
         let mut o = Self::new(
             EventId::of_span(trace, span, start),
             &format!("{trace}:{span}"),
-            Sighting::Span,
+            ObservedAs::Span,
             second,
         );
         o.0.trace_id = Some(trace.to_owned());
@@ -32,7 +32,7 @@ impl Seen {
         o
     }
 
-    fn new(id: EventId, call: &str, sighting: Sighting, second: i64) -> Self {
+    fn new(id: EventId, call: &str, sighting: ObservedAs, second: i64) -> Self {
         let mut o = Observation::new(id, call, sighting, Timestamp::from_nanos(second * SECOND));
         o.end = Timestamp::from_nanos((second + 1) * SECOND);
         o.provider = "openai".into();
@@ -64,7 +64,7 @@ impl Seen {
     }
 
     fn failed(mut self, code: &str) -> Self {
-        self.0.outcome = Outcome::Failed(code.into());
+        self.0.outcome = CallOutcome::Failed(code.into());
         self.0.cost = Some(Cost::free("test", self.0.start));
         self
     }
@@ -117,7 +117,7 @@ fn usd(picos: i128) -> Option<Usd> {
 fn record_and_span_of_one_call_are_one_charge() {
     let record = Seen::record("r", "c", 1).used(100, 10).response("a");
     let mut span = Seen::record("r", "c", 1).used(100, 10);
-    span.0.sighting = Sighting::Span;
+    span.0.sighting = ObservedAs::Span;
     span.0.service_name = Some("api".into());
     let event = one(&[span, record]);
     assert_eq!((event.cost_usd, event.retry_cost_usd, event.attempts), (usd(110), usd(0), 1));
@@ -128,9 +128,9 @@ fn record_and_span_of_one_call_are_one_charge() {
 #[test]
 fn better_usage_from_either_sighting_is_used() {
     let mut record = Seen::record("r", "c", 1);
-    record.0.outcome = Outcome::Incomplete("cut".into());
+    record.0.outcome = CallOutcome::Incomplete("cut".into());
     let mut span = Seen::record("r", "c", 1).used(100, 10);
-    span.0.sighting = Sighting::Span;
+    span.0.sighting = ObservedAs::Span;
     let event = one(&[record, span]);
     assert_eq!((event.cost_usd, event.prompt_tokens), (usd(110), Some(100)));
     assert_eq!(event.error_code.as_deref(), Some("cut"), "how it ended the record knows best");

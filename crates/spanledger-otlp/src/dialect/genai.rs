@@ -9,7 +9,8 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message as _;
 use spanledger_event::{
-    Endpoint, EventId, Observation, Outcome, Role, Sighting, Timestamp, Usage, UsageError, UsageSource, keys,
+    CallOutcome, Endpoint, EventId, Observation, ObservedAs, Role, Timestamp, Usage, UsageError, UsageSource,
+    keys,
 };
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -87,7 +88,7 @@ fn read(seen: &Seen<'_>) -> Option<Observation> {
     let span = seen.span;
     let start = nanos(span.start_time_unix_nano);
     let (event_id, call_id) = identity(span, start);
-    let mut o = Observation::new(event_id, call_id, Sighting::Span, start);
+    let mut o = Observation::new(event_id, call_id, ObservedAs::Span, start);
     o.role = role;
     o.endpoint = endpoint;
     o.end = nanos(span.end_time_unix_nano).max(start);
@@ -152,12 +153,12 @@ fn read(seen: &Seen<'_>) -> Option<Observation> {
     Some(o)
 }
 
-fn outcome(seen: &Seen<'_>, o: &Observation) -> Outcome {
+fn outcome(seen: &Seen<'_>, o: &Observation) -> CallOutcome {
     let status = seen.span.status.as_ref();
     let failed =
         status.is_some_and(|s| s.code == StatusCode::Error as i32) || seen.attributes.has(keys::ERROR_TYPE);
     if !failed {
-        return Outcome::Success;
+        return CallOutcome::Success;
     }
     let error = seen.attributes.string(keys::ERROR_TYPE).unwrap_or_else(|| "_OTHER".to_owned());
     let is_empty = o.usage.as_ref().is_some_and(Usage::is_empty);
@@ -170,9 +171,9 @@ fn outcome(seen: &Seen<'_>, o: &Observation) -> Outcome {
         || o.response.as_ref().is_some_and(|response| !is_made_up(&response.id))
         || matches!(seen.attributes.value(keys::FINISH_REASONS), Some(Value::ArrayValue(list)) if !list.values.is_empty());
     if began || gave_up(&error) || exception(seen.span).is_some_and(gave_up) {
-        Outcome::Incomplete(error)
+        CallOutcome::Incomplete(error)
     } else {
-        Outcome::Failed(error)
+        CallOutcome::Failed(error)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Spans of the crate `spanledger`: the same attributes as its record.
 
-use spanledger_event::{Observation, Sighting, keys};
+use spanledger_event::{Observation, ObservedAs, keys};
 
 use super::{Dialect, Seen};
 use crate::record::{self, Facts};
@@ -13,7 +13,7 @@ fn read(seen: &Seen<'_>) -> Option<Observation> {
         resource: seen.resource,
         scope: seen.scope,
         keys: seen.keys,
-        sighting: Sighting::Span,
+        sighting: ObservedAs::Span,
         trace_id: &seen.span.trace_id,
         span_id: &seen.span.span_id,
         parent_span_id: &seen.span.parent_span_id,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use spanledger_event::{Endpoint, NestedUsage, Timestamp, Usage};
-use spanledger_price::{PriceBook, Question};
+use spanledger_price::{PriceBook, PriceQuery};
 
 /// The built-in book with 500 models laid over it, as a company might do that hosts models of its
 /// own.
@@ -31,8 +31,8 @@ pub(crate) fn text_usage() -> Usage {
 }
 
 #[expect(clippy::expect_used, reason = "a measurement of something else would mislead")]
-pub(crate) fn text_call(usage: &Usage) -> Question<'_> {
-    Question {
+pub(crate) fn text_call(usage: &Usage) -> PriceQuery<'_> {
+    PriceQuery {
         provider: "openai",
         model: Some("gpt-5.5"),
         response_model: Some("gpt-5.5-2026-04-23"),
@@ -40,6 +40,6 @@ pub(crate) fn text_call(usage: &Usage) -> Question<'_> {
         service_tier: Some("default"),
         at: Timestamp::parse("2026-11-15T10:00:00Z").expect("a moment"),
         usage: Some(usage),
-        ..Question::default()
+        ..PriceQuery::default()
     }
 }

@@ -1,7 +1,7 @@
 use spanledger_event::{Bucket, Usage};
 
 use super::{PriceBook, Provider};
-use crate::{Meter, Question, Tier};
+use crate::{Meter, PriceQuery, Tier};
 
 const HEAD: &str = r#"[provider]
 name = "acme"
@@ -87,7 +87,7 @@ fn two_books_can_be_held_at_once() {
     let dear = acme(&with(&format!("name = \"m\"\n{PRICE}standard = {{ input = \"3\" }}\n")));
     let usage = Usage::default().with(Bucket::Input, 1_000_000);
     let question =
-        Question { provider: "acme", model: Some("m"), usage: Some(&usage), ..Question::default() };
+        PriceQuery { provider: "acme", model: Some("m"), usage: Some(&usage), ..PriceQuery::default() };
     assert_eq!(cheap.price(&question).usd, "1".parse().ok());
     assert_eq!(dear.price(&question).usd, "3".parse().ok());
 }

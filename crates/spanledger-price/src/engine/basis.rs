@@ -1,6 +1,6 @@
 //! What a cost rests on, for those who want to follow it.
 
-use super::{Question, resolve, tier};
+use super::{PriceQuery, resolve, tier};
 use crate::{
     Discount, Fee, Meter, PriceBook, Tier,
     book::{Model, Price, Provider},
@@ -26,7 +26,7 @@ pub struct Basis<'b> {
 impl PriceBook {
     /// What [`price`](Self::price) looks up for a question, as far as it gets: `None` where the
     /// book does not know the model or the tier.
-    pub fn basis(&self, question: &Question<'_>) -> Option<Basis<'_>> {
+    pub fn basis(&self, question: &PriceQuery<'_>) -> Option<Basis<'_>> {
         let provider = self.provider(question.provider)?;
         let model = resolve(provider, question).ok()?;
         let tier = tier(provider, question).ok()?;
@@ -40,7 +40,7 @@ impl PriceBook {
 
 impl<'b> Basis<'b> {
     /// The fee that a line of this kind is billed by; `None` where the model has a rate of its own.
-    pub fn fee(&self, kind: &str, question: &Question<'_>) -> Option<&'b Fee> {
+    pub fn fee(&self, kind: &str, question: &PriceQuery<'_>) -> Option<&'b Fee> {
         let meter = Meter::from_name(kind)?;
         let own = self.price.and_then(|price| if self.is_long { price.long() } else { Some(price.rates()) });
         let variant = question.usage.and_then(|usage| usage.variant.as_deref());

@@ -4,7 +4,7 @@ use proptest::{prelude::*, sample::select};
 use rust_decimal::Decimal;
 use serde_json::json;
 use spanledger_event::{Bucket, Cost, NestedUsage, Usage, Usd};
-use spanledger_price::{Meter, Model, Price, PriceBook, Provider, Question, Rates, Tier, usage};
+use spanledger_price::{Meter, Model, Price, PriceBook, PriceQuery, Provider, Rates, Tier, usage};
 
 use crate::support::{day, price, question};
 
@@ -72,7 +72,7 @@ fn ask_tier(provider: &Provider, model: &Model, tier: Tier, usage: &Usage) -> Co
     let word = Some(tier.as_str()).filter(|word| provider.tier(word) == Some(tier));
     let word =
         word.or_else(|| ["fast", "flex", "batch"].into_iter().find(|w| provider.tier(w) == Some(tier)));
-    price(&Question { provider: provider.name(), service_tier: word, ..question(model.name(), usage) })
+    price(&PriceQuery { provider: provider.name(), service_tier: word, ..question(model.name(), usage) })
 }
 
 fn ask(listed: Listed, usage: &Usage) -> Cost {
@@ -200,7 +200,7 @@ proptest! {
         listed in prices(), nested in text_usage(), before in 1..1_000_000_000_i64, after in 0..1_000_000_000_i64,
     ) {
         let usage = nested.exclusive().unwrap();
-        let at = |moment| price(&Question {
+        let at = |moment| price(&PriceQuery {
             provider: listed.provider.name(),
             at: moment,
             ..question(listed.model.name(), &usage)
@@ -277,14 +277,14 @@ proptest! {
         tokens in proptest::array::uniform13(any::<u64>()),
     ) {
         let usage = Bucket::ALL.into_iter().zip(tokens).fold(Usage::default(), |usage, (b, n)| usage.with(b, n));
-        price(&Question {
+        price(&PriceQuery {
             provider: &provider,
             model: Some(&model),
             service_tier: tier.as_deref(),
             region: region.as_deref(),
             at: spanledger_event::Timestamp::from_nanos(nanos),
             usage: Some(&usage),
-            ..Question::default()
+            ..PriceQuery::default()
         });
     }
 }

@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 use spanledger_event::{Bucket, Cost, Endpoint, NestedUsage, Timestamp, UnpricedReason, Usage, Usd};
-use spanledger_price::{PriceBook, Question};
+use spanledger_price::{PriceBook, PriceQuery};
 
 /// The start of a day in UTC.
 pub(crate) fn day(day: &str) -> Timestamp {
@@ -19,18 +19,18 @@ pub(crate) fn nested(input: u64, cached: u64, output: u64, reasoning: u64) -> Us
 }
 
 /// A call of a model on a day when the whole book is in force.
-pub(crate) fn question<'a>(model: &'a str, usage: &'a Usage) -> Question<'a> {
-    Question {
+pub(crate) fn question<'a>(model: &'a str, usage: &'a Usage) -> PriceQuery<'a> {
+    PriceQuery {
         provider: "openai",
         response_model: Some(model),
         endpoint: Endpoint::Responses,
         at: day("2026-11-15"),
         usage: Some(usage),
-        ..Question::default()
+        ..PriceQuery::default()
     }
 }
 
-pub(crate) fn price(question: &Question<'_>) -> Cost {
+pub(crate) fn price(question: &PriceQuery<'_>) -> Cost {
     let cost = PriceBook::builtin().price(question);
     assert_eq!(&*cost.price_version, PriceBook::builtin().version());
     assert_eq!(cost.priced_at, question.at);
@@ -43,13 +43,13 @@ pub(crate) fn price(question: &Question<'_>) -> Cost {
 }
 
 /// The total of a call that must have one.
-pub(crate) fn total(question: &Question<'_>) -> Usd {
+pub(crate) fn total(question: &PriceQuery<'_>) -> Usd {
     let cost = price(question);
     cost.usd.unwrap_or_else(|| panic!("unpriced: {:?} {:?}", cost.reason, cost.detail))
 }
 
 /// The reason and the words of a call that must have no price.
-pub(crate) fn unpriced(question: &Question<'_>) -> (UnpricedReason, String) {
+pub(crate) fn unpriced(question: &PriceQuery<'_>) -> (UnpricedReason, String) {
     let cost = price(question);
     assert_eq!(cost.usd, None, "{cost:?}");
     (cost.reason.unwrap(), cost.detail.unwrap())

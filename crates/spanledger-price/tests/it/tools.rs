@@ -1,7 +1,7 @@
 //! Fees of tool calls.
 
 use spanledger_event::{Bucket, UnpricedReason, Usage};
-use spanledger_price::Question;
+use spanledger_price::PriceQuery;
 
 use crate::support::{line, price, question, rate, total, unpriced, usd};
 
@@ -34,7 +34,7 @@ fn both_kinds_of_search_are_billed() {
 #[test]
 fn fees_know_no_region() {
     let usage = searches(1, 0).with(Bucket::Input, 1_000_000 / 4);
-    let cost = price(&Question { region: Some("eu"), ..question("gpt-5.5", &usage) });
+    let cost = price(&PriceQuery { region: Some("eu"), ..question("gpt-5.5", &usage) });
     assert_eq!((line(&cost, "input"), line(&cost, "web_search")), (usd("1.375"), usd("0.01")));
 }
 
@@ -87,7 +87,7 @@ fn audio_is_billed_by_the_second() {
 #[test]
 fn embeddings_have_a_batch_rate() {
     let usage = Usage::default().with(Bucket::Input, 1_000_000);
-    let batch = Question { service_tier: Some("batch"), ..question("text-embedding-3-large", &usage) };
+    let batch = PriceQuery { service_tier: Some("batch"), ..question("text-embedding-3-large", &usage) };
     assert_eq!(total(&batch), usd("0.065"));
 }
 
@@ -103,7 +103,7 @@ fn other_units() {
     ] {
         let mut usage = unit("video_seconds", 10);
         usage.variant = Some(size.to_owned());
-        let asked = Question { service_tier: Some(tier), ..question(model, &usage) };
+        let asked = PriceQuery { service_tier: Some(tier), ..question(model, &usage) };
         assert_eq!(total(&asked), usd(cost), "{model} {size} {tier}");
     }
     for (container, cost) in
@@ -120,7 +120,7 @@ fn moderation_is_free() {
     for (usage, usage_problem) in
         [(None, None), (Some(&none), None), (None, Some("an object without counts"))]
     {
-        let asked = Question { usage, usage_problem, ..question("omni-moderation-latest", &none) };
+        let asked = PriceQuery { usage, usage_problem, ..question("omni-moderation-latest", &none) };
         assert_eq!(total(&asked), spanledger_event::Usd::ZERO);
     }
 }

@@ -3,7 +3,7 @@
 
 use spanledger_event::{Endpoint, UnpricedReason, Usage};
 use spanledger_price::{
-    Question,
+    PriceQuery,
     usage::{ParsedUsage, parse, parse_for},
 };
 
@@ -84,7 +84,7 @@ fn words_inside_are_priced() {
     let cost = |words: &str| {
         let json = format!(r#"{{"input_tokens": 1000000, "output_tokens": 0, {words}}}"#);
         let ParsedUsage { usage, service_tier, region, .. } = parse("anthropic", &json).unwrap();
-        price(&Question {
+        price(&PriceQuery {
             provider: "anthropic",
             service_tier: service_tier.as_deref(),
             region: region.as_deref(),

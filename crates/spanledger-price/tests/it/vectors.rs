@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use spanledger_event::{Endpoint, Usage, Usd};
-use spanledger_price::{Question, usage};
+use spanledger_price::{PriceQuery, usage};
 
 use crate::support::{day, line, price, usd};
 
@@ -22,8 +22,8 @@ impl Vector {
         self.fields[key].as_str()
     }
 
-    fn question(&self) -> Question<'_> {
-        Question {
+    fn question(&self) -> PriceQuery<'_> {
+        PriceQuery {
             provider: self.text("provider").unwrap(),
             response_model: self.text("model"),
             endpoint: Endpoint::from_name(self.text("api").unwrap()),
@@ -31,7 +31,7 @@ impl Vector {
             region: self.text("region"),
             at: day(self.text("priced_at").unwrap()),
             usage: Some(&self.usage),
-            ..Question::default()
+            ..PriceQuery::default()
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use spanledger_ledger::Ledger;
-use spanledger_otlp::Reader;
+use spanledger_otlp::ObservationReader;
 use spanledger_price::PriceBook;
 use spanledger_receiver::{Admin, Limits, Pipeline, Receiver};
 use tokio::sync::oneshot;
@@ -16,7 +16,7 @@ use crate::support::soon;
 async fn ready_is_who_takes_requests() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(folder.path().join("ledger.db")).unwrap();
-    let pipeline = Pipeline::new(ledger, PriceBook::builtin(), Reader::default());
+    let pipeline = Pipeline::new(ledger, PriceBook::builtin(), ObservationReader::default());
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let admin = Admin::bind(any, pipeline.clone()).await.unwrap();
     let base = format!("http://{}", admin.addr().unwrap());

@@ -6,10 +6,10 @@ use std::{
     time::Duration,
 };
 
-use spanledger_event::{CostEvent, EventId, Observation, Sighting, Timestamp};
-use spanledger_ledger::{Ledger, LedgerError, Reader};
+use spanledger_event::{CostEvent, EventId, Observation, ObservedAs, Timestamp};
+use spanledger_ledger::{Ledger, LedgerError, LedgerReader};
 use spanledger_receiver::{DeliveryOptions, deliver};
-use spanledger_sinks::{Batch, Delivery, Outcome, Sink};
+use spanledger_sinks::{Batch, Delivery, DeliveryOutcome, Sink};
 use tokio::{
     sync::{oneshot, watch},
     task::JoinHandle,
@@ -26,7 +26,7 @@ const OPTIONS: DeliveryOptions = DeliveryOptions {
 /// A sink that answers by plan, and refuses what is poisoned.
 #[derive(Clone, Debug)]
 struct Scripted {
-    plan: Arc<Mutex<VecDeque<Outcome>>>,
+    plan: Arc<Mutex<VecDeque<DeliveryOutcome>>>,
     /// Answers `Retry` for as long as it is set, after the plan.
     down: Arc<Mutex<bool>>,
     poison: Option<EventId>,
@@ -48,7 +48,7 @@ impl Scripted {
         }
     }
 
-    fn will(&self, outcome: Outcome) {
+    fn will(&self, outcome: DeliveryOutcome) {
         self.plan.lock().unwrap().push_back(outcome);
     }
 
@@ -65,19 +65,19 @@ impl Scripted {
         soon(self.progress.subscribe().wait_for(|tries| *tries >= count)).await.unwrap();
     }
 
-    fn answer(&self, batch: &Batch) -> Outcome {
+    fn answer(&self, batch: &Batch) -> DeliveryOutcome {
         let ids: Vec<EventId> = batch.iter().map(|event| event.event_id.clone()).collect();
         self.tried.lock().unwrap().push(ids.clone());
         let planned = self.plan.lock().unwrap().pop_front();
         let outcome = match planned {
             Some(outcome) => outcome,
-            None if *self.down.lock().unwrap() => Outcome::Retry { reason: "down".to_owned() },
+            None if *self.down.lock().unwrap() => DeliveryOutcome::Retry { reason: "down".to_owned() },
             None if self.poison.as_ref().is_some_and(|id| ids.contains(id)) => {
-                Outcome::Reject { reason: "poison".to_owned() }
+                DeliveryOutcome::Reject { reason: "poison".to_owned() }
             }
-            None => Outcome::Delivered,
+            None => DeliveryOutcome::Delivered,
         };
-        if outcome == Outcome::Delivered {
+        if outcome == DeliveryOutcome::Delivered {
             self.delivered.lock().unwrap().extend(batch.iter().cloned());
         }
         self.progress.send_modify(|tries| *tries += 1);
@@ -137,8 +137,8 @@ impl Store {
         ids
     }
 
-    fn reader(&self) -> Reader {
-        Reader::open(self.folder.path().join("ledger.db")).unwrap()
+    fn reader(&self) -> LedgerReader {
+        LedgerReader::open(self.folder.path().join("ledger.db")).unwrap()
     }
 
     fn cursor(&self) -> i64 {
@@ -152,7 +152,12 @@ impl Store {
 
 fn call(number: i64) -> Observation {
     let start = Timestamp::from_nanos(1_763_719_200_000_000_000 + number);
-    Observation::new(EventId::of_request(&number.to_string(), 1), number.to_string(), Sighting::Record, start)
+    Observation::new(
+        EventId::of_request(&number.to_string(), 1),
+        number.to_string(),
+        ObservedAs::Record,
+        start,
+    )
 }
 
 /// What is there and what comes is delivered, in order, once, in batches of a bounded size; a stop
@@ -176,7 +181,7 @@ async fn retries() {
     let (store, sink) = (Store::new(), Scripted::new());
     let ids = store.append(0..3).await;
     for _ in 0..2 {
-        sink.will(Outcome::Retry { reason: "a moment".to_owned() });
+        sink.will(DeliveryOutcome::Retry { reason: "a moment".to_owned() });
     }
     let running = Running::start(&store.ledger, &sink);
     sink.tries(1).await;
@@ -198,8 +203,8 @@ async fn a_poisoned_event() {
         let poison = ids.remove(poisoned);
         sink.poison = Some(poison.clone());
         // An outage in the midst of the search is no reason to pass over anything.
-        sink.will(Outcome::Reject { reason: "something in it".to_owned() });
-        sink.will(Outcome::Retry { reason: "a moment".to_owned() });
+        sink.will(DeliveryOutcome::Reject { reason: "something in it".to_owned() });
+        sink.will(DeliveryOutcome::Retry { reason: "a moment".to_owned() });
         let running = Running::start(&store.ledger, &sink);
         sink.tries(5).await;
         running.stop().await;
@@ -258,7 +263,7 @@ async fn a_revision() {
     let running = Running::start(&store.ledger, &sink);
     sink.tries(1).await;
     let mut better = call(0);
-    better.sighting = Sighting::Span;
+    better.sighting = ObservedAs::Span;
     better.attribution.feature = Some("search".to_owned());
     store.ledger.append(vec![better]).await.unwrap();
     running.stop().await;

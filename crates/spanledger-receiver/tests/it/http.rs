@@ -412,7 +412,7 @@ async fn shutdown_answers_what_was_begun() {
     raw.send(body).await;
     let answer: Answer = raw.answer().await.unwrap();
     assert_eq!(answer.status, 200);
-    assert!(spanledger_ledger::Reader::open(path).unwrap().event(&call.id()).unwrap().is_some());
+    assert!(spanledger_ledger::LedgerReader::open(path).unwrap().event(&call.id()).unwrap().is_some());
     drop((raw, idle));
     let (_folder, _ledger): (_, _) = crate::support::soon(stopping).await.unwrap();
 }

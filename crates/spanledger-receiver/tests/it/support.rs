@@ -28,8 +28,8 @@ use opentelemetry_proto::tonic::{
     trace::v1::{ResourceSpans, ScopeSpans, Span},
 };
 use prost::Message as _;
-use spanledger_event::{CostEvent, EventId, Observation, Sighting, Timestamp};
-use spanledger_ledger::{Ledger, Reader, Summary};
+use spanledger_event::{CostEvent, EventId, Observation, ObservedAs, Timestamp};
+use spanledger_ledger::{Ledger, LedgerReader, Summary};
 use spanledger_otlp::record;
 use spanledger_price::PriceBook;
 use spanledger_receiver::{Counters, Destination, Limits, Pipeline, Receiver};
@@ -74,8 +74,11 @@ impl Harness {
     pub(crate) async fn with(limits: Limits, destination: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(folder.path().join("ledger.db")).unwrap();
-        let mut pipeline =
-            Pipeline::new(ledger.clone(), PriceBook::builtin(), spanledger_otlp::Reader::default());
+        let mut pipeline = Pipeline::new(
+            ledger.clone(),
+            PriceBook::builtin(),
+            spanledger_otlp::ObservationReader::default(),
+        );
         if let Some(address) = destination {
             pipeline = pipeline.with_destination(Destination::new(address).unwrap());
         }
@@ -99,7 +102,7 @@ impl Harness {
 
     /// The event as another process finds it.
     pub(crate) fn event(&self, id: &EventId) -> Option<CostEvent> {
-        Reader::open(self.path()).unwrap().event(id).unwrap()
+        LedgerReader::open(self.path()).unwrap().event(id).unwrap()
     }
 
     pub(crate) fn holds(&self, call: &Call) -> bool {
@@ -107,7 +110,7 @@ impl Harness {
     }
 
     pub(crate) fn summary(&self) -> Summary {
-        Reader::open(self.path()).unwrap().summary().unwrap()
+        LedgerReader::open(self.path()).unwrap().summary().unwrap()
     }
 
     /// Makes the ledger refuse to write, or write again.
@@ -211,7 +214,7 @@ impl Call {
     pub(crate) fn record(&self) -> (Vec<u8>, EventId) {
         let id = EventId::of_request(&hex(&self.span), 7);
         let start = Timestamp::from_nanos(i64::try_from(START).unwrap());
-        let observation = Observation::new(id.clone(), hex(&self.span), Sighting::Record, start);
+        let observation = Observation::new(id.clone(), hex(&self.span), ObservedAs::Record, start);
         (record::request(vec![record::record(&observation)], &[], "0").to_protobuf(), id)
     }
 }

@@ -57,7 +57,7 @@ async fn a_sink_that_lies_is_found() {
             "liar"
         }
         fn deliver(&mut self, _: Batch) -> Delivery<'_> {
-            Box::pin(async { Outcome::Delivered })
+            Box::pin(async { DeliveryOutcome::Delivered })
         }
     }
     impl Harness for Liar {

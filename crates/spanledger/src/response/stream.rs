@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use spanledger_event::Outcome;
+use spanledger_event::CallOutcome;
 
 use super::{
     Object,
@@ -172,8 +172,8 @@ impl EventReader {
 
     fn finish(&mut self) {
         let outcome = match self.error.take() {
-            Some(error) => Outcome::Incomplete(error),
-            None => Outcome::Success,
+            Some(error) => CallOutcome::Incomplete(error),
+            None => CallOutcome::Success,
         };
         self.call.finish(outcome);
     }
@@ -181,7 +181,7 @@ impl EventReader {
     fn broke(&mut self, error: &reqwest::Error) {
         if !self.call.is_finished() {
             self.call.answered.message = Some(error.to_string());
-            self.call.finish(Outcome::Incomplete(super::request_error(error).to_owned()));
+            self.call.finish(CallOutcome::Incomplete(super::request_error(error).to_owned()));
         }
     }
 
@@ -214,8 +214,10 @@ impl Stream for Opaque {
         let item = std::task::ready!(this.inner.as_mut().poll_next(cx));
         match &item {
             Some(Ok(_)) => this.call.first_chunk(),
-            Some(Err(error)) => this.call.finish(Outcome::Incomplete(super::request_error(error).to_owned())),
-            None => this.call.finish(Outcome::Success),
+            Some(Err(error)) => {
+                this.call.finish(CallOutcome::Incomplete(super::request_error(error).to_owned()))
+            }
+            None => this.call.finish(CallOutcome::Success),
         }
         Poll::Ready(item)
     }

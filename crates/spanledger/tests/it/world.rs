@@ -12,7 +12,7 @@ use async_openai::{
 use spanledger::{Attribution, ExporterConfig, Recorder};
 use spanledger_event::CostEvent;
 use spanledger_ledger::Ledger;
-use spanledger_otlp::Reader;
+use spanledger_otlp::ObservationReader;
 use spanledger_price::PriceBook;
 use spanledger_receiver::{Limits, Pipeline, Receiver};
 use spanledger_testkit::Provider;
@@ -34,7 +34,7 @@ impl World {
             .call_once(|| tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap());
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(folder.path().join("spanledger.db")).unwrap();
-        let pipeline = Pipeline::new(ledger.clone(), PriceBook::builtin(), Reader::default());
+        let pipeline = Pipeline::new(ledger.clone(), PriceBook::builtin(), ObservationReader::default());
         let any = (Ipv4Addr::LOCALHOST, 0).into();
         let receiver = Receiver::bind(any, any, Limits::default(), pipeline).await.unwrap();
         let mut export =

@@ -1,6 +1,6 @@
 use spanledger_event::{Bucket, Cost, Timestamp, UnpricedReason, Usage};
 
-use crate::{BookProblem, PriceBook, Question, Tier};
+use crate::{BookProblem, PriceBook, PriceQuery, Tier};
 
 const BOOK: &str = r#"
 [provider]
@@ -61,13 +61,13 @@ fn mistakes(text: &str) -> Vec<String> {
 }
 
 fn ask(book: &PriceBook, model: &str, tier: &str, at: &str, usage: &Usage) -> Cost {
-    book.price(&Question {
+    book.price(&PriceQuery {
         provider: "acme",
         model: Some(model),
         service_tier: Some(tier),
         at: Timestamp::parse(at).unwrap(),
         usage: Some(usage),
-        ..Question::default()
+        ..PriceQuery::default()
     })
 }
 
@@ -213,7 +213,8 @@ fn another_name_of_a_provider_can_have_prices_of_its_own() {
     let usage = Usage::default().with(Bucket::Input, 1);
     let ask = |provider, model| {
         let at = Timestamp::parse("2026-02-01T00:00:00Z").unwrap();
-        let asked = Question { provider, model: Some(model), at, usage: Some(&usage), ..Question::default() };
+        let asked =
+            PriceQuery { provider, model: Some(model), at, usage: Some(&usage), ..PriceQuery::default() };
         book.price(&asked).lines.first().map(|line| line.rate.to_string())
     };
     assert_eq!((ask("acme.cloud", "m"), ask("acme.cloud", "n")), (Some("5".into()), Some("1".into())));
@@ -239,7 +240,7 @@ fn another_name_of_a_provider_can_have_prices_of_its_own() {
         let of = |provider| {
             let at = Timestamp::parse("2026-02-01T00:00:00Z").unwrap();
             let asked =
-                Question { provider, model: Some("n"), at, usage: Some(&usage), ..Question::default() };
+                PriceQuery { provider, model: Some("n"), at, usage: Some(&usage), ..PriceQuery::default() };
             book.price(&asked).lines[0].rate.to_string()
         };
         assert_eq!((of("acme"), of("acme.cloud")), ("0.5".into(), "1".into()));
@@ -411,11 +412,11 @@ fn free_models_need_no_usage_and_no_price() {
     let text = format!("{BOOK}[[model]]\nname = \"gratis\"\nfree = true\n");
     let book = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
     for usage in [None, Some(Usage::default().with(Bucket::Input, 5))] {
-        let cost = book.price(&Question {
+        let cost = book.price(&PriceQuery {
             provider: "acme",
             model: Some("gratis"),
             usage: usage.as_ref(),
-            ..Question::default()
+            ..PriceQuery::default()
         });
         assert_eq!((cost.usd, cost.reason), (Some(spanledger_event::Usd::ZERO), None));
     }
@@ -432,12 +433,12 @@ fn a_price_of_ones_own_is_known_where_the_book_has_none() {
     let usage = Usage::default().with(Bucket::Input, 1);
     let ask = |book: &PriceBook| {
         let at = Timestamp::parse("2026-02-01T00:00:00Z").unwrap();
-        let asked = Question {
+        let asked = PriceQuery {
             provider: "acme.cloud",
             model: Some("n"),
             at,
             usage: Some(&usage),
-            ..Question::default()
+            ..PriceQuery::default()
         };
         book.price(&asked).lines.first().map(|line| line.rate.to_string())
     };
@@ -454,12 +455,12 @@ fn a_price_of_ones_own_is_known_where_the_book_has_none() {
     let spoken = Usage::default().with(Bucket::Output, 1);
     let at = Timestamp::parse("2026-02-01T00:00:00Z").unwrap();
     let book = layered("acme.cloud");
-    let asked = Question {
+    let asked = PriceQuery {
         provider: "acme.cloud",
         model: Some("n"),
         at,
         usage: Some(&spoken),
-        ..Question::default()
+        ..PriceQuery::default()
     };
     assert_eq!(book.price(&asked).reason, Some(UnpricedReason::NoRateForModality));
     assert_eq!(ask(&layered("acme")), None, "that is another contract");

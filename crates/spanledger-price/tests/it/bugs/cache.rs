@@ -1,7 +1,7 @@
 //! A. Cached tokens and cache writes.
 
 use spanledger_event::{Bucket, NestedUsage, UnpricedReason, Usage};
-use spanledger_price::{Meter, PriceBook, Question, Tier, usage};
+use spanledger_price::{Meter, PriceBook, PriceQuery, Tier, usage};
 
 use crate::support::{day, line, million, nested, price, question, rate, total, unpriced, usd};
 
@@ -33,7 +33,7 @@ fn bug_02_cache_writes_twice() {
 #[test]
 fn bug_03_gemini_cached_input() {
     let usage = nested(100_000, 90_000, 0, 0);
-    let gemini = Question { provider: "google", ..question("gemini-2.5-pro", &usage) };
+    let gemini = PriceQuery { provider: "google", ..question("gemini-2.5-pro", &usage) };
     let cost = price(&gemini);
     // 10,000 × 1.25 and 90,000 × 0.125 per million.
     assert_eq!((line(&cost, "input"), line(&cost, "cached_input")), (usd("0.0125"), usd("0.01125")));
@@ -45,7 +45,7 @@ fn bug_04_xai_cached_input() {
     let usage = nested(10_000, 9_000, 0, 0);
     let full = Usage::default().with(Bucket::Input, 10_000);
     let ask =
-        |usage| total(&Question { provider: "xai", at: day("2026-01-15"), ..question("grok-4", usage) });
+        |usage| total(&PriceQuery { provider: "xai", at: day("2026-01-15"), ..question("grok-4", usage) });
     assert!(ask(&usage) < ask(&full));
     // 1,000 × 3 and 9,000 × 0.75 per million.
     assert_eq!(ask(&usage), usd("0.00975"));
@@ -88,7 +88,7 @@ fn bug_07_no_cached_rate_is_not_free() {
     assert_eq!(total(&question("gpt-5.5-pro", &short)), usd("6"));
     assert_eq!(total(&question("gpt-5.5-pro", &usage)), usd("60"), "over the cliff");
     for (tier, cost) in [("standard", "0.5"), ("batch", "1"), ("priority", "0.875")] {
-        let question = Question { service_tier: Some(tier), ..question("gpt-4.1", &usage) };
+        let question = PriceQuery { service_tier: Some(tier), ..question("gpt-4.1", &usage) };
         assert_eq!(total(&question), usd(cost), "{tier}: never another tier's cached rate");
     }
 }
@@ -166,7 +166,7 @@ fn bug_13_cached_tokens_cost_something() {
     let usage = million(Bucket::CachedInput);
     for provider in PriceBook::builtin().providers() {
         for model in provider.models().iter().filter(|model| !model.is_free()) {
-            let cost = price(&Question { provider: provider.name(), ..question(model.name(), &usage) });
+            let cost = price(&PriceQuery { provider: provider.name(), ..question(model.name(), &usage) });
             let name = format!("{} {}", provider.name(), model.name());
             assert!(cost.usd.is_none_or(|usd| usd > spanledger_event::Usd::ZERO), "{name}");
         }
@@ -179,7 +179,7 @@ fn bug_14_nothing_is_clamped() {
     let json = r#"{"input_tokens": 5, "output_tokens": 0, "input_tokens_details": {"cached_tokens": 6}}"#;
     let problem = usage::parse("openai", json).unwrap_err().to_problem();
     let none = Usage::default();
-    let asked = Question { usage: None, usage_problem: Some(&problem), ..question("gpt-5.5", &none) };
+    let asked = PriceQuery { usage: None, usage_problem: Some(&problem), ..question("gpt-5.5", &none) };
     let (reason, detail) = unpriced(&asked);
     assert_eq!(reason, UnpricedReason::ContradictoryUsage);
     assert!(detail.contains('6') && detail.contains('5'), "{detail}");
@@ -197,7 +197,7 @@ fn bug_15_cached_rates_are_not_rounded() {
         ("gpt-4.1-nano", "default", "0.025"),
         ("o4-mini", "flex", "0.138"),
     ] {
-        let cost = price(&Question { service_tier: Some(tier), ..question(model, &usage) });
+        let cost = price(&PriceQuery { service_tier: Some(tier), ..question(model, &usage) });
         assert_eq!(rate(&cost, "cached_input").to_string(), cached, "{model} {tier}");
     }
     let deepseek = PriceBook::builtin().provider("deepseek").unwrap().model("deepseek-v4-pro").unwrap();

@@ -1,7 +1,7 @@
 //! What belongs to no group.
 
 use spanledger_event::{Bucket, UnpricedReason, Usage};
-use spanledger_price::{Question, usage};
+use spanledger_price::{PriceQuery, usage};
 
 use crate::support::{nested, price, question, rate, unpriced, usd};
 
@@ -9,7 +9,7 @@ use crate::support::{nested, price, question, rate, unpriced, usd};
 #[test]
 fn no_usage_and_bad_usage_are_unpriced() {
     let usage = Usage::default();
-    let none = Question { usage: None, ..question("gpt-5.5", &usage) };
+    let none = PriceQuery { usage: None, ..question("gpt-5.5", &usage) };
     assert_eq!(unpriced(&none).0, UnpricedReason::NoUsage);
 
     let problem = usage::openai::parse(
@@ -17,7 +17,7 @@ fn no_usage_and_bad_usage_are_unpriced() {
     )
     .unwrap_err()
     .to_problem();
-    let (reason, detail) = unpriced(&Question { usage_problem: Some(&problem), ..none });
+    let (reason, detail) = unpriced(&PriceQuery { usage_problem: Some(&problem), ..none });
     assert_eq!(reason, UnpricedReason::ContradictoryUsage);
     assert!(detail.contains('6') && detail.contains('5'), "{detail}");
 
@@ -29,7 +29,7 @@ fn no_usage_and_bad_usage_are_unpriced() {
 #[test]
 fn regions_cost_more_where_published() {
     let usage = nested(1_000, 200, 1_000, 0);
-    let cost = |model, region| price(&Question { region: Some(region), ..question(model, &usage) });
+    let cost = |model, region| price(&PriceQuery { region: Some(region), ..question(model, &usage) });
     let eu = cost("gpt-5.4-mini", "eu");
     assert_eq!(eu.usd, Some(usd("0.0056265")));
     assert_eq!(

@@ -1,7 +1,7 @@
 //! B. Reasoning and modalities.
 
 use spanledger_event::{Bucket, Endpoint, UnpricedReason, Usage};
-use spanledger_price::{PriceBook, Question, usage};
+use spanledger_price::{PriceBook, PriceQuery, usage};
 
 use crate::support::{day, line, million, nested, price, question, total, unpriced, usd};
 
@@ -20,7 +20,7 @@ fn bug_18_realtime_reasoning_is_part_of_the_output() {
         "input_token_details": {"text_tokens": 100},
         "output_token_details": {"text_tokens": 60, "reasoning_tokens": 40}}"#;
     let usage = usage::parse("openai", json).unwrap().usage;
-    let call = Question { endpoint: Endpoint::Realtime, ..question("gpt-realtime-2.1", &usage) };
+    let call = PriceQuery { endpoint: Endpoint::Realtime, ..question("gpt-realtime-2.1", &usage) };
     // 100 × 4 and 60 × 24 per million.
     assert_eq!(total(&call), usd("0.00184"));
 }
@@ -39,7 +39,7 @@ fn bug_20_xai_reasoning_is_beside_the_completion() {
         "completion_tokens_details": {"reasoning_tokens": 200}}"#;
     let usage = usage::parse("xai", json).unwrap().usage;
     assert_eq!((usage.tokens(Bucket::Output), usage.tokens(Bucket::Reasoning)), (50, 200));
-    let cost = price(&Question { provider: "xai", at: day("2026-01-15"), ..question("grok-4", &usage) });
+    let cost = price(&PriceQuery { provider: "xai", at: day("2026-01-15"), ..question("grok-4", &usage) });
     assert_eq!((line(&cost, "output"), line(&cost, "reasoning")), (usd("0.00075"), usd("0.003")));
 }
 
@@ -67,7 +67,7 @@ fn bug_22_reasoning_without_a_rate_costs_what_output_costs() {
         for model in provider.models() {
             let one = |bucket| {
                 let usage = million(bucket);
-                price(&Question { provider: provider.name(), ..question(model.name(), &usage) }).usd
+                price(&PriceQuery { provider: provider.name(), ..question(model.name(), &usage) }).usd
             };
             if let (Some(output), Some(reasoning)) = (one(Bucket::Output), one(Bucket::Reasoning)) {
                 assert_eq!(output, reasoning, "{} {}", provider.name(), model.name());
@@ -82,14 +82,14 @@ fn bug_22_reasoning_without_a_rate_costs_what_output_costs() {
 fn output_that_may_be_images_is_not_billed_as_text() {
     let usage = nested(100, 0, 1_290, 0);
     for (provider, model) in [("google", "gemini-2.5-flash-image"), ("openai", "gpt-image-1.5")] {
-        let (reason, detail) = unpriced(&Question { provider, ..question(model, &usage) });
+        let (reason, detail) = unpriced(&PriceQuery { provider, ..question(model, &usage) });
         assert_eq!(reason, UnpricedReason::NoRateForModality);
         assert!(
             detail.contains("output (1290) of which the usage does not say how much is images"),
             "{detail}"
         );
         let told = usage.clone().with(Bucket::Output, 0).with(Bucket::ImageOutput, 1_290);
-        assert!(total(&Question { provider, ..question(model, &told) }) > usd("0.03"));
+        assert!(total(&PriceQuery { provider, ..question(model, &told) }) > usd("0.03"));
     }
     // Where both cost the same, nothing is unknown.
     assert_eq!(total(&question("gpt-image-1", &nested(0, 0, 1_000, 0))), usd("0.04"));

@@ -1,7 +1,7 @@
 //! E. Names and unknown models.
 
 use spanledger_event::{Bucket, Cost, UnpricedReason, Usage};
-use spanledger_price::{Meter, PriceBook, Question, Tier};
+use spanledger_price::{Meter, PriceBook, PriceQuery, Tier};
 
 use crate::support::{day, line, nested, price, question, total, unpriced, usd};
 
@@ -9,7 +9,7 @@ use crate::support::{day, line, nested, price, question, total, unpriced, usd};
 #[test]
 fn bug_51_deployments_and_snapshots() {
     let usage = nested(1_000_000, 0, 0, 0);
-    let azure = |model, response_model| Question {
+    let azure = |model, response_model| PriceQuery {
         provider: "azure.ai.openai",
         model,
         response_model,
@@ -62,7 +62,7 @@ fn bug_53_55_resellers_are_not_the_provider() {
         ("aws.bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0"),
         ("acme", "gpt-5.5"),
     ] {
-        let (reason, detail) = unpriced(&Question { provider, ..question(model, &usage) });
+        let (reason, detail) = unpriced(&PriceQuery { provider, ..question(model, &usage) });
         assert_eq!(reason, UnpricedReason::UnknownModel);
         assert!(detail.contains(provider), "{detail}");
     }
@@ -78,21 +78,24 @@ fn another_price_elsewhere_is_unpriced_there() {
         ("az.ai.openai", "text-embedding-ada-002"),
         ("gcp.vertex_ai", "gemini-2.0-flash-001"),
     ] {
-        let (reason, detail) = unpriced(&Question { provider, ..question(model, &usage) });
+        let (reason, detail) = unpriced(&PriceQuery { provider, ..question(model, &usage) });
         assert_eq!(reason, UnpricedReason::UnknownModel);
         assert!(detail.contains(provider), "{detail}");
     }
     assert_eq!(total(&question("gpt-4-turbo", &usage)), usd("0.01"));
-    assert_eq!(total(&Question { provider: "azure.ai.openai", ..question("gpt-5.5", &usage) }), usd("0.005"));
+    assert_eq!(
+        total(&PriceQuery { provider: "azure.ai.openai", ..question("gpt-5.5", &usage) }),
+        usd("0.005")
+    );
     // Regions there, too: their surcharges are others.
     for (provider, model, region) in [
         ("azure.ai.openai", "gpt-4o", "eu"),
         ("gcp.vertex_ai", "gemini-3.6-flash", "europe-west4"),
         ("mistral", "mistral-large-latest", "eu"),
     ] {
-        let asked = Question { provider, region: Some(region), ..question(model, &usage) };
+        let asked = PriceQuery { provider, region: Some(region), ..question(model, &usage) };
         assert_eq!(unpriced(&asked).0, UnpricedReason::NoRateForTier, "{provider}");
-        assert!(price(&Question { region: Some("global"), ..asked }).usd.is_some(), "{provider}");
+        assert!(price(&PriceQuery { region: Some("global"), ..asked }).usd.is_some(), "{provider}");
     }
 }
 
@@ -105,7 +108,7 @@ fn bug_54_fees_by_the_call_are_billed() {
     assert_eq!(line(&cost, "web_search"), usd("0.01"));
     let mut searched = Usage::default();
     searched.units.insert("search_units".into(), 3.into());
-    let rerank = Question { provider: "cohere", ..question("rerank-v3.5", &searched) };
+    let rerank = PriceQuery { provider: "cohere", ..question("rerank-v3.5", &searched) };
     assert_eq!(total(&rerank), usd("0.006"));
 }
 
@@ -158,7 +161,7 @@ fn bug_58_the_cached_rate_of_a_fine_tuned_model() {
 fn the_model_that_answered_is_billed() {
     let usage = nested(1_000_000, 0, 0, 0);
     let cost = |model, response_model| -> Cost {
-        price(&Question { model, response_model, ..question("", &usage) })
+        price(&PriceQuery { model, response_model, ..question("", &usage) })
     };
     assert_eq!(cost(Some("gpt-4.1"), Some("gpt-4.1-mini-2025-04-14")).usd, Some(usd("0.4")));
     assert_eq!(cost(Some("gpt-4.1"), None).usd, Some(usd("2")));

@@ -1,7 +1,7 @@
 //! G. Rounding, tools, prices that changed.
 
 use spanledger_event::{Bucket, Endpoint, Timestamp, UnpricedReason, Usage, Usd};
-use spanledger_price::Question;
+use spanledger_price::PriceQuery;
 
 use crate::support::{day, line, nested, price, question, rate, total, usd};
 
@@ -9,10 +9,10 @@ use crate::support::{day, line, nested, price, question, rate, total, usd};
 #[test]
 fn bug_64_small_amounts_are_not_rounded_away() {
     let usage = nested(1, 0, 0, 0);
-    let one = Question { endpoint: Endpoint::Embeddings, ..question("text-embedding-3-small", &usage) };
+    let one = PriceQuery { endpoint: Endpoint::Embeddings, ..question("text-embedding-3-small", &usage) };
     assert_eq!(total(&one), usd("0.00000002"));
     let cost =
-        price(&Question { service_tier: Some("batch"), ..question("gpt-5-nano", &nested(1, 1, 1, 0)) });
+        price(&PriceQuery { service_tier: Some("batch"), ..question("gpt-5-nano", &nested(1, 1, 1, 0)) });
     assert_eq!(cost.usd.map(Usd::picos), Some(2_500 + 200_000));
 }
 
@@ -38,7 +38,7 @@ fn bug_66_web_searches_are_billed() {
     let usage = used(|usage| usage.web_search_calls = 3).with(Bucket::Input, 10);
     for provider in ["openai", "anthropic"] {
         let model = if provider == "openai" { "gpt-5.5" } else { "claude-sonnet-4-5" };
-        let cost = price(&Question { provider, ..question(model, &usage) });
+        let cost = price(&PriceQuery { provider, ..question(model, &usage) });
         assert_eq!(line(&cost, "web_search"), usd("0.03"), "{provider}");
     }
 }
@@ -60,7 +60,7 @@ fn bug_67_every_tool_is_billed_by_its_number() {
 #[test]
 fn bug_70_a_cut_holds_from_its_moment_and_not_before() {
     let usage = nested(10_000, 2_000, 1_000, 0);
-    let cost = |model, at| price(&Question { at, ..question(model, &usage) });
+    let cost = |model, at| price(&PriceQuery { at, ..question(model, &usage) });
     assert_eq!(cost("gpt-5.6-sol", day("2026-08-20")).usd, Some(usd("0.071")));
     assert_eq!(cost("gpt-5.6-sol", day("2026-08-21")).usd, Some(usd("0.0528")));
     assert_eq!(cost("o3", day("2025-06-09")).usd, Some(usd("0.125")));

@@ -1,7 +1,7 @@
 //! C. Tiers, batch, long context.
 
 use spanledger_event::{Bucket, Endpoint, UnpricedReason, Usage};
-use spanledger_price::{PriceBook, Question};
+use spanledger_price::{PriceBook, PriceQuery};
 
 use crate::support::{nested, price, question, rate, total, unpriced, usd};
 
@@ -10,7 +10,7 @@ use crate::support::{nested, price, question, rate, total, unpriced, usd};
 fn bug_23_the_threshold_is_the_models_own() {
     let gemini = |input| {
         let usage = nested(input, 0, 0, 0);
-        rate(&price(&Question { provider: "google", ..question("gemini-2.5-pro", &usage) }), "input")
+        rate(&price(&PriceQuery { provider: "google", ..question("gemini-2.5-pro", &usage) }), "input")
     };
     assert_eq!((gemini(200_000).to_string(), gemini(200_001).to_string()), ("1.25".into(), "2.5".into()));
 }
@@ -30,7 +30,7 @@ fn bug_24_25_any_threshold_is_a_number() {
     for threshold in [90_000, 128_000, 512_000, 1_000_000] {
         for (tokens, expected) in [(threshold, "1"), (threshold + 1, "2")] {
             let usage = Usage::default().with(Bucket::Input, tokens);
-            let asked = Question { provider: "acme", ..question("m", &usage) };
+            let asked = PriceQuery { provider: "acme", ..question("m", &usage) };
             assert_eq!(rate(&book(threshold).price(&asked), "input").to_string(), expected, "{threshold}");
         }
     }
@@ -73,7 +73,7 @@ fn bug_28_the_output_follows_the_prompt() {
 #[test]
 fn bug_29_long_batch_requests_are_long() {
     let over = nested(272_001, 100_000, 1_000, 400);
-    let batch = Question { endpoint: Endpoint::Batch, ..question("gpt-5.5", &over) };
+    let batch = PriceQuery { endpoint: Endpoint::Batch, ..question("gpt-5.5", &over) };
     assert_eq!(total(&batch), usd("0.932505"));
 }
 
@@ -81,7 +81,7 @@ fn bug_29_long_batch_requests_are_long() {
 #[test]
 fn bug_30_flex_has_rates_of_its_own() {
     let cached = nested(200_000, 200_000, 0, 0);
-    let flex = |model| total(&Question { service_tier: Some("flex"), ..question(model, &cached) });
+    let flex = |model| total(&PriceQuery { service_tier: Some("flex"), ..question(model, &cached) });
     assert_eq!(flex("gpt-5.4"), usd("0.026"), "0.13 per million, not 0.125");
     assert_eq!(flex("o4-mini"), usd("0.0276"), "0.138 per million, not 0.1375");
 }
@@ -90,7 +90,7 @@ fn bug_30_flex_has_rates_of_its_own() {
 #[test]
 fn bug_31_35_the_served_tier_is_billed() {
     let usage = nested(1_000, 0, 0, 0);
-    let cost = |tier| total(&Question { service_tier: tier, ..question("gpt-5.5", &usage) });
+    let cost = |tier| total(&PriceQuery { service_tier: tier, ..question("gpt-5.5", &usage) });
     for standard in [None, Some(""), Some("default"), Some("auto"), Some("standard")] {
         assert_eq!(cost(standard), usd("0.005"), "{standard:?}");
     }
@@ -102,11 +102,11 @@ fn bug_31_35_the_served_tier_is_billed() {
 #[test]
 fn bug_33_batch_rates_are_the_published_ones() {
     let input = nested(1_000_000, 0, 0, 0);
-    let batch = |model| Question { endpoint: Endpoint::Batch, ..question(model, &input) };
+    let batch = |model| PriceQuery { endpoint: Endpoint::Batch, ..question(model, &input) };
     assert_eq!(total(&batch("gpt-3.5-turbo-1106")), usd("1"), "no discount at all");
     assert_eq!(total(&batch("ft:gpt-4o-2024-08-06:acme::x")), usd("2.225"), "not 1.875");
     assert_eq!(
-        total(&Question { endpoint: Endpoint::Chat, service_tier: Some("batch"), ..batch("gpt-4.1") }),
+        total(&PriceQuery { endpoint: Endpoint::Chat, service_tier: Some("batch"), ..batch("gpt-4.1") }),
         usd("1")
     );
     assert_eq!(unpriced(&batch("gpt-5.3-codex")).0, UnpricedReason::NoRateForTier, "never half of standard");
@@ -118,11 +118,11 @@ fn bug_36_every_tier_has_its_price() {
     let usage = nested(1_000, 0, 0, 0);
     let tiers = ["default", "batch", "flex", "priority", "ultrafast"];
     let costs = tiers.map(|tier| {
-        total(&Question { service_tier: Some(tier), ..question("gpt-6-astra", &usage) }).to_string()
+        total(&PriceQuery { service_tier: Some(tier), ..question("gpt-6-astra", &usage) }).to_string()
     });
     assert_eq!(costs, ["0.01", "0.005", "0.005", "0.02", "0.06"]);
     for tier in ["scale", "turbo"] {
-        let asked = Question { service_tier: Some(tier), ..question("gpt-5.5", &usage) };
+        let asked = PriceQuery { service_tier: Some(tier), ..question("gpt-5.5", &usage) };
         let (reason, detail) = unpriced(&asked);
         assert_eq!(reason, UnpricedReason::NoRateForTier);
         assert!(detail.contains(tier), "{detail}");
@@ -142,7 +142,7 @@ fn bug_37_a_tier_without_a_long_side_is_unpriced_there() {
         ("gpt-5.6-cyber", "default"),
     ];
     for (model, tier) in cases {
-        let (reason, detail) = unpriced(&Question { service_tier: Some(tier), ..question(model, &usage) });
+        let (reason, detail) = unpriced(&PriceQuery { service_tier: Some(tier), ..question(model, &usage) });
         assert_eq!(reason, UnpricedReason::NoRateForTier, "{model} {tier}");
         assert!(detail.contains("272000") && detail.contains(model), "{detail}");
     }
