@@ -29,7 +29,7 @@ use crate::{
 
 /// The configuration that we ship.
 fn shipped() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../collector-config/spanledger.yaml")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../collector-config/spanledger.yaml")
 }
 
 /// An address that nobody listens on, below the ports that systems hand out by themselves: so

@@ -130,7 +130,7 @@ fn cases() -> Vec<Case> {
 fn an_independent_engine_agrees() {
     let Some(python) = peer("venv/bin/python") else { return };
     let cases = cases();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/peers/price_oracle.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/price_oracle.py");
     let mut oracle =
         Command::new(python).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut input = oracle.stdin.take().unwrap();

@@ -144,7 +144,7 @@ pub(crate) fn foreign(program: &Path) -> Command {
 
 /// Runs the client to its end; answers what it says the provider answered.
 pub(crate) fn run_client(python: &Path, protocol: &str, endpoint: &str, provider: &Provider) -> Value {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/peers/openai_client.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/openai_client.py");
     let output = foreign(python)
         .arg(script)
         .args(["--protocol", protocol, "--otlp-endpoint", endpoint])

@@ -24,7 +24,7 @@ pub(crate) fn listen() {
 
 /// The binary, with no variable of this process that would change it.
 pub(crate) fn spanledger() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_spanledger"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spanledger-under-test"));
     for (name, _) in std::env::vars() {
         if name.starts_with("SPANLEDGER_") || name.starts_with("OTEL_") || name == "RUST_LOG" {
             command.env_remove(name);
@@ -185,7 +185,7 @@ pub(crate) fn events(ledger: &Path) -> Vec<CostEvent> {
 /// Where `tests/peers/install.sh` puts the peers.
 pub(crate) fn peers() -> PathBuf {
     std::env::var_os("SPANLEDGER_PEERS_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.peers"), PathBuf::from)
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../.peers"), PathBuf::from)
 }
 
 /// A peer's program, or `None` where it is not installed: said aloud, and a failure where peers are

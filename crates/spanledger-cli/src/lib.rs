@@ -1,0 +1,47 @@
+//! The program `spanledger`: receive, report, tail, check, demo, price.
+//!
+//! It is a library so that the end-to-end tests, a package of their own, can build the same program;
+//! the binary calls [`main`] and does nothing else.
+
+mod args;
+mod check;
+mod config;
+mod demo;
+mod price;
+mod prices;
+mod render;
+mod report;
+mod serve;
+mod tail;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Arguments, Command};
+
+/// Runs the program with the arguments of this process.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            terminal::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match arguments.command {
+        Command::Serve(arguments) => runtime.block_on(serve::run(arguments)),
+        Command::Report(arguments) => report::run(&arguments),
+        Command::Tail(arguments) => runtime.block_on(tail::run(&arguments)),
+        Command::Check(arguments) => runtime.block_on(check::run(&arguments)),
+        Command::Demo(arguments) => runtime.block_on(demo::run(arguments)),
+        Command::Price(arguments) => price::run(&arguments),
+        Command::Prices(arguments) => prices::run(&arguments),
+    }
+}
