@@ -181,10 +181,7 @@
 #![deny(clippy::float_arithmetic)]
 
 mod book;
-pub mod diff;
 mod engine;
-pub mod import;
-pub mod lint;
 mod meter;
 mod tier;
 pub mod usage;

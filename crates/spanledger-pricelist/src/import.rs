@@ -10,7 +10,8 @@
 //!
 //! ```
 //! use spanledger_event::Timestamp;
-//! use spanledger_price::{PriceBook, import};
+//! use spanledger_price::PriceBook;
+//! use spanledger_pricelist::import;
 //!
 //! let map = import::litellm(r#"{"acme-2": {
 //!     "litellm_provider": "openai", "mode": "chat",

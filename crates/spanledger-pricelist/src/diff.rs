@@ -1,7 +1,8 @@
 //! What changed between two price books.
 //!
 //! ```
-//! use spanledger_price::{PriceBook, diff};
+//! use spanledger_price::PriceBook;
+//! use spanledger_pricelist::diff;
 //!
 //! let book = |rate: &str| {
 //!     PriceBook::parse([("acme.toml", format!(r#"
