@@ -188,7 +188,7 @@ pub mod usage;
 
 pub use book::{
     BookError, BookErrors, BookProblem, Discount, Fee, Hours, Model, Price, PriceBook, Provider, Rate, Rates,
-    Regional, Source,
+    Regional, Source, covers, without_date,
 };
 pub use engine::{Basis, PriceQuery};
 pub use meter::Meter;

@@ -391,7 +391,7 @@ fn properties(model: &Model, at: Option<Timestamp>) -> [(&'static str, String); 
     [
         ("long_context_over", over),
         ("regional", model.is_regional().to_string()),
-        ("unless", list(model.unless.iter().cloned().collect())),
+        ("unless", list(model.unless().iter().cloned().collect())),
         ("free", model.is_free().to_string()),
         ("flat", list(flat.collect())),
         ("negotiated", list(own.collect())),

@@ -7,5 +7,6 @@ pub mod import;
 pub mod lint;
 
 use spanledger_price::{
-    BookErrors, Discount, Fee, Hours, Meter, Model, Price, PriceBook, PriceQuery, Provider, Rate, Rates, Tier,
+    BookErrors, Discount, Fee, Hours, Meter, Model, Price, PriceBook, Provider, Rate, Rates, Tier, covers,
+    without_date,
 };
