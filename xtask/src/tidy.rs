@@ -1,13 +1,11 @@
 //! Rules of the architecture, written as absences (docs/ARCHITECTURE.md, "Invariants").
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use cargo_metadata::{DependencyKind, MetadataCommand};
+
+use crate::{links, root};
 
 /// The layers: a crate depends on crates of lower layers only.
 const LAYERS: [(&str, u8); 9] = [
@@ -33,8 +31,16 @@ const EXACT: [&str; 3] = ["spanledger-event", "spanledger-price", "spanledger-pr
 /// Lines of a source file without its tests.
 const LINES_MAX: usize = 450;
 
+/// Fails with every broken rule, one a line.
+pub(crate) fn run() -> anyhow::Result<()> {
+    let mut broken = check()?;
+    broken.extend(links::broken()?);
+    ensure!(broken.is_empty(), "the tree is not tidy:\n{}", broken.join("\n"));
+    Ok(())
+}
+
 /// The rules that are broken.
-pub(crate) fn check() -> anyhow::Result<Vec<String>> {
+fn check() -> anyhow::Result<Vec<String>> {
     let mut broken = layers()?;
     let keys = attribute_names()?;
     for file in sources()? {
@@ -93,10 +99,6 @@ struct Source {
     path: PathBuf,
     /// Below the repository.
     name: String,
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// Source files that are not tests.
