@@ -30,12 +30,13 @@ pub use fee::{Fee, RegionalSurcharge};
 pub use hours::Hours;
 pub use model::Model;
 pub(crate) use names::Names;
+pub use names::without_date;
 pub use period::Period;
 pub use price::{Origin, Price, Rate, Rates, Source};
 pub use provider::Provider;
 
-/// Prices of providers and models over time. A value: two books can be held at once, to ask what
-/// the same call would cost under each. Cloning shares it.
+/// Prices of providers and models over time. It is a value: a program can hold two books, to compare what
+/// a call costs under each. A clone shares the contents.
 #[derive(Clone)]
 pub struct PriceBook {
     pub(crate) providers: Arc<[Provider]>,
@@ -43,8 +44,10 @@ pub struct PriceBook {
 }
 
 impl PriceBook {
-    /// The files that [`builtin`](Self::builtin) is made of, one per provider, as (name, text).
-    pub const FILES: [(&str, &str); 8] = [
+    /// The files of the [built-in](Self::builtin) book as (name, text): the sources that several files name,
+    /// then one file per provider.
+    pub const FILES: [(&str, &str); 9] = [
+        ("sources.toml", include_str!("../book/sources.toml")),
         ("openai.toml", include_str!("../book/openai.toml")),
         ("anthropic.toml", include_str!("../book/anthropic.toml")),
         ("google.toml", include_str!("../book/google.toml")),
@@ -59,7 +62,7 @@ impl PriceBook {
     ///
     /// # Panics
     ///
-    /// Never: that the file is valid is a test of this crate.
+    /// Never: a test of this crate checks that the files are valid.
     pub fn builtin() -> &'static Self {
         static BUILTIN: LazyLock<PriceBook> = LazyLock::new(|| {
             PriceBook::parse(PriceBook::FILES)
@@ -68,29 +71,22 @@ impl PriceBook {
         &BUILTIN
     }
 
-    /// Reads a book from files, given as (name, text). All mistakes of all files are collected.
+    /// Reads a book from files, given as (name, text). The error has all mistakes of all files.
     pub fn parse<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, BookErrors> {
         parse::book(None, files)
     }
 
-    /// This book with files of one's own laid over it: negotiated rates, discounts, models of one's
+    /// This book with files of the user's own laid over it: negotiated rates, discounts, models of their
     /// own, names of deployments.
     ///
-    /// A file speaks of the provider that it names; one that this book does not have is added. What
-    /// a file may say of a provider that is there already:
+    /// A file describes the provider that it names. One that this book does not have is added. What a file
+    /// can say is explained in `docs/pricing.md`, "Your own prices"; [`grammar`] has all of its keys.
     ///
-    /// * `[[price]] model = "…"`: other rates for a model, tier by tier, from a day on (and until
-    ///   one). They take the place of this book's for that time; what they do not state stays as this
-    ///   book has it. The model has to exist. With `list = true` they are list prices, from which
-    ///   discounts are taken; else they are final.
-    /// * `[[discount]] percent = "12.5"`: off all of this book's rates and fees, or those of some
-    ///   `models` and `tiers`; not off rates of your own.
-    /// * `[[model]]`: a model of one's own.
-    /// * `[deployments]`: `"my-name" = "gpt-5.5"`, what a name of one's own means.
-    /// * `[[fee]]`: a fee for tool calls; it goes before this book's.
-    ///
-    /// A file that names a provider by another of its names, such as `azure.ai.openai`, speaks of that
-    /// one alone: it has the same prices as before, but for what the file says.
+    /// * A `[[price]]` entry replaces this book's rates of its model and tiers for its period. A rate that
+    ///   it does not state stays as this book has it. Its rates are final, unless it is `discountable`.
+    /// * A `[[fee]]` goes before this book's fees, a name in `[deployments]` before its models' names.
+    /// * A file that names a channel of a provider, such as `azure.ai.openai`, describes that channel
+    ///   alone: it keeps this book's prices, but for what the file says.
     ///
     /// The version of the new book names both contents.
     ///
@@ -100,13 +96,13 @@ impl PriceBook {
     /// let ours = r#"
     /// [provider]
     /// name = "openai"
-    /// [source]
+    /// [sources]
     /// contract = "enterprise agreement of 2026"
     /// [[discount]]
     /// percent = "10"
     /// from = 2026-01-01
     /// sources = ["contract"]
-    /// checked = 2026-01-05
+    /// prices_checked = 2026-01-05
     /// [deployments]
     /// chat-production = "gpt-5.5"
     /// "#;
@@ -123,7 +119,7 @@ impl PriceBook {
 
     /// The day of the latest check and a hash of the content: `2026-11-20+0123456789ab`.
     ///
-    /// Kept by every priced event, so that what priced it can be told.
+    /// Every priced event keeps it, so that it names the prices it was made with.
     pub fn version(&self) -> &str {
         &self.version
     }

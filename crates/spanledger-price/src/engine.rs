@@ -108,7 +108,7 @@ fn resolve<'b>(provider: &'b Provider, question: &PriceQuery<'_>) -> Result<&'b 
     let model = provider
         .model(name)
         .ok_or_else(|| unknown(format!("the book has no model `{name}` of {}", provider.name())))?;
-    if is_one_of(question.provider, &model.unless) {
+    if is_one_of(question.provider, &model.not_priced_for) {
         let detail = format!(
             "{} has another price at {}, which the book does not have",
             model.name(),
@@ -171,8 +171,8 @@ fn regional<'b>(
 ) -> Result<Option<(Decimal, &'b str)>, Unpriced> {
     let region = question.region.filter(|region| !region.is_empty());
     let (Some(region), Some(rule)) = (region, provider.regional()) else { return Ok(None) };
-    let elsewhere = is_one_of(question.provider, &rule.unknown_for);
-    if is_one_of(region, &rule.neutral) || !(model.is_regional() || elsewhere) {
+    let elsewhere = is_one_of(question.provider, &rule.not_priced_for);
+    if is_one_of(region, &rule.no_surcharge) || !(model.is_regional() || elsewhere) {
         return Ok(None);
     }
     let known = rule.regions.iter().find(|(name, _)| name.eq_ignore_ascii_case(region));
@@ -211,9 +211,9 @@ impl Bill<'_> {
     /// The rate of a meter and the unit to show, which says what the rate contains.
     fn rate(&self, meter: Meter, variant: Option<&str>) -> Option<(Decimal, Cow<'static, str>)> {
         let (mut rate, is_fee, negotiated) = match self.rates.find(meter, variant) {
-            Some(rate) => (rate.usd, false, rate.negotiated),
+            Some(rate) => (rate.usd, false, self.rates.is_final(rate)),
             None => {
-                let fee = self.provider.fee(meter, self.model, self.at)?;
+                let fee = self.provider.fee(meter, self.model.name(), self.at)?;
                 (fee.usd(), true, fee.is_negotiated())
             }
         };

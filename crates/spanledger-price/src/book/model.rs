@@ -47,6 +47,11 @@ impl Model {
         self.long_context_over
     }
 
+    /// Names of the provider under which it has another price, which the book does not know.
+    pub fn not_priced_for(&self) -> &[String] {
+        &self.not_priced_for
+    }
+
     /// Whether a call costs nothing, with or without a usage.
     pub fn is_free(&self) -> bool {
         self.free

@@ -156,6 +156,15 @@ pub enum Origin {
     },
 }
 
+impl FromIterator<Rate> for Rates {
+    /// The rates in the order of [`Meter::ALL`]; the variants of a meter keep their order.
+    fn from_iter<I: IntoIterator<Item = Rate>>(rates: I) -> Self {
+        let mut rates: Vec<Rate> = rates.into_iter().collect();
+        rates.sort_by_key(|rate| rate.meter);
+        Self(rates)
+    }
+}
+
 impl Rates {
     /// The rate by which the meter is billed.
     pub fn get(&self, meter: Meter) -> Option<Decimal> {

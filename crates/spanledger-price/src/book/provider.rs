@@ -124,7 +124,8 @@ impl Provider {
         self.channels.retain(|other| other != channel);
     }
 
-    pub(crate) fn is_called(&self, name: &str) -> bool {
+    /// Whether that is its name or one of its other names, in whatever case.
+    pub fn is_called(&self, name: &str) -> bool {
         self.all_names().any(|own| own.eq_ignore_ascii_case(name))
     }
 
