@@ -31,11 +31,11 @@ pub(super) fn book<'a>(
         content.update(base.version.as_bytes());
         checked.extend(base.version.split('+').next().map(str::to_owned));
     }
-    let mut files: Vec<(TomlFile<'_>, Spanned<DeTable<'_>>)> =
-        files.into_iter().map(|(name, text)| parse_toml(name, text, &mut content)).collect();
+    let (mut files, roots): (Vec<TomlFile<'_>>, Vec<Spanned<DeTable<'_>>>) =
+        files.into_iter().map(|(name, text)| parse_toml(name, text, &mut content)).unzip();
 
     let mut shared = Sources::new();
-    for (file, root) in &mut files {
+    for (file, root) in files.iter_mut().zip(&roots) {
         let mut table = TomlTable::root(root.get_ref(), &FILE);
         if table.has_only("sources") {
             sources(&mut table, &mut shared, file);
@@ -43,7 +43,7 @@ pub(super) fn book<'a>(
     }
     let mut assembly = Assembly::over(base);
     let mut errors: Vec<BookError> = Vec::new();
-    for (file, root) in &mut files {
+    for (file, root) in files.iter_mut().zip(&roots) {
         let table = TomlTable::root(root.get_ref(), &FILE);
         if !table.has_only("sources")
             && let Some(described) = ProviderFile::read(table, file)
