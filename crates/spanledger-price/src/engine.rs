@@ -211,7 +211,7 @@ impl Bill<'_> {
     /// The rate of a meter and the unit to show, which says what the rate contains.
     fn rate(&self, meter: Meter, variant: Option<&str>) -> Option<(Decimal, Cow<'static, str>)> {
         let (mut rate, is_fee, negotiated) = match self.rates.find(meter, variant) {
-            Some(rate) => (rate.usd, false, self.rates.is_final(rate)),
+            Some(rate) => (rate.usd, false, rate.is_negotiated()),
             None => {
                 let fee = self.provider.fee(meter, self.model.name(), self.at)?;
                 (fee.usd(), true, fee.is_negotiated())

@@ -153,15 +153,16 @@
 //! let text = r#"
 //! [provider]
 //! name = "acme"
-//! [source]
+//! [sources]
 //! contract = "our contract of 2026"
 //! [[model]]
 //! name = "acme-1"
-//! [[model.price]]
+//! [[price]]
+model = "acme-1"
 //! from = 2026-01-01
 //! sources = ["contract"]
-//! checked = 2026-01-05
-//! standard = { input = "1.50", output = 6.0 }
+//! prices_checked = 2026-01-05
+//! standard = { input_per_1m = "1.50", output_per_1m = 6.0 }
 //! "#;
 //! let errors = PriceBook::parse([("acme.toml", text)]).unwrap_err();
 //! assert_eq!(

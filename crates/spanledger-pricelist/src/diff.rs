@@ -8,14 +8,15 @@
 //!     PriceBook::parse([("acme.toml", format!(r#"
 //!         [provider]
 //!         name = "acme"
-//!         [source]
+//!         [sources]
 //!         page = "the price page"
 //!         [[model]]
 //!         name = "acme-1"
-//!         [[model.price]]
+//!         [[price]]
+model = "acme-1"
 //!         sources = ["page"]
-//!         checked = 2026-01-05
-//!         standard = {{ input = "{rate}" }}
+//!         prices_checked = 2026-01-05
+//!         standard = {{ input_per_1m = "{rate}" }}
 //!     "#).as_str())])
 //! };
 //! let changes = diff::between(&book("4")?, &book("5")?, None);
@@ -359,7 +360,7 @@ fn rows(model: Option<&Model>, at: Option<Timestamp>) -> BTreeMap<(RateKey, Opti
                 Side::Short => Some(price.rates()),
                 Side::Long => price.long(),
             };
-            for rate in rates.into_iter().flat_map(|rates| rates.iter()).filter(|rate| rate.published) {
+            for rate in rates.into_iter().flat_map(|rates| rates.iter()).filter(|rate| rate.is_published()) {
                 let (tier, hours) = (price.tier(), price.hours());
                 let key = RateKey { tier, hours, side, meter: rate.meter, variant: rate.variant.clone() };
                 let since = if at.is_some() { None } else { price.from() };
@@ -391,7 +392,7 @@ fn properties(model: &Model, at: Option<Timestamp>) -> [(&'static str, String); 
     [
         ("long_context_over", over),
         ("regional", model.is_regional().to_string()),
-        ("unless", list(model.unless().iter().cloned().collect())),
+        ("not priced for", list(model.not_priced_for().iter().cloned().collect())),
         ("free", model.is_free().to_string()),
         ("flat", list(flat.collect())),
         ("negotiated", list(own.collect())),
@@ -407,11 +408,11 @@ fn negotiated(price: &Price) -> Vec<String> {
             Side::Long => (price.tier().long_key(), price.long()),
         };
         let published: Vec<&Rate> =
-            rates.into_iter().flat_map(|rates| rates.iter()).filter(|rate| rate.published).collect();
-        if !published.is_empty() && published.iter().all(|rate| rate.negotiated) {
+            rates.into_iter().flat_map(|rates| rates.iter()).filter(|rate| rate.is_published()).collect();
+        if !published.is_empty() && published.iter().all(|rate| rate.is_negotiated()) {
             return vec![key.to_owned()];
         }
-        let own = published.into_iter().filter(|rate| rate.negotiated);
+        let own = published.into_iter().filter(|rate| rate.is_negotiated());
         own.map(|rate| format!("{key} {}", rate.meter.name())).collect()
     };
     Side::ALL.into_iter().flat_map(rates).collect()

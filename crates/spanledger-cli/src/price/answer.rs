@@ -56,7 +56,7 @@ impl<'a> Answer<'a> {
         let is_borrowed = |line: &&CostLine| {
             let meter = Meter::from_name(&line.kind);
             meter != Some(Meter::Tokens(Bucket::Reasoning))
-                && rates.is_some_and(|rates| rates.iter().any(|r| Some(r.meter) == meter && !r.published))
+                && rates.is_some_and(|rates| rates.iter().any(|r| Some(r.meter) == meter && !r.is_published()))
         };
         self.cost.lines.iter().filter(is_borrowed).map(|line| &*line.kind).collect()
     }

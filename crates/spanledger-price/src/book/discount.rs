@@ -41,6 +41,16 @@ impl Discount {
         self.period
     }
 
+    /// The first moment at which it holds, `None` for the beginning of time.
+    pub fn from(&self) -> Option<Timestamp> {
+        self.period.from()
+    }
+
+    /// The first moment at which it does not hold any more.
+    pub fn until(&self) -> Option<Timestamp> {
+        self.period.until()
+    }
+
     /// The sources of the discount.
     pub fn sources(&self) -> &[Source] {
         &self.provenance.sources

@@ -30,7 +30,8 @@ impl FallbackRules {
             if own.clone().next().is_some() {
                 rates.extend(own.cloned());
             } else if let Some(lender) = self.rate_for(meter, published) {
-                rates.push(Rate::new(meter, None, lender.usd, Origin::Fallback { of: lender.meter }));
+                let origin = Origin::Fallback { of: lender.meter, negotiated: lender.is_negotiated() };
+                rates.push(Rate::new(meter, None, lender.usd, origin));
             }
         }
         Rates(rates)

@@ -50,6 +50,16 @@ impl Fee {
         self.period
     }
 
+    /// The first moment at which it holds, `None` for the beginning of time.
+    pub fn from(&self) -> Option<Timestamp> {
+        self.period.from()
+    }
+
+    /// The first moment at which it does not hold any more.
+    pub fn until(&self) -> Option<Timestamp> {
+        self.period.until()
+    }
+
     /// The sources of the fee.
     pub fn sources(&self) -> &[Source] {
         &self.provenance.sources

@@ -140,6 +140,15 @@ impl Rate {
     pub fn is_published(&self) -> bool {
         !matches!(self.origin, Origin::Fallback { .. })
     }
+
+    /// Whether it is final: no [discount](super::Discount) is taken from it.
+    pub fn is_negotiated(&self) -> bool {
+        match self.origin {
+            Origin::Listed => false,
+            Origin::Override => true,
+            Origin::Fallback { negotiated, .. } => negotiated,
+        }
+    }
 }
 
 /// Where a rate comes from. The set is closed: whoever shows or compares rates has to treat each case.
@@ -147,12 +156,14 @@ impl Rate {
 pub enum Origin {
     /// The provider's price list.
     Listed,
-    /// A file of the user's own, as a final rate: no [discount](super::Discount) is taken from it.
+    /// A file of the user's own, as a final rate.
     Override,
     /// A [fallback rule](super::FallbackRules): the meter costs what another one costs.
     Fallback {
         /// The meter whose rate it is.
         of: Meter,
+        /// Whether that rate is final.
+        negotiated: bool,
     },
 }
 
@@ -186,18 +197,6 @@ impl Rates {
                 }
         };
         self.0.iter().find(matches)
-    }
-
-    /// Whether a rate of this line is final: the user's own, or by a fallback rule that of another meter
-    /// whose rate is.
-    pub fn is_final(&self, rate: &Rate) -> bool {
-        match rate.origin {
-            Origin::Listed => false,
-            Origin::Override => true,
-            Origin::Fallback { of } => {
-                self.find(of, None).is_some_and(|lender| lender.origin == Origin::Override)
-            }
-        }
     }
 
     /// The variants of the meter that have a rate of their own.

@@ -5,7 +5,7 @@ use crate::{Meter, PriceQuery, Tier};
 
 const HEAD: &str = r#"[provider]
 name = "acme"
-[source]
+[sources]
 page = "the price page"
 [tiers]
 standard = ["default"]
@@ -19,7 +19,7 @@ fn with(model: &str) -> String {
     format!("{HEAD}[[model]]\n{model}")
 }
 
-const PRICE: &str = "[[model.price]]\nsources = [\"page\"]\nchecked = 2026-11-20\n";
+const PRICE: &str = "[[price]]\nmodel = "acme"\nsources = [\"page\"]\nprices_checked = 2026-11-20\n";
 
 /// Every mistake as `line: words`.
 fn mistakes(text: &str) -> Vec<String> {
@@ -83,8 +83,8 @@ fn the_version_is_the_last_check_and_the_content() {
 
 #[test]
 fn two_books_can_be_held_at_once() {
-    let cheap = acme(&with(&format!("name = \"m\"\n{PRICE}standard = {{ input = \"1\" }}\n")));
-    let dear = acme(&with(&format!("name = \"m\"\n{PRICE}standard = {{ input = \"3\" }}\n")));
+    let cheap = acme(&with(&format!("name = \"m\"\n{PRICE}standard = {{ input_per_1m = \"1\" }}\n")));
+    let dear = acme(&with(&format!("name = \"m\"\n{PRICE}standard = {{ input_per_1m = \"3\" }}\n")));
     let usage = Usage::default().with(Bucket::Input, 1_000_000);
     let question =
         PriceQuery { provider: "acme", model: Some("m"), usage: Some(&usage), ..PriceQuery::default() };
@@ -98,8 +98,8 @@ fn a_price_ends_where_the_next_one_of_its_tier_begins() {
     let text = with(&format!(
         "name = \"m\"\n{}{}",
         // The order in the file does not matter.
-        entry("from = 2026-02-01", "standard = { input = \"2\" }"),
-        entry("", "standard = { input = \"1\" }\nbatch = { input = \"0.5\" }"),
+        entry("from = 2026-02-01", "standard = { input_per_1m = \"2\" }"),
+        entry("", "standard = { input_per_1m = \"1\" }\nbatch = { input_per_1m = \"0.5\" }"),
     ));
     let book = acme(&text);
     let model = provider(&book).model("m").unwrap();
@@ -117,7 +117,7 @@ fn a_price_ends_where_the_next_one_of_its_tier_begins() {
 #[test]
 fn fallbacks_stay_on_their_line() {
     let text = with(&format!(
-        "name = \"m\"\nlong_context_over = 10\n{PRICE}standard = {{ input = \"2\", output = \"8\" }}\nstandard_long = {{ input = \"4\", output = \"12\" }}\n"
+        "name = \"m\"\nlong_context_over_tokens = 10\n{PRICE}standard = {{ input_per_1m = \"2\", output_per_1m = \"8\" }}\nstandard_long = {{ input_per_1m = \"4\", output_per_1m = \"12\" }}\n"
     ));
     let book = acme(&text);
     let price = &provider(&book).model("m").unwrap().prices()[0];
@@ -130,7 +130,7 @@ fn fallbacks_stay_on_their_line() {
 
 #[test]
 fn rates_are_exact_or_refused() {
-    let book = |rate: &str| with(&format!("name = \"m\"\n{PRICE}standard = {{ input = {rate} }}\n"));
+    let book = |rate: &str| with(&format!("name = \"m\"\n{PRICE}standard = {{ input_per_1m = {rate} }}\n"));
     check(&book("0.5"), 15, "`input` is a bare number: write it as a decimal string, \"0.5\"");
     check(&book("5"), 15, "decimal string, \"5\"");
     check(&book("\"-5\""), 15, "`input` is -5: a rate is never negative");
@@ -144,7 +144,7 @@ fn rates_are_exact_or_refused() {
 
 #[test]
 fn unknown_keys_are_named_with_their_line() {
-    let price = format!("{PRICE}standard = {{ input = \"1\" }}\n");
+    let price = format!("{PRICE}standard = {{ input_per_1m = \"1\" }}\n");
     check(&with(&format!("name = \"m\"\nalias = [\"n\"]\n{price}")), 12, "unknown key `alias`");
     check(
         &with(&format!("name = \"m\"\n{PRICE}standard = {{ inptu = \"1\" }}\n")),
@@ -162,7 +162,7 @@ fn unknown_keys_are_named_with_their_line() {
 
 #[test]
 fn days_are_days() {
-    let book = |line: &str| with(&format!("name = \"m\"\n{PRICE}{line}\nstandard = {{ input = \"1\" }}\n"));
+    let book = |line: &str| with(&format!("name = \"m\"\n{PRICE}{line}\nstandard = {{ input_per_1m = \"1\" }}\n"));
     check(&book("from = \"2026-01-01\""), 15, "write a day without quotes");
     check(&book("from = 2026-01-01T10:00:00Z"), 15, "`from` is 2026-01-01T10:00:00Z: write a day");
     check(&book("from = 20260101"), 15, "write a day without quotes");
@@ -176,7 +176,7 @@ fn days_are_days() {
 
 #[test]
 fn prices_that_overlap_point_at_each_other() {
-    let entry = |days: &str| format!("{PRICE}{days}\nstandard = {{ input = \"1\" }}\n");
+    let entry = |days: &str| format!("{PRICE}{days}\nstandard = {{ input_per_1m = \"1\" }}\n");
     let book = |a: &str, b: &str| with(&format!("name = \"m\"\n{}{}", entry(a), entry(b)));
     check(&book("", ""), 17, "a second standard price of m for the same time as the one on line 12");
     check(&book("from = 2026-01-01", "from = 2026-01-01"), 17, "line 12");
@@ -186,7 +186,7 @@ fn prices_that_overlap_point_at_each_other() {
 
 #[test]
 fn a_name_leads_to_one_model() {
-    let price = format!("{PRICE}standard = {{ input = \"1\" }}\n");
+    let price = format!("{PRICE}standard = {{ input_per_1m = \"1\" }}\n");
     let two = |names: &str| format!("{}[[model]]\n{names}\n{price}", with(&format!("name = \"m\"\n{price}")));
     check(&two("name = \"m\""), 16, "the name `m` already belongs to m");
     check(&two("name = \"n\"\naliases = [\"m\"]"), 16, "already belongs to m");
@@ -203,18 +203,18 @@ fn a_name_leads_to_one_model() {
 #[test]
 fn what_is_missing_is_asked_for() {
     check("", 1, "`provider` is missing");
-    check(&with(&format!("{PRICE}standard = {{ input = \"1\" }}\n")), 10, "`name` is missing");
+    check(&with(&format!("{PRICE}standard = {{ input_per_1m = \"1\" }}\n")), 10, "`name` is missing");
     check(&with("name = \"m\"\n"), 10, "`price` is missing");
     check(&with(&format!("name = \"m\"\n{PRICE}")), 12, "the entry has no rates");
     check(&with(&format!("name = \"m\"\n{PRICE}standard = {{}}\n")), 15, "the entry has no rates");
-    let bare = "name = \"m\"\n[[model.price]]\nstandard = { input = \"1\" }\n";
+    let bare = "name = \"m\"\n[[price]]\nmodel = \"m\"\nstandard = { input_per_1m = \"1\" }\n";
     let found = mistakes(&with(bare));
     assert!(
         found.len() == 2 && found[0].contains("`sources`") && found[1].contains("`checked`"),
         "{found:?}"
     );
     check(
-        &with(&format!("name = \"m\"\n{PRICE}standard = {{ input = \"1\" }}\n"))
+        &with(&format!("name = \"m\"\n{PRICE}standard = {{ input_per_1m = \"1\" }}\n"))
             .replace("\"page\"", "\"hearsay\""),
         13,
         "hearsay",
@@ -223,17 +223,17 @@ fn what_is_missing_is_asked_for() {
 
 #[test]
 fn the_long_side_needs_a_threshold_and_a_short_side() {
-    let long = "standard_long = { input = \"2\" }\n";
-    let short = "standard = { input = \"1\" }\n";
+    let long = "standard_long = { input_per_1m = \"2\" }\n";
+    let short = "standard = { input_per_1m = \"1\" }\n";
     check(
         &with(&format!("name = \"m\"\n{PRICE}{short}{long}")),
         12,
         "`standard_long` needs `long_context_over`",
     );
-    let alone = mistakes(&with(&format!("name = \"m\"\nlong_context_over = 9\n{PRICE}{long}")));
+    let alone = mistakes(&with(&format!("name = \"m\"\nlong_context_over_tokens = 9\n{PRICE}{long}")));
     assert!(alone[0].contains("`standard_long` stands without `standard`"), "{alone:?}");
     check(
-        &with(&format!("name = \"m\"\nlong_context_over = \"9\"\n{PRICE}{short}")),
+        &with(&format!("name = \"m\"\nlong_context_over_tokens = \"9\"\n{PRICE}{short}")),
         12,
         "`long_context_over` is a string: write a whole number without quotes",
     );
@@ -241,11 +241,11 @@ fn the_long_side_needs_a_threshold_and_a_short_side() {
 
 #[test]
 fn rules_name_what_exists() {
-    let model = format!("name = \"m\"\n{PRICE}standard = {{ input = \"1\" }}\n");
-    let source = "sources = [\"page\"]\nchecked = 2026-11-20\n";
+    let model = format!("name = \"m\"\n{PRICE}standard = {{ input_per_1m = \"1\" }}\n");
+    let source = "sources = [\"page\"]\nprices_checked = 2026-11-20\n";
     let fee = |lines: &str| format!("{}[[fee]]\n{lines}\n{source}", with(&model));
     check(
-        &fee("web_search = \"10\"\nexcept = [\"n\"]"),
+        &fee("web_search_per_1k = \"10\"\nexcept_models = [\"n\"]"),
         18,
         "`except` names `n`, which the book does not have",
     );
@@ -262,7 +262,7 @@ fn rules_name_what_exists() {
 #[test]
 fn all_mistakes_are_collected() {
     let text = with(&format!(
-        "name = \"m\"\nregional = 1\n{PRICE}from = \"soon\"\nstandard = {{ input = 0.5, output = \"-1\" }}\ncolour = \"red\"\n"
+        "name = \"m\"\nregional = 1\n{PRICE}from = \"soon\"\nstandard = {{ input_per_1m = 0.5, output_per_1m = \"-1\" }}\ncolour = \"red\"\n"
     ));
     let found = mistakes(&text);
     let lines: Vec<_> = found.iter().map(|mistake| mistake.split(':').next().unwrap()).collect();

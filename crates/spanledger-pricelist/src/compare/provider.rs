@@ -100,7 +100,7 @@ impl<'a, 'c> ProviderComparison<'a, 'c> {
         }
         let at = self.scope.at;
         if self.scope.has_model(&foreign.name) {
-            let later = foreign.lines.iter().filter_map(|line| line.from).filter(|from| *from > at);
+            let later = foreign.lines.iter().filter_map(|line| line.period.from()).filter(|from| *from > at);
             if let Some(from) = later.min() {
                 let (provider, model) = (self.name.to_owned(), foreign.name.clone());
                 self.comparison.later.push(Later { provider, model, from });

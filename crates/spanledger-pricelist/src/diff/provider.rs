@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
 
 use super::{Change, Delta, day};
-use spanledger_price::{Discount, Fee, Meter, Provider, covers};
+use spanledger_price::{Discount, Fee, Meter, Period, Provider};
 
 /// What holds of something that is dated.
 type Place<K> = (K, String, Option<Timestamp>);
@@ -53,8 +53,8 @@ fn deltas<K: Ord>(mut before: BTreeMap<K, Decimal>, after: BTreeMap<K, Decimal>)
 }
 
 /// Whether something holds at the moment that is asked for, if one is.
-fn holds(from: Option<Timestamp>, until: Option<Timestamp>, at: Option<Timestamp>) -> bool {
-    at.is_none_or(|at| covers(from, until, at))
+fn holds(period: Period, at: Option<Timestamp>) -> bool {
+    at.is_none_or(|at| period.contains(at))
 }
 
 /// The end, which only matters where all entries are compared.
@@ -65,16 +65,15 @@ fn ends(until: Option<Timestamp>, at: Option<Timestamp>) -> String {
 
 fn fees(provider: Option<&Provider>, at: Option<Timestamp>) -> BTreeMap<Place<Meter>, Decimal> {
     let fees = provider.map(Provider::fees).unwrap_or_default().iter();
-    let mut fees: Vec<&Fee> = fees.filter(|fee| holds(fee.from(), fee.until(), at)).collect();
-    // The order in which one goes before another, as in `Provider::fee`.
-    fees.sort_by_key(|fee| Reverse((fee.is_negotiated(), !fee.only().is_empty(), fee.from())));
+    let mut fees: Vec<&Fee> = fees.filter(|fee| holds(fee.period(), at)).collect();
+    fees.sort_by_key(|fee| Reverse(fee.precedence()));
     let mut rows = BTreeMap::new();
     for (index, fee) in fees.iter().enumerate() {
         if fees[..index].iter().any(|first| hides(first, fee, at)) {
             continue;
         }
         let since = fee.from().filter(|_| at.is_none());
-        let models = format!("{}{}", whom(fee.only(), fee.except()), ends(fee.until(), at));
+        let models = format!("{}{}", whom(fee.models(), fee.except_models()), ends(fee.until(), at));
         rows.entry((fee.meter(), models, since)).or_insert(fee.usd());
     }
     rows
@@ -82,18 +81,16 @@ fn fees(provider: Option<&Provider>, at: Option<Timestamp>) -> BTreeMap<Place<Me
 
 /// Whether nothing is left for a fee behind another one.
 fn hides(first: &Fee, fee: &Fee, at: Option<Timestamp>) -> bool {
-    let starts = first.from().is_none_or(|first| fee.from().is_some_and(|from| first <= from));
-    let ends = first.until().is_none_or(|first| fee.until().is_some_and(|until| until <= first));
-    let all = first.only().is_empty();
-    let some = !fee.only().is_empty() && fee.only().iter().all(|model| first.only().contains(model));
-    let excepted = first.except().iter().all(|model| fee.except().contains(model));
-    first.meter() == fee.meter() && (at.is_some() || (starts && ends)) && (all || some) && excepted
+    let all = first.models().is_empty();
+    let some = !fee.models().is_empty() && fee.models().iter().all(|model| first.models().contains(model));
+    let excepted = first.except_models().iter().all(|model| fee.except_models().contains(model));
+    first.meter() == fee.meter() && (at.is_some() || first.period().covers(fee.period())) && (all || some) && excepted
 }
 
 fn discounts(provider: Option<&Provider>, at: Option<Timestamp>) -> BTreeMap<Place<()>, Decimal> {
     let discounts = provider.map(Provider::discounts).unwrap_or_default();
     let mut rows = BTreeMap::new();
-    for discount in discounts.iter().filter(|discount| holds(discount.from(), discount.until(), at)) {
+    for discount in discounts.iter().filter(|discount| holds(discount.period(), at)) {
         let since = discount.from().filter(|_| at.is_none());
         rows.entry(((), scope(discount, at), since)).or_insert(discount.percent());
     }
@@ -141,12 +138,11 @@ fn rules(provider: &Provider) -> [(&'static str, String); 3] {
             rule.factor().normalize(),
             regions.into_iter().collect::<Vec<_>>().join(", ")
         );
-        let neutral: Vec<&str> = rule.neutral().collect();
-        if !neutral.is_empty() {
-            words.push_str(&format!(", not in {}", neutral.join(", ")));
+        if !rule.no_surcharge().is_empty() {
+            words.push_str(&format!(", not in {}", rule.no_surcharge().join(", ")));
         }
-        if !rule.unknown_for().is_empty() {
-            words.push_str(&format!(", unknown for {}", rule.unknown_for().join(", ")));
+        if !rule.not_priced_for().is_empty() {
+            words.push_str(&format!(", unknown for {}", rule.not_priced_for().join(", ")));
         }
         words
     });

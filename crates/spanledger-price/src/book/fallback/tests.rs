@@ -18,7 +18,7 @@ fn rules_chain_and_say_whose_rate_it_is() {
     let rules = FallbackRules(vec![(CACHED_IMAGE, CACHED), (CACHED, INPUT)]);
     let rates = rules.with_fallback(&[listed(INPUT, 4)]);
     let all: Vec<_> = rates.iter().map(|rate| (rate.meter, rate.usd, rate.origin)).collect();
-    let of_input = Origin::Fallback { of: INPUT };
+    let of_input = Origin::Fallback { of: INPUT, negotiated: false };
     assert_eq!(
         all,
         [

@@ -5,7 +5,7 @@ use crate::{BookProblem, PriceBook, PriceQuery, Tier};
 const BOOK: &str = r#"
 [provider]
 name = "acme"
-[source]
+[sources]
 page = "the price page"
 [tiers]
 standard = ["default"]
@@ -14,32 +14,35 @@ batch = ["batch"]
 cached_input = "input"
 
 [[fee]]
-web_search = "10"
+web_search_per_1k = "10"
 sources = ["page"]
-checked = 2026-01-02
+prices_checked = 2026-01-02
 
 [[model]]
 name = "m"
-long_context_over = 100
-[[model.price]]
+long_context_over_tokens = 100
+[[price]]
+model = "m"
 from = 2026-01-01
 sources = ["page"]
-checked = 2026-01-02
-standard = { input = "8", cached_input = "0.8" }
-standard_long = { input = "16" }
-batch = { input = "4" }
-[[model.price]]
+prices_checked = 2026-01-02
+standard = { input_per_1m = "8", cached_input_per_1m = "0.8" }
+standard_long = { input_per_1m = "16" }
+batch = { input_per_1m = "4" }
+[[price]]
+model = "m"
 from = 2026-07-01
 sources = ["page"]
-checked = 2026-06-30
-standard = { input = "6" }
+prices_checked = 2026-06-30
+standard = { input_per_1m = "6" }
 
 [[model]]
 name = "n"
-[[model.price]]
+[[price]]
+model = "n"
 sources = ["page"]
-checked = 2026-01-02
-standard = { input = "1" }
+prices_checked = 2026-01-02
+standard = { input_per_1m = "1" }
 "#;
 
 fn base() -> PriceBook {
@@ -48,7 +51,7 @@ fn base() -> PriceBook {
 
 /// What `text` says of the provider, after the header.
 fn ours(text: &str) -> String {
-    format!("[provider]\nname = \"acme\"\n[source]\ncontract = \"ours\"\n{text}")
+    format!("[provider]\nname = \"acme\"\n[sources]\ncontract = \"ours\"\n{text}")
 }
 
 fn layered(text: &str) -> PriceBook {
@@ -77,12 +80,12 @@ fn rate(book: &PriceBook, model: &str, tier: &str, at: &str) -> String {
     cost.lines.first().map_or_else(|| format!("{:?}", cost.reason), |line| line.rate.normalize().to_string())
 }
 
-const OWN: &str = "sources = [\"contract\"]\nchecked = 2026-03-01\n";
+const OWN: &str = "sources = [\"contract\"]\nprices_checked = 2026-03-01\n";
 
 #[test]
 fn a_negotiated_rate_holds_for_its_time_and_tier_alone() {
     let book = layered(&format!(
-        "[[price]]\nmodel = \"m\"\nfrom = 2026-03-01\nuntil = 2026-08-01\n{OWN}standard = {{ input = \"5\" }}\n"
+        "[[price]]\nmodel = \"m\"\nfrom = 2026-03-01\nuntil = 2026-08-01\n{OWN}standard = {{ input_per_1m = \"5\" }}\n"
     ));
     let at = |day: &str| rate(&book, "m", "default", &format!("{day}T00:00:00Z"));
     assert_eq!(at("2025-12-31"), "Some(NoPriceAtThatTime)");
@@ -111,24 +114,24 @@ fn a_negotiated_rate_holds_for_its_time_and_tier_alone() {
 fn negotiated_rates_of_certain_hours() {
     let text = BOOK.replace(
         "name = \"n\"\n",
-        "name = \"n\"\n[[model.price]]\nhours = \"01:00-04:00\"\nsources = [\"page\"]\nchecked = 2026-01-02\n\
-         standard = { input = \"2\", output = \"6\" }\n",
+        "name = \"n\"\n[[price]]\nmodel = \"n\"\nhours_utc = \"01:00-04:00\"\nsources = [\"page\"]\nprices_checked = 2026-01-02\n\
+         standard = { input_per_1m = \"2\", output_per_1m = \"6\" }\n",
     );
     let base = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
     let rates = |rest: &str| {
         let price = format!(
-            "[[price]]\nmodel = \"n\"\nfrom = 2026-03-01\n{rest}{OWN}standard = {{ input = \"7\" }}\n"
+            "[[price]]\nmodel = \"n\"\nfrom = 2026-03-01\n{rest}{OWN}standard = {{ input_per_1m = \"7\" }}\n"
         );
         let book =
             base.layered([("ours.toml", ours(&price).as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
         ["02:30", "05:30", "12:00"].map(|time| rate(&book, "n", "default", &format!("2026-03-05T{time}:00Z")))
     };
     assert_eq!(rates(""), ["7", "7", "7"]);
-    assert_eq!(rates("hours = \"01:00-04:00\"\n"), ["7", "1", "1"]);
-    assert_eq!(rates("hours = \"05:00-06:00\"\n"), ["2", "7", "1"]);
+    assert_eq!(rates("hours_utc = \"01:00-04:00\"\n"), ["7", "1", "1"]);
+    assert_eq!(rates("hours_utc = \"05:00-06:00\"\n"), ["2", "7", "1"]);
     for hours in ["02:00-03:00", "00:00-06:00", "03:00-05:00"] {
         let price =
-            format!("[[price]]\nmodel = \"n\"\nhours = \"{hours}\"\n{OWN}standard = {{ input = \"7\" }}\n");
+            format!("[[price]]\nmodel = \"n\"\nhours_utc = \"{hours}\"\n{OWN}standard = {{ input_per_1m = \"7\" }}\n");
         let torn = base.layered([("ours.toml", ours(&price).as_str())]).unwrap_err();
         assert_eq!(
             torn.0[0].to_string(),
@@ -137,7 +140,7 @@ fn negotiated_rates_of_certain_hours() {
     }
     // What an entry does not state is as listed at those hours.
     let price =
-        format!("[[price]]\nmodel = \"n\"\nhours = \"01:00-04:00\"\n{OWN}standard = {{ input = \"7\" }}\n");
+        format!("[[price]]\nmodel = \"n\"\nhours_utc = \"01:00-04:00\"\n{OWN}standard = {{ input_per_1m = \"7\" }}\n");
     let book =
         base.layered([("ours.toml", ours(&price).as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
     let usage = Usage::default().with(Bucket::Output, 1_000_000);
@@ -149,8 +152,8 @@ fn negotiated_rates_of_certain_hours() {
 #[test]
 fn an_open_negotiated_rate_outlives_later_list_prices() {
     let book = layered(&format!(
-        "[[price]]\nmodel = \"m\"\nfrom = 2026-03-01\n{OWN}standard = {{ input = \"5\" }}\n\
-         [[price]]\nmodel = \"m\"\nfrom = 2026-05-01\n{OWN}standard = {{ input = \"4.5\" }}\n"
+        "[[price]]\nmodel = \"m\"\nfrom = 2026-03-01\n{OWN}standard = {{ input_per_1m = \"5\" }}\n\
+         [[price]]\nmodel = \"m\"\nfrom = 2026-05-01\n{OWN}standard = {{ input_per_1m = \"4.5\" }}\n"
     ));
     let at = |day: &str| rate(&book, "m", "default", &format!("{day}T00:00:00Z"));
     assert_eq!([at("2026-04-30"), at("2026-05-01"), at("2027-01-01")], ["5", "4.5", "4.5"]);
@@ -176,8 +179,8 @@ fn a_discount_is_taken_off_rates_and_fees_and_shown() {
 fn no_discount_is_taken_from_what_was_negotiated() {
     let book = layered(&format!(
         "[[discount]]\npercent = \"50\"\n{OWN}[[fee]]\nweb_search = \"6\"\n{OWN}\
-         [[price]]\nmodel = \"m\"\nfrom = 2026-03-01\n{OWN}standard = {{ input = \"5\" }}\n\
-         [[model]]\nname = \"own\"\n[[model.price]]\n{OWN}standard = {{ input = \"3\" }}\n"
+         [[price]]\nmodel = \"m\"\nfrom = 2026-03-01\n{OWN}standard = {{ input_per_1m = \"5\" }}\n\
+         [[model]]\nname = \"own\"\n[[price]]\nmodel = \"own\"\n{OWN}standard = {{ input_per_1m = \"3\" }}\n"
     ));
     let at = |model, day: &str| rate(&book, model, "default", &format!("{day}T00:00:00Z"));
     assert_eq!([at("m", "2026-02-28"), at("m", "2026-03-01")], ["4", "5"]);
@@ -192,7 +195,7 @@ fn no_discount_is_taken_from_what_was_negotiated() {
 fn a_list_price_of_ones_own_is_discounted() {
     let book = layered(&format!(
         "[[discount]]\npercent = \"50\"\n{OWN}\
-         [[price]]\nmodel = \"m\"\nfrom = 2026-03-01\nlist = true\n{OWN}standard = {{ input = \"5\" }}\n"
+         [[price]]\nmodel = \"m\"\nfrom = 2026-03-01\ndiscountable = true\n{OWN}standard = {{ input_per_1m = \"5\" }}\n"
     ));
     assert_eq!(rate(&book, "m", "default", "2026-03-01T00:00:00Z"), "2.5");
 }
@@ -202,12 +205,12 @@ fn a_list_price_of_ones_own_is_discounted() {
 fn another_name_of_a_provider_can_have_prices_of_its_own() {
     let text = BOOK.replace(
         "name = \"acme\"\n",
-        "name = \"acme\"\nalso = [\"acme.inc\", [\"acme.cloud\", \"cloud\"]]\n",
+        "name = \"acme\"\naliases = [\"acme.inc\", [\"acme.cloud\", \"cloud\"]]\n",
     );
     let base = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
     let ours = format!(
-        "[provider]\nname = \"acme.cloud\"\n[source]\ncontract = \"ours\"\n[deployments]\nprod = \"m\"\n\
-         [[price]]\nmodel = \"m\"\nfrom = 2026-01-01\n{OWN}standard = {{ input = \"5\" }}\n"
+        "[provider]\nname = \"acme.cloud\"\n[sources]\ncontract = \"ours\"\n[deployments]\nprod = \"m\"\n\
+         [[price]]\nmodel = \"m\"\nfrom = 2026-01-01\n{OWN}standard = {{ input_per_1m = \"5\" }}\n"
     );
     let book = base.layered([("cloud.toml", ours.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
     let usage = Usage::default().with(Bucket::Input, 1);
@@ -232,7 +235,7 @@ fn another_name_of_a_provider_can_have_prices_of_its_own() {
         ("5", 1)
     );
     // The order of the files changes nothing.
-    let other = "[provider]\nname = \"acme\"\n[source]\ncontract = \"ours\"\n[[discount]]\npercent = \"50\"\n"
+    let other = "[provider]\nname = \"acme\"\n[sources]\ncontract = \"ours\"\n[[discount]]\npercent = \"50\"\n"
         .to_owned() + OWN;
     let [a, b] = [("cloud.toml", ours.as_str()), ("acme.toml", other.as_str())];
     for files in [[a, b], [b, a]] {
@@ -263,9 +266,9 @@ fn names_of_deployments_mean_models() {
 
 #[test]
 fn models_and_providers_of_ones_own() {
-    let own = format!("[[model]]\nname = \"own\"\n[[model.price]]\n{OWN}standard = {{ input = \"3\" }}\n");
+    let own = format!("[[model]]\nname = \"own\"\n[[price]]\nmodel = \"own\"\n{OWN}standard = {{ input_per_1m = \"3\" }}\n");
     let other =
-        "[provider]\nname = \"other\"\nalso = [\"another\"]\n[source]\ncontract = \"c\"\n".to_owned() + &own;
+        "[provider]\nname = \"other\"\naliases = [\"another\"]\n[sources]\ncontract = \"c\"\n".to_owned() + &own;
     let book = base().layered([("a.toml", ours(&own).as_str()), ("b.toml", other.as_str())]).unwrap();
     assert_eq!(rate(&book, "own", "default", "2026-02-01T00:00:00Z"), "3");
     assert_eq!(book.provider("another").unwrap().model("own").unwrap().prices()[0].tier(), Tier::Standard);
@@ -276,7 +279,7 @@ fn models_and_providers_of_ones_own() {
 
 #[test]
 fn what_contradicts_the_book_is_refused_with_its_place() {
-    let price = |rest: &str| format!("[[price]]\n{rest}{OWN}standard = {{ input = \"5\" }}\n");
+    let price = |rest: &str| format!("[[price]]\n{rest}{OWN}standard = {{ input_per_1m = \"5\" }}\n");
     for (text, expected) in [
         (
             price("model = \"mm\"\n"),
@@ -289,7 +292,7 @@ fn what_contradicts_the_book_is_refused_with_its_place() {
              or end the other with `until`",
         ),
         (
-            format!("[[model]]\nname = \"m\"\n[[model.price]]\n{OWN}standard = {{ input = \"5\" }}\n"),
+            format!("[[model]]\nname = \"m\"\n[[price]]\nmodel = \"m\"\n{OWN}standard = {{ input_per_1m = \"5\" }}\n"),
             "5: the name `m` already belongs to m: a name leads to one price list",
         ),
         (
@@ -309,10 +312,10 @@ fn what_contradicts_the_book_is_refused_with_its_place() {
         assert_eq!(mistakes(&text).first().map(String::as_str), Some(expected), "{text}");
     }
     // The entry of a model that is not there has its other mistakes found as well.
-    let both = mistakes(&format!("[[price]]\nmodel = \"mm\"\n{OWN}standard = {{ input = 5 }}\n"));
+    let both = mistakes(&format!("[[price]]\nmodel = \"mm\"\n{OWN}standard = {{ input_per_1m = 5 }}\n"));
     assert!(both.len() == 2 && both[1].starts_with("9: `input` is a bare number"), "{both:?}");
     let greedy = PriceBook::builtin()
-        .layered([("a.toml", "[provider]\nname = \"openai\"\nalso = [\"anthropic\"]\n")])
+        .layered([("a.toml", "[provider]\nname = \"openai\"\naliases = [\"anthropic\"]\n")])
         .unwrap_err();
     assert_eq!(
         greedy.0[0].to_string(),
@@ -327,8 +330,8 @@ fn what_contradicts_the_book_is_refused_with_its_place() {
 fn certain_hours_have_a_price_of_their_own() {
     let text = BOOK.replace(
         "name = \"n\"\n",
-        "name = \"n\"\n[[model.price]]\nhours = \"16:30-00:30\"\nuntil = 2026-09-05\nsources = [\"page\"]\n\
-         checked = 2026-01-02\nstandard = { input = \"0.5\" }\n",
+        "name = \"n\"\n[[price]]\nmodel = \"n\"\nhours_utc = \"16:30-00:30\"\nuntil = 2026-09-05\nsources = [\"page\"]\n\
+         prices_checked = 2026-01-02\nstandard = { input_per_1m = \"0.5\" }\n",
     );
     let book = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
     let at = |moment: &str| rate(&book, "n", "default", moment);
@@ -343,7 +346,7 @@ fn certain_hours_have_a_price_of_their_own() {
         let error = PriceBook::parse([("a", text.replace("16:30-00:30", hours).as_str())]).unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
     }
-    let weekdays = text.replace("hours = \"16:30-00:30\"", "hours = \"16:30-17:30\"\ndays = \"mon-fri\"");
+    let weekdays = text.replace("hours_utc = \"16:30-00:30\"", "hours_utc = \"16:30-17:30\"\nweekdays_utc = \"mon-fri\"");
     let book =
         PriceBook::parse([("acme.toml", weekdays.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
     // 2026-02-06 was a Friday.
@@ -357,14 +360,14 @@ fn certain_hours_have_a_price_of_their_own() {
     for (days, hours) in [("fri-mon", "hours"), ("monday", "hours"), ("mon-fri", "hour")] {
         let text = weekdays
             .replace("mon-fri", days)
-            .replace("hours = \"16:30-17:30\"", &format!("{hours} = \"16:30-17:30\""));
+            .replace("hours_utc = \"16:30-17:30\"", &format!("{hours} = \"16:30-17:30\""));
         let error = PriceBook::parse([("a", text.as_str())]).unwrap_err();
         assert!(error.to_string().contains("write days of the week in UTC"), "{error}");
     }
     let shared = text.replace(
-        "[[model.price]]\nhours",
-        "[[model.price]]\nhours = \"00:00-02:00\"\nsources = [\"page\"]\nchecked = 2026-01-02\n\
-         standard = { input = \"2\" }\n[[model.price]]\nhours",
+        "[[price]]\nmodel = \"n\"\nhours",
+        "[[price]]\nmodel = \"n\"\nhours_utc = \"00:00-02:00\"\nsources = [\"page\"]\nprices_checked = 2026-01-02\n\
+         standard = { input_per_1m = \"2\" }\n[[price]]\nmodel = \"n\"\nhours",
     );
     let error = PriceBook::parse([("a", shared.as_str())]).unwrap_err();
     assert!(matches!(error.0[0].problem, BookProblem::Overlap { .. }), "{error}");
@@ -373,8 +376,8 @@ fn certain_hours_have_a_price_of_their_own() {
 #[test]
 fn variants_have_rates_of_their_own() {
     let text = BOOK.replace(
-        "standard = { input = \"1\" }",
-        "standard = { images = { \"standard 1024x1024\" = \"0.04\", \"hd 1024x1792\" = \"0.12\" } }",
+        "standard = { input_per_1m = \"1\" }",
+        "standard = { images_each = { \"standard 1024x1024\" = \"0.04\", \"hd 1024x1792\" = \"0.12\" } }",
     );
     let book = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
     let cost = |variant: Option<&str>| {
@@ -427,8 +430,8 @@ fn free_models_need_no_usage_and_no_price() {
 fn a_price_of_ones_own_is_known_where_the_book_has_none() {
     let text = BOOK
         .replace("name = \"acme\"\n", "name = \"acme\"\nalso = [[\"acme.cloud\"]]\n")
-        .replace("name = \"n\"\n", "name = \"n\"\nunless = [\"acme.cloud\"]\n")
-        .replace("standard = { input = \"1\" }", "standard = { input = \"1\", output = \"2\" }");
+        .replace("name = \"n\"\n", "name = \"n\"\nnot_priced_for = [\"acme.cloud\"]\n")
+        .replace("standard = { input_per_1m = \"1\" }", "standard = { input_per_1m = \"1\", output_per_1m = \"2\" }");
     let base = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
     let usage = Usage::default().with(Bucket::Input, 1);
     let ask = |book: &PriceBook| {
@@ -445,7 +448,7 @@ fn a_price_of_ones_own_is_known_where_the_book_has_none() {
     assert_eq!(ask(&base), None);
     let own = |name: &str| {
         format!(
-            "[provider]\nname = \"{name}\"\n[source]\ncontract = \"ours\"\n[[price]]\nmodel = \"n\"\n{OWN}standard = {{ input = \"5\" }}\n"
+            "[provider]\nname = \"{name}\"\n[sources]\ncontract = \"ours\"\n[[price]]\nmodel = \"n\"\n{OWN}standard = {{ input_per_1m = \"5\" }}\n"
         )
     };
     let layered =
@@ -469,10 +472,10 @@ fn a_price_of_ones_own_is_known_where_the_book_has_none() {
 /// What held for prompts of any length is what a long side of one's own lies over.
 #[test]
 fn a_long_side_over_a_flat_entry() {
-    let text = BOOK.replace("from = 2026-07-01\n", "from = 2026-07-01\nflat = true\n");
+    let text = BOOK.replace("from = 2026-07-01\n", "from = 2026-07-01\nno_long_context = true\n");
     let base = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
     let own = ours(&format!(
-        "[[price]]\nmodel = \"m\"\nfrom = 2026-08-01\n{OWN}standard = {{ input = \"5\" }}\nstandard_long = {{ cached_input = \"2\" }}\n"
+        "[[price]]\nmodel = \"m\"\nfrom = 2026-08-01\n{OWN}standard = {{ input_per_1m = \"5\" }}\nstandard_long = {{ cached_input_per_1m = \"2\" }}\n"
     ));
     let book = base.layered([("ours.toml", own.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
     let usage = Usage::default().with(Bucket::Input, 100).with(Bucket::CachedInput, 100);
@@ -483,7 +486,7 @@ fn a_long_side_over_a_flat_entry() {
 
 #[test]
 fn a_flat_entry_has_no_threshold() {
-    let text = BOOK.replace("from = 2026-07-01\n", "from = 2026-07-01\nflat = true\n");
+    let text = BOOK.replace("from = 2026-07-01\n", "from = 2026-07-01\nno_long_context = true\n");
     let book = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
     let long = Usage::default().with(Bucket::Input, 1_000_000);
     let cost = |at: &str| ask(&book, "m", "default", at, &long).usd.map(|usd| usd.to_string());
@@ -495,8 +498,8 @@ fn a_flat_entry_has_no_threshold() {
 #[test]
 fn entries_may_be_appended_at_the_end_of_the_file() {
     let text = format!(
-        "{BOOK}[[price]]\nmodel = \"n\"\nfrom = 2026-10-01\nsources = [\"page\"]\nchecked = 2026-10-01\n\
-         standard = {{ input = \"2\" }}\n"
+        "{BOOK}[[price]]\nmodel = \"n\"\nfrom = 2026-10-01\nsources = [\"page\"]\nprices_checked = 2026-10-01\n\
+         standard = {{ input_per_1m = \"2\" }}\n"
     );
     let book = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(rate(&book, "n", "default", "2026-09-30T23:59:59Z"), "1");
@@ -531,14 +534,14 @@ fn of_several_discounts_and_fees_one_holds() {
 fn what_has_a_price_is_not_free() {
     let text = format!("{BOOK}[[model]]\nname = \"gratis\"\nfree = true\n");
     let base = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
-    let own = ours(&format!("[[price]]\nmodel = \"gratis\"\n{OWN}standard = {{ input = \"5\" }}\n"));
+    let own = ours(&format!("[[price]]\nmodel = \"gratis\"\n{OWN}standard = {{ input_per_1m = \"5\" }}\n"));
     let book = base.layered([("ours.toml", own.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(rate(&book, "gratis", "default", "2026-04-01T00:00:00Z"), "5");
 }
 
 #[test]
 fn fees_of_ones_own_go_first_and_may_be_for_some_models() {
-    let book = layered(&format!("[[fee]]\nweb_search = \"4\"\nonly = [\"m\"]\n{OWN}"));
+    let book = layered(&format!("[[fee]]\nweb_search = \"4\"\nmodels = [\"m\"]\n{OWN}"));
     let mut usage = Usage::default();
     usage.web_search_calls = 1_000;
     let cost = |model| ask(&book, model, "default", "2026-02-01T00:00:00Z", &usage).usd;

@@ -58,14 +58,14 @@ fn bug_06_own_prices_know_cached_rates() {
     let ours = r#"
 [provider]
 name = "openai"
-[source]
+[sources]
 ours = "a contract"
 [[price]]
 model = "gpt-5.5"
 from = 2026-01-01
 sources = ["ours"]
-checked = 2026-01-01
-standard = { input = "4", cached_input = "0.4", output = "20" }
+prices_checked = 2026-01-01
+standard = { input_per_1m = "4", cached_input_per_1m = "0.4", output_per_1m = "20" }
 "#;
     let book = PriceBook::builtin().layered([("ours.toml", ours)]).unwrap();
     let cost = book.price(&question("gpt-5.5", &usage));
