@@ -158,7 +158,7 @@
 //! [[model]]
 //! name = "acme-1"
 //! [[price]]
-model = "acme-1"
+//! model = "acme-1"
 //! from = 2026-01-01
 //! sources = ["contract"]
 //! prices_checked = 2026-01-05
@@ -167,7 +167,7 @@ model = "acme-1"
 //! let errors = PriceBook::parse([("acme.toml", text)]).unwrap_err();
 //! assert_eq!(
 //!     errors.0[0].to_string(),
-//!     "acme.toml:12: `output` is a bare number: write it as a decimal string, \"6.0\", so that it stays exact",
+//!     "acme.toml:13: `output_per_1m` is a bare number: write it as a decimal string, \"6.0\", so that it stays exact",
 //! );
 //! let book = PriceBook::parse([("acme.toml", text.replace("6.0", "\"6.00\"").as_str())])?;
 //! assert!(book.version().starts_with("2026-01-05+"));

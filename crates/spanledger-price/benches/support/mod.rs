@@ -14,7 +14,7 @@ pub(crate) fn large_book() -> PriceBook {
         write!(
             text,
             "[[model]]\nname = \"own-model-{number}\"\nsnapshots = [\"own-model-{number}-preview\"]\n\
-             [[price]]\nmodel = \"openai\"\nfrom = 2026-01-01\nsources = [\"own\"]\nprices_checked = 2026-01-01\n\
+             [[price]]\nmodel = \"own-model-{number}\"\nfrom = 2026-01-01\nsources = [\"own\"]\nprices_checked = 2026-01-01\n\
              standard = {{ input_per_1m = \"1.{number}\", cached_input_per_1m = \"0.1\", output_per_1m = \"4\" }}\n"
         )
         .expect("a string takes everything");

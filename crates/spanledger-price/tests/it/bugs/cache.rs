@@ -72,7 +72,7 @@ standard = { input_per_1m = "4", cached_input_per_1m = "0.4", output_per_1m = "2
     assert_eq!((line(&cost, "input"), line(&cost, "cached_input")), (usd("0.008"), usd("0.0032")));
 
     // And bug 07: one that is not given is the list's, and where that has none it is not free.
-    let ours = ours.replace("cached_input = \"0.4\", ", "");
+    let ours = ours.replace("cached_input_per_1m = \"0.4\", ", "");
     let book = PriceBook::builtin().layered([("ours.toml", ours.as_str())]).unwrap();
     assert_eq!(line(&book.price(&question("gpt-5.5", &usage)), "cached_input"), usd("0.004"));
     let ours = ours.replace("gpt-5.5", "gpt-5.5-pro");
