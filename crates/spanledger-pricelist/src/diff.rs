@@ -13,7 +13,7 @@
 //!         [[model]]
 //!         name = "acme-1"
 //!         [[price]]
-model = "acme-1"
+//!         model = "acme-1"
 //!         sources = ["page"]
 //!         prices_checked = 2026-01-05
 //!         standard = {{ input_per_1m = "{rate}" }}

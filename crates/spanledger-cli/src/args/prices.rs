@@ -133,7 +133,7 @@ pub(crate) enum DiffFormat {
 /// Shows what the list has that the book does not: new models, other rates, models that the list
 /// does not name any more. Nothing is written without --write. With it, dated entries for what is
 /// new and changed are added at the end of that file; nothing that stands there is touched, because
-/// the events of its time were priced by it. In a file of your own they are marked `list = true`, so
+/// the events of its time were priced by it. In a file of your own they are `discountable`, so
 /// that discounts are taken from them, and a tier or a fee for which that file has a rate of your own
 /// in force is left alone. What looks like a slip (a rate that more than triples,
 /// a cached rate above the ordinary one) is only shown, unless it is accepted.

@@ -11,17 +11,18 @@ cached_input = "input"
 
 fn book(text: &str) -> PriceBook {
     let entry = "sources = [\"page\"]\nprices_checked = 2026-11-20\n";
-    let text = format!("{HEAD}{}", text.replace("[[price]]\nmodel = "acme"\n", &format!("[[price]]\nmodel = "acme"\n{entry}")));
+    let text = format!("{HEAD}{}", text.replace("[[price]]\n", &format!("[[price]]\n{entry}")));
     let text = text.replace("[[fee]]\n", &format!("[[fee]]\n{entry}"));
     PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 fn model(name: &str, lines: &str) -> String {
-    format!("[[model]]\nname = \"{name}\"\n{lines}\n")
+    format!("[[model]]\nname = \"{name}\"\n{}\n", lines.replace("model = \"…\"", &format!("model = \"{name}\"")))
 }
 
+/// An entry, to be given to [`model`], which fills in its name.
 fn price(lines: &str) -> String {
-    format!("[[price]]\nmodel = "acme"\n{lines}\n")
+    format!("[[price]]\nmodel = \"…\"\n{lines}\n")
 }
 
 /// The differences as text, of all entries or of one day.
@@ -66,9 +67,9 @@ fn rates_come_and_go_and_change() {
 #[test]
 fn models_fees_and_properties_count() {
     let rate = price("standard = { input_per_1m = \"4\" }");
-    let a = format!("{}{}[[fee]]\nweb_search = \"10\"\n", model("m", &rate), model("old", &rate));
+    let a = format!("{}{}[[fee]]\nweb_search_per_1k = \"10\"\n", model("m", &rate), model("old", &rate));
     let b = format!(
-        "{}{}[[fee]]\nweb_search = \"25\"\n[[fee]]\nfile_search = \"2\"\nmodels = [\"m\"]\n",
+        "{}{}[[fee]]\nweb_search_per_1k = \"25\"\n[[fee]]\nfile_search_per_1k = \"2\"\nmodels = [\"m\"]\n",
         model("m", &format!("regional_surcharge = true\nlong_context_over_tokens = 5\n{rate}")),
         model("new", &rate)
     );
@@ -131,7 +132,7 @@ fn json_has_decimals_as_strings() {
 #[test]
 fn terms_of_ones_own_are_differences() {
     let base = book(&format!(
-        "[[fee]]\nweb_search = \"10\"\nexcept_models = [\"n\"]\n{}{}",
+        "[[fee]]\nweb_search_per_1k = \"10\"\nexcept_models = [\"n\"]\n{}{}",
         model("m", &price("standard = { input_per_1m = \"4\" }")),
         model("n", &price("standard = { input_per_1m = \"4\" }")),
     ));
@@ -143,7 +144,7 @@ fn terms_of_ones_own_are_differences() {
     };
     let first = ours(
         "[regional_surcharge]\nfactor = \"1.1\"\nregions = [\"eu\"]\nsources = [\"contract\"]\nprices_checked = 2026-11-20\n\
-         [[fee]]\nweb_search = \"8\"\n[[discount]]\npercent = \"10\"\nmodels = [\"n\", \"m\"]\n\
+         [[fee]]\nweb_search_per_1k = \"8\"\n[[discount]]\npercent = \"10\"\nmodels = [\"n\", \"m\"]\n\
          tiers = [\"batch\"]\nuntil = 2027-01-01\n[[price]]\nmodel = \"m\"\nstandard = { input_per_1m = \"4\" }\n\
          [deployments]\nchat = \"m\"\n",
     );
@@ -182,8 +183,9 @@ fn terms_of_ones_own_are_differences() {
 /// Another name of a provider, with prices of its own from here on, is compared with what it had.
 #[test]
 fn another_name_of_a_provider_is_compared_with_it() {
-    let text = format!("{}{}", HEAD.replace("\"acme\"", "\"acme\"\nalso = [[\"acme.eu\"]]"), model("m", ""));
-    let text = text + &price("sources = [\"page\"]\nprices_checked = 2026-11-20\nstandard = { input_per_1m = \"4\" }");
+    let entry = "sources = [\"page\"]\nprices_checked = 2026-11-20\nstandard = { input_per_1m = \"4\" }";
+    let head = HEAD.replace("\"acme\"", "\"acme\"\nchannels = [[\"acme.eu\"]]");
+    let text = format!("{head}{}", model("m", &price(entry)));
     let base = PriceBook::parse([("acme.toml", text.as_str())]).unwrap();
     let ours = "[provider]\nname = \"acme.eu\"\n[sources]\nc = \"c\"\n[[price]]\nmodel = \"m\"\nsources = [\"c\"]\n\
                 prices_checked = 2026-11-20\ndiscountable = true\nstandard = { input_per_1m = \"5\" }\n";
@@ -194,7 +196,7 @@ fn another_name_of_a_provider_is_compared_with_it() {
     assert_eq!(words(&base, &after), ["acme.eu m: standard input 4 -> 5 per 1M tokens"]);
     assert_eq!(words(&after, &base), ["acme.eu m: standard input 5 -> 4 per 1M tokens"]);
     let renamed =
-        text.replace("name = \"acme\"\nalso = [[\"acme.eu\"]]", "name = \"acme.eu\"\naliases = [\"acme\"]");
+        text.replace("name = \"acme\"\nchannels = [[\"acme.eu\"]]", "name = \"acme.eu\"\naliases = [\"acme\"]");
     let renamed = PriceBook::parse([("acme.toml", renamed.as_str())]).unwrap();
     assert!(words(&base, &renamed).is_empty());
 }

@@ -7,7 +7,8 @@ fn check(lines: &str, expected: &[&str]) {
 }
 
 fn named(name: &str, lines: &str, expected: &[&str]) {
-    let entry = "[[price]]\nmodel = None\nsources = [\"page\"]\nprices_checked = 2026-11-20";
+    let entry =
+        &format!("[[price]]\nmodel = \"{name}\"\nsources = [\"page\"]\nprices_checked = 2026-11-20");
     let text = format!(
         "[provider]\nname = \"acme\"\n[sources]\npage = \"x\"\n[[model]]\nname = \"{name}\"\nlong_context_over_tokens = 9\n{entry}\n{}\n",
         lines.replace("[[next]]", entry)
@@ -63,7 +64,7 @@ fn odd_rates_are_found() {
 fn times_are_looked_at() {
     check(
         "standard = { input_per_1m = \"2\" }\n[[next]]\nfrom = 2026-01-01\nstandard = { input_per_1m = \"2\" }",
-        &["acme line 12: m standard: the same rates as the entry before"],
+        &["acme line 13: m standard: the same rates as the entry before"],
     );
     check(
         "until = 2026-01-01\nstandard = { input_per_1m = \"2\" }",
@@ -71,7 +72,7 @@ fn times_are_looked_at() {
     );
     check(
         "standard = { input_per_1m = \"2\" }\n[[next]]\nuntil = 2026-01-01\nbatch = { input_per_1m = \"1\" }",
-        &["acme line 12: m batch: no price from 2026-01-01 on: nothing follows the last entry"],
+        &["acme line 13: m batch: no price from 2026-01-01 on: nothing follows the last entry"],
     );
     // The batch price was below the standard price of its time.
     check(
