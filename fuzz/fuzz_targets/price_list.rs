@@ -3,7 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use spanledger_event::Timestamp;
-use spanledger_price::{PriceBook, import};
+use spanledger_price::PriceBook;
+use spanledger_pricelist::import;
 
 fuzz_target!(|input: (bool, &str)| {
     let (litellm, json) = input;

@@ -4,10 +4,8 @@ use std::process::ExitCode;
 
 use rust_decimal::Decimal;
 use serde::Serialize;
-use spanledger_price::{
-    Meter,
-    diff::{self, Change, Delta},
-};
+use spanledger_price::Meter;
+use spanledger_pricelist::diff::{self, Change, Delta};
 
 use super::{files, moment};
 use crate::{

@@ -3,10 +3,8 @@
 use std::{fs, path::Path, process::ExitCode};
 
 use anyhow::Context as _;
-use spanledger_price::{
-    PriceBook, Provider,
-    import::{self, Accept, Comparison, EntryOptions, InsertError, PriceMap, Scope},
-};
+use spanledger_price::{PriceBook, Provider};
+use spanledger_pricelist::import::{self, Accept, Comparison, EntryOptions, InsertError, PriceMap, Scope};
 
 use super::{files, moment, near, today};
 use crate::{

@@ -1,9 +1,7 @@
 //! What looks like a slip in a price file, with its file and line.
 
-use spanledger_price::{
-    PriceBook, Provider,
-    lint::{self, Warning},
-};
+use spanledger_price::{PriceBook, Provider};
+use spanledger_pricelist::lint::{self, Warning};
 
 use super::super::{files::borrowed, near, today};
 

@@ -5,8 +5,7 @@ use spanledger_event::Timestamp;
 
 use super::{Scope, Suspicion};
 use crate::{
-    Fee, Hours, Meter, Model, Provider, Rates, Tier,
-    book::{Rate, lend},
+    Fee, Hours, Meter, Model, Provider, Rate, Rates, Tier,
     diff::{Change, Delta, Side, Spot},
     import::ForeignLine,
     lint,
@@ -272,9 +271,9 @@ fn merge(before: Option<&Rates>, theirs: &[Rate], whose: Whose<'_>) -> Rates {
     let mut rates: Vec<Rate> = kept.chain(theirs).cloned().collect();
     rates.sort_by(|a, b| (a.meter, &a.variant).cmp(&(b.meter, &b.variant)));
     // A model may be excepted from a rule: then its line before has no rate by it.
-    let mut rules = whose.fees.map(|provider| provider.fallback.clone()).unwrap_or_default();
+    let mut rules = whose.fees.map(|provider| provider.fallback().to_vec()).unwrap_or_default();
     rules.retain(|(to, _)| before.is_none_or(|before| before.iter().any(|rate| rate.meter == *to)));
-    lend(&rates, &rules)
+    Rates::with_fallback(&rates, &rules)
 }
 
 fn jump(spot: &Spot, delta: Delta) -> Option<Suspicion> {

@@ -15,7 +15,7 @@ use super::{
     json::{self, Object, Raw},
     number::{self, Scale},
 };
-use crate::{Meter, Rates, Tier, book::Rate};
+use crate::{Meter, Rate, Rates, Tier};
 use keys::Key;
 
 /// The map's names of providers, and this project's.
@@ -193,7 +193,8 @@ impl Reader {
                 published: true,
                 negotiated: false,
             };
-            let has_tokens = |model: &ForeignModel| model.lines.iter().any(|line| has_tokens(&line.rates.0));
+            let has_tokens =
+                |model: &ForeignModel| model.lines.iter().any(|line| has_tokens(line.rates.iter()));
             let place = (provider, name.clone());
             if self.models.get(&place).is_some_and(has_tokens) {
                 let count = sizes.len();
@@ -204,7 +205,7 @@ impl Reader {
             rates.sort_by(|a, b| a.variant.cmp(&b.variant));
             rates.dedup_by(|a, b| a.variant == b.variant);
             // The model's own key prices an image of no stated size; the sizes say more.
-            self.models.insert(place, whole(provider, &name, Rates(rates)));
+            self.models.insert(place, whole(provider, &name, rates.into_iter().collect()));
         }
         PriceMap { models: self.models.into_values().collect(), skipped: self.skipped }
     }
@@ -234,8 +235,8 @@ fn search(raw: Raw<'_>) -> Result<Decimal, String> {
     }
 }
 
-fn has_tokens(rates: &[Rate]) -> bool {
-    rates.iter().any(|rate| rate.meter.is_tokens() && !rate.usd.is_zero())
+fn has_tokens<'r>(mut rates: impl Iterator<Item = &'r Rate>) -> bool {
+    rates.any(|rate| rate.meter.is_tokens() && !rate.usd.is_zero())
 }
 
 type Cell = (Tier, Option<u64>, Meter, Option<&'static str>);
@@ -321,7 +322,7 @@ impl Sheet {
                 }
                 continue;
             }
-            if has_tokens(&short) {
+            if has_tokens(short.iter()) {
                 for rates in [&mut short, &mut long] {
                     rates.retain(|rate| {
                         let meter = rate.meter;
@@ -346,9 +347,8 @@ impl Sheet {
                     }
                 }
             }
-            short.sort_by_key(|rate| rate.meter);
-            long.sort_by_key(|rate| rate.meter);
-            let (rates, long) = (Rates(short), Some(Rates(long)).filter(|long| !long.0.is_empty()));
+            let has_long = !long.is_empty();
+            let (rates, long) = (short.into_iter().collect(), has_long.then(|| long.into_iter().collect()));
             lines.push(ForeignLine { tier, from: None, until: None, hours: None, rates, long });
         }
         if lines.is_empty() {

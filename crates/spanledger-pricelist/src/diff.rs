@@ -1,7 +1,8 @@
 //! What changed between two price books.
 //!
 //! ```
-//! use spanledger_price::{PriceBook, diff};
+//! use spanledger_price::PriceBook;
+//! use spanledger_pricelist::diff;
 //!
 //! let book = |rate: &str| {
 //!     PriceBook::parse([("acme.toml", format!(r#"
@@ -390,7 +391,7 @@ fn properties(model: &Model, at: Option<Timestamp>) -> [(&'static str, String); 
     [
         ("long_context_over", over),
         ("regional", model.is_regional().to_string()),
-        ("unless", list(model.unless.iter().cloned().collect())),
+        ("unless", list(model.unless().iter().cloned().collect())),
         ("free", model.is_free().to_string()),
         ("flat", list(flat.collect())),
         ("negotiated", list(own.collect())),

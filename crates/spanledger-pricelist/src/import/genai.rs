@@ -12,7 +12,7 @@ use super::{
     ForeignLine, ForeignModel, GENAI, ImportError, PriceMap, Skipped,
     json::{self, Object, Raw},
 };
-use crate::{Meter, Rates, Tier, book::Rate};
+use crate::{Meter, Rate, Rates, Tier};
 use span::{Span, Wins};
 
 /// The file's ids of providers, and this project's names.
@@ -129,11 +129,8 @@ impl Reader {
         let mut variants = self.variants(provider, name, fields, &mut sheet);
         for line in &mut variants {
             for rates in [Some(&mut line.rates), line.long.as_mut()].into_iter().flatten() {
-                let missing =
-                    tools.iter().filter(|tool| !rates.0.iter().any(|rate| rate.meter == tool.meter));
-                let missing: Vec<Rate> = missing.cloned().collect();
-                rates.0.extend(missing);
-                rates.0.sort_by_key(|rate| rate.meter);
+                let missing = tools.iter().filter(|tool| !rates.iter().any(|rate| rate.meter == tool.meter));
+                *rates = rates.iter().chain(missing).cloned().collect();
             }
         }
         lines.append(&mut variants);

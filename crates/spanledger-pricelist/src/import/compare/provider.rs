@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     Model, Provider,
-    book::without_date,
     import::{ForeignLine, ForeignModel},
+    without_date,
 };
 
 /// The comparison of one provider as it goes on.

@@ -9,8 +9,7 @@ use super::{
     json::{self, Raw},
 };
 use crate::{
-    Meter, Rates, Tier,
-    book::Rate,
+    Meter, Rate, Tier,
     import::number::{self, Scale},
 };
 
@@ -89,9 +88,7 @@ impl Sheet {
         if short.is_empty() {
             return None;
         }
-        short.sort_by_key(|rate| rate.meter);
-        long.sort_by_key(|rate| rate.meter);
-        let (rates, long) = (Rates(short), steps.then_some(Rates(long)));
+        let (rates, long) = (short.into_iter().collect(), steps.then(|| long.into_iter().collect()));
         let Span { from, until, hours } = span;
         Some(ForeignLine { tier, from, until, hours, rates, long })
     }

@@ -10,7 +10,8 @@
 //!
 //! ```
 //! use spanledger_event::Timestamp;
-//! use spanledger_price::{PriceBook, import};
+//! use spanledger_price::PriceBook;
+//! use spanledger_pricelist::import;
 //!
 //! let map = import::litellm(r#"{"acme-2": {
 //!     "litellm_provider": "openai", "mode": "chat",
@@ -56,7 +57,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use spanledger_event::Timestamp;
 
-use crate::{Hours, Rates, Tier, book::covers};
+use crate::{Hours, Rates, Tier, covers};
 pub use compare::{Comparison, ForHand, Kept, Later, Names, Proposal, Scope, Suspicion, Withdrawn, compare};
 pub use genai::genai_prices;
 pub use litellm::litellm;

@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
 
 use super::{Change, Delta, day};
-use crate::{Discount, Fee, Meter, Provider, book::covers};
+use crate::{Discount, Fee, Meter, Provider, covers};
 
 /// What holds of something that is dated.
 type Place<K> = (K, String, Option<Timestamp>);
@@ -141,18 +141,19 @@ fn rules(provider: &Provider) -> [(&'static str, String); 3] {
             rule.factor().normalize(),
             regions.into_iter().collect::<Vec<_>>().join(", ")
         );
-        if !rule.neutral.is_empty() {
-            words.push_str(&format!(", not in {}", rule.neutral.join(", ")));
+        let neutral: Vec<&str> = rule.neutral().collect();
+        if !neutral.is_empty() {
+            words.push_str(&format!(", not in {}", neutral.join(", ")));
         }
-        if !rule.unknown_for.is_empty() {
-            words.push_str(&format!(", unknown for {}", rule.unknown_for.join(", ")));
+        if !rule.unknown_for().is_empty() {
+            words.push_str(&format!(", unknown for {}", rule.unknown_for().join(", ")));
         }
         words
     });
-    let fallback = provider.fallback.iter().map(|(to, from)| format!("{} = {}", to.name(), from.name()));
+    let fallback = provider.fallback().iter().map(|(to, from)| format!("{} = {}", to.name(), from.name()));
     // The first tier that has a word counts.
     let mut tiers = BTreeMap::new();
-    for (word, tier) in &provider.tiers {
+    for (word, tier) in provider.tiers() {
         tiers.entry(word.to_lowercase()).or_insert(tier);
     }
     let tiers = tiers.into_iter().map(|(word, tier)| format!("{word} = {tier}"));

@@ -74,7 +74,7 @@ fn of_model(provider: &Provider, model: &Model, warnings: &mut Vec<Warning>) {
             provider: provider.name().to_owned(),
             model: model.name().to_owned(),
             tier,
-            line: price.line,
+            line: price.line(),
             oddity,
         };
         // The same is said once for each entry, whichever sides and pairs show it.

@@ -151,13 +151,13 @@ kept: your own price (4)
         [("one", "", "0.15"), ("one-2026-05-05", "", "0.15"), ("one", "batch", "0.099"), ("two", "", "0.108")]
     {
         let at = spanledger_event::Timestamp::parse("2026-11-21T12:00:00Z").unwrap();
-        let question = crate::PriceQuery {
+        let question = spanledger_price::PriceQuery {
             provider: "openai",
             model: Some(model),
             service_tier: Some(tier),
             at,
             usage: Some(&usage),
-            ..crate::PriceQuery::default()
+            ..spanledger_price::PriceQuery::default()
         };
         assert_eq!(after.price(&question).usd, Some(usd.parse().unwrap()), "{model} {tier}");
     }
