@@ -3,7 +3,7 @@
 use spanledger_event::Timestamp;
 
 use super::json::{self, Object};
-use crate::Hours;
+use spanledger_price::Hours;
 
 /// The time and the hours of a price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) struct Span {
 
 /// Which of several prices that apply is the one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wins {
+pub(super) enum Precedence {
     First,
     Last,
 }
@@ -52,11 +52,11 @@ fn minutes(time: &str) -> Option<&str> {
 
 /// Ends each span where one that goes before it begins. `Err` for one that never applies, or that
 /// the book cannot hold.
-pub(super) fn resolve(spans: &[Span], wins: Wins) -> Vec<Result<Span, String>> {
+pub(super) fn resolve(spans: &[Span], wins: Precedence) -> Vec<Result<Span, String>> {
     let ended = |(index, span): (usize, &Span)| {
         let stronger = match wins {
-            Wins::First => &spans[..index],
-            Wins::Last => &spans[index + 1..],
+            Precedence::First => &spans[..index],
+            Precedence::Last => &spans[index + 1..],
         };
         let mut until = None;
         for other in stronger {

@@ -1,8 +1,5 @@
 use super::genai_prices;
-use crate::{
-    diff::day,
-    import::{ImportError, PriceMap},
-};
+use crate::{ImportError, PriceMap, diff::day};
 
 fn models(provider: &str, models: &str) -> PriceMap {
     genai_prices(&format!("[{{\"id\": \"{provider}\", \"models\": [{models}]}}]")).unwrap()

@@ -1,4 +1,4 @@
-//! JSON whose numbers keep their digits.
+//! JSON context numbers keep their digits.
 
 use std::collections::BTreeMap;
 

@@ -2,12 +2,12 @@
 
 use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
+use spanledger_price::{Fee, Hours, Meter, Model, Price, Provider, Rate, Rates, Tier};
 
 use super::{Scope, Suspicion};
 use crate::{
-    Fee, Hours, Meter, Model, Provider, Rate, Rates, Tier,
-    diff::{Change, Delta, Side, Spot},
-    import::ForeignLine,
+    ForeignLine,
+    diff::{Change, Delta, RateKey, Side},
     lint,
 };
 
@@ -41,14 +41,14 @@ impl Line {
     }
 }
 
-/// Whose lines are compared.
+/// The lines that are compared.
 #[derive(Clone, Copy)]
-pub(super) struct Whose<'a> {
+pub(super) struct LineContext<'a> {
     pub(super) provider: &'a str,
     pub(super) model: &'a str,
-    /// The model by whose fees and fallback rules the name is billed.
+    /// The model by context fees and fallback rules the name is billed.
     pub(super) known: Option<(&'a Provider, &'a Model)>,
-    /// The book's provider, whose fees a new model has too.
+    /// The book's provider, context fees a new model has too.
     pub(super) fees: Option<&'a Provider>,
     pub(super) embedding: bool,
 }
@@ -81,7 +81,7 @@ fn is_own(rates: &Rates) -> bool {
 /// The lines of the book's price list of a moment.
 pub(super) fn of_book(model: &Model, at: Timestamp) -> Vec<Line> {
     let listed = model.prices().iter().filter(|price| price.is_listed_at(at));
-    let line = |price: &crate::Price| Line {
+    let line = |price: &Price| Line {
         tier: price.tier(),
         hours: price.hours(),
         flat: price.is_flat(),
@@ -97,7 +97,7 @@ pub(super) fn of_book(model: &Model, at: Timestamp) -> Vec<Line> {
 pub(super) fn lay(
     before: &[Line],
     theirs: &[&ForeignLine],
-    whose: Whose<'_>,
+    context: LineContext<'_>,
     scope: &Scope,
     long: bool,
 ) -> Outcome {
@@ -115,7 +115,7 @@ pub(super) fn lay(
             continue;
         }
         if let Some(own) = before.iter().find(|line| line.tier == tier && line.own) {
-            if !agrees(own, foreign, whose, scope) {
+            if !agrees(own, foreign, context, scope) {
                 outcome.keep(tier.to_string());
             }
             continue;
@@ -142,27 +142,27 @@ pub(super) fn lay(
             let Some(rates) = rates else { continue };
             let ours = own.and_then(|line| line.side(side));
             for meter in rates.iter().map(|rate| rate.meter) {
-                if own_fee(whose, meter, ours, scope.at).is_some_and(|fee| rates.get(meter) != Some(fee)) {
+                if own_fee(context, meter, ours, scope.at).is_some_and(|fee| rates.get(meter) != Some(fee)) {
                     outcome.keep(format!("the fee of {}", meter.name()));
                 }
             }
-            let changes = differences(ours, rates, whose, scope, (tier, hours, side), &mut outcome.by_hand);
+            let changes = differences(ours, rates, context, scope, (tier, hours, side), &mut outcome.by_hand);
             if changes.is_empty() {
                 continue;
             }
-            let wanted = wanted(rates, ours, whose, scope);
-            let merged = merge(line.side(side), &wanted, whose);
+            let wanted = wanted(rates, ours, context, scope);
+            let merged = merge(line.side(side), &wanted, context);
             match side {
                 Side::Short => line.rates = merged,
                 Side::Long => line.long = Some(merged),
             }
             line.changed = true;
-            for (spot, delta) in changes {
-                if let Some(jump) = jump(&spot, delta) {
+            for (key, delta) in changes {
+                if let Some(jump) = jump(&key, delta) {
                     outcome.reasons.push(jump);
                 }
-                let (provider, model) = (whose.provider.to_owned(), whose.model.to_owned());
-                outcome.changes.push(Change::Rate { provider, model, spot, since: None, delta });
+                let (provider, model) = (context.provider.to_owned(), context.model.to_owned());
+                outcome.changes.push(Change::Rate { provider, model, key, since: None, delta });
             }
         }
         if line.changed {
@@ -177,45 +177,44 @@ pub(super) fn lay(
         outcome.lines[at].changed |= outcome.lines[at].hours.is_some() && outcome.lines.iter().any(all_day);
     }
     outcome.lines.sort_by_key(|line| (line.tier, line.hours.is_some(), line.hours));
-    outcome.reasons.extend(odd(before, &outcome.lines, whose.embedding));
+    outcome.reasons.extend(new_lints(before, &outcome.lines, context.embedding));
     outcome
 }
 
 /// The rates of the list that are to be taken: all but those of the meters that are left out, of
 /// tool calls that the provider's fee prices the same, and of kinds that the book tells apart.
-fn wanted(theirs: &Rates, ours: Option<&Rates>, whose: Whose<'_>, scope: &Scope) -> Vec<Rate> {
+fn wanted(theirs: &Rates, ours: Option<&Rates>, context: LineContext<'_>, scope: &Scope) -> Vec<Rate> {
     let is_wanted = |rate: &&Rate| {
         let listed =
             ours.is_some_and(|rates| rates.iter().any(|own| own.meter == rate.meter && own.published));
         let by_kind = ours.is_some_and(|rates| rates.variants(rate.meter).next().is_some());
-        !scope.without.contains(&rate.meter)
-            && (listed || fee(whose, rate.meter, scope.at).map(Fee::usd) != Some(rate.usd))
-            && own_fee(whose, rate.meter, ours, scope.at).is_none()
+        (listed || fee(context, rate.meter, scope.at).map(Fee::usd) != Some(rate.usd))
+            && own_fee(context, rate.meter, ours, scope.at).is_none()
             && !(by_kind && rate.variant.is_none())
     };
     theirs.iter().filter(is_wanted).cloned().collect()
 }
 
 /// The fee that prices a tool call where the line does not.
-fn fee(whose: Whose<'_>, meter: Meter, at: Timestamp) -> Option<&Fee> {
-    let name = whose.known.map_or(whose.model, |(_, model)| model.name());
-    let fees = whose.fees.map(Provider::fees).unwrap_or_default();
+fn fee(context: LineContext<'_>, meter: Meter, at: Timestamp) -> Option<&Fee> {
+    let name = context.known.map_or(context.model, |(_, model)| model.name());
+    let fees = context.fees.map(Provider::fees).unwrap_or_default();
     // The order of `Provider::fee`, for a model that may not be there yet.
     let applying = fees.iter().rev().filter(|fee| fee.applies(meter, name, at));
     applying.max_by_key(|fee| (fee.is_negotiated(), !fee.only().is_empty(), fee.from()))
 }
 
 /// The same where it is one's own, and counts.
-fn own_fee(whose: Whose<'_>, meter: Meter, ours: Option<&Rates>, at: Timestamp) -> Option<Decimal> {
+fn own_fee(context: LineContext<'_>, meter: Meter, ours: Option<&Rates>, at: Timestamp) -> Option<Decimal> {
     let listed = ours.is_some_and(|rates| rates.iter().any(|own| own.meter == meter));
-    fee(whose, meter, at).filter(|fee| fee.is_negotiated() && !listed).map(Fee::usd)
+    fee(context, meter, at).filter(|fee| fee.is_negotiated() && !listed).map(Fee::usd)
 }
 
 /// Whether a list has a line's rates, as far as it has any.
-fn agrees(own: &Line, foreign: &ForeignLine, whose: Whose<'_>, scope: &Scope) -> bool {
-    let spot = |side| (own.tier, own.hours, side);
+fn agrees(own: &Line, foreign: &ForeignLine, context: LineContext<'_>, scope: &Scope) -> bool {
+    let key = |side| (own.tier, own.hours, side);
     let same = |ours: Option<&Rates>, theirs: &Rates, side| {
-        differences(ours, theirs, whose, scope, spot(side), &mut Vec::new()).is_empty()
+        differences(ours, theirs, context, scope, key(side), &mut Vec::new()).is_empty()
     };
     same(Some(&own.rates), &foreign.rates, Side::Short)
         && foreign.long.as_ref().is_none_or(|long| own.flat || same(own.long.as_ref(), long, Side::Long))
@@ -224,18 +223,18 @@ fn agrees(own: &Line, foreign: &ForeignLine, whose: Whose<'_>, scope: &Scope) ->
 fn differences(
     ours: Option<&Rates>,
     theirs: &Rates,
-    whose: Whose<'_>,
+    context: LineContext<'_>,
     scope: &Scope,
     (tier, hours, side): (Tier, Option<Hours>, Side),
     by_hand: &mut Vec<String>,
-) -> Vec<(Spot, Delta)> {
+) -> Vec<(RateKey, Delta)> {
     let mut found = Vec::new();
-    for rate in theirs.iter().filter(|rate| !scope.without.contains(&rate.meter)) {
+    for rate in theirs.iter() {
         let (meter, variant) = (rate.meter, rate.variant.clone());
-        let spot = Spot { tier, hours, side, meter, variant };
+        let key = RateKey { tier, hours, side, meter, variant };
         if rate.variant.is_none() && ours.is_some_and(|rates| rates.variants(meter).next().is_some()) {
             by_hand.push(format!(
-                "{spot} is {} for all kinds, where the book has rates by kind",
+                "{key} is {} for all kinds, where the book has rates by kind",
                 rate.usd.normalize()
             ));
             continue;
@@ -247,20 +246,20 @@ fn differences(
             };
             rates.iter().find(fits).map(|own| own.usd)
         });
-        if own_fee(whose, meter, ours, scope.at).is_some() {
+        if own_fee(context, meter, ours, scope.at).is_some() {
             continue;
         }
-        let fee = fee(whose, meter, scope.at).map(Fee::usd);
+        let fee = fee(context, meter, scope.at).map(Fee::usd);
         if billed.or(fee) == Some(rate.usd) {
             continue;
         }
-        found.extend(Delta::of(listed.or(fee), Some(rate.usd)).map(|delta| (spot, delta)));
+        found.extend(Delta::of(listed.or(fee), Some(rate.usd)).map(|delta| (key, delta)));
     }
     found
 }
 
 /// The published rates of a line with others in their place, and what the fallback rules lend.
-fn merge(before: Option<&Rates>, theirs: &[Rate], whose: Whose<'_>) -> Rates {
+fn merge(before: Option<&Rates>, theirs: &[Rate], context: LineContext<'_>) -> Rates {
     let replaced = |rate: &Rate| {
         let same = theirs.iter().filter(|other| other.meter == rate.meter);
         // A rate for all kinds cannot stand beside rates by kind.
@@ -271,20 +270,20 @@ fn merge(before: Option<&Rates>, theirs: &[Rate], whose: Whose<'_>) -> Rates {
     let mut rates: Vec<Rate> = kept.chain(theirs).cloned().collect();
     rates.sort_by(|a, b| (a.meter, &a.variant).cmp(&(b.meter, &b.variant)));
     // A model may be excepted from a rule: then its line before has no rate by it.
-    let mut rules = whose.fees.map(|provider| provider.fallback().to_vec()).unwrap_or_default();
+    let mut rules = context.fees.map(|provider| provider.fallback().to_vec()).unwrap_or_default();
     rules.retain(|(to, _)| before.is_none_or(|before| before.iter().any(|rate| rate.meter == *to)));
     Rates::with_fallback(&rates, &rules)
 }
 
-fn jump(spot: &Spot, delta: Delta) -> Option<Suspicion> {
+fn jump(key: &RateKey, delta: Delta) -> Option<Suspicion> {
     let Delta::Changed { from, to } = delta else { return None };
     let three = Decimal::from(3);
     let far = |a: Decimal, b: Decimal| b.checked_mul(three).is_none_or(|limit| a > limit);
-    (far(from, to) || far(to, from)).then(|| Suspicion::Jump { spot: spot.clone(), from, to })
+    (far(from, to) || far(to, from)).then(|| Suspicion::Jump { key: key.clone(), from, to })
 }
 
 /// What is odd about the lines that changed and was not so before.
-fn odd(before: &[Line], after: &[Line], embedding: bool) -> Vec<Suspicion> {
+fn new_lints(before: &[Line], after: &[Line], embedding: bool) -> Vec<Suspicion> {
     let all = |lines: &[Line]| -> Vec<Suspicion> {
         let standard = lines.iter().find(|line| line.tier == Tier::Standard && line.hours.is_none());
         let mut found = Vec::new();
@@ -292,17 +291,15 @@ fn odd(before: &[Line], after: &[Line], embedding: bool) -> Vec<Suspicion> {
             for side in Side::ALL {
                 let Some(rates) = line.side(side) else { continue };
                 let beside = standard.and_then(|standard| standard.side(side));
-                let mut oddities = lint::of_rates(rates, embedding);
-                oddities.extend(lint::zeros(rates, embedding));
-                oddities.extend(
+                let mut lints = lint::of_rates(rates, embedding);
+                lints.extend(lint::zeros(rates, embedding));
+                lints.extend(
                     beside.into_iter().flat_map(|beside| lint::against_standard(line.tier, rates, beside)),
                 );
                 if side == Side::Long {
-                    oddities.extend(lint::of_sides(&line.rates, rates));
+                    lints.extend(lint::of_sides(&line.rates, rates));
                 }
-                found.extend(
-                    oddities.into_iter().map(|oddity| Suspicion::Odd { line: line.key(side), oddity }),
-                );
+                found.extend(lints.into_iter().map(|lint| Suspicion::Odd { line: line.key(side), lint }));
             }
         }
         found

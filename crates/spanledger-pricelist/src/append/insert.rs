@@ -1,12 +1,12 @@
 //! Entries into the text of a book file.
 
+use spanledger_price::{BookErrors, PriceBook};
 use toml::de::{DeTable, DeValue};
 
 use super::{
     Entries,
     toml_text::{key, string},
 };
-use crate::{BookErrors, PriceBook};
 
 /// Why entries were not inserted. The text that was given is as it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,9 +14,9 @@ pub enum InsertError {
     /// The file is another provider's.
     #[error("the file is that of {found}, the entries are for {expected}: choose the file of {expected}")]
     WrongProvider {
-        /// Whose entries they are.
+        /// The provider of the entries.
         expected: String,
-        /// Whose file it is.
+        /// The provider of the file.
         found: String,
     },
     /// The id of the source means something else already.

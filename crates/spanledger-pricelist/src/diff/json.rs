@@ -52,18 +52,18 @@ impl<'a> Record<'a> {
             Change::Model { is_new, .. } => {
                 Self { kind: "model", change: if *is_new { "added" } else { "removed" }, ..record }
             }
-            Change::Rate { spot, since, delta, .. } => Self {
+            Change::Rate { key, since, delta, .. } => Self {
                 kind: "rate",
                 since: since.map(day),
-                tier: Some(spot.tier.as_str()),
-                hours: spot.hours.map(|hours| hours.to_string()),
-                side: Some(match spot.side {
+                tier: Some(key.tier.as_str()),
+                hours: key.hours.map(|hours| hours.to_string()),
+                side: Some(match key.side {
                     Side::Short => "short",
                     Side::Long => "long",
                 }),
-                meter: Some(spot.meter.name()),
-                variant: spot.variant.as_deref(),
-                unit: Some(spot.meter.unit()),
+                meter: Some(key.meter.name()),
+                variant: key.variant.as_deref(),
+                unit: Some(key.meter.unit()),
                 ..record
             }
             .with(*delta),

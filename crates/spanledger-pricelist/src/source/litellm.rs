@@ -15,8 +15,8 @@ use super::{
     json::{self, Object, Raw},
     number::{self, Scale},
 };
-use crate::{Meter, Rate, Rates, Tier};
 use keys::Key;
+use spanledger_price::{Meter, Rate, Rates, Tier};
 
 /// The map's names of providers, and this project's.
 const PROVIDERS: [(&str, &str); 10] = [
@@ -63,8 +63,10 @@ pub fn litellm(json: &str) -> Result<PriceMap, ImportError> {
         }
     }
     if !map.seen && !file.is_empty() {
-        let (found, remedy) =
-            ("an object whose values have no `litellm_provider`", "use model_prices_and_context_window.json");
+        let (found, remedy) = (
+            "an object context values have no `litellm_provider`",
+            "use model_prices_and_context_window.json",
+        );
         return Err(ImportError::WrongFile { expected: LITELLM, found, remedy });
     }
     if !map.seen {
@@ -255,18 +257,18 @@ impl Sheet {
     fn add(&mut self, key: &str, place: keys::Place, usd: Decimal) -> Result<(), String> {
         self.thresholds.extend(place.over);
         let at = (place.tier, place.over, place.meter, place.variant);
-        if let Some((other, whose)) = self.rates.get(&at)
+        if let Some((other, context)) = self.rates.get(&at)
             && *other != usd
             && !usd.is_zero()
             && !other.is_zero()
         {
             // The price of what comes out is the one that is asked for.
             if key.starts_with("output") {
-                let message = format!("replaces `{whose}`, which prices the same");
+                let message = format!("replaces `{context}`, which prices the same");
                 self.rates.insert(at, (usd, key.to_owned()));
                 return Err(message);
             }
-            return Err(format!("`{whose}` prices the same"));
+            return Err(format!("`{context}` prices the same"));
         }
         let entry = self.rates.entry(at).or_insert_with(|| (usd, key.to_owned()));
         if entry.0.is_zero() {

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::{Comparison, Proposal, Skipped};
-use crate::diff::Change;
+use super::{Comparison, Proposal};
+use crate::{Skipped, diff::Change};
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -79,8 +79,8 @@ impl fmt::Display for Proposal {
         }
         for change in &self.changes {
             match change {
-                Change::Rate { spot, delta, .. } => {
-                    writeln!(f, "    {spot} {delta} per {}", spot.meter.unit())?;
+                Change::Rate { key, delta, .. } => {
+                    writeln!(f, "    {key} {delta} per {}", key.meter.unit())?;
                 }
                 other => writeln!(f, "    {other}")?,
             }

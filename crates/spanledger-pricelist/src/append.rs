@@ -8,8 +8,10 @@ mod tests;
 
 use std::fmt;
 
-use super::{Comparison, Proposal, compare::Line};
-use crate::{Hours, Rates};
+use rust_decimal::Decimal;
+use spanledger_price::{Hours, Rate, Rates};
+
+use crate::{Comparison, Proposal, compare::Line};
 pub use insert::{InsertError, insert};
 use toml_text::{key, string, strings};
 
@@ -38,7 +40,7 @@ impl Accept {
 /// How entries are dated and where they are from.
 #[derive(Clone, Debug, Default)]
 pub struct EntryOptions {
-    /// The provider whose file it is, by the name that the comparison has for it.
+    /// The provider context file it is, by the name that the comparison has for it.
     pub provider: String,
     /// The first day of the new prices, `2026-11-21`. Days are checked by [`insert`].
     pub from: String,
@@ -201,14 +203,13 @@ fn rates_text(rates: &Rates) -> String {
             continue;
         }
         done = Some(rate.meter);
-        let usd = |usd: rust_decimal::Decimal| format!("\"{}\"", usd.normalize());
+        let usd = |usd: Decimal| format!("\"{}\"", usd.normalize());
         pairs.push(match &rate.variant {
             None => format!("{name} = {}", usd(rate.usd)),
             Some(_) => {
                 let kinds = published().filter(|other| other.meter == rate.meter);
-                let kind = |other: &crate::Rate| {
-                    Some(format!("{} = {}", key(other.variant.as_deref()?), usd(other.usd)))
-                };
+                let kind =
+                    |other: &Rate| Some(format!("{} = {}", key(other.variant.as_deref()?), usd(other.usd)));
                 let kinds: Vec<String> = kinds.filter_map(kind).collect();
                 format!("{name} = {{ {} }}", kinds.join(", "))
             }

@@ -1,7 +1,7 @@
-//! The data file of genai-prices: providers with models, whose prices may have dates and hours.
+//! The data file of genai-prices: providers with models, context prices may have dates and hours.
 
+mod condition;
 mod keys;
-mod span;
 
 #[cfg(test)]
 mod tests;
@@ -12,8 +12,8 @@ use super::{
     ForeignLine, ForeignModel, GENAI, ImportError, PriceMap, Skipped,
     json::{self, Object, Raw},
 };
-use crate::{Meter, Rate, Rates, Tier};
-use span::{Span, Wins};
+use condition::{Precedence, Span};
+use spanledger_price::{Meter, Rate, Rates, Tier};
 
 /// The file's ids of providers, and this project's names.
 const PROVIDERS: [(&str, &str); 8] = [
@@ -59,7 +59,7 @@ pub fn genai_prices(json: &str) -> Result<PriceMap, ImportError> {
     for raw in &list {
         let provider = json::object(raw).filter(|provider| provider.contains_key("models"));
         let Some(provider) = provider else {
-            return Err(wrong("a list whose items have no `models`", "use prices/data.json"));
+            return Err(wrong("a list context items have no `models`", "use prices/data.json"));
         };
         reader.provider(&provider);
     }
@@ -181,7 +181,8 @@ impl Reader {
                 conditional.get("prices").and_then(|raw| json::object(raw)).ok_or("a price without rates")?;
             read.push((span, prices));
         }
-        let spans = span::resolve(&read.iter().map(|(span, _)| *span).collect::<Vec<_>>(), Wins::Last);
+        let spans =
+            condition::resolve(&read.iter().map(|(span, _)| *span).collect::<Vec<_>>(), Precedence::Last);
         let mut lines = Vec::new();
         for ((_, prices), span) in read.iter().zip(spans) {
             match span {
@@ -220,7 +221,10 @@ impl Reader {
         let mut done: Option<Tier> = None;
         // Of two words for one tier, `priority` comes after `fast` and is the one in responses.
         for ((tier, word), read) in by_tier.into_iter().rev() {
-            let spans = span::resolve(&read.iter().map(|(span, _)| *span).collect::<Vec<_>>(), Wins::First);
+            let spans = condition::resolve(
+                &read.iter().map(|(span, _)| *span).collect::<Vec<_>>(),
+                Precedence::First,
+            );
             let mut own = Vec::new();
             for ((_, prices), span) in read.iter().zip(spans) {
                 match span {

@@ -3,7 +3,7 @@
 use spanledger_event::Bucket;
 
 use super::Scale;
-use crate::{Meter, Tier};
+use spanledger_price::{Meter, Tier};
 
 /// A key of a model.
 pub(super) enum Key {

@@ -2,6 +2,7 @@
 
 mod lines;
 mod provider;
+mod show;
 
 #[cfg(test)]
 mod tests;
@@ -12,26 +13,25 @@ use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 use spanledger_event::Timestamp;
 
-use super::{PriceMap, Skipped};
+use spanledger_price::PriceBook;
+
 use crate::{
-    Meter, PriceBook,
-    diff::{self, Change, Spot},
-    lint::Oddity,
+    PriceMap, Skipped,
+    diff::{self, Change, RateKey},
+    lint::Lint,
 };
-pub(super) use lines::Line;
-use provider::Work;
+pub(crate) use lines::Line;
+use provider::ProviderComparison;
 
 /// What is compared.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
-    /// The moment whose price lists are compared.
+    /// The moment context price lists are compared.
     pub at: Timestamp,
     /// The only provider, by any of its names; all that the price list has without.
     pub provider: Option<String>,
     /// The only models, by a name of the list; all without. The others are not withdrawn either.
     pub models: Vec<String>,
-    /// Meters of which the list's word is not taken.
-    pub without: Vec<Meter>,
 }
 
 impl Scope {
@@ -50,11 +50,11 @@ pub struct Comparison {
     /// New and changed models that need a second look before they are taken.
     pub suspicious: Vec<Proposal>,
     /// Models with a price of one's own in force, which is left alone.
-    pub kept: Vec<Kept>,
+    pub kept: Vec<KeptOverride>,
     /// Models that the book has a price of at that moment and the list does not name.
     pub withdrawn: Vec<Withdrawn>,
     /// Differences that no appended entry can express.
-    pub by_hand: Vec<ForHand>,
+    pub by_hand: Vec<ManualChange>,
     /// Prices that the list announces for later.
     pub later: Vec<Later>,
     /// Names of known models that the book does not know.
@@ -97,13 +97,13 @@ pub struct Proposal {
     pub reasons: Vec<Suspicion>,
     /// The threshold of a new model.
     #[serde(skip)]
-    pub(super) long_context_over: Option<u64>,
+    pub(crate) long_context_over: Option<u64>,
     /// Whether the surcharge for regions applies to a new model.
     #[serde(skip)]
-    pub(super) regional: bool,
+    pub(crate) regional: bool,
     /// The lines that changed, complete.
     #[serde(skip)]
-    pub(super) lines: Vec<Line>,
+    pub(crate) lines: Vec<Line>,
 }
 
 /// Why a proposal needs a second look.
@@ -113,7 +113,7 @@ pub enum Suspicion {
     /// or becomes it.
     Jump {
         /// Where.
-        spot: Spot,
+        key: RateKey,
         /// What it was, in dollars per unit.
         from: Decimal,
         /// What it would be.
@@ -124,17 +124,17 @@ pub enum Suspicion {
         /// The line, as a key of the book: `batch_long`.
         line: &'static str,
         /// What is odd.
-        oddity: Oddity,
+        lint: Lint,
     },
 }
 
 impl fmt::Display for Suspicion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Jump { spot, from, to } => {
-                write!(f, "{spot}: more than 3x from {} to {}", from.normalize(), to.normalize())
+            Self::Jump { key, from, to } => {
+                write!(f, "{key}: more than 3x from {} to {}", from.normalize(), to.normalize())
             }
-            Self::Odd { line, oddity } => write!(f, "{line}: {oddity}"),
+            Self::Odd { line, lint } => write!(f, "{line}: {lint}"),
         }
     }
 }
@@ -147,7 +147,7 @@ impl Serialize for Suspicion {
 
 /// A model with a price of one's own, of which a list has nothing to say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Kept {
+pub struct KeptOverride {
     /// The provider.
     pub provider: String,
     /// The model.
@@ -168,7 +168,7 @@ pub struct Withdrawn {
 
 /// A difference that a person has to write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ForHand {
+pub struct ManualChange {
     /// The provider.
     pub provider: String,
     /// The model.
@@ -220,7 +220,7 @@ pub fn compare(book: &PriceBook, map: &PriceMap, scope: &Scope) -> Comparison {
     };
     for name in map.providers().into_iter().filter(|name| asked(name)) {
         let models = map.models.iter().filter(|model| model.provider == name);
-        Work::new(name, book.provider(name), scope, &mut comparison).run(models.collect());
+        ProviderComparison::new(name, book.provider(name), scope, &mut comparison).run(models.collect());
     }
     let skipped =
         map.skipped.iter().filter(|skipped| asked(&skipped.provider) && scope.has_model(&skipped.name));

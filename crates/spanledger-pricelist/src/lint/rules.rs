@@ -5,11 +5,13 @@ use std::fmt;
 use rust_decimal::Decimal;
 use spanledger_event::{Bucket, Timestamp};
 
-use crate::{Meter, Rates, Tier, diff::day};
+use spanledger_price::{Meter, Rates, Tier};
+
+use crate::diff::day;
 
 /// What is odd about a price. Amounts are dollars per unit of the meter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Oddity {
+pub enum Lint {
     /// What comes from the cache costs more than what does not.
     CachedAboveInput {
         /// Which kind of cached tokens.
@@ -71,7 +73,7 @@ pub enum Oddity {
     },
 }
 
-impl fmt::Display for Oddity {
+impl fmt::Display for Lint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CachedAboveInput { meter, cached, input } => {
@@ -117,7 +119,7 @@ const CACHED: [(Bucket, Bucket); 3] = [
 const CACHE: [Bucket; 4] =
     [Bucket::CachedInput, Bucket::CacheWrite, Bucket::CacheWrite1h, Bucket::CacheWrite12h];
 
-/// Whether a model of that name makes embeddings, whose output is not billed like text.
+/// Whether a model of that name makes embeddings, context output is not billed like text.
 pub(crate) fn is_embedding(name: &str) -> bool {
     name.contains("embed")
 }
@@ -128,14 +130,14 @@ fn published(rates: &Rates, meter: Meter) -> Option<Decimal> {
 }
 
 /// What is odd within one line.
-pub(crate) fn of_rates(rates: &Rates, embedding: bool) -> Vec<Oddity> {
+pub(crate) fn of_rates(rates: &Rates, embedding: bool) -> Vec<Lint> {
     let get = |bucket: Bucket| published(rates, Meter::Tokens(bucket));
     let mut found = Vec::new();
     for (part, whole) in CACHED {
         if let (Some(cached), Some(input)) = (get(part), get(whole))
             && cached > input
         {
-            found.push(Oddity::CachedAboveInput { meter: Meter::Tokens(part), cached, input });
+            found.push(Lint::CachedAboveInput { meter: Meter::Tokens(part), cached, input });
         }
     }
     if let (Some(output), Some(input)) = (get(Bucket::Output), get(Bucket::Input))
@@ -143,44 +145,44 @@ pub(crate) fn of_rates(rates: &Rates, embedding: bool) -> Vec<Oddity> {
         && !output.is_zero()
         && output < input
     {
-        found.push(Oddity::OutputBelowInput { output, input });
+        found.push(Lint::OutputBelowInput { output, input });
     }
     if rates.iter().all(|rate| rate.usd.is_zero()) {
-        found.push(Oddity::AllZero);
+        found.push(Lint::AllZero);
     }
     found
 }
 
 /// What is free in a price list where input is not. A book that says so has looked it up.
-pub(crate) fn zeros(rates: &Rates, embedding: bool) -> Vec<Oddity> {
+pub(crate) fn zeros(rates: &Rates, embedding: bool) -> Vec<Lint> {
     let get = |bucket: Bucket| published(rates, Meter::Tokens(bucket));
     let Some(input) = get(Bucket::Input).filter(|input| !input.is_zero()) else { return Vec::new() };
     let asked = [Bucket::Output].into_iter().filter(|_| !embedding).chain(CACHE);
     let zero = asked.filter(|bucket| get(*bucket).is_some_and(|usd| usd.is_zero()));
-    zero.map(|bucket| Oddity::ZeroBeside { meter: Meter::Tokens(bucket), input }).collect()
+    zero.map(|bucket| Lint::ZeroBeside { meter: Meter::Tokens(bucket), input }).collect()
 }
 
 /// What is odd about the two sides of the long-context threshold.
-pub(crate) fn of_sides(short: &Rates, long: &Rates) -> Vec<Oddity> {
+pub(crate) fn of_sides(short: &Rates, long: &Rates) -> Vec<Lint> {
     let below = |meter: Meter| {
         let (long, short) = (published(long, meter)?, published(short, meter)?);
-        (long < short).then_some(Oddity::LongBelowShort { meter, long, short })
+        (long < short).then_some(Lint::LongBelowShort { meter, long, short })
     };
     Meter::ALL.into_iter().filter_map(below).collect()
 }
 
 /// What is odd about a tier beside the standard one. Tool calls are not asked: they are billed the
 /// same way everywhere.
-pub(crate) fn against_standard(tier: Tier, rates: &Rates, standard: &Rates) -> Vec<Oddity> {
+pub(crate) fn against_standard(tier: Tier, rates: &Rates, standard: &Rates) -> Vec<Lint> {
     let odd = |meter: Meter| {
         let (rate, standard) = (published(rates, meter)?, published(standard, meter)?);
         match tier {
             Tier::Standard => None,
             Tier::Batch | Tier::Flex => {
-                (rate > standard).then_some(Oddity::AboveStandard { meter, rate, standard })
+                (rate > standard).then_some(Lint::AboveStandard { meter, rate, standard })
             }
             Tier::Priority | Tier::Ultrafast => {
-                (rate < standard).then_some(Oddity::BelowStandard { meter, rate, standard })
+                (rate < standard).then_some(Lint::BelowStandard { meter, rate, standard })
             }
         }
     };

@@ -3,15 +3,13 @@
 use std::collections::BTreeSet;
 
 use spanledger_event::Bucket;
+use spanledger_price::{Meter, Rate, Tier};
 
 use super::{
     ForeignLine, Object, Span,
     json::{self, Raw},
 };
-use crate::{
-    Meter, Rate, Tier,
-    import::number::{self, Scale},
-};
+use crate::source::number::{self, Scale};
 
 const SAME: Scale = Scale::SAME;
 

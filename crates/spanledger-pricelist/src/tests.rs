@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use spanledger_event::Timestamp;
 
-use super::{Accept, Comparison, EntryOptions, Scope, compare, entries, genai_prices, insert, litellm};
-use crate::{PriceBook, diff};
+use spanledger_price::PriceBook;
+
+use super::{
+    Accept, Comparison, EntryOptions, PriceMap, Scope, compare, diff, entries, genai_prices, insert, litellm,
+};
 
 /// A book with a fallback, a fee, a threshold, a snapshot, a free model and hours.
 pub(super) const BOOK: &str = r#"# our own words
@@ -79,7 +82,7 @@ pub(super) fn options(accept: Accept) -> EntryOptions {
     }
 }
 
-fn again(map: &super::PriceMap, comparison: &Comparison, accept: Accept) -> (PriceBook, Comparison) {
+fn again(map: &PriceMap, comparison: &Comparison, accept: Accept) -> (PriceBook, Comparison) {
     let written = entries(comparison, &options(accept.clone()));
     let text = insert(None, BOOK, &written).unwrap_or_else(|error| panic!("{error:?}\n{written}"));
     let after = book(&text);

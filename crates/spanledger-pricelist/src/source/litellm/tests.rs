@@ -1,5 +1,6 @@
 use super::litellm;
-use crate::{Meter, Tier, import::ImportError};
+use crate::ImportError;
+use spanledger_price::{Meter, Tier};
 
 /// Every rate of every line as text, and every skipped thing.
 fn read(json: &str) -> (Vec<String>, Vec<String>) {

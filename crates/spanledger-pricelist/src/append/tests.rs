@@ -1,5 +1,5 @@
 use super::{Accept, Entries, EntryOptions, InsertError, entries, insert};
-use crate::import::{
+use crate::{
     compare, litellm,
     tests::{BOOK, book, options, scope},
 };

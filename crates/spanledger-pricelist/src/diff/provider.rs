@@ -9,12 +9,12 @@ use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
 
 use super::{Change, Delta, day};
-use crate::{Discount, Fee, Meter, Provider, covers};
+use spanledger_price::{Discount, Fee, Meter, Provider, covers};
 
 /// What holds of something that is dated.
 type Place<K> = (K, String, Option<Timestamp>);
 
-pub(super) fn all(
+pub(super) fn changes(
     name: &str,
     before: Option<&Provider>,
     after: Option<&Provider>,

@@ -1,67 +1,20 @@
-//! Price lists that others keep, as proposals for the book.
+//! Price lists that others keep, in the book's units.
 //!
-//! Two files can be read: the price map of LiteLLM ([`litellm`]) and the data file of genai-prices
-//! ([`genai_prices`]). Four steps, each a pure function of texts and values:
-//!
-//! 1. read the file: a [`PriceMap`], which also lists what has no place in the book's grammar;
-//! 2. [`compare`] it with a book at a moment: new, changed, withdrawn and suspicious models;
-//! 3. [`entries`]: dated entries for what is accepted;
-//! 4. [`insert`]: the book file's text with these entries at its end, parsed before it is returned.
-//!
-//! ```
-//! use spanledger_event::Timestamp;
-//! use spanledger_price::PriceBook;
-//! use spanledger_pricelist::import;
-//!
-//! let map = import::litellm(r#"{"acme-2": {
-//!     "litellm_provider": "openai", "mode": "chat",
-//!     "input_cost_per_token": 2.5e-06, "output_cost_per_token": 1e-05
-//! }}"#)?;
-//! let scope = import::Scope {
-//!     at: Timestamp::parse("2026-11-21T00:00:00Z").ok_or("no moment")?,
-//!     provider: Some("openai".to_owned()),
-//!     models: vec!["acme-2".to_owned()],
-//!     ..import::Scope::default()
-//! };
-//! let comparison = import::compare(PriceBook::builtin(), &map, &scope);
-//! assert_eq!(comparison.new[0].model, "acme-2");
-//! let entries = import::entries(&comparison, &import::EntryOptions {
-//!     provider: "openai".to_owned(),
-//!     from: "2026-11-21".to_owned(),
-//!     checked: "2026-11-21".to_owned(),
-//!     source_id: "litellm_2026_11".to_owned(),
-//!     source_text: "price map of litellm of 2026-11-21".to_owned(),
-//!     accept: import::Accept::None,
-//!     list: true,
-//! });
-//! let overrides = import::insert(Some(PriceBook::builtin()), "", &entries)?;
-//! assert!(overrides.contains("standard = { input = \"2.5\", output = \"10\" }"));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! Numbers are read from the digits of the file, `2.5e-06` per token as `2.5` per million; one that
-//! has more places than a rate may have is left out and said to be, never rounded.
+//! Numbers are read from the digits of the file: `2.5e-06` per token becomes `2.5` per million. A number
+//! with more places than a rate may have is skipped with the reason; it is never rounded.
 
-mod compare;
-mod genai;
+mod genai_prices;
 mod json;
 mod litellm;
 mod number;
-mod show;
-mod write;
-
-#[cfg(test)]
-mod tests;
 
 use rust_decimal::Decimal;
 use serde::Serialize;
 use spanledger_event::Timestamp;
+use spanledger_price::{Hours, Rates, Tier, covers};
 
-use crate::{Hours, Rates, Tier, covers};
-pub use compare::{Comparison, ForHand, Kept, Later, Names, Proposal, Scope, Suspicion, Withdrawn, compare};
-pub use genai::genai_prices;
+pub use genai_prices::genai_prices;
 pub use litellm::litellm;
-pub use write::{Accept, Entries, EntryOptions, InsertError, entries, insert};
 
 /// A price list that was read, in the book's units.
 #[derive(Clone, Debug, Default)]

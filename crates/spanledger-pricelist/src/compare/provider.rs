@@ -2,18 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use spanledger_price::{Model, Provider, without_date};
+
 use super::{
-    Comparison, ForHand, Kept, Later, Names, Proposal, Scope, Withdrawn,
-    lines::{self, Line, Outcome, Whose},
+    Comparison, KeptOverride, Later, ManualChange, Names, Proposal, Scope, Withdrawn,
+    lines::{self, Line, LineContext, Outcome},
 };
-use crate::{
-    Model, Provider,
-    import::{ForeignLine, ForeignModel},
-    without_date,
-};
+use crate::{ForeignLine, ForeignModel};
 
 /// The comparison of one provider as it goes on.
-pub(super) struct Work<'a, 'c> {
+pub(super) struct ProviderComparison<'a, 'c> {
     name: &'a str,
     book: Option<&'a Provider>,
     scope: &'a Scope,
@@ -27,7 +25,7 @@ pub(super) struct Work<'a, 'c> {
 }
 
 /// A model of the list and what its names mean to the book.
-struct Known<'a> {
+struct MatchedModel<'a> {
     foreign: &'a ForeignModel,
     lines: Vec<&'a ForeignLine>,
     /// Models of the book, each with the names that mean it.
@@ -35,7 +33,7 @@ struct Known<'a> {
     unknown: Vec<&'a str>,
 }
 
-impl Known<'_> {
+impl MatchedModel<'_> {
     /// The threshold, where there are rates beyond it.
     fn threshold(&self) -> Option<u64> {
         self.foreign.long_context_over.filter(|_| self.lines.iter().any(|line| line.long.is_some()))
@@ -43,7 +41,7 @@ impl Known<'_> {
 }
 
 /// The model by which a name is billed.
-struct Base<'b> {
+struct BilledAs<'b> {
     name: &'b str,
     /// Where it is in the book.
     model: Option<&'b Model>,
@@ -52,7 +50,7 @@ struct Base<'b> {
     regional: bool,
 }
 
-impl<'a, 'c> Work<'a, 'c> {
+impl<'a, 'c> ProviderComparison<'a, 'c> {
     pub(super) fn new(
         name: &'a str,
         book: Option<&'a Provider>,
@@ -65,7 +63,7 @@ impl<'a, 'c> Work<'a, 'c> {
     }
 
     pub(super) fn run(mut self, models: Vec<&'a ForeignModel>) {
-        let mut known: Vec<Known<'a>> = models.into_iter().map(|model| self.known(model)).collect();
+        let mut known: Vec<MatchedModel<'a>> = models.into_iter().map(|model| self.known(model)).collect();
         // A model's own name first: its other names are compared with what it becomes.
         for known in &known {
             let exact = known.meant.iter().filter(|(model, names)| names.contains(model));
@@ -91,7 +89,7 @@ impl<'a, 'c> Work<'a, 'c> {
         self.withdrawn();
     }
 
-    fn known(&mut self, foreign: &'a ForeignModel) -> Known<'a> {
+    fn known(&mut self, foreign: &'a ForeignModel) -> MatchedModel<'a> {
         let mut meant: BTreeMap<&'a str, Vec<&'a str>> = BTreeMap::new();
         let mut unknown = Vec::new();
         for name in std::iter::once(&foreign.name).chain(&foreign.aliases) {
@@ -108,29 +106,29 @@ impl<'a, 'c> Work<'a, 'c> {
                 self.comparison.later.push(Later { provider, model, from });
             }
         }
-        Known { foreign, lines: foreign.lines_at(at).collect(), meant, unknown }
+        MatchedModel { foreign, lines: foreign.lines_at(at).collect(), meant, unknown }
     }
 
     fn model(&self, name: &str) -> Option<&'a Model> {
         self.book?.models().iter().find(|model| model.name() == name)
     }
 
-    fn asked(&self, known: &Known<'_>, model: &str) -> bool {
+    fn asked(&self, known: &MatchedModel<'_>, model: &str) -> bool {
         self.scope.has_model(&known.foreign.name) || self.scope.has_model(model)
     }
 
-    fn whose<'n>(&self, name: &'n str, known: Option<&'n Model>, foreign: &ForeignModel) -> Whose<'n>
+    fn context<'n>(&self, name: &'n str, known: Option<&'n Model>, foreign: &ForeignModel) -> LineContext<'n>
     where
         'a: 'n,
     {
         let known = self.book.zip(known);
-        Whose { provider: self.name, model: name, known, fees: self.book, embedding: foreign.embedding }
+        LineContext { provider: self.name, model: name, known, fees: self.book, embedding: foreign.embedding }
     }
 
     fn by_hand(&mut self, model: &str, what: impl IntoIterator<Item = String>) {
         for what in what {
             let (provider, model) = (self.name.to_owned(), model.to_owned());
-            let note = ForHand { provider, model, what };
+            let note = ManualChange { provider, model, what };
             if !self.comparison.by_hand.contains(&note) {
                 self.comparison.by_hand.push(note);
             }
@@ -143,12 +141,12 @@ impl<'a, 'c> Work<'a, 'c> {
             return false;
         }
         let (provider, model) = (self.name.to_owned(), model.to_owned());
-        self.comparison.kept.push(Kept { provider, model, what });
+        self.comparison.kept.push(KeptOverride { provider, model, what });
         true
     }
 
     /// A model under the name that the book lists it.
-    fn direct(&mut self, known: &Known<'a>, model: &'a Model) {
+    fn direct(&mut self, known: &MatchedModel<'a>, model: &'a Model) {
         let before = lines::of_book(model, self.scope.at);
         if !self.asked(known, model.name()) {
             self.projected.insert(model.name(), before);
@@ -159,11 +157,11 @@ impl<'a, 'c> Work<'a, 'c> {
             self.projected.insert(model.name(), before);
             return;
         }
-        let whose = self.whose(model.name(), Some(model), known.foreign);
+        let context = self.context(model.name(), Some(model), known.foreign);
         let (theirs, ours) = (known.threshold(), model.long_context_over());
         let fits = theirs.is_none() || theirs == ours;
         let Outcome { lines, changes, reasons, by_hand, kept } =
-            lines::lay(&before, &known.lines, whose, self.scope, fits);
+            lines::lay(&before, &known.lines, context, self.scope, fits);
         let is_kept = self.keep(model.name(), kept);
         if !fits {
             self.by_hand(model.name(), mismatch(theirs, ours));
@@ -196,7 +194,7 @@ impl<'a, 'c> Work<'a, 'c> {
     }
 
     /// Names of a model of the book that may have prices of their own.
-    fn apart(&mut self, known: &Known<'a>, model: &'a Model, names: &[&'a str]) {
+    fn apart(&mut self, known: &MatchedModel<'a>, model: &'a Model, names: &[&'a str]) {
         if !self.asked(known, model.name()) {
             return;
         }
@@ -205,7 +203,7 @@ impl<'a, 'c> Work<'a, 'c> {
             None => lines::of_book(model, self.scope.at),
         };
         let (over, regional) = (model.long_context_over(), model.is_regional());
-        let base = Base { name: model.name(), model: Some(model), lines, over, regional };
+        let base = BilledAs { name: model.name(), model: Some(model), lines, over, regional };
         let is_free = model.is_free() && all_zero(&known.lines);
         if is_free || !self.differs(known, base, names) {
             self.comparison.unchanged += 1;
@@ -214,13 +212,13 @@ impl<'a, 'c> Work<'a, 'c> {
 
     /// Whether the names have other prices than the model by which they are billed; proposes that
     /// they become a model of their own.
-    fn differs(&mut self, known: &Known<'a>, base: Base<'_>, names: &[&str]) -> bool {
+    fn differs(&mut self, known: &MatchedModel<'a>, base: BilledAs<'_>, names: &[&str]) -> bool {
         let Some((name, others)) = names.split_first() else { return false };
         let before: Vec<Line> = base.lines.into_iter().map(|line| Line { changed: false, ..line }).collect();
         let theirs = known.threshold();
         let fits = base.over.is_none() || theirs.is_none() || theirs == base.over;
-        let whose = self.whose(name, base.model, known.foreign);
-        let mut outcome = lines::lay(&before, &known.lines, whose, self.scope, fits);
+        let context = self.context(name, base.model, known.foreign);
+        let mut outcome = lines::lay(&before, &known.lines, context, self.scope, fits);
         if !fits {
             outcome.by_hand.extend(mismatch(theirs, base.over));
         }
@@ -275,7 +273,7 @@ impl<'a, 'c> Work<'a, 'c> {
     }
 
     /// Names that only the list knows, of a model that both know.
-    fn names(&mut self, known: &Known<'_>) {
+    fn names(&mut self, known: &MatchedModel<'_>) {
         let Some(model) = known.meant.keys().next() else { return };
         if known.unknown.is_empty() || !self.asked(known, model) {
             return;
@@ -286,7 +284,7 @@ impl<'a, 'c> Work<'a, 'c> {
     }
 
     /// Models that the book does not have under any name.
-    fn fresh(&mut self, mut models: Vec<Known<'a>>) {
+    fn fresh(&mut self, mut models: Vec<MatchedModel<'a>>) {
         // A model before its dated names.
         models.sort_by_key(|known| known.foreign.name.as_str());
         let own: BTreeSet<&str> = models.iter().map(|known| known.foreign.name.as_str()).collect();
@@ -302,7 +300,7 @@ impl<'a, 'c> Work<'a, 'c> {
                 without_date(name).and_then(|base| done.get_key_value(base))
             {
                 let (over, regional) = (*over, *regional);
-                let from = Base { name: base, model: None, lines: lines.clone(), over, regional };
+                let from = BilledAs { name: base, model: None, lines: lines.clone(), over, regional };
                 if !self.differs(known, from, &[name]) {
                     self.comparison.unchanged += 1;
                     self.snapshot(base, name);
@@ -317,8 +315,8 @@ impl<'a, 'c> Work<'a, 'c> {
                 let dated = without_date(alias) == Some(name);
                 !dated && !own.contains(alias.as_str()) && self.taken.insert(alias.clone())
             });
-            let whose = self.whose(name, None, foreign);
-            let outcome = lines::lay(&[], &known.lines, whose, self.scope, true);
+            let context = self.context(name, None, foreign);
+            let outcome = lines::lay(&[], &known.lines, context, self.scope, true);
             self.keep(name, outcome.kept);
             if outcome.changes.is_empty() {
                 continue;
@@ -374,7 +372,7 @@ impl<'a, 'c> Work<'a, 'c> {
                 let own = lines::of_book(model, self.scope.at);
                 let (provider, model) = (self.name.to_owned(), model.name().to_owned());
                 if own.iter().any(|line| line.own) {
-                    self.comparison.kept.push(Kept { provider, model, what: Vec::new() });
+                    self.comparison.kept.push(KeptOverride { provider, model, what: Vec::new() });
                 } else {
                     self.comparison.withdrawn.push(Withdrawn { provider, model });
                 }
