@@ -67,7 +67,7 @@ fn rates(model: Option<&Model>, at: Option<Timestamp>) -> BTreeMap<(RateKey, Opt
 }
 
 /// What decides the price beside the rates, in words.
-fn properties(model: &Model, at: Option<Timestamp>) -> [(&'static str, String); 7] {
+fn properties(model: &Model, at: Option<Timestamp>) -> [(&'static str, String); 8] {
     let flat = prices(model, at).filter(|price| price.is_flat()).map(|price| price.tier().as_str());
     // Every entry but the last one of its tier ends where the next begins; that is no statement of the book.
     let is_last = |price: &&Price| {
@@ -84,6 +84,7 @@ fn properties(model: &Model, at: Option<Timestamp>) -> [(&'static str, String); 
         ("regional", model.is_regional().to_string()),
         ("unless", list(model.unless().to_vec())),
         ("free", model.is_free().to_string()),
+        ("searches_per_call", model.searches_per_call().to_string()),
         ("flat", list(flat)),
         ("negotiated", list(prices(model, at).flat_map(negotiated))),
         ("until", list(ends)),
