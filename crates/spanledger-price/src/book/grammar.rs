@@ -229,6 +229,11 @@ static MODEL: Section = Section {
             "Meters to which the provider's [fallback] gives no rate: tokens of that kind are unpriced.",
         ),
         Key::new("free", Value::Flag, "Whether a call costs nothing. Such a model needs no price."),
+        Key::new(
+            "searches_per_call",
+            Value::Count,
+            "The web searches that each chat call of the model makes and bills, although its usage counts none.",
+        ),
     ],
 };
 

@@ -16,6 +16,7 @@ pub struct Model {
     /// Names of the provider under which it has another price, which the book does not know.
     pub(crate) not_priced_for: Vec<String>,
     pub(crate) free: bool,
+    pub(crate) searches_per_call: u64,
     /// Meters to which the provider's fallback rules give no rate.
     pub(crate) no_fallback: Vec<Meter>,
     pub(crate) prices: Vec<Price>,
@@ -55,6 +56,11 @@ impl Model {
     /// Whether a call costs nothing, with or without a usage.
     pub fn is_free(&self) -> bool {
         self.free
+    }
+
+    /// The web searches that each chat call of the model makes and bills, although no usage counts them.
+    pub fn searches_per_call(&self) -> u64 {
+        self.searches_per_call
     }
 
     /// All prices, past and future ones included: by tier, those of certain hours before those of all hours,

@@ -27,6 +27,7 @@ pub(super) fn model(
         not_priced_for: rules::not_priced_for(&mut table, provider, file),
         no_fallback: rules::meters(&mut table, "no_fallback", file),
         free: table.flag("free", file),
+        searches_per_call: table.count("searches_per_call", file).unwrap_or_default(),
         prices: Vec::new(),
     };
     table.finish(file);

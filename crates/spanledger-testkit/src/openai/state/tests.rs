@@ -2,8 +2,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::{CALLS_STORED_MAX, REQUESTS_KEPT_MAX, State};
-use crate::log::Received;
-use crate::reply::Reply;
+use crate::openai::log::Received;
+use crate::openai::reply::Reply;
 
 fn state() -> State {
     let organization = HeaderValue::from_static("org");

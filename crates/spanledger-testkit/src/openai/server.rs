@@ -11,16 +11,16 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-use crate::connection::{Exit, Line, Switch};
-use crate::errors::ApiError;
-use crate::headers::{self, EVENT_STREAM, JSON, Origin};
-use crate::log::Received;
-use crate::plan::Plan;
-use crate::reply::{Break, Fault, Kind, Reply};
-use crate::request::{Asked, Endpoint};
-use crate::sse::{self, Ending, Frame};
-use crate::state::State;
-use crate::{chat, embeddings, json, models, responses};
+use crate::openai::connection::{Exit, Line, Switch};
+use crate::openai::errors::ApiError;
+use crate::openai::headers::{self, EVENT_STREAM, JSON, Origin};
+use crate::openai::log::Received;
+use crate::openai::plan::Plan;
+use crate::openai::reply::{Break, Fault, Kind, Reply};
+use crate::openai::request::{Asked, Endpoint};
+use crate::openai::sse::{self, Ending, Frame};
+use crate::openai::state::State;
+use crate::openai::{chat, embeddings, json, models, responses};
 
 /// The largest request body that the provider reads.
 pub const REQUEST_BODY_BYTES_MAX: usize = 64 * 1_024 * 1_024;

@@ -10,9 +10,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::derive::{fnv1a, tokens_of};
-use crate::errors::ApiError;
-use crate::models;
+use crate::openai::derive::{fnv1a, tokens_of};
+use crate::openai::errors::ApiError;
+use crate::openai::models;
 
 /// Tokens that the chat format adds to each message.
 const MESSAGE_OVERHEAD_TOKENS: u64 = 3;

@@ -1,8 +1,8 @@
 //! Everything that looks random, from a seed: no clock, no generator of the
 //! system, the same in every run.
 
-use crate::request::Asked;
-use crate::usage::Usage;
+use crate::openai::request::Asked;
+use crate::openai::usage::Usage;
 
 /// The words that derived answers are made of.
 const WORDS: [&str; 16] = [

@@ -11,11 +11,11 @@ use http::HeaderValue;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::connection::{Line, Lines, Switch};
-use crate::log::Received;
-use crate::reply::Reply;
-use crate::server;
-use crate::state::State;
+use crate::openai::connection::{Line, Lines, Switch};
+use crate::openai::log::Received;
+use crate::openai::reply::Reply;
+use crate::openai::server;
+use crate::openai::state::State;
 
 /// How long [`Provider::stop`] lets the answers under way finish.
 const STOP_GRACE: Duration = Duration::from_secs(1);

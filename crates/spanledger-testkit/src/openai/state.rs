@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use http::HeaderValue;
 
-use crate::log::Received;
-use crate::reply::Reply;
+use crate::openai::log::Received;
+use crate::openai::reply::Reply;
 
 /// The most requests that the log keeps; the oldest go first.
 pub const REQUESTS_KEPT_MAX: usize = 10_000;

@@ -1,11 +1,11 @@
 //! A reply, resolved against the request that it answers: what every wire
 //! format needs to know, and nothing about how it is written.
 
-use crate::derive::{self, BASE62, HEX, Rng};
-use crate::models;
-use crate::reply::{FinishReason, Kind, Reply, Setting};
-use crate::request::{Asked, Endpoint};
-use crate::usage::Usage;
+use crate::openai::derive::{self, BASE62, HEX, Rng};
+use crate::openai::models;
+use crate::openai::reply::{FinishReason, Kind, Reply, Setting};
+use crate::openai::request::{Asked, Endpoint};
+use crate::openai::usage::Usage;
 
 /// The creation time of the first call, in Unix seconds; each request is one
 /// second later. Not a clock: the same test writes the same bytes.

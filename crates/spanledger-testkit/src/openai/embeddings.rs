@@ -10,9 +10,9 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::derive::Rng;
-use crate::json;
-use crate::plan::Plan;
+use crate::openai::derive::Rng;
+use crate::openai::json;
+use crate::openai::plan::Plan;
 
 /// The length of a vector if neither the request nor the model's name says.
 const DIMENSIONS_DEFAULT: usize = 1_536;

@@ -1,6 +1,6 @@
 use super::{Ending, Frame, break_off};
-use crate::errors::ApiError;
-use crate::reply::{At, Break, Fault};
+use crate::openai::errors::ApiError;
+use crate::openai::reply::{At, Break, Fault};
 
 /// A head, three deltas, a tail and an end.
 fn frames() -> Vec<Frame> {

@@ -1,7 +1,7 @@
 use super::{Plan, pieces, served};
-use crate::reply::Reply;
-use crate::request::{Asked, Endpoint};
-use crate::usage::Usage;
+use crate::openai::reply::Reply;
+use crate::openai::request::{Asked, Endpoint};
+use crate::openai::usage::Usage;
 
 fn asked(body: &str) -> Asked {
     Asked::parse(Endpoint::Chat, body.as_bytes()).unwrap()

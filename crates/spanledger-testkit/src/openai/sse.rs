@@ -11,10 +11,10 @@ use bytes::Bytes;
 use futures_util::stream;
 use serde::Serialize;
 
-use crate::connection::Exit;
-use crate::errors::ApiError;
-use crate::json;
-use crate::reply::{At, Break, Fault};
+use crate::openai::connection::Exit;
+use crate::openai::errors::ApiError;
+use crate::openai::json;
+use crate::openai::reply::{At, Break, Fault};
 
 /// One message of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]

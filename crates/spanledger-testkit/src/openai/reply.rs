@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
-use crate::errors::ApiError;
-use crate::usage::Usage;
+use crate::openai::errors::ApiError;
+use crate::openai::usage::Usage;
 
 /// What the provider does with one call: answers, refuses, or breaks.
 ///

@@ -8,12 +8,12 @@ mod object;
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::chat::obfuscation;
-use crate::derive::Rng;
-use crate::errors::ApiError;
-use crate::json;
-use crate::plan::Plan;
-use crate::sse::Frame;
+use crate::openai::chat::obfuscation;
+use crate::openai::derive::Rng;
+use crate::openai::errors::ApiError;
+use crate::openai::json;
+use crate::openai::plan::Plan;
+use crate::openai::sse::Frame;
 use object::{Content, Item, Phase, Response};
 
 /// The answer in one piece.

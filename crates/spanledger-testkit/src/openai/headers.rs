@@ -6,8 +6,8 @@
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use crate::derive::{HEX, Rng};
-use crate::reply::Reply;
+use crate::openai::derive::{HEX, Rng};
+use crate::openai::reply::Reply;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(crate) const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");

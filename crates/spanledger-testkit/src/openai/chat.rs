@@ -6,13 +6,13 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::derive::{BASE62, HEX, Rng, fnv1a};
-use crate::errors::ApiError;
-use crate::json::{self, Field};
-use crate::plan::Plan;
-use crate::reply::FinishReason;
-use crate::sse::Frame;
-use crate::usage::Usage;
+use crate::openai::derive::{BASE62, HEX, Rng, fnv1a};
+use crate::openai::errors::ApiError;
+use crate::openai::json::{self, Field};
+use crate::openai::plan::Plan;
+use crate::openai::reply::FinishReason;
+use crate::openai::sse::Frame;
+use crate::openai::usage::Usage;
 
 /// The answer in one piece.
 pub(crate) fn object(plan: &Plan<'_>) -> Bytes {

@@ -6,8 +6,8 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::errors::ApiError;
-use crate::json;
+use crate::openai::errors::ApiError;
+use crate::openai::json;
 
 /// An undated name, and the dated snapshot that a response names. A name that
 /// is not here is answered under itself.

@@ -8,11 +8,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::derive::HEX;
-use crate::json::Field;
-use crate::plan::Plan;
-use crate::reply::FinishReason;
-use crate::usage::Usage;
+use crate::openai::derive::HEX;
+use crate::openai::json::Field;
+use crate::openai::plan::Plan;
+use crate::openai::reply::FinishReason;
+use crate::openai::usage::Usage;
 
 /// Where in its life a response is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
