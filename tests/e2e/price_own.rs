@@ -108,7 +108,7 @@ fn terms_are_differences() {
 /// A folder is checked as a whole, and each warning has its file.
 #[test]
 fn slips_are_warned_of() {
-    let (folder, ours) = file("ours.toml", &OURS.replace("prices_checked = 2026-05-20", "checked = 2099-05-20"));
+    let (folder, ours) = file("ours.toml", &OURS.replace("prices_checked = 2026-05-20", "prices_checked = 2099-05-20"));
     let other = OURS.split("[[price]]").next().unwrap().replace("\"openai\"", "\"opnai\"");
     std::fs::write(folder.path().join("other.toml"), other).unwrap();
     let output = run(&["prices", "check", folder.path().to_str().unwrap()]);

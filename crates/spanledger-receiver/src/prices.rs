@@ -99,7 +99,7 @@ mod tests {
     fn all_clones_see_what_one_replaces_and_who_holds_a_book_keeps_it() {
         let prices = Prices::from(PriceBook::builtin());
         let (clone, held) = (prices.clone(), prices.current());
-        let book = "[provider]\nname = 'acme'\n[source]\nc = 'ours'\n";
+        let book = "[provider]\nname = 'acme'\n[sources]\nc = 'ours'\n";
         let other = PriceBook::builtin().layered([("prices.toml", book)]).unwrap();
         assert_ne!(held.version(), other.version());
         assert_eq!(clone.replace(other.clone()).version(), held.version());
