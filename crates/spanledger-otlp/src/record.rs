@@ -19,7 +19,7 @@ use spanledger_event::{
     CallOutcome, Endpoint, EventId, Field, Observation, ObservedAs, PartialAttribution, Timestamp, Usage,
     UsageSource, check_value, keys,
 };
-use spanledger_price::usage::{Answer, ToolCalls, UsageJsonError, resolve};
+use spanledger_price::usage::{Answer, ToolCalls, UsageReadError, resolve};
 
 use crate::{
     AttributionKeys, Logs,
@@ -241,9 +241,9 @@ pub(crate) fn read(facts: &Facts<'_>) -> Option<Observation> {
 fn read_usage(o: &mut Observation, a: Attributes<'_>) {
     let own = a.text(keys::USAGE).map(|json| {
         let usage: Usage =
-            serde_json::from_str(&json).map_err(|error| UsageJsonError::OwnForm(error.to_string()))?;
+            serde_json::from_str(&json).map_err(|error| UsageReadError::OwnForm(error.to_string()))?;
         // The same bounds as for a provider's counts.
-        usage.nested().exclusive().map_err(UsageJsonError::Counts)?;
+        usage.nested().exclusive().map_err(UsageReadError::Counts)?;
         Ok(usage)
     });
     let count = |key: &str| a.int(key).and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
@@ -260,7 +260,7 @@ fn read_usage(o: &mut Observation, a: Attributes<'_>) {
     let counts = || match o.usage_raw {
         Some(_) => None,
         None => {
-            usage::read(a, usage::needs_output(o.endpoint)).map(|read| read.map_err(UsageJsonError::Counts))
+            usage::read(a, usage::needs_output(o.endpoint)).map(|read| read.map_err(UsageReadError::Counts))
         }
     };
     let resolved = resolve(Answer {

@@ -11,7 +11,7 @@ use prost::Message as _;
 use spanledger_event::{
     CallOutcome, Endpoint, EventId, Observation, ObservedAs, Role, Timestamp, Usage, UsageError, keys,
 };
-use spanledger_price::usage::{Answer, UsageJsonError, resolve};
+use spanledger_price::usage::{Answer, UsageReadError, resolve};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{Dialect, Seen};
@@ -133,7 +133,7 @@ fn read(seen: &Seen<'_>) -> Option<Observation> {
         endpoint: o.endpoint,
         service_tier: o.service_tier.as_deref(),
         region: o.region.as_deref(),
-        usage: usage.map(|usage| usage.map_err(UsageJsonError::Counts)),
+        usage: usage.map(|usage| usage.map_err(UsageReadError::Counts)),
         ..Answer::default()
     });
     set_usage(&mut o, resolved);
