@@ -11,7 +11,7 @@ fn check(observations: Vec<Observation>) {
         let (journal, _) = o.to_journal().expect("an observation is JSON");
         let again: Observation = serde_json::from_str(&journal).expect("and back");
         assert_eq!(again, o);
-        o.cost = Some(price(PriceBook::builtin(), &o));
+        price(PriceBook::builtin(), &mut o);
         let sent = record::request(vec![record::record(&o)], &[], "0");
         let read = Logs::decode(&sent.to_protobuf(), Encoding::Protobuf).expect("what we send is OTLP");
         let _observations = ObservationReader::default().logs(&read);
