@@ -12,6 +12,7 @@ mod prices;
 mod render;
 mod report;
 mod serve;
+mod sinks;
 mod tail;
 mod terminal;
 
@@ -20,6 +21,9 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::args::{Arguments, Command};
+
+/// How long blocking work that nobody waits for may go on at the end.
+const SHUTDOWN_MAX: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
@@ -35,7 +39,7 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    match arguments.command {
+    let result = match arguments.command {
         Command::Serve(arguments) => runtime.block_on(serve::run(arguments)),
         Command::Report(arguments) => report::run(&arguments),
         Command::Tail(arguments) => runtime.block_on(tail::run(&arguments)),
@@ -43,5 +47,8 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Demo(arguments) => runtime.block_on(demo::run(arguments)),
         Command::Price(arguments) => price::run(&arguments),
         Command::Prices(arguments) => prices::run(&arguments),
-    }
+    };
+    // What a sink still writes to a blocked pipe may never end, and must not keep the process.
+    runtime.shutdown_timeout(SHUTDOWN_MAX);
+    result
 }
