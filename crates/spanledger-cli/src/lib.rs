@@ -35,7 +35,7 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    match arguments.command {
+    let result = match arguments.command {
         Command::Serve(arguments) => runtime.block_on(serve::run(arguments)),
         Command::Report(arguments) => report::run(&arguments),
         Command::Tail(arguments) => runtime.block_on(tail::run(&arguments)),
@@ -43,5 +43,9 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Demo(arguments) => runtime.block_on(demo::run(arguments)),
         Command::Price(arguments) => price::run(&arguments),
         Command::Prices(arguments) => prices::run(&arguments),
-    }
+    };
+    // Dropping the runtime would wait for threads that are blocked, for instance in a write to a pipe
+    // whose reader has stopped.
+    runtime.shutdown_background();
+    result
 }

@@ -6,7 +6,6 @@
 
 use std::{
     io::Write as _,
-    net::SocketAddr,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -22,7 +21,7 @@ use prost::Message as _;
 use spanledger_ledger::Ledger;
 use spanledger_otlp::ObservationReader;
 use spanledger_price::PriceBook;
-use spanledger_receiver::{Limits, Pipeline, Receiver};
+use spanledger_receiver::{Pipeline, Server};
 
 fn main() {
     divan::main();
@@ -112,11 +111,11 @@ fn receive(bencher: Bencher<'_, '_>, calls_percent: u64, is_compressed: bool) {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(folder.path().join("bench.db")).unwrap();
     let pipeline = Pipeline::new(ledger, PriceBook::builtin(), ObservationReader::default());
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let receiver = runtime.block_on(Receiver::bind(any, any, Limits::default(), pipeline.clone())).unwrap();
-    let url = format!("http://{}/v1/traces", receiver.http_addr().unwrap());
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let served = runtime.spawn(receiver.serve(async move { stopped.await.unwrap_or_default() }));
+    let server = runtime.block_on(async {
+        let server = Server::builder().bind().await.unwrap();
+        server.spawn(pipeline.clone())
+    });
+    let url = format!("http://{}/v1/traces", server.addresses().http);
     let client = reqwest::Client::new();
 
     bencher
@@ -139,9 +138,8 @@ fn receive(bencher: Bencher<'_, '_>, calls_percent: u64, is_compressed: bool) {
     let counters = pipeline.counters();
     assert_eq!(counters.observations(), counters.spans() / 100 * calls_percent);
     assert_eq!((counters.duplicates(), counters.refused()), (0, 0));
-    stop.send(()).unwrap();
     drop(client);
-    runtime.block_on(served).unwrap();
+    runtime.block_on(server.stop()).unwrap();
 }
 
 #[divan::bench(args = [0, 1, 100], sample_count = 20, sample_size = 1)]
