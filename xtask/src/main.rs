@@ -1,59 +1,55 @@
 //! The project's own commands.
 //!
 //! ```text
+//! cargo xtask ci              run everything that a change must pass, as CI does
 //! cargo xtask tidy            check the rules that the compiler does not know
+//! cargo xtask gen [--check]   write the generated files, or check that they are up to date
 //! cargo xtask golden          accept the present output as the golden files
 //! cargo xtask instructions    count the instructions of one priced call (needs valgrind)
 //! ```
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks")]
 
+mod ci;
+mod generate;
+mod golden;
 mod instructions;
+mod links;
 mod tidy;
 
-use std::process::{Command, ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+const USAGE: &str = "usage: cargo xtask ci | tidy | gen [--check] | golden | instructions";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    match words.as_slice() {
-        ["tidy"] => match tidy::check() {
-            Ok(broken) if broken.is_empty() => {
-                println!("tidy");
-                ExitCode::SUCCESS
-            }
-            Ok(broken) => {
-                for rule in broken {
-                    eprintln!("{rule}");
-                }
-                ExitCode::FAILURE
-            }
-            Err(error) => fail(&error),
-        },
-        ["golden"] => {
-            // expect-test writes what it got when this variable is set.
-            let status =
-                Command::new(env!("CARGO")).args(["test", "--workspace"]).env("UPDATE_EXPECT", "1").status();
-            match status {
-                Ok(status) if status.success() => ExitCode::SUCCESS,
-                Ok(_) => ExitCode::FAILURE,
-                Err(error) => fail(&error.into()),
-            }
+    let result = match words.as_slice() {
+        ["ci"] => ci::run(),
+        ["tidy"] => tidy::run(),
+        ["gen"] => generate::write(),
+        ["gen", "--check"] => generate::check(),
+        ["golden"] => golden::accept(),
+        ["instructions"] => {
+            instructions::per_call().map(|count| println!("one priced text call takes {count} instructions"))
         }
-        ["instructions"] => match instructions::per_call() {
-            Ok(count) => {
-                println!("{count} instructions a priced text call");
-                ExitCode::SUCCESS
-            }
-            Err(error) => fail(&error),
-        },
         _ => {
-            eprintln!("usage: cargo xtask tidy | golden | instructions");
-            ExitCode::from(2)
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
         }
     }
 }
 
-fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
-    ExitCode::FAILURE
+/// The root of the repository.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }

@@ -1,18 +1,17 @@
 //! Rules of the architecture, written as absences (docs/ARCHITECTURE.md, "Invariants").
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
+use crate::{links, root};
+
 /// The layers: a crate depends on crates of lower layers only.
-const LAYERS: [(&str, u8); 8] = [
+const LAYERS: [(&str, u8); 9] = [
     ("spanledger-event", 0),
     ("spanledger-price", 1),
+    ("spanledger-pricelist", 2),
     ("spanledger-otlp", 2),
     ("spanledger", 3),
     ("spanledger-ledger", 3),
@@ -22,18 +21,26 @@ const LAYERS: [(&str, u8); 8] = [
 ];
 
 /// Crates of which the same input gives the same answer for ever.
-const PURE: [&str; 3] = ["spanledger-event", "spanledger-price", "spanledger-otlp"];
+const PURE: [&str; 4] = ["spanledger-event", "spanledger-price", "spanledger-pricelist", "spanledger-otlp"];
 /// What a pure crate may not depend on, and not say.
 const IMPURE_CRATES: [&str; 6] = ["tokio", "reqwest", "hyper", "rusqlite", "rand", "tracing"];
 const IMPURE_WORDS: [&str; 7] =
     ["std::fs", "std::net", "std::env", "std::thread", "SystemTime", "Instant::now", "Timestamp::now"];
 /// Crates without floats.
-const EXACT: [&str; 2] = ["spanledger-event", "spanledger-price"];
+const EXACT: [&str; 3] = ["spanledger-event", "spanledger-price", "spanledger-pricelist"];
 /// Lines of a source file without its tests.
 const LINES_MAX: usize = 450;
 
+/// Fails with every broken rule, one a line.
+pub(crate) fn run() -> anyhow::Result<()> {
+    let mut broken = check()?;
+    broken.extend(links::broken()?);
+    ensure!(broken.is_empty(), "the tree is not tidy:\n{}", broken.join("\n"));
+    Ok(())
+}
+
 /// The rules that are broken.
-pub(crate) fn check() -> anyhow::Result<Vec<String>> {
+fn check() -> anyhow::Result<Vec<String>> {
     let mut broken = layers()?;
     let keys = attribute_names()?;
     for file in sources()? {
@@ -92,10 +99,6 @@ struct Source {
     path: PathBuf,
     /// Below the repository.
     name: String,
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// Source files that are not tests.

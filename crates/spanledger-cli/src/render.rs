@@ -3,9 +3,9 @@
 pub(crate) mod parts;
 
 use comfy_table::{Attribute, Cell, CellAlignment, Table, presets};
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use spanledger_event::{CostEvent, EventState, Timestamp, Usd};
-use spanledger_ledger::{Report, Totals};
+use spanledger_ledger::{MEASURES, Report, Totals};
 
 use crate::args::{By, ReportFormat};
 
@@ -118,80 +118,38 @@ struct JsonReport<'a> {
     total: JsonRow<'a>,
 }
 
-#[derive(Serialize)]
 struct JsonRow<'a> {
     name: Option<&'a str>,
-    requests: i64,
-    attempts: i64,
-    failed: i64,
-    retried: i64,
-    unpriced: i64,
-    prompt_tokens: i64,
-    cached_tokens: i64,
-    completion_tokens: i64,
-    reasoning_tokens: i64,
-    billed_usd: Usd,
-    retry_cost_usd: Usd,
+    totals: &'a Totals,
 }
 
-impl<'a> JsonRow<'a> {
-    fn new(name: Option<&'a str>, totals: &Totals) -> Self {
-        Self {
-            name,
-            requests: totals.requests,
-            attempts: totals.attempts,
-            failed: totals.failed,
-            retried: totals.retried,
-            unpriced: totals.unpriced,
-            prompt_tokens: totals.prompt_tokens,
-            cached_tokens: totals.cached_tokens,
-            completion_tokens: totals.completion_tokens,
-            reasoning_tokens: totals.reasoning_tokens,
-            billed_usd: totals.billed,
-            retry_cost_usd: totals.retry,
+/// The name, then every measure.
+impl Serialize for JsonRow<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1 + MEASURES.len()))?;
+        map.serialize_entry("name", &self.name)?;
+        for measure in MEASURES {
+            map.serialize_entry(measure.title, &(measure.get)(self.totals))?;
         }
+        map.end()
     }
 }
 
 fn json(report: &Report, by: By) -> anyhow::Result<String> {
-    let rows = report.rows.iter().map(|row| JsonRow::new(row.name.as_deref(), &row.totals)).collect();
-    let whole = JsonReport { by: by.name(), rows, total: JsonRow::new(None, &report.total) };
+    let rows =
+        report.rows.iter().map(|row| JsonRow { name: row.name.as_deref(), totals: &row.totals }).collect();
+    let whole = JsonReport { by: by.name(), rows, total: JsonRow { name: None, totals: &report.total } };
     Ok(format!("{}\n", serde_json::to_string_pretty(&whole)?))
 }
 
 fn csv(report: &Report, by: By) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record([
-        by.name(),
-        "requests",
-        "attempts",
-        "failed",
-        "retried",
-        "unpriced",
-        "prompt_tokens",
-        "cached_tokens",
-        "completion_tokens",
-        "reasoning_tokens",
-        "billed_usd",
-        "retry_cost_usd",
-    ])?;
+    let titles = MEASURES.iter().map(|measure| measure.title);
+    writer.write_record(std::iter::once(by.name()).chain(titles))?;
     for row in &report.rows {
-        let t = &row.totals;
-        let counts = [
-            t.requests,
-            t.attempts,
-            t.failed,
-            t.retried,
-            t.unpriced,
-            t.prompt_tokens,
-            t.cached_tokens,
-            t.completion_tokens,
-            t.reasoning_tokens,
-        ];
-        let mut record = vec![row.name.clone().unwrap_or_default()];
-        record.extend(counts.map(|count| count.to_string()));
-        record.extend([t.billed.to_string(), t.retry.to_string()]);
-        writer.write_record(record)?;
+        let name = row.name.clone().unwrap_or_default();
+        let sums = MEASURES.iter().map(|measure| (measure.get)(&row.totals).to_string());
+        writer.write_record(std::iter::once(name).chain(sums))?;
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
 }

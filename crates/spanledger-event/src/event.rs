@@ -97,6 +97,27 @@ pub struct Column {
     pub set: fn(&mut CostEvent, Cell<'_>) -> Result<(), CellError>,
 }
 
+impl Column {
+    /// The column of that name.
+    pub const fn named(name: &str) -> Option<&'static Self> {
+        const fn is_same(a: &[u8], b: &[u8]) -> bool {
+            match (a, b) {
+                ([], []) => true,
+                ([a, rest_a @ ..], [b, rest_b @ ..]) => *a == *b && is_same(rest_a, rest_b),
+                _ => false,
+            }
+        }
+        let mut index = 0;
+        while index < COLUMNS.len() {
+            if is_same(COLUMNS[index].name.as_bytes(), name.as_bytes()) {
+                return Some(&COLUMNS[index]);
+            }
+            index += 1;
+        }
+        None
+    }
+}
+
 macro_rules! columns {
     ($($(#[doc = $doc:literal])+ $name:ident: $type:ty, $unit:literal, $focus:literal;)+) => {
         /// One logical request, version 1: what every sink stores and every report reads.

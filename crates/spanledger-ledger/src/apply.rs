@@ -7,7 +7,7 @@ use spanledger_event::{CostEvent, Observation, Role, fold};
 
 use crate::{
     Appended, LedgerError,
-    rollup::Deltas,
+    rollup::RollupDeltas,
     row::{self, SELECT_EVENT, UPSERT_EVENT},
 };
 
@@ -79,7 +79,7 @@ pub(crate) fn append(
     gathered.close(transaction)?;
 
     let seen = greatest_cursor(transaction)?;
-    let mut deltas = Deltas::default();
+    let mut deltas = RollupDeltas::default();
     for event in fold(gathered.observations.values()) {
         write(transaction, last_change, seen, event, &mut deltas)?;
     }
@@ -189,7 +189,7 @@ fn write(
     last_change: &mut i64,
     seen: i64,
     mut event: CostEvent,
-    deltas: &mut Deltas,
+    deltas: &mut RollupDeltas,
 ) -> Result<(), LedgerError> {
     let mut statement = transaction.prepare_cached(&SELECT_EVENT)?;
     let mut rows = statement.query([event.event_id.as_str()])?;

@@ -42,6 +42,7 @@
 mod apply;
 mod error;
 mod ledger;
+mod measure;
 mod reader;
 mod report;
 mod rollup;
@@ -52,5 +53,6 @@ mod tests;
 
 pub use error::LedgerError;
 pub use ledger::{Appended, Ledger};
+pub use measure::{Amount, MEASURES, Measure, MeasureKind, Totals};
 pub use reader::{Change, LedgerReader, Summary};
-pub use report::{GroupBy, Query, Report, ReportRow, Totals};
+pub use report::{GroupBy, Query, Report, ReportRow};

@@ -23,10 +23,9 @@ use crate::{Meter, Tier};
 pub use discount::Discount;
 pub use error::{BookError, BookErrors, BookProblem};
 pub use hours::Hours;
-pub(crate) use names::{Names, without_date};
-pub(crate) use parse::lend;
-pub(crate) use price::covers;
-pub use price::{Fee, Price, Rate, Rates, Regional, Source};
+pub(crate) use names::Names;
+pub use names::without_date;
+pub use price::{Fee, Price, Rate, Rates, Regional, Source, covers};
 
 /// Prices of providers and models over time. A value: two books can be held at once, to ask what
 /// the same call would cost under each. Cloning shares it.
@@ -225,6 +224,16 @@ impl Provider {
         self.tiers.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, tier)| *tier)
     }
 
+    /// Each word for a tier and the tier that it means, in the order of the file. The first entry of a word counts.
+    pub fn tiers(&self) -> &[(String, Tier)] {
+        &self.tiers
+    }
+
+    /// The fallback rules: a meter without a published rate, and the meter whose rate it has instead.
+    pub fn fallback(&self) -> &[(Meter, Meter)] {
+        &self.fallback
+    }
+
     /// The words for tiers, each once, in the order of the tiers.
     pub fn tier_words(&self) -> Vec<&str> {
         let mut words: Vec<(Tier, &str)> = Vec::new();
@@ -270,7 +279,8 @@ impl Provider {
         self.doors.retain(|other| other != door);
     }
 
-    pub(crate) fn is_called(&self, name: &str) -> bool {
+    /// Whether that is its name or one of its other names, in whatever case.
+    pub fn is_called(&self, name: &str) -> bool {
         [&self.name].into_iter().chain(&self.also).any(|own| own.eq_ignore_ascii_case(name))
     }
 }
@@ -320,6 +330,11 @@ impl Model {
     /// Whether the surcharge for regional processing applies.
     pub fn is_regional(&self) -> bool {
         self.regional
+    }
+
+    /// Names of the provider under which it has another price, which the book does not know.
+    pub fn unless(&self) -> &[String] {
+        &self.unless
     }
 
     /// Whether a call costs nothing, with or without a usage.

@@ -181,17 +181,14 @@
 #![deny(clippy::float_arithmetic)]
 
 mod book;
-pub mod diff;
 mod engine;
-pub mod import;
-pub mod lint;
 mod meter;
 mod tier;
 pub mod usage;
 
 pub use book::{
     BookError, BookErrors, BookProblem, Discount, Fee, Hours, Model, Price, PriceBook, Provider, Rate, Rates,
-    Regional, Source,
+    Regional, Source, covers, without_date,
 };
 pub use engine::{Basis, PriceQuery};
 pub use meter::Meter;

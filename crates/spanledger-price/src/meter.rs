@@ -131,7 +131,7 @@ impl Meter {
     }
 
     /// Whether it counts tokens.
-    pub(crate) const fn is_tokens(self) -> bool {
+    pub const fn is_tokens(self) -> bool {
         matches!(self, Self::Tokens(_))
     }
 

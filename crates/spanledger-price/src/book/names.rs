@@ -91,7 +91,7 @@ fn fine_tuned(name: &str) -> Option<&str> {
 }
 
 /// The name without `-YYYY-MM-DD`.
-pub(crate) fn without_date(name: &str) -> Option<&str> {
+pub fn without_date(name: &str) -> Option<&str> {
     const SHAPE: [u8; 11] = *b"-0000-00-00";
     let (base, date) = name.split_at_checked(name.len().checked_sub(SHAPE.len())?)?;
     let is_date = date.bytes().zip(SHAPE).all(|(byte, shape)| match shape {

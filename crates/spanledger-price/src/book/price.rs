@@ -5,11 +5,11 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
 
-use super::Hours;
+use super::{Hours, parse::lend};
 use crate::{Meter, Tier};
 
 /// Whether a moment lies from one day on and before another, where there are such.
-pub(crate) fn covers(from: Option<Timestamp>, until: Option<Timestamp>, at: Timestamp) -> bool {
+pub fn covers(from: Option<Timestamp>, until: Option<Timestamp>, at: Timestamp) -> bool {
     from.is_none_or(|from| from <= at) && until.is_none_or(|until| at < until)
 }
 
@@ -88,7 +88,7 @@ impl Price {
     }
 
     /// Whether the price list of that day has it, at whatever hours.
-    pub(crate) fn is_listed_at(&self, at: Timestamp) -> bool {
+    pub fn is_listed_at(&self, at: Timestamp) -> bool {
         covers(self.from, self.until, at)
     }
 }
@@ -160,6 +160,21 @@ impl Rates {
     pub fn iter(&self) -> impl Iterator<Item = &Rate> {
         self.0.iter()
     }
+
+    /// Published rates, and for each meter without one the rate that the
+    /// [fallback rules](super::Provider::fallback) give it.
+    pub fn with_fallback(published: &[Rate], rules: &[(Meter, Meter)]) -> Self {
+        lend(published, rules)
+    }
+}
+
+impl FromIterator<Rate> for Rates {
+    /// Sorted in the order of [`Meter::ALL`]; the variants of a meter keep their order.
+    fn from_iter<I: IntoIterator<Item = Rate>>(rates: I) -> Self {
+        let mut rates: Vec<Rate> = rates.into_iter().collect();
+        rates.sort_by_key(|rate| rate.meter);
+        Self(rates)
+    }
 }
 
 /// The surcharge on tokens for processing in a region.
@@ -182,6 +197,11 @@ impl Regional {
     /// The regions, as in the provider's host names.
     pub fn regions(&self) -> impl Iterator<Item = &str> {
         self.regions.iter().map(|(region, _)| region.as_str())
+    }
+
+    /// Names of the provider under which the surcharge is not known: a region named there is unpriced.
+    pub fn unknown_for(&self) -> &[String] {
+        &self.unknown_for
     }
 
     /// Regions that have no surcharge.

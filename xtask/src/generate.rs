@@ -1,0 +1,56 @@
+//! `cargo xtask gen`: the files that are derived from tables in the code.
+//!
+//! Adding a generated file is one row of [`FILES`]. `cargo xtask gen` writes them,
+//! `cargo xtask gen --check` and a test fail when one of them is out of date.
+
+use std::fs;
+
+use anyhow::{Context as _, ensure};
+
+use crate::root;
+
+/// One generated file.
+struct Generated {
+    /// Its path below the root of the repository.
+    path: &'static str,
+    /// Its whole text.
+    text: fn() -> String,
+}
+
+/// All generated files, in the order of their paths.
+const FILES: &[Generated] = &[];
+
+/// Writes every generated file.
+pub(crate) fn write() -> anyhow::Result<()> {
+    for file in FILES {
+        fs::write(root().join(file.path), (file.text)())
+            .with_context(|| format!("cannot write {}", file.path))?;
+        println!("wrote {}", file.path);
+    }
+    Ok(())
+}
+
+/// Fails when a generated file is not what its table says.
+pub(crate) fn check() -> anyhow::Result<()> {
+    let stale: Vec<&str> = FILES
+        .iter()
+        .filter(|file| fs::read_to_string(root().join(file.path)).ok() != Some((file.text)()))
+        .map(|file| file.path)
+        .collect();
+    ensure!(
+        stale.is_empty(),
+        "out of date: {}; run `cargo xtask gen` and commit the result",
+        stale.join(", ")
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_files_are_up_to_date() {
+        check().unwrap();
+    }
+}

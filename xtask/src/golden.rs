@@ -1,0 +1,18 @@
+//! `cargo xtask golden`: accepts the present output as the expected one.
+
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+
+/// Runs all tests in the mode in which `expect-test` and the scenarios write what they got.
+///
+/// Look at the difference before you commit it.
+pub(crate) fn accept() -> anyhow::Result<()> {
+    let status = Command::new(env!("CARGO"))
+        .args(["test", "--workspace"])
+        .env("UPDATE_EXPECT", "1")
+        .status()
+        .context("cannot start cargo")?;
+    ensure!(status.success(), "a test failed for another reason than its expected output");
+    Ok(())
+}
