@@ -63,9 +63,10 @@ pub(crate) struct ServeArguments {
     /// `http://host:4318` (OTLP/HTTP) or `grpc://host:4317` (OTLP/gRPC).
     #[arg(long, value_name = "URL", env = "SPANLEDGER_FORWARD_TRACES")]
     pub(crate) forward_traces: Option<String>,
-    /// Where events go; may be given more than once.
-    #[arg(long = "sink", value_name = "SINK")]
-    pub(crate) sinks: Vec<SinkName>,
+    /// Where events go; may be given more than once. It replaces the sinks of the configuration file,
+    /// where a sink can also have options.
+    #[arg(long = "sink", value_name = "SINK", value_parser = crate::sinks::names())]
+    pub(crate) sinks: Vec<String>,
     /// A file of your own prices, laid over the built-in book and read again when it changes; may be
     /// given more than once, or with commas between.
     #[arg(long, value_name = "FILE", value_delimiter = ',', env = "SPANLEDGER_PRICES")]
@@ -73,14 +74,6 @@ pub(crate) struct ServeArguments {
     /// Where /healthz, /readyz and /metrics are answered; `off` for nowhere. [default: 127.0.0.1:4319]
     #[arg(long, value_name = "ADDRESS", env = "SPANLEDGER_ADMIN_ADDR")]
     pub(crate) admin_addr: Option<crate::config::AdminAddr>,
-}
-
-/// A sink that this binary knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum SinkName {
-    /// One JSON object a line on standard output.
-    Stdout,
 }
 
 /// Show spend by feature, route, customer, model or day.

@@ -49,6 +49,10 @@ pub(crate) async fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> 
             Destination::new(address).map(|_| address.clone()).map_err(|error| error.to_string());
         findings.add("destination", destination);
     }
+    for sink in &config.sinks {
+        // The configuration was read, so that the options are right; nothing is sent.
+        findings.add("sink", Ok(sink.to_string()));
+    }
     terminal::data(&findings.text)?;
     Ok(if findings.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

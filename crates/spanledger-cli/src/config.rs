@@ -1,6 +1,7 @@
 //! The configuration of `serve`: file, environment, command line.
 
 use std::{
+    collections::BTreeSet,
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -12,14 +13,19 @@ use serde::Deserialize;
 use spanledger_otlp::AttributionKeys;
 use spanledger_receiver::{Limits, PriceFiles};
 
-use crate::args::{ServeArguments, SinkName};
+use spanledger_sinks::{ConfiguredSink, SinkSpec};
+
+use crate::{args::ServeArguments, sinks::SINKS};
 
 /// What a file may say. Every key is optional.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct File {
     ledger: Option<PathBuf>,
-    sinks: Vec<SinkName>,
+    /// Sinks without options.
+    sinks: Vec<String>,
+    /// Sinks with options, each a `[[sink]]`.
+    sink: Vec<SinkSpec>,
     prices: Vec<PathBuf>,
     admin_addr: Option<AdminAddr>,
     receiver: ReceiverSection,
@@ -85,7 +91,7 @@ pub(crate) struct Config {
     pub(crate) grpc_addr: SocketAddr,
     pub(crate) http_addr: SocketAddr,
     pub(crate) forward_traces: Option<String>,
-    pub(crate) sinks: Vec<SinkName>,
+    pub(crate) sinks: Vec<ConfiguredSink>,
     pub(crate) prices: PriceFiles,
     pub(crate) admin_addr: Option<SocketAddr>,
     pub(crate) limits: Limits,
@@ -112,8 +118,16 @@ impl Config {
             limits.body_bytes_max <= limits.in_flight_bytes_max,
             "receiver.body_bytes_max is larger than receiver.in_flight_bytes_max: such a message could never be taken"
         );
-        let mut sinks = if arguments.sinks.is_empty() { file.sinks } else { arguments.sinks.clone() };
-        sinks.dedup();
+        let (mut kinds, with_options) = if arguments.sinks.is_empty() {
+            (file.sinks, file.sink)
+        } else {
+            (arguments.sinks.clone(), vec![])
+        };
+        // A kind that is named twice without options is one sink.
+        let mut seen = BTreeSet::new();
+        kinds.retain(|kind| seen.insert(kind.clone()));
+        let mut sinks: Vec<SinkSpec> = kinds.iter().map(|kind| SinkSpec::of_kind(kind)).collect();
+        sinks.extend(with_options);
         // A variable that is set to nothing names no file.
         // A variable that is set to nothing names no file.
         let given = arguments.prices.iter().filter(|path| !path.is_empty());
@@ -133,7 +147,7 @@ impl Config {
             grpc_addr: arguments.grpc_addr.or(section.grpc_addr).unwrap_or(([127, 0, 0, 1], 4317).into()),
             http_addr: arguments.http_addr.or(section.http_addr).unwrap_or(([127, 0, 0, 1], 4318).into()),
             forward_traces: arguments.forward_traces.clone().or(section.forward_traces),
-            sinks,
+            sinks: spanledger_sinks::build(SINKS, &sinks)?,
             prices: PriceFiles::new(prices),
             admin_addr,
             limits,
@@ -190,9 +204,31 @@ mod tests {
         "#;
         let config = load(text, &["--ledger", "line.db"]).unwrap();
         assert_eq!((config.ledger.to_str(), config.grpc_addr.port()), (Some("line.db"), 1));
-        assert_eq!((config.sinks.as_slice(), config.limits.body_bytes_max), (&[SinkName::Stdout][..], 1_000));
+        assert_eq!((sink_names(&config), config.limits.body_bytes_max), (vec!["stdout".to_owned()], 1_000));
         assert_eq!(config.keys.customer_id[0], "account.id");
         assert_eq!(config.keys.customer_id[1], "spanledger.customer_id");
+    }
+
+    fn sink_names(config: &Config) -> Vec<String> {
+        config.sinks.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_sink_is_a_name_or_a_table_with_options() {
+        let text =
+            "sinks = ['stdout', 'stdout']\n[[sink]]\nkind = 'stdout'\nname = 'audit'\nomit_columns = []";
+        assert_eq!(sink_names(&load(text, &[]).unwrap()), ["stdout", "audit (stdout)"]);
+        assert_eq!(sink_names(&load(text, &["--sink", "stdout"]).unwrap()), ["stdout"]);
+        assert!(sink_names(&load("", &[]).unwrap()).is_empty());
+    }
+
+    #[test]
+    fn every_sink_of_the_program_is_on_the_page_about_configuration() {
+        let page = include_str!("../../../docs/configuration.md");
+        for kind in SINKS {
+            let link = format!("[`{0}`](../crates/spanledger-sinks/src/{0}/README.md)", kind.name);
+            assert!(page.contains(&link), "{link}");
+        }
     }
 
     #[test]
@@ -223,6 +259,10 @@ mod tests {
         for (text, word) in [
             ("ledgre = 'x'", "ledgre"),
             ("sinks = ['kafak']", "kafak"),
+            ("[[sink]]\nkind = 'kafak'", "kafak"),
+            ("[[sink]]\nname = 'audit'", "kind"),
+            ("[[sink]]\nkind = 'stdout'\ncolour = 'red'", "colour"),
+            ("sinks = ['stdout']\n[[sink]]\nkind = 'stdout'", "two sinks are named `stdout`"),
             ("[receiver]\ngrpc_addr = 'nowhere'", "grpc_addr"),
             ("[receiver]\nin_flight_bytes_max = 5", "in_flight_bytes_max"),
             ("admin_addr = 'on'", "admin_addr"),
@@ -239,8 +279,9 @@ mod tests {
         let page = include_str!("../../../docs/configuration.md");
         let examples: Vec<&str> =
             page.split("```toml\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0)).collect();
-        let [configuration, prices] = examples.as_slice() else { panic!("{examples:?}") };
+        let [configuration, sink, prices] = examples.as_slice() else { panic!("{examples:?}") };
         load(configuration, &[]).unwrap();
+        load(sink, &[]).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("prices.toml");
         fs::write(&path, prices).unwrap();

@@ -12,6 +12,7 @@ mod prices;
 mod render;
 mod report;
 mod serve;
+mod sinks;
 mod tail;
 mod terminal;
 
@@ -20,6 +21,9 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::args::{Arguments, Command};
+
+/// How long blocking work that nobody waits for may go on at the end.
+const SHUTDOWN_MAX: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
@@ -44,8 +48,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Price(arguments) => price::run(&arguments),
         Command::Prices(arguments) => prices::run(&arguments),
     };
-    // Dropping the runtime would wait for threads that are blocked, for instance in a write to a pipe
-    // whose reader has stopped.
-    runtime.shutdown_background();
+    // What a sink still writes to a blocked pipe may never end, and must not keep the process.
+    runtime.shutdown_timeout(SHUTDOWN_MAX);
     result
 }

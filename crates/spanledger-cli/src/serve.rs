@@ -5,14 +5,9 @@ use std::process::ExitCode;
 use spanledger_ledger::Ledger;
 use spanledger_otlp::ObservationReader;
 use spanledger_receiver::{Addresses, Destination, Pipeline, PriceReload, PriceWatch, Server};
-use spanledger_sinks::{Sink, stdout::Lines};
+use spanledger_sinks::ConfiguredSink;
 
-use crate::{
-    args::{ServeArguments, SinkName},
-    check,
-    config::Config,
-    terminal,
-};
+use crate::{args::ServeArguments, check, config::Config, terminal};
 
 pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     terminal::init_logs("info");
@@ -35,8 +30,8 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     announce(&config, server.addresses(), &pipeline);
     reload_on_hangup(&config, prices.reload_handle())?;
     server = server.with_price_watch(prices);
-    for &name in &config.sinks {
-        server = server.with_sink(sink(name));
+    for ConfiguredSink { sink, .. } in config.sinks {
+        server = server.with_sink(sink);
     }
     let shutdown = async {
         shutdown_signal().await;
@@ -56,13 +51,6 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The sinks that there are; adding one is a row.
-fn sink(name: SinkName) -> Box<dyn Sink> {
-    match name {
-        SinkName::Stdout => Box::new(Lines::stdout()),
-    }
-}
-
 fn announce(config: &Config, addresses: Addresses, pipeline: &Pipeline) {
     terminal::say(format!("OTLP/gRPC on {}", addresses.grpc));
     terminal::say(format!("OTLP/HTTP on {}", addresses.http));
@@ -76,7 +64,7 @@ fn announce(config: &Config, addresses: Addresses, pipeline: &Pipeline) {
         terminal::say(format!("traces    passed on to {address}"));
     }
     for sink in &config.sinks {
-        terminal::say(format!("events    to {}", format!("{sink:?}").to_lowercase()));
+        terminal::say(format!("events    to {sink}"));
     }
 }
 

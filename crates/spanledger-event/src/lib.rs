@@ -62,7 +62,9 @@ pub use attribution::{
 };
 pub use cost::{Cost, CostLine, UnpricedReason};
 pub use error_chain::ErrorChain;
-pub use event::{COLUMNS, Cell, CellError, Column, ColumnKind, CostEvent, EventState, Flag, UsageSource};
+pub use event::{
+    COLUMNS, Cell, CellError, Column, ColumnKind, CostEvent, EventJson, EventState, Flag, UsageSource,
+};
 pub use fold::fold;
 pub use id::{EventId, fingerprint};
 pub use money::{ParseUsdError, Usd};

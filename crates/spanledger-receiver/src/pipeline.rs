@@ -142,7 +142,7 @@ impl Pipeline {
         // The book is taken once, so that one request is priced by one book.
         let book = self.prices.current();
         for observation in &mut observations {
-            observation.cost = Some(price(&book, observation));
+            price(&book, observation);
         }
         Ok(Decoded { observations, outgoing })
     }

@@ -23,7 +23,8 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-/// How long a shutdown may take, if nothing else is set.
+/// How long a shutdown may take, if nothing else is set: well below the half minute that container
+/// platforms wait before they kill a process.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
 /// How much longer a task may take to notice that the time is over.
 const ABORT_AFTER: Duration = Duration::from_millis(500);
