@@ -140,7 +140,8 @@ async fn http(client: &reqwest::Client, url: reqwest::Url, outgoing: &Outgoing) 
         Encoding::Protobuf => "application/x-protobuf",
         Encoding::Json => "application/json",
     };
-    let mut request = client.post(url).header(header::CONTENT_TYPE, content_type).body(outgoing.bytes.clone());
+    let mut request =
+        client.post(url).header(header::CONTENT_TYPE, content_type).body(outgoing.bytes.clone());
     if let Some(name) = outgoing.compression.name() {
         request = request.header(header::CONTENT_ENCODING, name);
     }

@@ -51,8 +51,7 @@ impl OtlpPorts {
                 let shared = Arc::clone(&shared);
                 async move { Ok::<_, Infallible>(answer(request, &shared).await) }
             });
-            let connection =
-                builder(&limits).serve_connection(TokioIo::new(stream), service).into_owned();
+            let connection = builder(&limits).serve_connection(TokioIo::new(stream), service).into_owned();
             connections.spawn(permit, graceful.watch(connection));
         }
         shared.pipeline.set_served(false);

@@ -126,8 +126,12 @@ impl Worker<'_> {
         let response = match request.send().await {
             Ok(response) => response,
             // A URL that is none never becomes one.
-            Err(error) if error.is_builder() => return Answer::Refused { reason: ErrorChain(&error).to_string() },
-            Err(error) => return Answer::TryAgain { after: None, reason: ErrorChain(&error.without_url()).to_string() },
+            Err(error) if error.is_builder() => {
+                return Answer::Refused { reason: ErrorChain(&error).to_string() };
+            }
+            Err(error) => {
+                return Answer::TryAgain { after: None, reason: ErrorChain(&error.without_url()).to_string() };
+            }
         };
         let status = response.status();
         let after = response

@@ -4,8 +4,12 @@ use super::*;
 fn all_mistakes_of_all_files_are_listed() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    fs::write(at("a.toml"), "[provider]\nname = 'openai'\n[source]\ncontract = 'ours'\n[[discount]]\npercent = 10\n\
-                 sources = ['contract']\nchecked = 2026-01-05\ncolour = 'red'\n").unwrap();
+    fs::write(
+        at("a.toml"),
+        "[provider]\nname = 'openai'\n[source]\ncontract = 'ours'\n[[discount]]\npercent = 10\n\
+                 sources = ['contract']\nchecked = 2026-01-05\ncolour = 'red'\n",
+    )
+    .unwrap();
     fs::write(at("b.toml"), b"# one\n# \xff\n").unwrap();
     fs::write(at("large.toml"), vec![b'#'; usize::try_from(FILE_BYTES_MAX).unwrap() + 1]).unwrap();
     let names = ["a.toml", "b.toml", "none.toml", "", "large.toml"];
