@@ -130,7 +130,10 @@ impl Worker<'_> {
                 return Answer::Refused { reason: ErrorChain(&error).to_string() };
             }
             Err(error) => {
-                return Answer::TryAgain { after: None, reason: ErrorChain(&error.without_url()).to_string() };
+                return Answer::TryAgain {
+                    after: None,
+                    reason: ErrorChain(&error.without_url()).to_string(),
+                };
             }
         };
         let status = response.status();
