@@ -156,8 +156,17 @@ struct Decoded {
     outgoing: Option<Outgoing>,
 }
 
-/// A fault of the ledger is ours: the client is asked to repeat the request.
+/// A fault of the ledger is ours, and the client is asked to repeat the request. Only observations
+/// that can never be stored are refused for good: the same bytes would fail again.
 fn refusal_of(error: &LedgerError) -> Refusal {
-    tracing::error!(error = %ErrorChain(error), "receiver.ledger.append.failed");
-    Refusal::Unavailable("the ledger cannot be written for the moment".to_owned())
+    match error {
+        LedgerError::Unstorable(_) => {
+            tracing::warn!(error = %ErrorChain(error), "receiver.ledger.append.refused");
+            Refusal::Malformed(ErrorChain(error).to_string())
+        }
+        _ => {
+            tracing::error!(error = %ErrorChain(error), "receiver.ledger.append.failed");
+            Refusal::Unavailable("the ledger cannot be written for the moment".to_owned())
+        }
+    }
 }
