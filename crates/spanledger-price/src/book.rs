@@ -23,6 +23,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+use crate::providers;
 pub use discount::Discount;
 pub use error::{BookError, BookErrors, BookProblem};
 pub use fallback::FallbackRules;
@@ -44,19 +45,11 @@ pub struct PriceBook {
 }
 
 impl PriceBook {
-    /// The files of the [built-in](Self::builtin) book as (name, text): the sources that several files name,
-    /// then one file per provider.
-    pub const FILES: [(&str, &str); 9] = [
-        ("sources.toml", include_str!("../book/sources.toml")),
-        ("openai.toml", include_str!("../book/openai.toml")),
-        ("anthropic.toml", include_str!("../book/anthropic.toml")),
-        ("google.toml", include_str!("../book/google.toml")),
-        ("deepseek.toml", include_str!("../book/deepseek.toml")),
-        ("mistral.toml", include_str!("../book/mistral.toml")),
-        ("xai.toml", include_str!("../book/xai.toml")),
-        ("groq.toml", include_str!("../book/groq.toml")),
-        ("cohere.toml", include_str!("../book/cohere.toml")),
-    ];
+    /// The files of the [built-in](Self::builtin) book as (name, text): the sources that several of them
+    /// name, and one file per provider.
+    pub fn builtin_files() -> impl Iterator<Item = (&'static str, &'static str)> {
+        [("sources.toml", include_str!("../book/sources.toml"))].into_iter().chain(providers::price_files())
+    }
 
     /// The book that this release carries; parsed at the first use.
     ///
@@ -65,7 +58,7 @@ impl PriceBook {
     /// Never: a test of this crate checks that the files are valid.
     pub fn builtin() -> &'static Self {
         static BUILTIN: LazyLock<PriceBook> = LazyLock::new(|| {
-            PriceBook::parse(PriceBook::FILES)
+            PriceBook::parse(PriceBook::builtin_files())
                 .unwrap_or_else(|errors| panic!("built-in price book: {errors}"))
         });
         &BUILTIN
