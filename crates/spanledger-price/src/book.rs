@@ -48,7 +48,7 @@ impl PriceBook {
     /// The files of the [built-in](Self::builtin) book as (name, text): the sources that several of them
     /// name, and one file per provider.
     pub fn builtin_files() -> impl Iterator<Item = (&'static str, &'static str)> {
-        [("sources.toml", include_str!("../book/sources.toml"))].into_iter().chain(providers::price_files())
+        providers::price_files()
     }
 
     /// The book that this release carries; parsed at the first use.
