@@ -3,7 +3,7 @@
 use spanledger_event::{Endpoint, Timestamp};
 use spanledger_price::{
     PriceQuery,
-    usage::{self, ResolvedUsage, UsageJsonError, resolve},
+    usage::{self, ResolvedUsage, UsageReadError, resolve},
 };
 
 /// A call as an option or a line describes it.
@@ -39,7 +39,7 @@ impl<'a> Call<'a> {
             usage_json: self.usage,
             ..usage::Answer::default()
         });
-        let problem = resolved.problem.as_ref().map(UsageJsonError::to_problem);
+        let problem = resolved.problem.as_ref().map(UsageReadError::to_problem);
         ResolvedCall { call: self, resolved, problem }
     }
 }

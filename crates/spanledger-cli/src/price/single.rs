@@ -4,7 +4,7 @@ use std::{io::Read as _, path::Path, process::ExitCode};
 
 use anyhow::Context as _;
 use spanledger_event::{Timestamp, UnpricedReason};
-use spanledger_price::{PriceBook, PriceQuery, Provider, usage::UsageJsonError};
+use spanledger_price::{PriceBook, PriceQuery, Provider, usage::UsageReadError};
 
 use super::{
     Input,
@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &PriceArguments, book: &PriceBook, at: Timestamp) -
     };
     let mut call = call.resolve();
     // Where the text is not a usage at all, the command is wrong, not the call.
-    if let Some(UsageJsonError::NotJson(_) | UsageJsonError::NotAUsage(_)) = call.resolved.problem
+    if let Some(UsageReadError::NotJson(_) | UsageReadError::NotAUsage(_)) = call.resolved.problem
         && let Some(error) = call.resolved.problem.take()
     {
         return Err(anyhow::Error::new(error).context(name));
