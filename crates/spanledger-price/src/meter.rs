@@ -110,7 +110,9 @@ impl Meter {
             Self::WebSearchPreview => {
                 row("web_search_preview", "web_search_preview_per_1k", "1K calls", Per::Thousand)
             }
-            Self::SearchSources => row("search_sources", "search_sources_per_1k", "1K sources", Per::Thousand),
+            Self::SearchSources => {
+                row("search_sources", "search_sources_per_1k", "1K sources", Per::Thousand)
+            }
             Self::SearchUnits => row("search_units", "search_units_per_1k", "1K search units", Per::Thousand),
             Self::FileSearch => row("file_search", "file_search_per_1k", "1K calls", Per::Thousand),
             Self::CodeInterpreter => {

@@ -212,7 +212,9 @@ pub enum BookProblem {
         text: String,
     },
     /// Hours that overlap those of a price below in part, so that it is undefined which of the two holds.
-    #[error("these hours overlap the book's {hours}: give the price the same hours, or leave `hours_utc` out")]
+    #[error(
+        "these hours overlap the book's {hours}: give the price the same hours, or leave `hours_utc` out"
+    )]
     PartialOverlap {
         /// The hours of the book.
         hours: String,
@@ -230,7 +232,9 @@ pub enum BookProblem {
         text: String,
     },
     /// An entry without a single rate.
-    #[error("the entry has no rates: add a line such as standard = {{ input_per_1m = \"5\", output_per_1m = \"30\" }}")]
+    #[error(
+        "the entry has no rates: add a line such as standard = {{ input_per_1m = \"5\", output_per_1m = \"30\" }}"
+    )]
     NoRates,
     /// Long-context rates of a model without a threshold.
     #[error(

@@ -189,15 +189,20 @@ const NOT_PRICED_FOR: Key = Key::new(
 const SOURCES: Key = Key::new("sources", Value::Texts, "Ids of [sources] that state the numbers.")
     .required()
     .instead_of(&["source"]);
-const PRICES_CHECKED: Key =
-    Key::new("prices_checked", Value::Day, "The day on which the sources were read.").required().instead_of(&["checked"]);
+const PRICES_CHECKED: Key = Key::new("prices_checked", Value::Day, "The day on which the sources were read.")
+    .required()
+    .instead_of(&["checked"]);
 const FROM: Key = Key::new("from", Value::Day, "The first day, in UTC. Without it: since the beginning.");
 const UNTIL: Key = Key::new("until", Value::Day, "The first day that is not covered any more, in UTC.");
 
 static REGIONAL_SURCHARGE: Section = Section {
     doc: "What processing in a region costs more, per token; fees of tool calls have no surcharge.",
     keys: &[
-        Key::new("factor", Value::Decimal, "The factor of token rates, such as \"1.1\" for ten percent more."),
+        Key::new(
+            "factor",
+            Value::Decimal,
+            "The factor of token rates, such as \"1.1\" for ten percent more.",
+        ),
         Key::new("regions", Value::Texts, "The regions that have the surcharge."),
         Key::new("no_surcharge", Value::Texts, "The regions that have none.").instead_of(&["neutral"]),
         NOT_PRICED_FOR,
@@ -275,7 +280,8 @@ static PRICE: Section = Section {
         }
         let mut tier = 0;
         while tier < Tier::ALL.len() {
-            let (short, long) = ("The rates of the tier.", "Its rates beyond the model's long-context threshold.");
+            let (short, long) =
+                ("The rates of the tier.", "Its rates beyond the model's long-context threshold.");
             keys[at] = Key::new(Tier::ALL[tier].as_str(), Value::Table(&RATES), short);
             keys[at + 1] = Key::new(Tier::ALL[tier].long_key(), Value::Table(&RATES), long);
             at += 2;
@@ -302,7 +308,8 @@ static FEE: Section = Section {
     doc: "A fee for tool calls and other units, of all models or some.",
     keys: &{
         const OWN: [Key; 6] = [
-            Key::new("models", Value::Texts, "The only models to which it applies.").instead_of(&["only", "model"]),
+            Key::new("models", Value::Texts, "The only models to which it applies.")
+                .instead_of(&["only", "model"]),
             Key::new(
                 "except_models",
                 Value::Texts,

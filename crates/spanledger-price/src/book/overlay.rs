@@ -99,9 +99,9 @@ impl Rates {
     pub fn overlay(&self, new: &[Rate], fallback: &FallbackRules) -> Self {
         let is_replaced = |rate: &Rate| {
             let same_meter = new.iter().filter(|new| new.meter == rate.meter);
-            same_meter.into_iter().any(|new| {
-                new.variant == rate.variant || new.variant.is_none() || rate.variant.is_none()
-            })
+            same_meter
+                .into_iter()
+                .any(|new| new.variant == rate.variant || new.variant.is_none() || rate.variant.is_none())
         };
         let kept = self.published().filter(|rate| !is_replaced(rate));
         let mut rates: Vec<Rate> = kept.chain(new).cloned().collect();

@@ -59,10 +59,7 @@ pub(super) fn book<'a>(
     }
     let day = checked.last().map_or("0000-00-00", String::as_str);
     let hash = format!("{:032x}", content.digest128());
-    Ok(PriceBook {
-        providers: assembly.providers.into(),
-        version: format!("{day}+{}", &hash[..12]).into(),
-    })
+    Ok(PriceBook { providers: assembly.providers.into(), version: format!("{day}+{}", &hash[..12]).into() })
 }
 
 fn parse_toml<'a>(name: &'a str, text: &'a str, content: &mut Xxh3) -> (TomlFile<'a>, Spanned<DeTable<'a>>) {

@@ -194,12 +194,18 @@ standard_long = { input_per_1m = "4", output_per_1m = "12" }
 fn a_file_with_only_sources_declares_them_for_all_files() {
     let shared = "[sources]\nlist = \"a list\"\n";
     let named = ONE_RATE.replace("sources = [\"page\"]", "sources = [\"page\", \"list\"]");
-    for files in [[("sources.toml", shared), ("acme.toml", &named)], [("acme.toml", &named), ("sources.toml", shared)]] {
+    for files in
+        [[("sources.toml", shared), ("acme.toml", &named)], [("acme.toml", &named), ("sources.toml", shared)]]
+    {
         let book = PriceBook::parse(files).unwrap_or_else(|errors| panic!("{errors}"));
         let sources = model(&book).prices()[0].sources();
-        assert_eq!(sources.iter().map(|source| &*source.text).collect::<Vec<_>>(), ["the price page", "a list"]);
+        assert_eq!(
+            sources.iter().map(|source| &*source.text).collect::<Vec<_>>(),
+            ["the price page", "a list"]
+        );
     }
-    let again = PriceBook::parse([("sources.toml", "[sources]\npage = \"a page\"\n"), ("acme.toml", ONE_RATE)]);
+    let again =
+        PriceBook::parse([("sources.toml", "[sources]\npage = \"a page\"\n"), ("acme.toml", ONE_RATE)]);
     assert_eq!(
         again.unwrap_err().0[0].to_string(),
         "acme.toml:5: the source `page` is declared already: use that one, or choose another id"

@@ -237,11 +237,7 @@ impl<'t, 'i> TomlTable<'t, 'i> {
     }
 
     /// A day: its start in UTC, and how it is written.
-    pub(super) fn day(
-        &mut self,
-        key: &'static str,
-        file: &mut TomlFile<'_>,
-    ) -> Option<(Timestamp, String)> {
+    pub(super) fn day(&mut self, key: &'static str, file: &mut TomlFile<'_>) -> Option<(Timestamp, String)> {
         let value = self.take(key)?;
         let text = match value.get_ref() {
             DeValue::Datetime(day) => day.to_string(),

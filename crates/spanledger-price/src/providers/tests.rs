@@ -1,6 +1,9 @@
 use std::{collections::BTreeSet, path::Path};
 
-use super::{Host, PROVIDERS, Prices, SHARED_SOURCES, canonical_name, of_host, price_files, region_of_host, response_ref};
+use super::{
+    Host, PROVIDERS, Prices, SHARED_SOURCES, canonical_name, of_host, price_files, region_of_host,
+    response_ref,
+};
 use crate::{PriceBook, usage};
 
 #[test]

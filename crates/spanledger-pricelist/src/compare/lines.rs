@@ -233,7 +233,9 @@ fn differences(
         let billed = ours.and_then(|rates| rates.of(meter, rate.variant.as_deref()));
         let listed = ours.and_then(|rates| {
             let fits = |own: &&Rate| {
-                own.is_published() && own.meter == meter && (own.variant.is_none() || own.variant == rate.variant)
+                own.is_published()
+                    && own.meter == meter
+                    && (own.variant.is_none() || own.variant == rate.variant)
             };
             rates.iter().find(fits).map(|own| own.usd)
         });

@@ -323,8 +323,9 @@ impl<'a, 'c> ProviderComparison<'a, 'c> {
             }
             let factor = self.book.and_then(Provider::regional).map(|rule| rule.factor());
             if let Some(theirs) = foreign.regional.filter(|theirs| factor != Some(*theirs)) {
-                let what =
-                    format!("has a factor of {theirs} in regions: the book has no such [regional] rule");
+                let what = format!(
+                    "has a factor of {theirs} in regions: the book has no such [regional_surcharge] rule"
+                );
                 self.by_hand(name, [what]);
             }
             self.by_hand(name, outcome.by_hand);

@@ -69,7 +69,10 @@ fn hides(first: &Fee, fee: &Fee, at: Option<Timestamp>) -> bool {
     let all = first.models().is_empty();
     let some = !fee.models().is_empty() && fee.models().iter().all(|model| first.models().contains(model));
     let excepted = first.except_models().iter().all(|model| fee.except_models().contains(model));
-    first.meter() == fee.meter() && (at.is_some() || first.period().covers(fee.period())) && (all || some) && excepted
+    first.meter() == fee.meter()
+        && (at.is_some() || first.period().covers(fee.period()))
+        && (all || some)
+        && excepted
 }
 
 fn discounts(

@@ -17,7 +17,10 @@ fn book(text: &str) -> PriceBook {
 }
 
 fn model(name: &str, lines: &str) -> String {
-    format!("[[model]]\nname = \"{name}\"\n{}\n", lines.replace("model = \"…\"", &format!("model = \"{name}\"")))
+    format!(
+        "[[model]]\nname = \"{name}\"\n{}\n",
+        lines.replace("model = \"…\"", &format!("model = \"{name}\""))
+    )
 }
 
 /// An entry, to be given to [`model`], which fills in its name.
@@ -39,7 +42,9 @@ fn rates_come_and_go_and_change() {
         "m",
         &format!(
             "long_context_over_tokens = 9\n{}",
-            price("standard = { input_per_1m = \"4\", output_per_1m = \"8\" }\nstandard_long = { input_per_1m = \"8\" }")
+            price(
+                "standard = { input_per_1m = \"4\", output_per_1m = \"8\" }\nstandard_long = { input_per_1m = \"8\" }"
+            )
         ),
     );
     let b = model(
@@ -101,8 +106,10 @@ fn a_moment_narrows_the_comparison() {
     check(&a, &b, None, &["acme m: standard input 5 (new) per 1M tokens, from 2026-06-01"]);
     check(&a, &b, Some("2026-05-31"), &["acme m: until none -> standard 2026-06-01"]);
     check(&a, &b, Some("2026-06-01"), &["acme m: standard input 4 -> 5 per 1M tokens"]);
-    let hours =
-        model("m", &format!("{first}{}", price("hours_utc = \"16:30-00:30\"\nstandard = { input_per_1m = \"1\" }")));
+    let hours = model(
+        "m",
+        &format!("{first}{}", price("hours_utc = \"16:30-00:30\"\nstandard = { input_per_1m = \"1\" }")),
+    );
     let night = ["acme m: standard input at 16:30-00:30 UTC 1 (new) per 1M tokens"];
     check(&a, &hours, Some("2026-06-01"), &night);
     let ended = model("m", &price("until = 2026-07-01\nstandard = { input_per_1m = \"4\" }"));
@@ -195,8 +202,8 @@ fn another_name_of_a_provider_is_compared_with_it() {
     };
     assert_eq!(words(&base, &after), ["acme.eu m: standard input 4 -> 5 per 1M tokens"]);
     assert_eq!(words(&after, &base), ["acme.eu m: standard input 5 -> 4 per 1M tokens"]);
-    let renamed =
-        text.replace("name = \"acme\"\nchannels = [[\"acme.eu\"]]", "name = \"acme.eu\"\naliases = [\"acme\"]");
+    let renamed = text
+        .replace("name = \"acme\"\nchannels = [[\"acme.eu\"]]", "name = \"acme.eu\"\naliases = [\"acme\"]");
     let renamed = PriceBook::parse([("acme.toml", renamed.as_str())]).unwrap();
     assert!(words(&base, &renamed).is_empty());
 }

@@ -7,8 +7,7 @@ fn check(lines: &str, expected: &[&str]) {
 }
 
 fn named(name: &str, lines: &str, expected: &[&str]) {
-    let entry =
-        &format!("[[price]]\nmodel = \"{name}\"\nsources = [\"page\"]\nprices_checked = 2026-11-20");
+    let entry = &format!("[[price]]\nmodel = \"{name}\"\nsources = [\"page\"]\nprices_checked = 2026-11-20");
     let text = format!(
         "[provider]\nname = \"acme\"\n[sources]\npage = \"x\"\n[[model]]\nname = \"{name}\"\nlong_context_over_tokens = 9\n{entry}\n{}\n",
         lines.replace("[[next]]", entry)

@@ -210,7 +210,8 @@ impl Reader {
 }
 
 fn whole(provider: &str, name: &str, rates: Rates) -> ForeignModel {
-    let line = ForeignLine { tier: Tier::Standard, period: Period::default(), hours: None, rates, long: None };
+    let line =
+        ForeignLine { tier: Tier::Standard, period: Period::default(), hours: None, rates, long: None };
     ForeignModel {
         provider: provider.to_owned(),
         name: name.to_owned(),

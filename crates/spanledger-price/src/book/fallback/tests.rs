@@ -21,11 +21,7 @@ fn rules_chain_and_say_whose_rate_it_is() {
     let of_input = Origin::Fallback { of: INPUT, negotiated: false };
     assert_eq!(
         all,
-        [
-            (INPUT, 4.into(), Origin::Listed),
-            (CACHED, 4.into(), of_input),
-            (CACHED_IMAGE, 4.into(), of_input)
-        ]
+        [(INPUT, 4.into(), Origin::Listed), (CACHED, 4.into(), of_input), (CACHED_IMAGE, 4.into(), of_input)]
     );
     assert_eq!(rules.without(&[CACHED]).with_fallback(&[listed(INPUT, 4)]).iter().count(), 1);
 }

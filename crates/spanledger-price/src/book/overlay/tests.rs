@@ -13,8 +13,7 @@ fn files_over_a_book() {
     let document = markdown::parse(include_str!("cases.md"));
     let base = PriceBook::parse([("acme.toml", &*document.head)]).unwrap_or_else(|errors| panic!("{errors}"));
     for case in &document.cases {
-        let orders: Vec<Vec<&Block>> =
-            vec![case.blocks.iter().collect(), case.blocks.iter().rev().collect()];
+        let orders: Vec<Vec<&Block>> = vec![case.blocks.iter().collect(), case.blocks.iter().rev().collect()];
         for blocks in orders {
             let files: Vec<_> =
                 blocks.iter().enumerate().map(|(i, block)| (format!("{i}.toml"), &*block.text)).collect();
@@ -35,7 +34,11 @@ fn files_over_a_book() {
 }
 
 fn check_costs(case: &Case, book: &PriceBook) {
-    assert!(case.blocks.iter().all(|block| !block.text.contains("#~")), "{}: no mistake was found", case.title);
+    assert!(
+        case.blocks.iter().all(|block| !block.text.contains("#~")),
+        "{}: no mistake was found",
+        case.title
+    );
     for row in &case.rows {
         let [provider, model, tier, at, used, expected] = &row[..] else {
             panic!("{}: a row has six cells: {row:?}", case.title);

@@ -122,7 +122,8 @@ pub(super) fn end_where_the_next_begins(model: &str, prices: &mut [Price], file:
         if (price.tier, price.hours) != (next.tier, next.hours) {
             continue;
         }
-        let is_second = price.from() == next.from() || price.until().is_some() && price.period.overlaps(next.period);
+        let is_second =
+            price.from() == next.from() || price.until().is_some() && price.period.overlaps(next.period);
         if is_second {
             overlap(price, next);
         }

@@ -4,9 +4,7 @@ use super::Period;
 
 /// A period of days in January 2026; 0 is an open side.
 fn days(from: u32, until: u32) -> Period {
-    let day = |day: u32| {
-        (day > 0).then(|| Timestamp::parse(&format!("2026-01-{day:02}T00:00:00Z")).unwrap())
-    };
+    let day = |day: u32| (day > 0).then(|| Timestamp::parse(&format!("2026-01-{day:02}T00:00:00Z")).unwrap());
     Period::new(day(from), day(until))
 }
 
