@@ -32,7 +32,7 @@ pub enum InsertError {
     NotToml(String),
     /// What would come out is no valid book.
     #[error("the entries do not fit the file")]
-    Invalid(#[sources] BookErrors),
+    Invalid(#[source] BookErrors),
 }
 
 /// The text of a book file with the entries at its end and their source in its `[sources]` table;
