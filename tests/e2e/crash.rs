@@ -2,27 +2,9 @@
 
 use std::{collections::BTreeMap, io::Read as _, path::Path};
 
-use spanledger_testkit::{
-    otlp::{self, SpanBuilder},
-    world::events_of,
-};
+use spanledger_testkit::world::events_of;
 
-use crate::support::Serve;
-
-/// An export request with one attributed call of so many input tokens, known by its number.
-pub(crate) fn request(model: &str, number: u64, input_tokens: i64) -> Vec<u8> {
-    let call = SpanBuilder::chat(model)
-        .number(number)
-        .attributed()
-        .response_id(format!("chatcmpl-{number}"))
-        .tokens(input_tokens, 0);
-    otlp::protobuf(&otlp::traces([call.build()]))
-}
-
-pub(crate) async fn post(client: &reqwest::Client, url: &str, body: Vec<u8>) -> Result<u16, reqwest::Error> {
-    let request = client.post(format!("{url}/v1/traces")).header("content-type", otlp::PROTOBUF).body(body);
-    Ok(request.send().await?.status().as_u16())
-}
+use crate::support::{Serve, export_request, post_traces};
 
 /// The process is killed right after each acknowledgement, and while other requests are under way;
 /// unanswered ones are sent again to the next process, as a client does. In the end every call is
@@ -46,7 +28,7 @@ async fn what_was_acknowledged_survives_kill_9() {
         for (&number, &tokens) in &pending {
             let (client, url, send) = (client.clone(), serve.http_url(), send.clone());
             tokio::spawn(async move {
-                if let Ok(200) = post(&client, &url, request("gpt-5.5", number, tokens)).await {
+                if let Ok(200) = post_traces(&client, &url, export_request("gpt-5.5", number, tokens)).await {
                     send.send(number).unwrap_or_default();
                 }
             });
@@ -77,7 +59,10 @@ async fn what_was_acknowledged_survives_kill_9() {
     let client = reqwest::Client::new();
     for number in 0..next {
         let tokens = i64::try_from(number).unwrap() + 1;
-        assert_eq!(post(&client, &serve.http_url(), request("gpt-5.5", number, tokens)).await.unwrap(), 200);
+        assert_eq!(
+            post_traces(&client, &serve.http_url(), export_request("gpt-5.5", number, tokens)).await.unwrap(),
+            200
+        );
     }
     let stored = serve.events();
     assert_eq!(stored.len(), usize::try_from(next).unwrap());
@@ -99,7 +84,10 @@ async fn the_stdout_sink_says_each_event_once_over_a_restart() {
     for round in 0..2 {
         let serve = Serve::start(&ledger, &["--sink", "stdout"]);
         for number in round * 10..round * 10 + 10 {
-            assert_eq!(post(&client, &serve.http_url(), request("gpt-5.5", number, 5)).await.unwrap(), 200);
+            assert_eq!(
+                post_traces(&client, &serve.http_url(), export_request("gpt-5.5", number, 5)).await.unwrap(),
+                200
+            );
         }
         lines.push_str(&serve.stop());
     }
@@ -119,7 +107,10 @@ fn json_lines(text: &str) -> impl Iterator<Item = &str> {
 async fn fill_ledger(ledger: &Path) {
     let (serve, client) = (Serve::start(ledger, &[]), reqwest::Client::new());
     for number in 0..200 {
-        assert_eq!(post(&client, &serve.http_url(), request("gpt-5.5", number, 5)).await.unwrap(), 200);
+        assert_eq!(
+            post_traces(&client, &serve.http_url(), export_request("gpt-5.5", number, 5)).await.unwrap(),
+            200
+        );
     }
     serve.stop();
 }
