@@ -6,7 +6,8 @@
 //! | `price_command`, `prices_command`, `negotiated_prices` | `spanledger price` and `spanledger prices` |
 //! | `price_oracle` | our prices against those of another engine (a peer) |
 //! | `price_reload` | `serve` with price files that change, its health and its metrics |
-//! | `crash` | `kill -9` and restarts |
+//! | `crash` | `kill -9` between and during requests |
+//! | `stdout_sink` | `serve --sink stdout` |
 //! | `instrumented_service` | a Rust service with the crate `spanledger` |
 //! | `python_service`, `collector` | a service in Python, an OpenTelemetry Collector (peers) |
 //! | `scenarios` | the files in `tests/scenarios` |
@@ -26,4 +27,5 @@ mod price_reload;
 mod prices_command;
 mod python_service;
 mod scenarios;
+mod stdout_sink;
 mod support;

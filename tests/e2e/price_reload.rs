@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use spanledger_event::CostEvent;
 
-use crate::support::{Serve, TIMEOUT, export_request, post_traces};
+use crate::support::{Serve, TIMEOUT, post_call};
 
 /// A process with a file of prices, and the calls that it was sent.
 struct World {
@@ -65,8 +65,8 @@ impl World {
     }
 
     async fn send(&self, model: &str, number: u64) {
-        let body = export_request(model, number, 1_000);
-        assert_eq!(post_traces(&self.client, &self.serve.http_url(), body).await.unwrap(), 200);
+        let url = self.serve.http_url();
+        assert_eq!(post_call(&self.client, &url, model, number, 1_000).await.unwrap(), 200);
     }
 
     fn event(&self, number: u64) -> CostEvent {

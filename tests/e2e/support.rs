@@ -7,7 +7,7 @@ mod peers;
 mod program;
 mod serve;
 
-pub(crate) use otlp::{export_request, post_traces};
+pub(crate) use otlp::post_call;
 pub(crate) use peers::{peer, peer_command};
 pub(crate) use program::{run, run_with_input, spanledger, stderr, stdout};
 pub(crate) use serve::Serve;

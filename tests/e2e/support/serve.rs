@@ -27,6 +27,11 @@ pub(crate) struct Serve {
 impl Serve {
     /// Starts it, on ports that the system chooses unless the arguments name them.
     pub(crate) fn start(ledger: &Path, arguments: &[&str]) -> Self {
+        Self::start_with_stdout(ledger, arguments, Stdio::piped())
+    }
+
+    /// The same, with its standard output somewhere else than in a pipe of its own.
+    pub(crate) fn start_with_stdout(ledger: &Path, arguments: &[&str], stdout: Stdio) -> Self {
         keep_spans_enabled();
         let mut command = spanledger();
         command.arg("serve").arg("--ledger").arg(ledger).args(arguments);
@@ -35,8 +40,7 @@ impl Serve {
                 command.args([flag, "127.0.0.1:0"]);
             }
         }
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
         let stderr: Arc<Mutex<Vec<String>>> = Arc::default();
         let reader = BufReader::new(child.stderr.take().unwrap());
         let lines = Arc::clone(&stderr);
@@ -112,9 +116,26 @@ impl Serve {
     pub(crate) fn stop(mut self) -> String {
         self.signal("-TERM");
         let mut output = String::new();
-        std::io::Read::read_to_string(&mut self.child.stdout.take().unwrap(), &mut output).unwrap();
+        if let Some(mut stdout) = self.child.stdout.take() {
+            std::io::Read::read_to_string(&mut stdout, &mut output).unwrap();
+        }
         assert!(self.child.wait().unwrap().success());
         output
+    }
+
+    /// Ends it as a service manager does, while nobody reads its standard output.
+    #[cfg(unix)]
+    pub(crate) fn stop_without_reading(mut self) {
+        self.signal("-TERM");
+        let until = Instant::now() + TIMEOUT;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < until, "it did not end");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert!(status.success(), "{status}");
     }
 
     /// All events, oldest first.
