@@ -11,7 +11,11 @@ mod tests;
 
 /// The schema as the text of its file.
 pub(super) fn text() -> String {
+    let decimal = json!({"type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,9})?$"});
+    let by_variant = json!({"type": "object", "additionalProperties": decimal, "minProperties": 1});
     let mut definitions = Map::new();
+    definitions.insert("rate".to_owned(), json!({"anyOf": [decimal, by_variant]}));
+    definitions.insert("decimal".to_owned(), decimal);
     let mut schema = object(&grammar::FILE, &mut definitions);
     schema.insert("$schema".to_owned(), "http://json-schema.org/draft-07/schema#".into());
     schema.insert("title".to_owned(), "Spanledger price file".into());
@@ -50,7 +54,6 @@ fn value(key: &Key, definitions: &mut Map<String, Json>) -> Json {
     let text = json!({"type": "string", "minLength": 1});
     let texts = json!({"type": "array", "items": text});
     let names = |names: &[&str]| json!({"type": "string", "enum": names});
-    let decimal = json!({"type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,9})?$"});
     let meters = Meter::ALL.map(Meter::name);
     match key.value {
         Value::Text => text,
@@ -60,27 +63,27 @@ fn value(key: &Key, definitions: &mut Map<String, Json>) -> Json {
         Value::Count => json!({"type": "integer", "minimum": 0}),
         // Editors show a bare date of TOML to the schema as a string.
         Value::Day => json!({"type": "string", "format": "date"}),
-        Value::Decimal => decimal,
-        Value::Rate(_) => {
-            let variants = json!({"type": "object", "additionalProperties": decimal, "minProperties": 1});
-            json!({"anyOf": [decimal, variants]})
-        }
+        Value::Decimal => reference("decimal"),
+        Value::Rate(_) => reference("rate"),
         Value::Meter => names(&meters),
         Value::Meters => json!({"type": "array", "items": names(&meters)}),
         Value::Tiers => json!({"type": "array", "items": names(&Tier::ALL.map(Tier::as_str))}),
         Value::TextByName => json!({"type": "object", "additionalProperties": text}),
-        Value::Table(section) => reference(section, definitions),
-        Value::Tables(section) => json!({"type": "array", "items": reference(section, definitions)}),
+        Value::Table(section) => defined(section, definitions),
+        Value::Tables(section) => json!({"type": "array", "items": defined(section, definitions)}),
     }
 }
 
 /// A reference to the definition of a section, which is added where it is missing.
-fn reference(section: &Section, definitions: &mut Map<String, Json>) -> Json {
+fn defined(section: &Section, definitions: &mut Map<String, Json>) -> Json {
     if !definitions.contains_key(section.name) {
-        definitions.insert(section.name.to_owned(), Json::Null);
         let schema = object(section, definitions);
         definitions.insert(section.name.to_owned(), schema.into());
     }
+    reference(section.name)
+}
+
+fn reference(definition: &str) -> Json {
     // Draft 7 ignores what stands beside a `$ref`.
-    json!({"allOf": [{"$ref": format!("#/definitions/{}", section.name)}]})
+    json!({"allOf": [{"$ref": format!("#/definitions/{definition}")}]})
 }
