@@ -9,7 +9,7 @@ use std::{
 };
 
 use spanledger_event::{
-    Attribution, CallOutcome, EventId, Observation, ObservedAs, PartialAttribution, Timestamp,
+    Attribution, CallOutcome, EventId, JsonText, Observation, ObservedAs, PartialAttribution, Timestamp,
 };
 use spanledger_otlp::{region_of, response_ref, set_usage};
 use spanledger_price::usage::{Answer, resolve};
@@ -131,7 +131,7 @@ impl Call {
         o.attempts = self.attempts.load(Ordering::Relaxed).max(1);
         o.prompt_cache_key.clone_from(&asked.prompt_cache_key);
         o.reasoning_effort.clone_from(&asked.reasoning_effort);
-        o.usage_raw.clone_from(&answered.usage);
+        o.usage_raw = answered.usage.as_deref().and_then(JsonText::new);
         let is_success = o.outcome == CallOutcome::Success;
         let resolved = resolve(Answer {
             provider: &o.provider,
