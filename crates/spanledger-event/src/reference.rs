@@ -71,7 +71,7 @@ fn row(column: &Column) -> String {
     let null = if *nullable { "yes" } else { "no" };
     let since = if *since > 1 { format!(" Since version {since}.") } else { String::new() };
     let cell = |text: &str| text.trim().replace('|', "\\|");
-    format!("| `{column_name}` | {} | {unit} | {null} | {}{since} | {focus} |\n", name(*kind), cell(doc),)
+    format!("| `{column_name}` | {} | {unit} | {null} | {}{since} | {focus} |\n", name(*kind), cell(doc))
 }
 
 fn list<const N: usize>(page: &mut String, column: &str, words: [(&str, &str); N]) {
