@@ -108,7 +108,8 @@ fn every_test_on_the_page_exists_and_names_its_code() {
     for (code, named) in page() {
         assert!(!named.is_empty(), "{code} has no test");
         for test in named {
-            let codes = tests.get(&test).unwrap_or_else(|| panic!("{code} names {test}, which does not exist"));
+            let codes =
+                tests.get(&test).unwrap_or_else(|| panic!("{code} names {test}, which does not exist"));
             assert!(codes.contains(&code), "{test} does not say that it holds {code}");
         }
     }
@@ -128,7 +129,9 @@ fn only_this_package_uses_the_codes() {
                 }
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).unwrap();
-                for (number, line) in text.lines().enumerate().filter(|(_, l)| l.trim_start().starts_with("//")) {
+                for (number, line) in
+                    text.lines().enumerate().filter(|(_, l)| l.trim_start().starts_with("//"))
+                {
                     let found = codes(line);
                     assert!(found.is_empty(), "{}:{}: {found:?}", path.display(), number + 1);
                 }
@@ -140,7 +143,10 @@ fn only_this_package_uses_the_codes() {
 #[test]
 fn codes_are_found_in_comments_and_rows() {
     let list = |text: &str| codes(text).into_iter().collect::<Vec<_>>();
-    assert_eq!(list("/// C5, J16: both (T42). 2026-11-21T00:00:00Z, C, C123, xC5, T1x"), ["C5", "J16", "T42"]);
+    assert_eq!(
+        list("/// C5, J16: both (T42). 2026-11-21T00:00:00Z, C, C123, xC5, T1x"),
+        ["C5", "J16", "T42"]
+    );
     let tests = tests_of(
         "a",
         "/// C1: one\n#[test]\nfn one() {\n    let row = \"J2 two\";\n}\n\n/// C9: no test\nfn help() {}\n\n#[tokio::test]\nasync fn two() {}\n",

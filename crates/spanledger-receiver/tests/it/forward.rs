@@ -21,9 +21,7 @@ use spanledger_testkit::otlp::{JSON, PROTOBUF, protobuf, traces};
 use tonic::Code;
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::support::{
-    Answer, Call, Harness, LOGS, LOGS_METHOD, TRACE_METHOD, TRACES, compress, frame,
-};
+use crate::support::{Answer, Call, Harness, LOGS, LOGS_METHOD, TRACE_METHOD, TRACES, compress, frame};
 
 /// A request that a destination received.
 #[derive(Clone, Debug)]

@@ -35,9 +35,14 @@ async fn a_message_at_the_limit_is_taken_and_one_above_it_is_not() {
     let harness = Harness::with_limits(small()).await;
     let headers = [("content-type", PROTOBUF)];
     for (length, fits) in [(LIMIT - 1, true), (LIMIT, true), (LIMIT + 1, false)] {
-        for sent in
-            [Sent::WithLength, Sent::Chunked, Sent::Gzip, Sent::Grpc(None), Sent::Grpc(Some("gzip")), Sent::Tonic]
-        {
+        for sent in [
+            Sent::WithLength,
+            Sent::Chunked,
+            Sent::Gzip,
+            Sent::Grpc(None),
+            Sent::Grpc(Some("gzip")),
+            Sent::Tonic,
+        ] {
             let call = Call::new();
             let message = message_of(&call, length);
             let answer = match sent {

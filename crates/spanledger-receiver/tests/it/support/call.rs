@@ -9,7 +9,7 @@ use flate2::{
 use opentelemetry_proto::tonic::trace::v1::Span;
 use spanledger_event::{EventId, Observation, ObservedAs, Timestamp};
 use spanledger_otlp::record;
-use spanledger_testkit::otlp::{SpanBuilder, START, hex, protobuf, text, traces};
+use spanledger_testkit::otlp::{START, SpanBuilder, hex, protobuf, text, traces};
 
 /// A GenAI call that no other test sends: 1,000 tokens of input, 50 of output.
 #[derive(Clone, Debug)]
