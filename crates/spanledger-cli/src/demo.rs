@@ -13,9 +13,8 @@ use spanledger::{ExporterConfig, Recorder};
 use spanledger_event::CostEvent;
 use spanledger_ledger::{GroupBy, Ledger, LedgerReader, Query};
 use spanledger_price::PriceBook;
-use spanledger_receiver::{Limits, Pipeline, Receiver};
+use spanledger_receiver::{Pipeline, Server};
 use spanledger_testkit::Provider;
-use tokio::sync::oneshot;
 
 use crate::{
     args::{By, DemoArguments, ReportFormat},
@@ -44,25 +43,19 @@ pub(crate) async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     let pipeline =
         Pipeline::new(ledger.clone(), PriceBook::builtin(), spanledger_otlp::ObservationReader::default());
     let (grpc, http) = if arguments.keep_serving { (4317, 4318) } else { (0, 0) };
-    let receiver = Receiver::bind(
-        (Ipv4Addr::LOCALHOST, grpc).into(),
-        (Ipv4Addr::LOCALHOST, http).into(),
-        Limits::default(),
-        pipeline,
-    )
-    .await?;
-    let endpoint = format!("http://{}", receiver.http_addr()?);
+    let server = Server::builder()
+        .grpc((Ipv4Addr::LOCALHOST, grpc).into())
+        .http((Ipv4Addr::LOCALHOST, http).into())
+        .bind()
+        .await?
+        .spawn(pipeline);
+    let endpoint = format!("http://{}", server.addresses().http);
     terminal::say(format!(
         "provider  {} (a stand-in that speaks OpenAI's wire formats)",
         provider.base_url()
     ));
     terminal::say(format!("receiver  {endpoint} (OTLP)"));
     terminal::say(format!("ledger    {}", path.display()));
-    let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(receiver.serve(async move {
-        // An error means that the sender is gone: stop as well.
-        drop(stopped.await);
-    }));
 
     let mut export = ExporterConfig::to(&endpoint).service_name("demo-shop");
     export.linger = Duration::from_millis(20);
@@ -77,8 +70,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
         terminal::say(format!("\nstill receiving on {endpoint}; Ctrl-C ends it"));
         shutdown_signal().await;
     }
-    drop(stop);
-    serving.await.context("the receiver panicked")?;
+    server.stop().await?;
     provider.stop().await;
     Ok(ExitCode::SUCCESS)
 }

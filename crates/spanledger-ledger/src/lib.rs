@@ -43,15 +43,15 @@ mod apply;
 mod error;
 mod ledger;
 mod measure;
+mod migrate;
+mod open;
 mod reader;
 mod report;
 mod rollup;
 mod row;
 mod schema;
-#[cfg(test)]
-mod tests;
 
-pub use error::LedgerError;
+pub use error::{LedgerError, OpenError, RowError, StorageError};
 pub use ledger::{Appended, Ledger};
 pub use measure::{Amount, MEASURES, Measure, MeasureKind, Totals};
 pub use reader::{Change, LedgerReader, Summary};

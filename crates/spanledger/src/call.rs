@@ -11,8 +11,11 @@ use std::{
 use spanledger_event::{
     Attribution, CallOutcome, EventId, Observation, ObservedAs, PartialAttribution, Timestamp,
 };
-use spanledger_otlp::{record, region_of, response_ref, set_usage};
-use spanledger_price::usage::{Answer, resolve};
+use spanledger_otlp::{record, set_usage};
+use spanledger_price::{
+    providers::{region_of_host, response_ref},
+    usage::{Answer, resolve},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -158,7 +161,7 @@ impl CallInFlight {
             endpoint: request.endpoint,
             // The tier that the response names is the one that is billed, not the one that was asked for.
             service_tier: response.service_tier.as_deref(),
-            region: region_of(&request.provider, request.server_address.as_deref()).as_deref(),
+            region: region_of_host(&request.provider, request.server_address.as_deref()).as_deref(),
             usage_json: response.usage_json.as_deref(),
             usage: None,
             tools: response.tools,

@@ -55,8 +55,8 @@ impl<C: Config> Instrument<C> {
         self
     }
 
-    /// The provider behind the base URL, by its OpenTelemetry name: `groq`, `mistral_ai`, … It is needed
-    /// where the provider is neither OpenAI nor Azure, and decides whose prices are used.
+    /// The provider behind the base URL, by its OpenTelemetry name: `groq`, `mistral_ai`, … It decides
+    /// whose prices are used, and is needed where the host does not tell it, such as a gateway's.
     pub fn provider(mut self, name: impl Into<String>) -> Self {
         self.layer = self.layer.with_provider(name);
         self

@@ -50,8 +50,8 @@ impl SpanledgerLayer {
         Self::default()
     }
 
-    /// The provider behind the base URL, by its OpenTelemetry name. It is needed where the provider is
-    /// neither OpenAI nor Azure, and decides whose prices are used.
+    /// The provider behind the base URL, by its OpenTelemetry name. It decides whose prices are used, and
+    /// is needed where the host does not tell it, such as a gateway's.
     #[must_use]
     pub fn with_provider(mut self, name: impl Into<String>) -> Self {
         self.provider = Some(name.into().into());

@@ -6,6 +6,7 @@ use reqwest::Request;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use spanledger_event::{Endpoint, fingerprint};
+use spanledger_price::providers;
 use uuid::Uuid;
 
 use units::RequestUnits;
@@ -156,10 +157,12 @@ impl RequestInfo {
     }
 }
 
+/// The provider of a call whose client does not name it: Azure by the path of its deployments, others by
+/// their hosts. An unknown host counts as OpenAI, whose API it speaks.
 fn provider_of(host: Option<&str>, path: &str) -> &'static str {
-    let is_azure =
-        host.is_some_and(|host| host.ends_with(".openai.azure.com")) || path.contains("/openai/deployments/");
-    if is_azure { "azure.ai.openai" } else { "openai" }
+    let is_azure = path.contains("/openai/deployments/");
+    let named = if is_azure { Some("azure.ai.openai") } else { host.and_then(providers::of_host) };
+    named.unwrap_or("openai")
 }
 
 /// The body with `"stream_options": {"include_usage": true}`. `None` when the body has it already.
