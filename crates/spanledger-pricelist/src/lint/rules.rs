@@ -66,7 +66,10 @@ pub(crate) fn is_embedding(name: &str) -> bool {
 
 /// The published rate. A rate that a fallback rule gave cannot be a slip of its own.
 fn published(rates: &Rates, meter: Meter) -> Option<Decimal> {
-    rates.iter().find(|rate| rate.meter == meter && rate.published && rate.variant.is_none()).map(|r| r.usd)
+    rates
+        .iter()
+        .find(|rate| rate.meter == meter && rate.is_published() && rate.variant.is_none())
+        .map(|r| r.usd)
 }
 
 /// The lints within one line.
@@ -89,7 +92,7 @@ pub(crate) fn of_rates(rates: &Rates, embedding: bool) -> Vec<Lint> {
         let (meter, relation) = (Meter::Tokens(Bucket::Output), "is below the input rate");
         found.push(Lint::Rate { meter, rate, relation, other });
     }
-    for rate in rates.iter().filter(|rate| rate.published) {
+    for rate in rates.iter().filter(|rate| rate.is_published()) {
         let other = highest_plausible(rate.meter, embedding);
         if rate.usd > other {
             let relation = "is above the highest plausible rate,";
