@@ -125,13 +125,18 @@ pub fn attributes(o: &Observation) -> Vec<(String, AttributeValue)> {
 
 /// The log record of a call.
 pub fn record(o: &Observation) -> LogRecord {
+    with_attributes(o, attributes(o))
+}
+
+/// The log record of a call whose [`attributes`] are built already.
+pub fn with_attributes(o: &Observation, attributes: Vec<(String, AttributeValue)>) -> LogRecord {
     let at = u64::try_from(o.end.nanos()).unwrap_or_default();
     LogRecord {
         time_unix_nano: at,
         observed_time_unix_nano: at,
         severity_number: SeverityNumber::Info as i32,
         event_name: keys::RECORD_EVENT_NAME.to_owned(),
-        attributes: attributes(o).into_iter().map(|(key, value)| attribute(key, value.into())).collect(),
+        attributes: attributes.into_iter().map(|(key, value)| attribute(key, value.into())).collect(),
         trace_id: o.trace_id.as_deref().and_then(unhex).unwrap_or_default(),
         span_id: o.span_id.as_deref().and_then(unhex).unwrap_or_default(),
         ..LogRecord::default()
