@@ -22,10 +22,8 @@ struct Generated {
 
 /// All generated files, in the order of their paths.
 const FILES: &[Generated] = &[
-    Generated {
-        path: "crates/spanledger-price/book/price-book.schema.json",
-        text: price_schema::text,
-    },
+    Generated { path: "crates/spanledger-price/book/price-book.schema.json", text: price_schema::text },
+    Generated { path: "docs/events.md", text: spanledger_event::reference },
     Generated { path: price_keys::PAGE, text: price_keys::text },
 ];
 

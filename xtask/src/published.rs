@@ -4,11 +4,7 @@
 //! price is a new entry. A line names an entry, the end of its period and a hash of its rates. [`broken`]
 //! compares the book with the file and is a test; [`publish`] adds new entries and refuses changed ones.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    fs,
-};
+use std::{collections::BTreeMap, fmt::Write as _, fs};
 
 use anyhow::{Context as _, anyhow, ensure};
 use spanledger_price::{Model, Origin, Price, PriceBook, Provider, Rates};
@@ -38,7 +34,8 @@ type Entries = BTreeMap<String, Locked>;
 
 /// The entries that are not as they were published, each with what to do.
 pub(crate) fn broken() -> anyhow::Result<Vec<String>> {
-    let published = read(&fs::read_to_string(root().join(PATH)).with_context(|| format!("cannot read {PATH}"))?)?;
+    let published =
+        read(&fs::read_to_string(root().join(PATH)).with_context(|| format!("cannot read {PATH}"))?)?;
     let book = PriceBook::builtin();
     let present = entries(book);
     let mut broken = changes(&published, &present, today(book));
@@ -95,7 +92,9 @@ fn changes(published: &Entries, present: &Entries, today: &str) -> Vec<String> {
             ));
         }
         let is_to_come = |day: &str| day == "-" || day >= today;
-        if now.until != then.until && !(then.until == "-" || is_to_come(&then.until) && is_to_come(&now.until)) {
+        if now.until != then.until
+            && !(then.until == "-" || is_to_come(&then.until) && is_to_come(&now.until))
+        {
             changes.push(format!(
                 "`{name}` was published with the end {} and has {} now: restore it. Only an end in the days to \
                  come can be moved",
@@ -111,7 +110,10 @@ fn entries(book: &PriceBook) -> Entries {
     for provider in book.providers() {
         for model in provider.models() {
             if model.is_free() {
-                entries.insert(line_name(&["free", provider.name(), model.name(), "-", "-", "-"]), locked("", None));
+                entries.insert(
+                    line_name(&["free", provider.name(), model.name(), "-", "-", "-"]),
+                    locked("", None),
+                );
             }
             for price in model.prices() {
                 let hours = price.hours().map_or("-".to_owned(), |hours| hours.to_string().replace(' ', ","));
@@ -161,7 +163,8 @@ fn rates(rates: &Rates) -> String {
 }
 
 fn locked(content: &str, until: Option<String>) -> Locked {
-    let hash = if content.is_empty() { "-".to_owned() } else { format!("{:016x}", xxh3_64(content.as_bytes())) };
+    let hash =
+        if content.is_empty() { "-".to_owned() } else { format!("{:016x}", xxh3_64(content.as_bytes())) };
     Locked { hash, until: day(until) }
 }
 

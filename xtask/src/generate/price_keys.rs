@@ -31,7 +31,9 @@ fn table() -> String {
         }
     }
     let rates = rates(&grammar::FILE);
-    table.push_str("\nThe keys of rates, each with how much one rate is for:\n\n| key | US dollars per |\n|---|---|\n");
+    table.push_str(
+        "\nThe keys of rates, each with how much one rate is for:\n\n| key | US dollars per |\n|---|---|\n",
+    );
     for key in rates.into_iter().flat_map(|rates| rates.keys) {
         if let Value::Rate(meter) = key.value {
             table.push_str(&format!("| `{}` | {} |\n", key.name, meter.unit()));
@@ -52,7 +54,8 @@ fn rows(header: &str, section: &Section, table: &mut String) {
             Value::Rate(_) => ("*a key of rates*".to_owned(), "The fee, in US dollars per unit.".to_owned()),
             _ => {
                 let keys: Vec<String> = group.iter().map(|key| format!("`{}`", key.name)).collect();
-                let meaning = format!("{}{}", cell(first.doc), if first.required { " Required." } else { "" });
+                let meaning =
+                    format!("{}{}", cell(first.doc), if first.required { " Required." } else { "" });
                 (if keys.len() > 5 { "*a meter*".to_owned() } else { keys.join(", ") }, meaning)
             }
         };

@@ -289,7 +289,8 @@ static PRICE: Section = Section {
         }
         let mut tier = 0;
         while tier < Tier::ALL.len() {
-            let (short, long) = ("The rates of the tier.", "Its rates beyond the model's long-context threshold.");
+            let (short, long) =
+                ("The rates of the tier.", "Its rates beyond the model's long-context threshold.");
             keys[at] = Key::new(Tier::ALL[tier].as_str(), Value::Table(&RATES), short);
             keys[at + Tier::ALL.len()] = Key::new(Tier::ALL[tier].long_key(), Value::Table(&RATES), long);
             at += 1;
