@@ -116,10 +116,7 @@ impl CallSpan {
     pub(crate) fn end(&self, o: &Observation, asked: &Asked, answered: &Answered) {
         let span = self.context.span();
         if span.is_recording() {
-            for (key, value) in record::attributes(o) {
-                if key == keys::START || key == keys::END || key == keys::PARENT_SPAN_ID {
-                    continue; // the span itself says these
-                }
+            for (key, value) in record::span_attributes(o) {
                 let value = match value {
                     AttributeValue::Text(text) => Value::from(text),
                     AttributeValue::Integer(number) => Value::I64(number),
