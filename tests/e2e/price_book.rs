@@ -9,13 +9,13 @@ use crate::{
 
 const OURS: &str = r#"[provider]
 name = "openai"
-[source]
+[sources]
 contract = "enterprise agreement of 2026, appendix B"
 [[discount]]
 percent = "10"
 from = 2026-01-01
 sources = ["contract"]
-checked = 2026-01-05
+prices_checked = 2026-01-05
 [deployments]
 chat-production = "gpt-5.5"
 "#;
@@ -154,7 +154,7 @@ fn a_price_list_is_taken_over() {
     for words in ["name = \"acme-9\"", "model = \"gpt-5\"", "from = 2027-01-01", "\"a list\""] {
         assert!(text.contains(words), "{words} is not in\n{text}");
     }
-    assert!(!text.contains("gpt-5-nano") && text.matches("list = true").count() == 2, "{text}");
+    assert!(!text.contains("gpt-5-nano") && text.matches("discountable = true").count() == 2, "{text}");
     assert!(stderr(&written).contains(&format!("prices diff builtin {ours} --at 2027-01-01")), "{written:?}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing stays beside it");
 
@@ -252,7 +252,7 @@ fn a_bad_import_changes_nothing() {
     let list = ["import", "--from", "litellm", &map];
     fails(&[&list[..], &["--model", "nope"]].concat(), 1, &["--model nope: the list has no such model"]);
     fails(&[&list[..], &["--accept", "acme-8"]].concat(), 1, &["--accept acme-8", "did you mean acme-9?"]);
-    fails(&["diff", "builtin", &at("none.toml")], 1, &["none.toml cannot be read"]);
+    fails(&["diff", "builtin", &at("none.toml")], 1, &["none.toml: cannot be read"]);
     assert_eq!(std::fs::read_to_string(&ours).unwrap(), "[provider]\nname = 5\n");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
 }

@@ -9,25 +9,26 @@ use crate::{
 
 const OURS: &str = r#"[provider]
 name = "openai"
-[source]
+[sources]
 contract = "enterprise agreement of 2026"
 [[discount]]
 percent = "10"
 from = 2026-01-01
 sources = ["contract"]
-checked = 2026-01-05
+prices_checked = 2026-01-05
 [[price]]
 model = "gpt-5"
 from = 2026-06-01
 sources = ["contract"]
-checked = 2026-05-20
-standard = { input = "1.1", cached_input = "0.1", output = "9" }
+prices_checked = 2026-05-20
+standard = { input_per_1m = "1.1", cached_input_per_1m = "0.1", output_per_1m = "9" }
 [[model]]
 name = "our-tuned-model"
-[[model.price]]
+[[price]]
+model = "our-tuned-model"
 sources = ["contract"]
-checked = 2026-05-20
-standard = { input = "1", output = "4" }
+prices_checked = 2026-05-20
+standard = { input_per_1m = "1", output_per_1m = "4" }
 [deployments]
 chat-production = "gpt-5.5"
 "#;
@@ -75,7 +76,7 @@ fn a_list_does_not_touch_what_was_agreed() {
     assert!(stderr(&output).contains("kept: your own price of 2 models"), "{}", stderr(&output));
     let written = std::fs::read_to_string(&ours).unwrap();
     assert_eq!(
-        (written.matches("list = true").count(), written.matches("model = \"gpt-5\"").count()),
+        (written.matches("discountable = true").count(), written.matches("model = \"gpt-5\"").count()),
         (1, 1)
     );
     assert!(!written.contains("#   our-tuned-model"), "{written}");
@@ -84,7 +85,7 @@ fn a_list_does_not_touch_what_was_agreed() {
     assert_eq!((own["cost_usd"].to_string(), &own["discount"]), ("0.11".to_owned(), &Value::Null));
     assert_eq!(
         (listed["cost_usd"].to_string(), &listed["discount"]["percent"]),
-        ("0.027".to_owned(), &"10".into())
+        ("0.027".to_owned(), &10.into())
     );
 }
 
@@ -107,7 +108,8 @@ fn terms_are_differences() {
 /// A folder is checked as a whole, and each warning has its file.
 #[test]
 fn slips_are_warned_of() {
-    let (folder, ours) = file("ours.toml", &OURS.replace("checked = 2026-05-20", "checked = 2099-05-20"));
+    let (folder, ours) =
+        file("ours.toml", &OURS.replace("prices_checked = 2026-05-20", "prices_checked = 2099-05-20"));
     let other = OURS.split("[[price]]").next().unwrap().replace("\"openai\"", "\"opnai\"");
     std::fs::write(folder.path().join("other.toml"), other).unwrap();
     let output = run(&["prices", "check", folder.path().to_str().unwrap()]);
@@ -155,7 +157,7 @@ fn apis_of_a_batch() {
     let answers: Vec<Value> =
         stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of = |index: usize| (answers[index]["cost_usd"].clone(), answers[index]["cost_detail"].clone());
-    assert_eq!(of(0), ("0.0025".into(), Value::Null));
-    assert_eq!(of(1), ("0.005".into(), "the api `zzz` is not known".into()));
-    assert_eq!(of(2), ("0.005".into(), Value::Null));
+    assert_eq!(of(0), (0.0025.into(), Value::Null));
+    assert_eq!(of(1), (0.005.into(), "the api `zzz` is not known".into()));
+    assert_eq!(of(2), (0.005.into(), Value::Null));
 }

@@ -23,22 +23,23 @@ fn prices(percent: &str, input: &str) -> String {
         r#"
 [provider]
 name = "openai"
-[source]
+[sources]
 contract = "enterprise agreement of 2026"
 [[discount]]
 percent = {percent}
 models = ["gpt-5.5"]
 sources = ["contract"]
-checked = 2026-01-05
+prices_checked = 2026-01-05
 [deployments]
 chat-production = "gpt-5.5"
 [[model]]
 name = "our-model"
-[[model.price]]
+[[price]]
+model = "our-model"
 from = 2026-01-01
 sources = ["contract"]
-checked = 2026-01-05
-standard = {{ input = "{input}", output = "20" }}
+prices_checked = 2026-01-05
+standard = {{ input_per_1m = "{input}", output_per_1m = "20" }}
 "#
     )
 }
