@@ -13,8 +13,8 @@
 //! convention are attributes of the *span*, for trace backends; a record has none. Records of earlier
 //! versions, which had them instead, are still read.
 //!
-//! [`attributes`] lists the attributes that record and span share, [`span_attributes`] those of the span;
-//! [`request`] makes an export request of records. The crate's
+//! [`attributes`] lists the attributes that record and span share, [`usage_counts`] the counts of the
+//! span; [`request`] makes an export request of records. The crate's
 //! [`ObservationReader`](crate::ObservationReader) turns records and spans back into observations.
 
 mod read;
@@ -24,7 +24,7 @@ mod write;
 
 pub use opentelemetry_proto::tonic::logs::v1::LogRecord;
 pub(crate) use read::{RecordSource, read};
-pub use write::{AttributeValue, attributes, record, request, span_attributes};
+pub use write::{AttributeValue, attributes, record, request, usage_counts, with_attributes};
 
 /// The instrumentation scope of records and spans.
 pub const SCOPE: &str = "spanledger";

@@ -81,26 +81,18 @@ pub fn attributes(o: &Observation) -> Vec<(String, AttributeValue)> {
     list
 }
 
-/// The attributes of a call's span: those of its record, without what the span itself says, and the counts
-/// that trace backends show.
-pub fn span_attributes(o: &Observation) -> Vec<(String, AttributeValue)> {
-    let of_span = [keys::START, keys::END, keys::PARENT_SPAN_ID];
-    let mut list = attributes(o);
-    list.retain(|(key, _)| !of_span.contains(&key.as_str()));
-    if let Some(usage) = &o.usage {
-        let units = [
-            (keys::WEB_SEARCH_CALLS, usage.web_search_calls),
-            (keys::FILE_SEARCH_CALLS, usage.file_search_calls),
-            (keys::CODE_INTERPRETER_CALLS, usage.code_interpreter_calls),
-            (keys::IMAGES, usage.images),
-        ];
-        let units = units.into_iter().filter(|(_, count)| *count > 0);
-        list.extend(token_counts::attributes(usage).into_iter().chain(units).map(|(key, count)| {
-            let count = i64::try_from(count).unwrap_or(i64::MAX);
-            (key.to_owned(), AttributeValue::Integer(count))
-        }));
-    }
-    list
+/// The counts of a usage as attributes of the call's span, for trace backends.
+pub fn usage_counts(o: &Observation) -> Vec<(&'static str, i64)> {
+    let Some(usage) = &o.usage else { return Vec::new() };
+    let units = [
+        (keys::WEB_SEARCH_CALLS, usage.web_search_calls),
+        (keys::FILE_SEARCH_CALLS, usage.file_search_calls),
+        (keys::CODE_INTERPRETER_CALLS, usage.code_interpreter_calls),
+        (keys::IMAGES, usage.images),
+    ];
+    let units = units.into_iter().filter(|(_, count)| *count > 0);
+    let counts = token_counts::attributes(usage).into_iter().chain(units);
+    counts.map(|(key, count)| (key, i64::try_from(count).unwrap_or(i64::MAX))).collect()
 }
 
 /// The usage in our own form, where the provider's object does not say all of it: without an object, and
@@ -113,13 +105,18 @@ fn own_usage(o: &Observation) -> Option<String> {
 
 /// The log record of a call.
 pub fn record(o: &Observation) -> LogRecord {
+    with_attributes(o, attributes(o))
+}
+
+/// The log record of a call whose [`attributes`] are built already.
+pub fn with_attributes(o: &Observation, attributes: Vec<(String, AttributeValue)>) -> LogRecord {
     let at = u64::try_from(o.end.nanos()).unwrap_or_default();
     LogRecord {
         time_unix_nano: at,
         observed_time_unix_nano: at,
         severity_number: SeverityNumber::Info as i32,
         event_name: keys::RECORD_EVENT_NAME.to_owned(),
-        attributes: attributes(o).into_iter().map(|(key, value)| attribute(key, value.into())).collect(),
+        attributes: attributes.into_iter().map(|(key, value)| attribute(key, value.into())).collect(),
         trace_id: o.trace_id.as_deref().and_then(unhex).unwrap_or_default(),
         span_id: o.span_id.as_deref().and_then(unhex).unwrap_or_default(),
         ..LogRecord::default()

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::{
-    price::{USAGE, piped},
-    support::{run, stderr, stdout},
+    price_command::USAGE,
+    support::{run, run_with_input, stderr, stdout},
 };
 
 const OURS: &str = r#"[provider]
@@ -49,7 +49,7 @@ fn file(name: &str, text: &str) -> (tempfile::TempDir, String) {
 /// What a million tokens in cost; no discount where the rate is one's own.
 fn priced(model: &str, path: &str) -> Value {
     let arguments = ["price", "--usage", "-", "--at", "2027-01-02", "--format", "json", "--prices", path];
-    let output = piped(
+    let output = run_with_input(
         &[&arguments[..], &["--model", model]].concat(),
         r#"{"input_tokens": 100000, "output_tokens": 0}"#,
     );
@@ -128,7 +128,7 @@ fn slips_are_warned_of() {
 #[test]
 fn hints_name_what_there_is() {
     let said = |more: &[&str]| {
-        stderr(&piped(&[&["price", "--usage", "-", "--at", "2026-11-15"], more].concat(), USAGE))
+        stderr(&run_with_input(&[&["price", "--usage", "-", "--at", "2026-11-15"], more].concat(), USAGE))
     };
     for (arguments, words) in [
         (&["--model", "claude-opus-4-5"][..], "anthropic has it: --provider anthropic"),
@@ -139,7 +139,7 @@ fn hints_name_what_there_is() {
     ] {
         assert!(said(arguments).contains(words), "{words} is not in {}", said(arguments));
     }
-    let search = piped(&["price", "--model", "gpt-4o-search-preview", "--usage", "-"], USAGE);
+    let search = run_with_input(&["price", "--model", "gpt-4o-search-preview", "--usage", "-"], USAGE);
     assert!(stdout(&search).contains("web_search"), "{}", stdout(&search));
 }
 
@@ -152,7 +152,7 @@ fn apis_of_a_batch() {
              \"usage\": {{\"input_tokens\": 1000, \"output_tokens\": 0}}}}\n"
         )
     };
-    let output = piped(&["price", "--batch", "-"], &["Batch", "zzz", ""].map(line).concat());
+    let output = run_with_input(&["price", "--batch", "-"], &["Batch", "zzz", ""].map(line).concat());
     assert!(output.status.success(), "{}", stderr(&output));
     let answers: Vec<Value> =
         stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::{
-    price::{USAGE, piped},
-    support::{run, stderr, stdout},
+    price_command::USAGE,
+    support::{run, run_with_input, stderr, stdout},
 };
 
 const OURS: &str = r#"[provider]
@@ -30,7 +30,7 @@ fn prices_of_ones_own_are_laid_over_the_book() {
 
     let check = run(&["prices", "check", path]);
     assert!(check.status.success() && stdout(&check).starts_with("ok  "), "{}", stdout(&check));
-    let output = piped(
+    let output = run_with_input(
         &["price", "--model", "chat-production", "--usage", "-", "--at", "2026-11-15", "--prices", path],
         USAGE,
     );
@@ -172,7 +172,7 @@ fn a_price_list_is_taken_over() {
     assert!(diff(&["--at", "2027-01-01"]).contains("+20.0 %"));
     let before = diff(&["--at", "2026-11-15", "--format", "json"]);
     assert!(!before.contains("\"rate\""), "{before}");
-    let answer = piped(
+    let answer = run_with_input(
         &[
             "price",
             "--model",
