@@ -2,8 +2,8 @@
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use spanledger_event::{
-    CallOutcome, Endpoint, EventId, Field, Observation, ObservedAs, PartialAttribution, Timestamp, Usage,
-    UsageSource, check_value, keys,
+    CARRIED, CallOutcome, Cell, ColumnKind, Endpoint, EventId, Field, JsonText, Observation, ObservedAs,
+    PartialAttribution, Timestamp, Usage, UsageSource, check_value, keys,
 };
 use spanledger_price::{
     providers,
@@ -58,21 +58,20 @@ pub(crate) fn read(source: &RecordSource<'_>) -> Option<Observation> {
     o.endpoint = a.text(keys::ENDPOINT).map_or(Endpoint::Other, |name| Endpoint::from_name(&name));
     o.provider = a.text(keys::PROVIDER_NAME).map(|name| providers::canonical_name(&name)).unwrap_or_default();
     o.server_address = a.string(keys::SERVER_ADDRESS);
-    o.model = a.string(keys::REQUEST_MODEL);
-    o.response_model = a.string(keys::RESPONSE_MODEL);
+    for field in CARRIED {
+        let cell = match field.column.kind {
+            ColumnKind::Integer => a.int(field.key).map(Cell::Integer),
+            _ => a.string(field.key).map(|text| Cell::Text(text.into())),
+        };
+        if let Some(Err(error)) = cell.map(|cell| (field.set)(&mut o, cell)) {
+            debug_assert!(false, "a cell of the column's kind fits the field: {error}");
+        }
+    }
     o.response = a
         .text(keys::RESPONSE_ID)
         .map(|id| providers::response_ref(&o.provider, o.server_address.as_deref(), &id));
-    o.service_tier = a.string(keys::OPENAI_RESPONSE_SERVICE_TIER);
-    o.region = a.string(keys::REGION);
-    o.organization = a.string(keys::ORGANIZATION);
-    o.project = a.string(keys::PROJECT);
-    o.time_to_first_token_ms = a.int(keys::TIME_TO_FIRST_CHUNK_MS);
     o.stream = a.bool(keys::REQUEST_STREAM).unwrap_or(false);
     o.attempts = a.int(keys::ATTEMPTS).and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
-    o.prompt_cache_key = a.string(keys::PROMPT_CACHE_KEY);
-    o.reasoning_effort = a.string(keys::REQUEST_REASONING_LEVEL);
-    o.usage_raw = a.string(keys::USAGE_RAW);
     let error = || a.string(keys::ERROR_TYPE).unwrap_or_else(|| "_OTHER".to_owned());
     o.outcome = match a.text(keys::OUTCOME).as_deref() {
         Some("failed") => CallOutcome::Failed(error()),
@@ -94,19 +93,20 @@ pub(crate) fn read(source: &RecordSource<'_>) -> Option<Observation> {
 /// does not count. Records of earlier versions state counts and units as attributes, as spans do.
 fn read_usage(o: &mut Observation, source: &RecordSource<'_>) {
     let a = source.attributes;
+    let raw = a.text(keys::USAGE_RAW);
+    o.usage_raw = raw.as_deref().and_then(JsonText::new);
     let own = a.text(keys::USAGE).map(|json| own_usage(&json));
     let tools = if own.is_some() { ToolCalls::default() } else { tool_calls(a) };
     let counts = || {
         let needs_output = token_counts::needs_output(o.endpoint);
-        let is_without_object = o.usage_raw.is_none();
-        is_without_object.then(|| token_counts::read(a, source.quirks, needs_output)).flatten()
+        raw.is_none().then(|| token_counts::read(a, source.quirks, needs_output)).flatten()
     };
     let resolved = resolve(Answer {
         provider: &o.provider,
         endpoint: o.endpoint,
         service_tier: o.service_tier.as_deref(),
         region: o.region.as_deref(),
-        usage_json: o.usage_raw.as_deref(),
+        usage_json: raw.as_deref(),
         usage: own.or_else(counts),
         tools,
         estimate: None,

@@ -1,7 +1,7 @@
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use proptest::prelude::*;
 use spanledger_event::{
-    Attribution, Bucket, CallOutcome, Endpoint, EventId, Observation, ObservedAs, Timestamp, Usage,
+    Attribution, Bucket, CallOutcome, Endpoint, EventId, JsonText, Observation, ObservedAs, Timestamp, Usage,
     UsageSource, keys,
 };
 use spanledger_price::{PriceBook, providers::response_ref};
@@ -31,7 +31,7 @@ fn chat_with_searches(searches: u64) -> Observation {
     let mut o = chat_observation();
     let mut usage = Usage::default().with(Bucket::Input, 100).with(Bucket::Output, 20);
     usage.web_search_calls = searches;
-    (o.usage, o.usage_raw, o.usage_source) = (Some(usage), Some(RAW.into()), UsageSource::Provider);
+    (o.usage, o.usage_raw, o.usage_source) = (Some(usage), JsonText::new(RAW), UsageSource::Provider);
     o
 }
 
@@ -117,7 +117,7 @@ fn tier_and_region_inside_the_object_are_read() {
     let mut o = chat_observation();
     o.provider = "anthropic".into();
     o.usage_raw =
-        Some(r#"{"input_tokens": 5, "output_tokens": 1, "speed": "fast", "inference_geo": "us"}"#.into());
+        JsonText::new(r#"{"input_tokens": 5, "output_tokens": 1, "speed": "fast", "inference_geo": "us"}"#);
     (o.service_tier, o.region) = (Some("standard".into()), Some("global".into()));
     let read = received(record(&o));
     assert_eq!((read.service_tier.as_deref(), read.region.as_deref()), (Some("fast"), Some("us")));

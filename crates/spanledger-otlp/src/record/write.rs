@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::{
     logs::v1::{LogRecord, ResourceLogs, ScopeLogs, SeverityNumber},
     resource::v1::Resource,
 };
-use spanledger_event::{CallOutcome, Observation, UsageSource, keys};
+use spanledger_event::{CARRIED, CallOutcome, Cell, Observation, UsageSource, keys};
 
 use crate::{Logs, attributes::attribute, ids::unhex, token_counts};
 
@@ -36,22 +36,22 @@ pub fn attributes(o: &Observation) -> Vec<(String, AttributeValue)> {
     put(keys::CALL_ID, text(&o.call_id));
     put(keys::ENDPOINT, text(o.endpoint.as_str()));
     put(keys::PROVIDER_NAME, text(&o.provider));
-    put(keys::REQUEST_MODEL, maybe(&o.model));
-    put(keys::RESPONSE_MODEL, maybe(&o.response_model));
+    for field in CARRIED {
+        let value = match (field.get)(o) {
+            Cell::Text(value) => text(&value),
+            Cell::Integer(value) => Some(Integer(value)),
+            _ => None,
+        };
+        put(field.key, value);
+    }
     put(keys::RESPONSE_ID, o.response.as_ref().map(|r| Text(r.id.clone())));
-    put(keys::OPENAI_RESPONSE_SERVICE_TIER, maybe(&o.service_tier));
     put(keys::SERVER_ADDRESS, maybe(&o.server_address));
-    put(keys::REGION, maybe(&o.region));
-    put(keys::ORGANIZATION, maybe(&o.organization));
-    put(keys::PROJECT, maybe(&o.project));
     put(keys::START, Some(Integer(o.start.nanos())));
     put(keys::END, Some(Integer(o.end.nanos())));
     put(keys::PARENT_SPAN_ID, maybe(&o.parent_span_id));
     put(keys::REQUEST_STREAM, o.stream.then_some(Boolean(true)));
     put(keys::ATTEMPTS, Some(Integer(i64::from(o.attempts))));
-    put(keys::PROMPT_CACHE_KEY, maybe(&o.prompt_cache_key));
-    put(keys::REQUEST_REASONING_LEVEL, maybe(&o.reasoning_effort));
-    put(keys::USAGE_RAW, maybe(&o.usage_raw));
+    put(keys::USAGE_RAW, o.usage_raw.as_ref().and_then(|json| text(json.as_str())));
     let (outcome, error) = match &o.outcome {
         CallOutcome::Success => ("success", None),
         CallOutcome::Failed(error) => ("failed", Some(error)),
@@ -77,7 +77,6 @@ pub fn attributes(o: &Observation) -> Vec<(String, AttributeValue)> {
         put(keys::COST_REASON, cost.reason.and_then(|reason| text(reason.as_str())));
         put(keys::PRICE_VERSION, text(&cost.price_version));
     }
-    put(keys::TIME_TO_FIRST_CHUNK_MS, o.time_to_first_token_ms.map(Integer));
     list
 }
 
