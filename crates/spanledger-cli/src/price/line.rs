@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use spanledger_event::{Cost, CostLine, Endpoint, Timestamp};
 
-use crate::report;
+use crate::time;
 
 /// A call as it stands on a line, nothing understood yet. Other fields are for other readers.
 #[derive(Deserialize)]
@@ -105,7 +105,7 @@ fn text(key: &str, value: Option<&RawValue>) -> Result<Option<String>, String> {
 }
 
 fn moment(text: &str) -> Result<Timestamp, String> {
-    let nanos = report::absolute(text).and_then(|moment| i64::try_from(moment.as_nanosecond()).ok());
+    let nanos = time::absolute(text).and_then(|moment| i64::try_from(moment.as_nanosecond()).ok());
     nanos.map(Timestamp::from_nanos).ok_or_else(|| {
         let text = excerpt(text);
         format!("`priced_at` is {text}: write a day or a moment, such as 2026-11-01 or 2026-11-01T10:00:00Z")

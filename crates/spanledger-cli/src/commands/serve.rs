@@ -13,15 +13,14 @@ use tokio::{
 };
 
 use crate::{
-    args::{ServeArguments, SinkName},
-    check,
-    config::Config,
-    terminal,
+    args::ServeArguments,
+    config::{Config, SinkName},
+    shutdown, terminal,
 };
 
 pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     terminal::init_logs("info");
-    let config = Config::load(&arguments)?;
+    let config = Config::load(arguments.config.as_deref(), arguments.options)?;
     let prices = PriceWatch::start(config.prices.clone())?;
     let ledger = Ledger::open(&config.ledger)?;
     let mut pipeline = Pipeline::new(
@@ -58,7 +57,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         deliveries.push(tokio::spawn(deliver(ledger.clone(), sink, DeliveryOptions::default(), until)));
     }
 
-    receiver.serve(shutdown_signal()).await;
+    receiver.serve(shutdown::signal()).await;
     terminal::say("stopping: requests that were begun are answered, events go to their sinks");
     stop.send_replace(true);
     for delivery in deliveries {
@@ -97,7 +96,7 @@ fn announce(
     }
     terminal::say(format!("ledger    {}", config.ledger.display()));
     let version = pipeline.prices().current().version().to_owned();
-    terminal::say(format!("prices    {version}{}", check::over(&config.prices)));
+    terminal::say(format!("prices    {version}{}", config.price_files()));
     if let Some(address) = &config.forward_traces {
         terminal::say(format!("traces    passed on to {address}"));
     }
@@ -134,29 +133,4 @@ fn reload_on_hangup(
 #[cfg(not(unix))]
 fn reload_on_hangup(_: &Config, _: &Arc<Notify>, _: &mut JoinSet<()>) -> anyhow::Result<()> {
     Ok(())
-}
-
-/// Ctrl-C, or the signal of a service manager.
-pub(crate) async fn shutdown_signal() {
-    let interrupt = async {
-        if let Err(error) = tokio::signal::ctrl_c().await {
-            tracing::error!(%error, "serve.signal.failed");
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                tokio::select! {
-                    () = interrupt => {}
-                    _ = terminate.recv() => {}
-                }
-            }
-            Err(_) => interrupt.await,
-        }
-    }
-    #[cfg(not(unix))]
-    interrupt.await;
 }
