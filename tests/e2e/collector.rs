@@ -11,20 +11,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_openai::{config::OpenAIConfig, types::chat::CreateChatCompletionRequest};
+use async_openai::config::OpenAIConfig;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
 use serde_json::{Value, json};
-use spanledger::{Attributed as _, Attribution, ExporterConfig, Recorder};
+use spanledger::{Attributed as _, ExporterConfig, Recorder};
 use spanledger_event::{CostEvent, EventState};
-use spanledger_testkit::{Provider, Reply, Usage};
+use spanledger_testkit::{
+    Provider, Reply, Usage,
+    world::{attribution, chat_request, keep_spans_enabled},
+};
 use tracing::{instrument::WithSubscriber as _, subscriber::NoSubscriber};
 use tracing_subscriber::{Registry, layer::SubscriberExt as _};
 
 use crate::{
     python,
-    support::{PATIENCE, Serve, listen, peer},
+    support::{PATIENCE, Serve, peer},
 };
 
 /// The configuration that we ship.
@@ -243,7 +246,7 @@ const RUST_COSTS: [&str; 2] = [
 /// A Rust service with the crate `spanledger` that makes two calls, one of them traced, and sends
 /// its span over gRPC and its records over HTTP to the Collector; answers the ids of the responses.
 async fn run_rust_service(collector: &Collector, provider: &Provider) -> Vec<String> {
-    listen();
+    keep_spans_enabled();
     provider.push(Reply::new().usage(Usage::new(1_000, 100)));
     provider.push(Reply::new().usage(Usage::new(2_000, 50).cached(1_500)));
     let exporter = opentelemetry_otlp::SpanExporter::builder()
@@ -263,15 +266,7 @@ async fn run_rust_service(collector: &Collector, provider: &Provider) -> Vec<Str
         .provider("openai")
         .recorder(recorder.clone())
         .build();
-    let attribution = Attribution::builder()
-        .feature("search")
-        .route("/search")
-        .customer_id("acme")
-        .environment("staging")
-        .build()
-        .unwrap();
-    let body = json!({"model": "gpt-5.5", "messages": [{"role": "user", "content": "Hi"}]});
-    let request: CreateChatCompletionRequest = serde_json::from_value(body).unwrap();
+    let (attribution, request) = (attribution("search"), chat_request("Hi"));
     let subscriber =
         Registry::default().with(tracing_opentelemetry::layer().with_tracer(tracer.tracer("app")));
     let call = async || client.chat().attributed(&attribution).create(request.clone()).await.unwrap().id;

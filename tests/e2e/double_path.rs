@@ -8,12 +8,7 @@ use std::{
     time::Duration,
 };
 
-use async_openai::{
-    config::OpenAIConfig,
-    types::chat::{
-        ChatCompletionRequestUserMessageArgs, CreateChatCompletionRequest, CreateChatCompletionRequestArgs,
-    },
-};
+use async_openai::config::OpenAIConfig;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response, body::Incoming, service::service_fn};
@@ -29,9 +24,12 @@ use opentelemetry_sdk::{
     trace::{Sampler, SdkTracerProvider},
 };
 use prost::Message as _;
-use spanledger::{Attributed, Attribution, ExporterConfig, Recorder};
+use spanledger::{Attributed, ExporterConfig, Recorder};
 use spanledger_event::{CostEvent, keys};
-use spanledger_testkit::{Provider, Reply, Usage};
+use spanledger_testkit::{
+    Provider, Reply, Usage,
+    world::{attribution, chat_request},
+};
 use tracing::instrument::WithSubscriber as _;
 use tracing_subscriber::{Registry, layer::SubscriberExt as _};
 
@@ -120,17 +118,10 @@ impl Service {
         let config = OpenAIConfig::new().with_api_base(base).with_api_key("test");
         let client =
             spanledger::instrument(config).http_client(http_client).recorder(self.recorder.clone()).build();
-        let attribution = Attribution::builder()
-            .feature("search")
-            .route("/search")
-            .customer_id("acme")
-            .environment("test")
-            .request_id(request_id)
-            .build()
-            .unwrap();
+        let attribution = attribution("search").with_request_id(request_id).unwrap();
         let otel = tracing_opentelemetry::layer().with_tracer(self.tracer.tracer("app"));
         let subscriber = Registry::default().with(otel);
-        async { client.chat().attributed(&attribution).create(chat(request_id)).await.unwrap().id }
+        async { client.chat().attributed(&attribution).create(chat_request(request_id)).await.unwrap().id }
             .with_subscriber(subscriber)
             .await
     }
@@ -140,11 +131,6 @@ impl Service {
         let tracer = self.tracer.clone();
         tokio::task::spawn_blocking(move || tracer.force_flush().unwrap()).await.unwrap();
     }
-}
-
-fn chat(text: &str) -> CreateChatCompletionRequest {
-    let message = ChatCompletionRequestUserMessageArgs::default().content(text).build().unwrap();
-    CreateChatCompletionRequestArgs::default().model("gpt-5.5").messages([message.into()]).build().unwrap()
 }
 
 fn check_one(event: &CostEvent) {

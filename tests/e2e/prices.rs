@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, time::Duration};
 use spanledger_event::CostEvent;
 
 use crate::{
-    crash::{post, request_of},
+    crash::{post, request},
     support::{PATIENCE, Serve},
 };
 
@@ -68,7 +68,7 @@ impl World {
     }
 
     async fn send(&self, model: &str, number: u64) {
-        let body = request_of(model, number, 1_000);
+        let body = request(model, number, 1_000);
         assert_eq!(post(&self.client, &self.serve.http_url(), body).await.unwrap(), 200);
     }
 

@@ -5,22 +5,15 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::{Arc, Mutex, Once},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use spanledger_event::CostEvent;
-use spanledger_ledger::LedgerReader;
+use spanledger_testkit::world::{events_of, keep_spans_enabled};
 
 /// Far above what anything here takes; only a hang reaches it.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Tests with a subscriber of their own run beside each other. `tracing` remembers for all of them
-/// when nobody listens to a span; with a subscriber for the process somebody always does.
-pub(crate) fn listen() {
-    static LISTENING: Once = Once::new();
-    LISTENING.call_once(|| tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap());
-}
 
 /// The binary, with no variable of this process that would change it.
 pub(crate) fn spanledger() -> Command {
@@ -58,7 +51,7 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn start(ledger: &Path, arguments: &[&str]) -> Self {
-        listen();
+        keep_spans_enabled();
         let mut child = spanledger()
             .args(["serve", "--grpc-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0"])
             .args(
@@ -138,7 +131,7 @@ impl Serve {
 
     /// The events, oldest first.
     pub(crate) fn events(&self) -> Vec<CostEvent> {
-        events(&self.ledger)
+        events_of(&self.ledger)
     }
 
     /// The events, once there are so many that count.
@@ -173,13 +166,6 @@ impl Drop for Serve {
         drop(self.child.kill());
         drop(self.child.wait());
     }
-}
-
-pub(crate) fn events(ledger: &Path) -> Vec<CostEvent> {
-    let changes = LedgerReader::open(ledger).unwrap().changes_after(0, usize::MAX).unwrap();
-    let mut events: Vec<CostEvent> = changes.into_iter().map(|change| change.event).collect();
-    events.sort_by_key(|event| event.timestamp);
-    events
 }
 
 /// Where `tests/peers/install.sh` puts the peers.

@@ -51,6 +51,8 @@ mod id;
 pub mod keys;
 mod money;
 mod observation;
+#[cfg(any(test, feature = "test-support"))]
+pub mod test_support;
 mod timestamp;
 mod usage;
 

@@ -23,8 +23,8 @@
 //! # Ok::<(), spanledger_price::BookErrors>(())
 //! ```
 
-mod record;
-mod terms;
+mod json;
+mod provider;
 
 #[cfg(test)]
 mod tests;
@@ -37,7 +37,7 @@ use std::{
 use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
 
-use crate::{Hours, Meter, Model, Price, PriceBook, Provider, Rate, Tier};
+use spanledger_price::{Hours, Meter, Model, Price, PriceBook, Provider, Rate, Tier};
 
 /// Which side of a model's long-context threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,7 +55,7 @@ impl Side {
 
 /// Where on a model's price list a rate stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Spot {
+pub struct RateKey {
     /// The tier.
     pub tier: Tier,
     /// The hours of the day to which the line is limited.
@@ -68,7 +68,7 @@ pub struct Spot {
     pub variant: Option<Box<str>>,
 }
 
-impl fmt::Display for Spot {
+impl fmt::Display for RateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = match self.side {
             Side::Short => self.tier.as_str(),
@@ -149,7 +149,7 @@ pub enum Change {
         /// The model.
         model: String,
         /// Where on the price list.
-        spot: Spot,
+        key: RateKey,
         /// The first moment of the dated entry; `None` for an entry without one, and where the
         /// books were compared at one moment.
         since: Option<Timestamp>,
@@ -248,8 +248,8 @@ impl fmt::Display for Change {
         match self {
             Self::Model { provider, model, is_new: true } => write!(f, "{provider} {model}: new model"),
             Self::Model { provider, model, is_new: false } => write!(f, "{provider} {model}: withdrawn"),
-            Self::Rate { provider, model, spot, since: from, delta } => {
-                write!(f, "{provider} {model}: {spot} {delta} per {}{}", spot.meter.unit(), since(from))
+            Self::Rate { provider, model, key, since: from, delta } => {
+                write!(f, "{provider} {model}: {key} {delta} per {}{}", key.meter.unit(), since(from))
             }
             Self::Fee { provider, meter, models, since: from, delta } => {
                 let (name, unit) = (meter.name(), meter.unit());
@@ -285,7 +285,7 @@ pub fn between(a: &PriceBook, b: &PriceBook, at: Option<Timestamp>) -> Vec<Chang
             continue;
         }
         models(name, before, after, at, &mut changes);
-        terms::all(name, before, after, at, &mut changes);
+        provider::changes(name, before, after, at, &mut changes);
     }
     changes
 }
@@ -336,11 +336,11 @@ fn models(
             }
         }
         let (old, new) = (rows(old, at), rows(new, at));
-        let places: BTreeSet<&(Spot, Option<Timestamp>)> = old.keys().chain(new.keys()).collect();
+        let places: BTreeSet<&(RateKey, Option<Timestamp>)> = old.keys().chain(new.keys()).collect();
         for place in places {
             if let Some(delta) = Delta::of(old.get(place).copied(), new.get(place).copied()) {
-                let (spot, since) = place.clone();
-                changes.push(Change::Rate { provider: provider(), model: model.clone(), spot, since, delta });
+                let (key, since) = place.clone();
+                changes.push(Change::Rate { provider: provider(), model: model.clone(), key, since, delta });
             }
         }
     }
@@ -351,7 +351,7 @@ fn holds(price: &Price, at: Option<Timestamp>) -> bool {
 }
 
 /// Each published rate by its place, and without a moment also by the start of its entry.
-fn rows(model: Option<&Model>, at: Option<Timestamp>) -> BTreeMap<(Spot, Option<Timestamp>), Decimal> {
+fn rows(model: Option<&Model>, at: Option<Timestamp>) -> BTreeMap<(RateKey, Option<Timestamp>), Decimal> {
     let mut rows = BTreeMap::new();
     for price in model.map(Model::prices).unwrap_or_default().iter().filter(|price| holds(price, at)) {
         for side in Side::ALL {
@@ -361,9 +361,9 @@ fn rows(model: Option<&Model>, at: Option<Timestamp>) -> BTreeMap<(Spot, Option<
             };
             for rate in rates.into_iter().flat_map(|rates| rates.iter()).filter(|rate| rate.published) {
                 let (tier, hours) = (price.tier(), price.hours());
-                let spot = Spot { tier, hours, side, meter: rate.meter, variant: rate.variant.clone() };
+                let key = RateKey { tier, hours, side, meter: rate.meter, variant: rate.variant.clone() };
                 let since = if at.is_some() { None } else { price.from() };
-                rows.insert((spot, since), rate.usd);
+                rows.insert((key, since), rate.usd);
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Providers do publish odd prices, so these are warnings: [`PriceBook::parse`] accepts them all.
 
-mod oddity;
+mod rules;
 
 #[cfg(test)]
 mod tests;
@@ -11,14 +11,14 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::{Model, Price, PriceBook, Provider, Tier};
-pub use oddity::Oddity;
-pub(crate) use oddity::{against_standard, is_embedding, of_rates, of_sides, zeros};
+pub use rules::Lint;
+pub(crate) use rules::{against_standard, is_embedding, of_rates, of_sides, zeros};
+use spanledger_price::{Model, Price, PriceBook, Provider, Tier};
 
 /// One finding and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Warning {
-    /// The provider, whose file it is.
+    /// The provider, context file it is.
     pub provider: String,
     /// The model.
     pub model: String,
@@ -30,7 +30,7 @@ pub struct Warning {
     pub line: usize,
     /// What is odd.
     #[serde(serialize_with = "as_text")]
-    pub oddity: Oddity,
+    pub lint: Lint,
 }
 
 #[expect(
@@ -42,18 +42,18 @@ fn tier_name<S: Serializer>(tier: &Option<Tier>, serializer: S) -> Result<S::Ok,
     tier.map(Tier::as_str).serialize(serializer)
 }
 
-fn as_text<S: Serializer>(oddity: &Oddity, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(oddity)
+fn as_text<S: Serializer>(lint: &Lint, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(lint)
 }
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { provider, model, tier, line, oddity } = self;
+        let Self { provider, model, tier, line, lint } = self;
         write!(f, "{provider} line {line}: {model}")?;
         if let Some(tier) = tier {
             write!(f, " {tier}")?;
         }
-        write!(f, ": {oddity}")
+        write!(f, ": {lint}")
     }
 }
 
@@ -69,13 +69,13 @@ pub fn warnings(book: &PriceBook) -> Vec<Warning> {
 }
 
 fn of_model(provider: &Provider, model: &Model, warnings: &mut Vec<Warning>) {
-    let mut warn = |price: &Price, tier: Option<Tier>, oddity: Oddity| {
+    let mut warn = |price: &Price, tier: Option<Tier>, lint: Lint| {
         let warning = Warning {
             provider: provider.name().to_owned(),
             model: model.name().to_owned(),
             tier,
             line: price.line(),
-            oddity,
+            lint,
         };
         // The same is said once for each entry, whichever sides and pairs show it.
         if !warnings.contains(&warning) {
@@ -86,22 +86,22 @@ fn of_model(provider: &Provider, model: &Model, warnings: &mut Vec<Warning>) {
     for (at, price) in prices.iter().enumerate() {
         let tier = Some(price.tier());
         for rates in [Some(price.rates()), price.long()].into_iter().flatten() {
-            for oddity in of_rates(rates, is_embedding(model.name())) {
-                warn(price, tier, oddity);
+            for lint in of_rates(rates, is_embedding(model.name())) {
+                warn(price, tier, lint);
             }
         }
-        for oddity in price.long().into_iter().flat_map(|long| of_sides(price.rates(), long)) {
-            warn(price, tier, oddity);
+        for lint in price.long().into_iter().flat_map(|long| of_sides(price.rates(), long)) {
+            warn(price, tier, lint);
         }
         for standard in prices.iter().filter(|other| other.tier() == Tier::Standard && together(price, other))
         {
-            for oddity in against_standard(price.tier(), price.rates(), standard.rates()) {
-                warn(price, tier, oddity);
+            for lint in against_standard(price.tier(), price.rates(), standard.rates()) {
+                warn(price, tier, lint);
             }
         }
         let previous = at.checked_sub(1).map(|before| &prices[before]);
         if previous.is_some_and(|before| before.until() == price.from() && repeats(before, price)) {
-            warn(price, tier, Oddity::SameAsBefore);
+            warn(price, tier, Lint::SameAsBefore);
         }
     }
     ends(model, &mut warn);
@@ -120,7 +120,7 @@ fn repeats(a: &Price, b: &Price) -> bool {
 }
 
 /// The ends after which nothing comes.
-fn ends(model: &Model, warn: &mut impl FnMut(&Price, Option<Tier>, Oddity)) {
+fn ends(model: &Model, warn: &mut impl FnMut(&Price, Option<Tier>, Lint)) {
     let last = |tier: Tier| {
         let all_day =
             model.prices().iter().filter(move |price| price.tier() == tier && price.hours().is_none());
@@ -131,13 +131,13 @@ fn ends(model: &Model, warn: &mut impl FnMut(&Price, Option<Tier>, Oddity)) {
     if let (true, Some(price)) = (ended.len() == lasts.len(), ended.iter().max_by_key(|price| price.until()))
     {
         if let (false, Some(until)) = (model.is_free(), price.until()) {
-            warn(price, None, Oddity::Ended { until });
+            warn(price, None, Lint::Ended { until });
         }
         return;
     }
     for price in ended {
         if let Some(until) = price.until() {
-            warn(price, Some(price.tier()), Oddity::Ended { until });
+            warn(price, Some(price.tier()), Lint::Ended { until });
         }
     }
 }

@@ -51,7 +51,7 @@ pub(crate) async fn run(arguments: CheckArguments) -> anyhow::Result<ExitCode> {
         findings.add("admin", probe.port(address, "admin-addr").await);
     }
     if let Some(address) = &config.forward_traces {
-        findings.add("destination", network::destination(address).await);
+        findings.add("destination", network::destination(address));
     }
     terminal::data(&findings.text)?;
     Ok(if findings.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

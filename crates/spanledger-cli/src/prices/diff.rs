@@ -89,8 +89,8 @@ fn heading(changes: &[Change]) -> Vec<String> {
 fn row(change: &Change) -> Option<Vec<String>> {
     let (what, [before, after, percent], since) = match change {
         Change::Model { .. } => return None,
-        Change::Rate { spot, since, delta, .. } => {
-            (format!("{spot}{}", per(spot.meter)), amounts(*delta), *since)
+        Change::Rate { key, since, delta, .. } => {
+            (format!("{key}{}", per(key.meter)), amounts(*delta), *since)
         }
         Change::Fee { meter, models, since, delta, .. } => {
             (format!("fee {} for {}{}", meter.name(), short(models), per(*meter)), amounts(*delta), *since)

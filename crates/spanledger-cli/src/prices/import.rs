@@ -4,7 +4,9 @@ use std::{fs, path::Path, process::ExitCode};
 
 use anyhow::Context as _;
 use spanledger_price::{PriceBook, Provider};
-use spanledger_pricelist::import::{self, Accept, Comparison, EntryOptions, InsertError, PriceMap, Scope};
+use spanledger_pricelist::{
+    self as pricelist, Accept, Comparison, EntryOptions, InsertError, PriceMap, Scope,
+};
 
 use super::{files, moment, near, today};
 use crate::{
@@ -25,15 +27,14 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
     let at = moment(arguments.at.as_deref())?;
     let (book, target) = target(arguments)?;
     let provider = arguments.provider.as_deref().map(|asked| provider(&book, &map, asked)).transpose()?;
-    let scope =
-        Scope { at, provider: provider.clone(), models: arguments.models.clone(), ..Scope::default() };
+    let scope = Scope { at, provider: provider.clone(), models: arguments.models.clone() };
     for (flag, names) in [("--model", &arguments.models), ("--accept", &arguments.accept)] {
         for name in names {
             listed(&book, &map, provider.as_deref(), name)
                 .with_context(|| format!("{flag} {}", clean(name)))?;
         }
     }
-    let comparison = import::compare(&book, &map, &scope);
+    let comparison = pricelist::compare(&book, &map, &scope);
     terminal::data(&match arguments.format {
         DiffFormat::Table => text(&comparison),
         DiffFormat::Json => format!("{}\n", serde_json::to_string_pretty(&comparison)?),
@@ -52,8 +53,8 @@ fn map(arguments: &ImportArguments) -> anyhow::Result<PriceMap> {
     let name = arguments.file.display();
     let json = fs::read_to_string(&arguments.file).with_context(|| format!("{name} cannot be read"))?;
     let map = match arguments.list {
-        PriceList::LiteLlm => import::litellm(&json),
-        PriceList::GenaiPrices => import::genai_prices(&json),
+        PriceList::LiteLlm => pricelist::litellm(&json),
+        PriceList::GenaiPrices => pricelist::genai_prices(&json),
     };
     map.with_context(|| name.to_string())
 }
@@ -137,7 +138,7 @@ fn options(
 }
 
 fn write(target: &Target<'_>, comparison: &Comparison, options: EntryOptions) -> anyhow::Result<()> {
-    let entries = import::entries(comparison, &options);
+    let entries = pricelist::entries(comparison, &options);
     let name = target.path.display();
     if entries.is_empty() {
         let words = if comparison.suspicious.is_empty() {
@@ -179,13 +180,13 @@ fn inserted(
     const IDS_MAX: usize = 100;
     let base = (!target.is_whole).then(PriceBook::builtin);
     let id = options.source_id.clone();
-    let mut result = import::insert(base, &target.text, &import::entries(comparison, &options));
+    let mut result = pricelist::insert(base, &target.text, &pricelist::entries(comparison, &options));
     for number in 2..IDS_MAX {
         if !matches!(result, Err(InsertError::SourceTaken { .. })) {
             break;
         }
         options.source_id = format!("{id}_{number}");
-        result = import::insert(base, &target.text, &import::entries(comparison, &options));
+        result = pricelist::insert(base, &target.text, &pricelist::entries(comparison, &options));
     }
     result
 }

@@ -1,5 +1,5 @@
 use super::between;
-use crate::PriceBook;
+use spanledger_price::PriceBook;
 
 const HEAD: &str = r#"[provider]
 name = "acme"

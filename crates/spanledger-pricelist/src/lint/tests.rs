@@ -1,7 +1,7 @@
 use super::warnings;
-use crate::PriceBook;
+use spanledger_price::PriceBook;
 
-/// Findings of a book of one model, whose entry is on line 7, as text.
+/// Findings of a book of one model, context entry is on line 7, as text.
 fn check(lines: &str, expected: &[&str]) {
     named("m", lines, expected);
 }
@@ -88,6 +88,6 @@ fn findings_can_be_read_by_machines() {
     let book = PriceBook::parse([("acme.toml", text)]).unwrap();
     assert_eq!(
         serde_json::to_string(&warnings(&book)).unwrap(),
-        r#"[{"provider":"acme","model":"m","tier":"standard","line":7,"oddity":"every rate is zero: free, or not known to the source"}]"#
+        r#"[{"provider":"acme","model":"m","tier":"standard","line":7,"lint":"every rate is zero: free, or not known to the source"}]"#
     );
 }

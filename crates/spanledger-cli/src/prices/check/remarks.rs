@@ -39,9 +39,9 @@ pub(super) fn of(files: &[(String, String)], is_whole: bool) -> anyhow::Result<V
 }
 
 fn at(file: &str, warning: &Warning) -> String {
-    let Warning { provider, model, tier, line, oddity } = warning;
+    let Warning { provider, model, tier, line, lint } = warning;
     let tier = tier.map(|tier| format!(" {tier}")).unwrap_or_default();
-    format!("{file}:{line}: {provider} {model}{tier}: {oddity}")
+    format!("{file}:{line}: {provider} {model}{tier}: {lint}")
 }
 
 /// Whether a finding is about an entry of the built-in book, which a file has left standing.
