@@ -106,8 +106,8 @@ impl Config {
 fn read(path: &Path) -> anyhow::Result<Options> {
     let text = fs::read_to_string(path)
         .with_context(|| format!("cannot read the configuration {}", path.display()))?;
-    let mut options: Options =
-        toml::from_str(&text).with_context(|| format!("the configuration {} is not valid", path.display()))?;
+    let mut options: Options = toml::from_str(&text)
+        .with_context(|| format!("the configuration {} is not valid", path.display()))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     for prices in &mut options.prices {
         *prices = folder.join(&*prices);

@@ -14,4 +14,4 @@ pub(crate) use self::{
     report::{View, report},
 };
 #[cfg(feature = "demo")]
-pub(crate) use self::reasons::reasons;
+pub(crate) use self::{reasons::reasons, report::table};

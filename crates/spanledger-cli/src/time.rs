@@ -1,10 +1,6 @@
 //! Moments, as people write them on the command line. Days, weeks and months are those of UTC.
 
-use jiff::{
-    SignedDuration, Timestamp as Moment,
-    civil::Date,
-    tz::TimeZone,
-};
+use jiff::{SignedDuration, Timestamp as Moment, civil::Date, tz::TimeZone};
 use spanledger_event::Timestamp;
 
 /// `2026-11-01`. A longer text states a time as well, which the parser of days would ignore.
@@ -39,12 +35,6 @@ pub(crate) fn absolute(text: &str) -> Option<Moment> {
         _ => return None,
     };
     midnight(day)
-}
-
-/// The present, to the second.
-pub(crate) fn now() -> Moment {
-    let now = Moment::now();
-    Moment::from_second(now.as_second()).unwrap_or(now)
 }
 
 fn midnight(day: Date) -> Option<Moment> {
@@ -100,7 +90,11 @@ mod tests {
             ("1w", "2026-11-14T12:00:00Z"),
             ("0d", "2026-11-21T12:00:00Z"),
         ] {
-            assert_eq!(parse(text, now()).map(|moment| moment.to_string()).as_deref(), Ok(expected), "{text}");
+            assert_eq!(
+                parse(text, now()).map(|moment| moment.to_string()).as_deref(),
+                Ok(expected),
+                "{text}"
+            );
         }
     }
 

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use self::{ledger::DemoLedger, service::Calls};
 use crate::{
-    args::{By, DemoArguments, ReportFormat},
+    args::{By, DemoArguments},
     config::{GRPC_ADDR, HTTP_ADDR, on_this_machine},
     render, shutdown, terminal,
 };
@@ -83,20 +83,13 @@ pub(crate) async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
 fn print_reports(path: &Path) -> anyhow::Result<()> {
     let reader = LedgerReader::open(path)?;
     let width = terminal::width();
-    let by_feature = Query::by(GroupBy::Feature);
-    let by_customer = Query::by(GroupBy::Customer);
-    let view = render::View {
-        ledger: path,
-        by: By::Feature,
-        query: &by_feature,
-        period: reader.period(&by_feature)?,
-        report: &reader.report(&by_feature)?,
-        reasons: &reader.reasons(&by_feature)?,
-    };
     let mut text = String::new();
-    text.push_str(&render::table(&reader.report(&by_customer)?, By::Customer, width));
-    text.push('\n');
-    text.push_str(&render::report(&view, ReportFormat::Table, width)?);
+    for by in [By::Feature, By::Customer] {
+        let report = reader.report(&Query::by(by.into()))?;
+        text.push_str(&format!("Spend by {}\n{}\n", by.name(), render::table(&report, by, width)));
+    }
+    let reasons = reader.reasons(&Query::by(GroupBy::Feature))?;
+    text.push_str(&render::reasons(&reasons, width));
     text.push('\n');
     terminal::data(&text)
 }

@@ -38,10 +38,9 @@ impl FromStr for ListenAddr {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let on_this_machine = |port: &str| Some((Ipv4Addr::LOCALHOST, port.parse::<u16>().ok()?).into());
-        let address = text
-            .parse()
-            .ok()
-            .or_else(|| on_this_machine(text.strip_prefix("localhost:").or(text.strip_prefix(':')).unwrap_or(text)));
+        let address = text.parse().ok().or_else(|| {
+            on_this_machine(text.strip_prefix("localhost:").or(text.strip_prefix(':')).unwrap_or(text))
+        });
         address.map(Self).ok_or_else(|| AddressError { text: text.to_owned(), example: 4317, or_off: "" })
     }
 }
@@ -54,11 +53,7 @@ impl FromStr for AdminAddr {
             return Ok(Self::Off);
         }
         let address = text.parse().map(Self::At);
-        address.map_err(|error: AddressError| AddressError {
-            example: 4319,
-            or_off: ", or `off`",
-            ..error
-        })
+        address.map_err(|error: AddressError| AddressError { example: 4319, or_off: ", or `off`", ..error })
     }
 }
 
@@ -112,7 +107,10 @@ mod tests {
             (":4317", "127.0.0.1:4317"),
             ("4317", "127.0.0.1:4317"),
         ] {
-            assert_eq!(text.parse::<ListenAddr>().map(|address| address.to_string()).as_deref(), Ok(expected));
+            assert_eq!(
+                text.parse::<ListenAddr>().map(|address| address.to_string()).as_deref(),
+                Ok(expected)
+            );
             let admin = text.parse::<AdminAddr>().unwrap();
             assert_eq!(admin, AdminAddr::At(text.parse().unwrap()), "{text}");
         }

@@ -51,19 +51,34 @@ pub(crate) struct Options {
 pub(crate) struct ReceiverOptions {
     /// The address that receives OTLP/gRPC. A port alone, such as `4317`, is on this machine only;
     /// `0.0.0.0:4317` is on all interfaces. [default: 127.0.0.1:4317]
-    #[arg(id = "receiver.grpc_addr", long, value_name = "ADDRESS", env = "SPANLEDGER_GRPC_ADDR")]
+    #[arg(
+        id = "receiver.grpc_addr",
+        long = "grpc-addr",
+        value_name = "ADDRESS",
+        env = "SPANLEDGER_GRPC_ADDR"
+    )]
     pub(crate) grpc_addr: Option<ListenAddr>,
     /// The address that receives OTLP/HTTP. [default: 127.0.0.1:4318]
-    #[arg(id = "receiver.http_addr", long, value_name = "ADDRESS", env = "SPANLEDGER_HTTP_ADDR")]
+    #[arg(
+        id = "receiver.http_addr",
+        long = "http-addr",
+        value_name = "ADDRESS",
+        env = "SPANLEDGER_HTTP_ADDR"
+    )]
     pub(crate) http_addr: Option<ListenAddr>,
     /// A destination that receives the same traces, byte for byte, before a request is answered:
     /// `http://host:4318` (OTLP/HTTP) or `grpc://host:4317` (OTLP/gRPC).
-    #[arg(id = "receiver.forward_traces", long, value_name = "URL", env = "SPANLEDGER_FORWARD_TRACES")]
+    #[arg(
+        id = "receiver.forward_traces",
+        long = "forward-traces",
+        value_name = "URL",
+        env = "SPANLEDGER_FORWARD_TRACES"
+    )]
     pub(crate) forward_traces: Option<String>,
     /// The most bytes of one message, before and after decompression. [default: 67108864]
     #[arg(
         id = "receiver.body_bytes_max",
-        long,
+        long = "body-bytes-max",
         value_name = "BYTES",
         env = "SPANLEDGER_BODY_BYTES_MAX",
         help_heading = "Limits",
@@ -73,7 +88,7 @@ pub(crate) struct ReceiverOptions {
     /// The most bytes of all messages in memory at once. [default: 268435456]
     #[arg(
         id = "receiver.in_flight_bytes_max",
-        long,
+        long = "in-flight-bytes-max",
         value_name = "BYTES",
         env = "SPANLEDGER_IN_FLIGHT_BYTES_MAX",
         help_heading = "Limits",
@@ -83,7 +98,7 @@ pub(crate) struct ReceiverOptions {
     /// The most connections to the OTLP ports. [default: 4096]
     #[arg(
         id = "receiver.connections_max",
-        long,
+        long = "connections-max",
         value_name = "NUMBER",
         env = "SPANLEDGER_CONNECTIONS_MAX",
         help_heading = "Limits",

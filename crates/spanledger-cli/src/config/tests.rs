@@ -11,7 +11,9 @@ fn load(text: &str, arguments: &[&str]) -> anyhow::Result<Config> {
     fs::write(&path, text)?;
     let mut all = vec!["spanledger", "serve", "--config", path.to_str().unwrap()];
     all.extend(arguments);
-    let Command::Serve(arguments) = Arguments::parse_from(all).command else { panic!("serve was given") };
+    let Command::Serve(arguments) = Arguments::try_parse_from(all).unwrap().command else {
+        panic!("serve was given")
+    };
     Config::load(arguments.config.as_deref(), arguments.options)
 }
 
@@ -138,9 +140,8 @@ fn the_reference_page_is_that_of_the_declarations() {
     let (begin, end) = ("<!-- options: begin -->\n", "<!-- options: end -->");
     let (before, rest) = PAGE.split_once(begin).unwrap();
     let (_, after) = rest.split_once(end).unwrap();
-    let mut table = String::from(
-        "| file | environment | command line | default | meaning |\n|---|---|---|---|---|\n",
-    );
+    let mut table =
+        String::from("| file | environment | command line | default | meaning |\n|---|---|---|---|---|\n");
     for Row { key, environment, flag, default, text } in rows() {
         let default = default.map_or_else(|| "none".to_owned(), |default| format!("`{default}`"));
         let text = text.trim_end_matches('.');

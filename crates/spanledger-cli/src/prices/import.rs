@@ -12,7 +12,7 @@ use super::{files, moment, near, today};
 use crate::{
     args::{DiffFormat, ImportArguments, PriceList},
     render::parts::{WIDTH, clean, counted, list, wrapped},
-    report, terminal,
+    terminal, time,
 };
 
 /// Where entries are to be written, and what stands there.
@@ -112,7 +112,7 @@ fn options(
     let today = today()?;
     let from = match arguments.effective.as_deref() {
         None => day(at),
-        Some(text) if report::absolute(text).is_some() && !text.contains('T') => text.to_owned(),
+        Some(text) if time::absolute(text).is_some() && !text.contains('T') => text.to_owned(),
         Some(text) => anyhow::bail!("--effective {text} is no day: write it as 2026-11-01"),
     };
     let (id, words) = match arguments.list {

@@ -4,6 +4,7 @@ use spanledger_ledger::{Reason, Reasons};
 
 use super::{
     amount::{dollars, grouped},
+    parts::WIDTH,
     text::{printable, wrapped},
 };
 
@@ -13,7 +14,8 @@ const LISTED_MAX: usize = 10;
 const INDENT: usize = 12;
 
 /// A section for each thing that is to be explained; nothing where there is nothing.
-pub(crate) fn reasons(reasons: &Reasons, width: usize) -> String {
+pub(crate) fn reasons(reasons: &Reasons, width: Option<usize>) -> String {
+    let width = width.unwrap_or(WIDTH);
     let mut text = section("Failed", "by error", &reasons.failed, width);
     text.push_str(&section("Unpriced", "never counted as zero", &reasons.unpriced, width));
     let missing = "counted in every total, but without all of their attribution; they lack";
@@ -106,14 +108,14 @@ mod tests {
             Retried     4 requests needed more than one attempt and count once; 1 of them had a
                         second billed response, which adds 0.001656 USD to the invoice
         "#]]
-        .assert_eq(&reasons(&sample, 80));
-        assert_eq!(reasons(&Reasons::default(), 80), "");
+        .assert_eq(&reasons(&sample, Some(80)));
+        assert_eq!(reasons(&Reasons::default(), Some(80)), "");
     }
 
     #[test]
     fn rare_reasons_are_counted_together() {
         let failed = (0..12).map(|number| reason(&format!("code {number}"), None, 2)).collect();
-        let text = reasons(&Reasons { failed, ..Reasons::default() }, 80);
+        let text = reasons(&Reasons { failed, ..Reasons::default() }, Some(80));
         assert!(text.ends_with("   4 × 2 other reasons\n"), "{text}");
         assert_eq!(text.lines().count(), 12);
     }

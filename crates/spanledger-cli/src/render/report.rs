@@ -9,14 +9,12 @@ use spanledger_ledger::{MEASURES, Query, Reason, Reasons, Report, Totals};
 
 use super::{
     amount::{dollars, grouped, percent},
-    parts,
+    parts::{self, WIDTH},
     reasons::reasons,
     text::{csv_cell, escape_json, fit, printable, wrapped},
 };
 use crate::args::{By, ReportFormat};
 
-/// The width of a report where no terminal says another.
-const WIDTH: usize = 100;
 /// The widest name where columns have to be left out.
 const NAME_MAX: usize = 28;
 
@@ -53,17 +51,8 @@ pub(crate) fn report(view: &View<'_>, format: ReportFormat, width: Option<usize>
 }
 
 fn text(view: &View<'_>, width: Option<usize>) -> String {
-    let (table, omitted) = table(view.report, view.by, width);
-    let width = width.unwrap_or(WIDTH);
-    let mut text = heading(view, width);
-    text.push_str(&table);
-    if !omitted.is_empty() {
-        let words = format!(
-            "This terminal is too narrow for: {}. --format csv has all columns.",
-            omitted.join(", ")
-        );
-        text.push_str(&wrapped("", 0, &words, width));
-    }
+    let mut text = heading(view, width.unwrap_or(WIDTH));
+    text.push_str(&table(view.report, view.by, width));
     let reasons = reasons(view.reasons, width);
     if !reasons.is_empty() {
         text.push('\n');
@@ -142,8 +131,18 @@ fn count(number: i64) -> String {
     if number == 0 { "–".to_owned() } else { grouped(number) }
 }
 
+/// The table, and a note of the columns for which the terminal is too narrow.
+pub(crate) fn table(report: &Report, by: By, width: Option<usize>) -> String {
+    let (mut table, omitted) = fitting(report, by, width);
+    if let Some(width) = width.filter(|_| !omitted.is_empty()) {
+        let note = format!("Left out for this width: {}.", omitted.join(", "));
+        table.push_str(&wrapped("", 0, &note, width));
+    }
+    table
+}
+
 /// The table, and the titles of columns for which the terminal is too narrow.
-fn table(report: &Report, by: By, width: Option<usize>) -> (String, Vec<&'static str>) {
+fn fitting(report: &Report, by: By, width: Option<usize>) -> (String, Vec<&'static str>) {
     let mut columns: Vec<&Column> = COLUMNS.iter().collect();
     let mut omitted = Vec::new();
     loop {
@@ -186,11 +185,11 @@ fn grid(report: &Report, by: By, columns: &[&Column], name_max: usize) -> String
 struct JsonReport<'a> {
     by: &'static str,
     ledger: String,
-    since: Option<Timestamp>,
-    until: Option<Timestamp>,
+    since: Option<String>,
+    until: Option<String>,
     environment: Option<&'a str>,
-    first_event: Option<Timestamp>,
-    last_event: Option<Timestamp>,
+    first_event: Option<String>,
+    last_event: Option<String>,
     rows: Vec<JsonRow<'a>>,
     total: JsonRow<'a>,
     reasons: JsonReasons<'a>,
@@ -249,14 +248,15 @@ impl<'a> JsonReason<'a> {
 
 fn json(view: &View<'_>) -> anyhow::Result<String> {
     let View { report, reasons, query, .. } = view;
+    let moment = |at: Option<Timestamp>| at.map(|at| at.to_string());
     let whole = JsonReport {
         by: view.by.name(),
         ledger: view.ledger.display().to_string(),
-        since: query.since,
-        until: query.until,
+        since: moment(query.since),
+        until: moment(query.until),
         environment: query.environment.as_deref(),
-        first_event: view.period.map(|(first, _)| first),
-        last_event: view.period.map(|(_, last)| last),
+        first_event: moment(view.period.map(|(first, _)| first)),
+        last_event: moment(view.period.map(|(_, last)| last)),
         rows: report
             .rows
             .iter()

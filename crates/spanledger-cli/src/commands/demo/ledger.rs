@@ -39,7 +39,8 @@ impl DemoLedger {
                     // An error where it is in use, or not a ledger; nothing is removed then.
                     drop(Ledger::open(&path)?);
                 }
-                remove(&path).with_context(|| format!("the ledger of the last demo, {DEFAULT}, cannot be replaced"))?;
+                remove(&path)
+                    .with_context(|| format!("the ledger of the last demo, {DEFAULT}, cannot be replaced"))?;
                 path
             }
         };
