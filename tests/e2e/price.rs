@@ -84,6 +84,24 @@ fn the_vectors_agree_through_the_binary() {
     assert!(priced > 140, "{priced}");
 }
 
+/// Scenario: a provider or a gateway answered with zeros where it knows no counts.
+/// Guarantees: `price` says what `serve` says, in both of its forms.
+#[test]
+fn an_all_zero_usage_is_unpriced() {
+    const ZEROS: &str = r#"{"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}"#;
+    let one = piped(&["price", "--model", "gpt-5.5", "--usage", "-", "--format", "json"], ZEROS);
+    assert_eq!(one.status.code(), Some(1));
+    let line = format!(r#"{{"provider": "openai", "model": "gpt-5.5", "usage": {ZEROS}}}"#);
+    let batch = piped(&["price", "--batch", "-"], &line);
+    for answer in [serde_json::from_str(&stdout(&one)).unwrap(), answers(&batch).remove(0)] {
+        assert_eq!(
+            (&answer["cost_usd"], &answer["cost_reason"]),
+            (&Value::Null, &"no_usage".into()),
+            "{answer}"
+        );
+    }
+}
+
 /// Scenario: lines that are no calls, among lines that are.
 /// Guarantees: each line that is not blank has its answer, and the end says that some were wrong.
 #[test]

@@ -138,7 +138,7 @@ fn hints_name_what_there_is() {
         assert!(said(arguments).contains(words), "{words} is not in {}", said(arguments));
     }
     let search = piped(&["price", "--model", "gpt-4o-search-preview", "--usage", "-"], USAGE);
-    assert!(stdout(&search).contains("also bills a web search"), "{}", stdout(&search));
+    assert!(stdout(&search).contains("web_search"), "{}", stdout(&search));
 }
 
 /// Names of APIs are known in any case; others are priced and named.

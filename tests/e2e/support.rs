@@ -51,6 +51,10 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn start(ledger: &Path, arguments: &[&str]) -> Self {
+        Self::start_with_stdout(ledger, arguments, Stdio::piped())
+    }
+
+    pub(crate) fn start_with_stdout(ledger: &Path, arguments: &[&str], stdout: Stdio) -> Self {
         keep_spans_enabled();
         let mut child = spanledger()
             .args(["serve", "--grpc-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0"])
@@ -64,7 +68,7 @@ impl Serve {
             .arg(ledger)
             .args(arguments)
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -120,13 +124,20 @@ impl Serve {
     #[cfg(unix)]
     pub(crate) fn stop(mut self) -> String {
         self.signal("-TERM");
-        let output = {
-            let mut text = String::new();
-            std::io::Read::read_to_string(&mut self.child.stdout.take().unwrap(), &mut text).unwrap();
-            text
-        };
+        let mut output = String::new();
+        if let Some(mut stdout) = self.child.stdout.take() {
+            std::io::Read::read_to_string(&mut stdout, &mut output).unwrap();
+        }
         assert!(self.child.wait().unwrap().success());
         output
+    }
+
+    /// As a service manager ends it, while nobody reads its standard output.
+    #[cfg(unix)]
+    pub(crate) fn stop_without_reading(mut self) {
+        self.signal("-TERM");
+        let status = wait("its end", || self.child.try_wait().unwrap());
+        assert!(status.success(), "{status}");
     }
 
     /// The events, oldest first.

@@ -7,6 +7,7 @@ mod options;
 mod tests;
 
 use std::{
+    collections::BTreeSet,
     fs,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
@@ -15,11 +16,13 @@ use std::{
 use anyhow::Context as _;
 use spanledger_otlp::AttributionKeys;
 use spanledger_receiver::{Limits, PriceFiles};
+use spanledger_sinks::{ConfiguredSink, SinkSpec};
 
 pub(crate) use self::{
     address::{AdminAddr, ListenAddr},
-    options::{AttributionOptions, Options, SinkName},
+    options::{AttributionOptions, Options},
 };
+use crate::sinks::SINKS;
 
 /// The ledger's file, where none is named.
 pub(crate) const LEDGER: &str = "spanledger.db";
@@ -42,7 +45,7 @@ pub(crate) struct Config {
     pub(crate) grpc_addr: SocketAddr,
     pub(crate) http_addr: SocketAddr,
     pub(crate) forward_traces: Option<String>,
-    pub(crate) sinks: Vec<SinkName>,
+    pub(crate) sinks: Vec<ConfiguredSink>,
     pub(crate) prices: PriceFiles,
     pub(crate) admin_addr: Option<SocketAddr>,
     pub(crate) limits: Limits,
@@ -76,8 +79,7 @@ impl Config {
             limits.body_bytes_max,
             limits.in_flight_bytes_max,
         );
-        let mut sinks = options.sinks;
-        sinks.dedup();
+        let sinks = spanledger_sinks::build(SINKS, &sink_specs(options.sinks, options.sink_tables))?;
         let admin_addr = match options.admin_addr.unwrap_or(AdminAddr::At(ADMIN_ADDR)) {
             AdminAddr::At(address) => Some(address.0),
             AdminAddr::Off => None,
@@ -113,6 +115,13 @@ fn read(path: &Path) -> anyhow::Result<Options> {
         *prices = folder.join(&*prices);
     }
     Ok(options)
+}
+
+/// The sinks that are only named, each once, and those that have options.
+fn sink_specs(mut kinds: Vec<String>, tables: Vec<SinkSpec>) -> Vec<SinkSpec> {
+    let mut known = BTreeSet::new();
+    kinds.retain(|kind| known.insert(kind.clone()));
+    kinds.iter().map(|kind| SinkSpec::of_kind(kind)).chain(tables).collect()
 }
 
 /// The configured attribute keys, and after them the default ones.

@@ -16,6 +16,7 @@ mod price;
 mod prices;
 mod render;
 mod shutdown;
+mod sinks;
 mod terminal;
 mod time;
 

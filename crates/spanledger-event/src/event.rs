@@ -14,6 +14,7 @@ mod tests;
 
 use cell::Value;
 pub use cell::{Cell, CellError};
+pub use json::EventJson;
 
 /// Whether an event counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

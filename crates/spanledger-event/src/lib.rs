@@ -60,7 +60,9 @@ pub use attribution::{
     Attribution, AttributionBuilder, AttributionError, Field, Given, Missing, PartialAttribution, check_value,
 };
 pub use cost::{Cost, CostLine, UnpricedReason};
-pub use event::{COLUMNS, Cell, CellError, Column, ColumnKind, CostEvent, EventState, Flag, UsageSource};
+pub use event::{
+    COLUMNS, Cell, CellError, Column, ColumnKind, CostEvent, EventJson, EventState, Flag, UsageSource,
+};
 pub use fold::fold;
 pub use id::{EventId, fingerprint};
 pub use money::{ParseUsdError, Usd};

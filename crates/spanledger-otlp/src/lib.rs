@@ -36,9 +36,9 @@
 
 mod attributes;
 mod attribution;
-mod cost;
 mod decode;
 mod dialect;
+mod price;
 mod provider;
 mod reader;
 pub mod record;
@@ -47,7 +47,7 @@ mod tests;
 mod usage;
 
 pub use attribution::AttributionKeys;
-pub use cost::price;
 pub use decode::{DecodeError, Encoding, Logs, Traces};
-pub use provider::{implied_searches, normalize as normalize_provider, region_of, response_ref};
+pub use price::{price, set_usage};
+pub use provider::{normalize as normalize_provider, region_of, response_ref};
 pub use reader::ObservationReader;

@@ -1,6 +1,6 @@
 //! Providers: their names, and how far their response ids can be trusted.
 
-use spanledger_event::{Endpoint, Observation, ResponseRef};
+use spanledger_event::ResponseRef;
 
 /// The OpenTelemetry name of a provider, for the names that emitters have used for it.
 ///
@@ -19,18 +19,6 @@ pub fn normalize(name: &str) -> String {
         _ if lower.starts_with("anthropic.") => "anthropic".to_owned(),
         _ => lower,
     }
-}
-
-/// Searches that a call makes although no part of its answer counts them.
-///
-/// The search models of OpenAI's Chat Completions search before each answer (OpenAI's guide to web
-/// search), which is billed beside the tokens; their usage has no field for it.
-pub fn implied_searches(o: &Observation) -> u64 {
-    let name = o.response_model.as_deref().or(o.model.as_deref()).unwrap_or_default();
-    let searches = o.provider == "openai"
-        && o.endpoint == Endpoint::Chat
-        && (name.contains("-search-preview") || name.contains("-search-api"));
-    u64::from(searches)
 }
 
 /// The region of processing that a host stands for, which some models charge for: OpenAI's regional
@@ -74,24 +62,6 @@ mod tests {
         ] {
             assert_eq!(normalize(name), expected);
         }
-    }
-
-    #[test]
-    fn search_models_search_in_chats() {
-        let searches = |model: &str, endpoint| {
-            let mut o = Observation::new(
-                spanledger_event::EventId::from_text("e".to_owned()),
-                "c",
-                spanledger_event::ObservedAs::Span,
-                spanledger_event::Timestamp::default(),
-            );
-            (o.provider, o.model, o.endpoint) = ("openai".into(), Some(model.into()), endpoint);
-            implied_searches(&o)
-        };
-        assert_eq!(searches("gpt-4o-search-preview-2025-03-11", Endpoint::Chat), 1);
-        assert_eq!(searches("gpt-5-search-api", Endpoint::Chat), 1);
-        assert_eq!(searches("gpt-5", Endpoint::Chat), 0);
-        assert_eq!(searches("gpt-4o-search-preview", Endpoint::Responses), 0);
     }
 
     #[test]

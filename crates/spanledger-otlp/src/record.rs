@@ -19,12 +19,13 @@ use spanledger_event::{
     CallOutcome, Endpoint, EventId, Field, Observation, ObservedAs, PartialAttribution, Timestamp, Usage,
     UsageSource, check_value, keys,
 };
-use spanledger_price::usage as price_usage;
+use spanledger_price::usage::{Answer, ToolCalls, UsageJsonError, resolve};
 
 use crate::{
     AttributionKeys, Logs,
     attributes::{Attributes, attribute},
     dialect::valid_id,
+    price::set_usage,
     provider, usage,
 };
 
@@ -235,51 +236,47 @@ pub(crate) fn read(facts: &Facts<'_>) -> Option<Observation> {
     Some(o)
 }
 
-/// The provider's own object is the better witness: it has what the convention has no name for.
-/// What neither of them says is in an object of our own.
+/// The usage of a record: the provider's object, or the counts of the convention where there is none.
+/// An object of our own says what neither of them can.
 fn read_usage(o: &mut Observation, a: Attributes<'_>) {
-    let stated: Option<Result<Usage, String>> = match &o.usage_raw {
-        Some(raw) => Some(match price_usage::parse_for(&o.provider, o.endpoint, raw) {
-            Ok(parsed) => {
-                // What the answer itself did not say.
-                o.service_tier = parsed.tier_beside(o.service_tier.as_deref());
-                o.region = parsed.region_beside(o.region.as_deref());
-                o.usage_unknown = parsed.unknown;
-                Ok(parsed.usage)
-            }
-            Err(error) => Err(error.to_problem()),
-        }),
-        None => usage::read(a, usage::needs_output(o.endpoint))
-            .map(|read| read.map_err(|error| error.to_string())),
-    };
     let own = a.text(keys::USAGE).map(|json| {
-        let usage = serde_json::from_str::<Usage>(&json)
-            .map_err(|error| format!("{} is no usage: {error}", keys::USAGE))?;
+        let usage: Usage =
+            serde_json::from_str(&json).map_err(|error| UsageJsonError::OwnForm(error.to_string()))?;
         // The same bounds as for a provider's counts.
-        usage.nested().exclusive().map_err(|error| error.to_string())?;
+        usage.nested().exclusive().map_err(UsageJsonError::Counts)?;
         Ok(usage)
     });
-    match (stated, own) {
-        (Some(Err(problem)), _) | (_, Some(Err(problem))) => o.usage_problem = Some(problem),
-        (_, Some(Ok(usage))) => o.usage = Some(usage),
-        (Some(Ok(mut usage)), None) => {
-            let count = |key: &str| a.int(key).and_then(|count| u64::try_from(count).ok());
-            for (key, unit) in [
-                (keys::WEB_SEARCH_CALLS, &mut usage.web_search_calls),
-                (keys::FILE_SEARCH_CALLS, &mut usage.file_search_calls),
-                (keys::CODE_INTERPRETER_CALLS, &mut usage.code_interpreter_calls),
-                (keys::IMAGES, &mut usage.images),
-            ] {
-                *unit = count(key).unwrap_or(*unit);
-            }
-            o.usage = Some(usage);
-        }
-        (None, None) => return,
-    }
-    o.usage_source = match a.text(keys::USAGE_SOURCE).as_deref() {
-        Some("estimated") => UsageSource::Estimated,
-        _ => UsageSource::Provider,
+    let count = |key: &str| a.int(key).and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
+    let tools = match own {
+        Some(_) => ToolCalls::default(),
+        None => ToolCalls {
+            web_searches: count(keys::WEB_SEARCH_CALLS),
+            file_searches: count(keys::FILE_SEARCH_CALLS),
+            containers: count(keys::CODE_INTERPRETER_CALLS),
+            images: count(keys::IMAGES),
+            ..ToolCalls::default()
+        },
     };
+    let counts = || match o.usage_raw {
+        Some(_) => None,
+        None => {
+            usage::read(a, usage::needs_output(o.endpoint)).map(|read| read.map_err(UsageJsonError::Counts))
+        }
+    };
+    let resolved = resolve(Answer {
+        provider: &o.provider,
+        endpoint: o.endpoint,
+        service_tier: o.service_tier.as_deref(),
+        region: o.region.as_deref(),
+        usage_json: o.usage_raw.as_deref(),
+        usage: own.or_else(counts),
+        tools,
+        estimate: None,
+    });
+    set_usage(o, resolved);
+    if o.usage_source == UsageSource::Provider && a.text(keys::USAGE_SOURCE).as_deref() == Some("estimated") {
+        o.usage_source = UsageSource::Estimated;
+    }
 }
 
 /// Our own keys were checked where they were set; a Collector may have changed them since.

@@ -296,6 +296,7 @@ pub struct Model {
     /// Names of the provider under which it has another price, which the book does not know.
     pub(crate) unless: Vec<String>,
     pub(crate) free: bool,
+    pub(crate) searches_per_call: u64,
     /// Meters to which the provider's fallback rules lend nothing.
     pub(crate) no_fallback: Vec<Meter>,
     pub(crate) prices: Vec<Price>,
@@ -340,6 +341,11 @@ impl Model {
     /// Whether a call costs nothing, with or without a usage.
     pub fn is_free(&self) -> bool {
         self.free
+    }
+
+    /// The web searches that each chat call of the model makes and bills, although no usage counts them.
+    pub fn searches_per_call(&self) -> u64 {
+        self.searches_per_call
     }
 
     /// All prices there ever were, by tier and then by date; those of certain hours first.

@@ -34,6 +34,8 @@ pub struct PriceQuery<'a> {
     pub usage: Option<&'a Usage>,
     /// Why a usage that was sent could not be read.
     pub usage_problem: Option<&'a str>,
+    /// Whether the call failed before the model ran. It is free unless a usage says otherwise.
+    pub failed: bool,
 }
 
 /// Why there is no price, in one word and in a sentence, and what is known nevertheless.
@@ -63,16 +65,23 @@ impl PriceBook {
     }
 
     fn answer(&self, question: &PriceQuery<'_>) -> Result<(Usd, Vec<CostLine>), Unpriced> {
-        if self.is_free(question) {
+        // Gateways send zeros where they know no counts. Every billable call uses something, so such
+        // a usage says nothing.
+        let usage = question.usage.filter(|usage| !usage.is_empty());
+        let is_reported = usage.is_some() || question.usage_problem.is_some();
+        if question.failed && !is_reported || usage.is_none() && self.is_free(question) {
             return Ok((Usd::ZERO, Vec::new()));
         }
         if let Some(problem) = question.usage_problem {
             return Err(Unpriced::new(UnpricedReason::ContradictoryUsage, problem.to_owned()));
         }
-        let Some(usage) = question.usage else {
-            let detail =
-                "the provider reported no usage; a stream needs stream_options.include_usage".to_owned();
-            return Err(Unpriced::new(UnpricedReason::NoUsage, detail));
+        let Some(usage) = usage else {
+            let detail = if question.usage.is_some() {
+                "every count of the usage is zero, so it does not say what the call used"
+            } else {
+                "the provider reported no usage; a stream needs stream_options.include_usage"
+            };
+            return Err(Unpriced::new(UnpricedReason::NoUsage, detail.to_owned()));
         };
         let provider = self.provider(question.provider).ok_or_else(|| {
             let detail = format!("the book has no provider `{}`", question.provider);
@@ -82,6 +91,7 @@ impl PriceBook {
         if model.is_free() && model.prices().is_empty() {
             return Ok((Usd::ZERO, Vec::new()));
         }
+        let usage = &*with_implied_searches(model, question.endpoint, usage);
         let tier = tier(provider, question)?;
         let rates = rates(model, tier, question.at, usage)?;
         let regional = regional(provider, model, question)?;
@@ -89,13 +99,35 @@ impl PriceBook {
         lines(&Bill { provider, model, tier, rates, regional, discount, at: question.at }, usage)
     }
 
-    /// Whether the model that answered bills nothing, so that a missing usage is no question.
-    fn is_free(&self, question: &PriceQuery<'_>) -> bool {
-        question.usage.is_none()
-            && self.provider(question.provider).is_some_and(|provider| {
-                resolve(provider, question).is_ok_and(|m| m.is_free() && m.prices().is_empty())
-            })
+    /// The usage of a call with the web searches that each call of its model makes, although no answer
+    /// counts them. `None` where there is nothing to add. [`price`](Self::price) bills them.
+    pub fn implied_usage(&self, question: &PriceQuery<'_>) -> Option<Usage> {
+        let usage = question.usage.filter(|usage| !usage.is_empty())?;
+        let model = resolve(self.provider(question.provider)?, question).ok()?;
+        match with_implied_searches(model, question.endpoint, usage) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(usage) => Some(usage),
+        }
     }
+
+    /// Whether the model that answered bills nothing, so that a missing usage does not matter.
+    fn is_free(&self, question: &PriceQuery<'_>) -> bool {
+        self.provider(question.provider).is_some_and(|provider| {
+            resolve(provider, question).is_ok_and(|m| m.is_free() && m.prices().is_empty())
+        })
+    }
+}
+
+/// The models that search at each call are served by Chat Completions alone, so an endpoint that is
+/// not known is that one.
+fn with_implied_searches<'u>(model: &Model, endpoint: Endpoint, usage: &'u Usage) -> Cow<'u, Usage> {
+    let is_chat = matches!(endpoint, Endpoint::Chat | Endpoint::Other);
+    if is_chat && usage.web_search_calls < model.searches_per_call() {
+        let mut usage = usage.clone();
+        usage.web_search_calls = model.searches_per_call();
+        return Cow::Owned(usage);
+    }
+    Cow::Borrowed(usage)
 }
 
 /// The model that answered, or where the response names none, the one that was asked for. An

@@ -126,9 +126,9 @@
 //! list and a sentence for a person; it is never zero. What can be priced is still listed as lines.
 //!
 //! ```
-//! # use spanledger_event::{UnpricedReason, Usage};
+//! # use spanledger_event::{Bucket, UnpricedReason, Usage};
 //! # use spanledger_price::{PriceBook, PriceQuery};
-//! let usage = Usage::default();
+//! let usage = Usage::default().with(Bucket::Input, 10);
 //! let question = PriceQuery {
 //!     provider: "openai",
 //!     model: Some("gpt-9-unknown"),

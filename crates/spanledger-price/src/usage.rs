@@ -27,7 +27,9 @@ mod groq;
 mod mistral;
 pub mod openai;
 mod reader;
+mod resolve;
 mod tokens;
+mod tools;
 mod words;
 mod xai;
 
@@ -36,6 +38,8 @@ use serde_json::{Map, Value};
 use spanledger_event::{Endpoint, NestedUsage, Usage, UsageError};
 
 use reader::{Part, Reader};
+pub use resolve::{Answer, ResolvedUsage, resolve};
+pub use tools::{ContainerMemory, ToolCalls};
 
 /// Reads the usage object of a provider, by the name that the provider has in the book or in
 /// telemetry.
@@ -97,18 +101,6 @@ pub struct ParsedUsage {
     pub region: Option<String>,
 }
 
-impl ParsedUsage {
-    /// The tier that served the call, from what was said outside the usage and what is said in it.
-    pub fn tier_beside(&self, outside: Option<&str>) -> Option<String> {
-        words::tier_of(outside, self.service_tier.as_deref())
-    }
-
-    /// The region of processing, likewise.
-    pub fn region_beside(&self, outside: Option<&str>) -> Option<String> {
-        words::region_of(outside, self.region.as_deref())
-    }
-}
-
 /// Why a usage object cannot be priced.
 ///
 /// Callers put its words into [`PriceQuery::usage_problem`](crate::PriceQuery::usage_problem): the call
@@ -152,6 +144,12 @@ pub enum UsageJsonError {
     /// The usage contradicts itself.
     #[error("the usage contradicts itself")]
     Contradictory(#[source] UsageError),
+    /// Counts that are not in an object, such as a span's attributes, contradict each other.
+    #[error(transparent)]
+    Counts(UsageError),
+    /// The usage as Spanledger itself writes it is damaged.
+    #[error("the usage in Spanledger's own form cannot be read: {0}")]
+    OwnForm(String),
 }
 
 impl UsageJsonError {

@@ -371,7 +371,7 @@ fn rows(model: Option<&Model>, at: Option<Timestamp>) -> BTreeMap<(RateKey, Opti
 }
 
 /// What decides the price beside the rates, in words.
-fn properties(model: &Model, at: Option<Timestamp>) -> [(&'static str, String); 7] {
+fn properties(model: &Model, at: Option<Timestamp>) -> [(&'static str, String); 8] {
     let listed = || model.prices().iter().filter(|price| holds(price, at));
     let list = |words: BTreeSet<String>| match words.len() {
         0 => "none".to_owned(),
@@ -393,6 +393,7 @@ fn properties(model: &Model, at: Option<Timestamp>) -> [(&'static str, String); 
         ("regional", model.is_regional().to_string()),
         ("unless", list(model.unless().iter().cloned().collect())),
         ("free", model.is_free().to_string()),
+        ("searches_per_call", model.searches_per_call().to_string()),
         ("flat", list(flat.collect())),
         ("negotiated", list(own.collect())),
         ("until", list(ends.collect())),

@@ -17,11 +17,19 @@ pub struct DeliveryOptions {
     pub backoff: Duration,
     /// The longest wait.
     pub backoff_max: Duration,
+    /// How long a batch that is under way may go on after the shutdown has begun.
+    pub stop_max: Duration,
 }
 
 impl Default for DeliveryOptions {
     fn default() -> Self {
-        Self { batch_max: 1_000, backoff: Duration::from_millis(200), backoff_max: Duration::from_secs(30) }
+        Self {
+            batch_max: 1_000,
+            backoff: Duration::from_millis(200),
+            backoff_max: Duration::from_secs(30),
+            // Well below the half minute that container platforms wait before they kill a process.
+            stop_max: Duration::from_secs(10),
+        }
     }
 }
 
@@ -69,8 +77,10 @@ pub async fn deliver(
                 () = &mut shutdown => stopping = true,
             }
         }
-        // A destination that is gone does not hold up the end: the cursor stays.
-        if tokio::time::timeout(options.backoff_max, sending).await.is_err() {
+        // A destination that is down or blocked does not hold up the end: the cursor stays, and the
+        // next process sends the batch again.
+        if tokio::time::timeout(options.stop_max, sending).await.is_err() {
+            tracing::warn!(sink = name, "sink.stop.unfinished");
             return Ok(());
         }
         advance(&ledger, &name, last).await?;

@@ -247,7 +247,7 @@ impl Pipeline {
         // Taken once: a request is priced by one book.
         let book = self.prices.current();
         for observation in &mut observations {
-            observation.cost = Some(price(&book, observation));
+            price(&book, observation);
         }
         Ok((observations, plain))
     }

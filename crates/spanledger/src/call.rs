@@ -9,10 +9,10 @@ use std::{
 };
 
 use spanledger_event::{
-    Attribution, CallOutcome, EventId, Observation, ObservedAs, PartialAttribution, Timestamp, UsageSource,
+    Attribution, CallOutcome, EventId, Observation, ObservedAs, PartialAttribution, Timestamp,
 };
-use spanledger_otlp::{implied_searches, region_of, response_ref};
-use spanledger_price::usage;
+use spanledger_otlp::{region_of, response_ref, set_usage};
+use spanledger_price::usage::{Answer, resolve};
 use uuid::Uuid;
 
 use crate::{
@@ -97,7 +97,7 @@ impl Call {
             return;
         }
         let mut o = self.observation(outcome);
-        o.cost = Some(self.recorder.price(&o));
+        self.recorder.price(&mut o);
         self.span.end(&o, &self.asked, &self.answered);
         self.recorder.record(&o);
         self.recorder.closed();
@@ -131,33 +131,19 @@ impl Call {
         o.attempts = self.attempts.load(Ordering::Relaxed).max(1);
         o.prompt_cache_key.clone_from(&asked.prompt_cache_key);
         o.reasoning_effort.clone_from(&asked.reasoning_effort);
-        if let Some(raw) = &answered.usage {
-            match usage::parse_for(&o.provider, o.endpoint, raw) {
-                Ok(parsed) => {
-                    o.service_tier = parsed.tier_beside(o.service_tier.as_deref());
-                    o.region = parsed.region_beside(o.region.as_deref());
-                    let mut usage = parsed.usage;
-                    // Zeros stay zeros: with a search beside them they would pass for the whole usage.
-                    if !usage.is_empty() {
-                        answered.tools.add_to(&mut usage);
-                        usage.web_search_calls = usage.web_search_calls.max(implied_searches(&o));
-                    }
-                    o.usage = Some(usage);
-                    o.usage_unknown = parsed.unknown;
-                }
-                Err(error) => o.usage_problem = Some(error.to_problem()),
-            }
-            o.usage_source = UsageSource::Provider;
-            o.usage_raw = Some(raw.clone());
-        }
-        let is_told = o.usage_problem.is_some() || o.usage.as_ref().is_some_and(|usage| !usage.is_empty());
-        if !is_told
-            && o.outcome == CallOutcome::Success
-            && let Some(usage) = asked.units.usage(asked.endpoint, answered.images)
-        {
-            o.usage = Some(usage);
-            o.usage_source = UsageSource::Estimated;
-        }
+        o.usage_raw.clone_from(&answered.usage);
+        let is_success = o.outcome == CallOutcome::Success;
+        let resolved = resolve(Answer {
+            provider: &o.provider,
+            endpoint: o.endpoint,
+            service_tier: o.service_tier.as_deref(),
+            region: o.region.as_deref(),
+            usage_json: answered.usage.as_deref(),
+            usage: None,
+            tools: answered.tools,
+            estimate: is_success.then(|| asked.units.usage(asked.endpoint, answered.images)).flatten(),
+        });
+        set_usage(&mut o, resolved);
         o.attribution = std::mem::take(&mut self.attribution);
         let ids = &self.span.ids;
         (o.trace_id, o.span_id, o.parent_span_id) = (ids.trace.clone(), ids.span.clone(), ids.parent.clone());

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use spanledger_event::{Cost, Observation};
+use spanledger_event::Observation;
 use spanledger_otlp::{price, record};
 use spanledger_price::PriceBook;
 use tokio::sync::watch;
@@ -104,8 +104,8 @@ impl Recorder {
         self.inner.open.send_modify(|count| *count = count.saturating_sub(1));
     }
 
-    pub(crate) fn price(&self, observation: &Observation) -> Cost {
-        price(self.book.as_ref().unwrap_or_else(|| PriceBook::builtin()), observation)
+    pub(crate) fn price(&self, observation: &mut Observation) {
+        price(self.book.as_ref().unwrap_or_else(|| PriceBook::builtin()), observation);
     }
 
     pub(crate) fn record(&self, observation: &Observation) {

@@ -7,11 +7,9 @@ use reqwest::{Response, ResponseBuilderExt as _};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use spanledger_event::CallOutcome;
+use spanledger_price::usage::ToolCalls;
 
-use crate::{
-    call::Call,
-    units::{self, Tools},
-};
+use crate::{call::Call, units};
 
 mod sse;
 mod stream;
@@ -31,7 +29,7 @@ pub(crate) struct Answered {
     /// An error's words, for the span's status.
     pub(crate) message: Option<String>,
     /// What the model's tools did; each has a fee beside the tokens.
-    pub(crate) tools: Tools,
+    pub(crate) tools: ToolCalls,
     /// Images in the answer of the images API.
     pub(crate) images: u64,
 }
@@ -101,7 +99,7 @@ impl Answered {
             object.choices.unwrap_or_default().into_iter().filter_map(|choice| choice.finish_reason);
         self.finish_reasons.extend(reasons.map(std::borrow::Cow::into_owned));
         if object.output.is_some() || object.tool_usage.is_some() {
-            self.tools = Tools::of(object.output, object.tool_usage, object.tools);
+            self.tools = units::tool_calls(object.output, object.tool_usage, object.tools);
         }
         if let Some(data) = object.data {
             self.images = units::images(data);

@@ -53,6 +53,10 @@ pub(crate) async fn run(arguments: CheckArguments) -> anyhow::Result<ExitCode> {
     if let Some(address) = &config.forward_traces {
         findings.add("destination", network::destination(address));
     }
+    for sink in &config.sinks {
+        // The options of a sink were checked when the configuration was read; nothing is sent to it.
+        findings.add("sink", Ok(sink.to_string()));
+    }
     terminal::data(&findings.text)?;
     Ok(if findings.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

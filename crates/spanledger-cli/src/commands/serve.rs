@@ -6,17 +6,13 @@ use anyhow::Context as _;
 use spanledger_ledger::Ledger;
 use spanledger_otlp::ObservationReader;
 use spanledger_receiver::{Admin, DeliveryOptions, Destination, Pipeline, PriceWatch, Receiver, deliver};
-use spanledger_sinks::{Sink, stdout::Lines};
+use spanledger_sinks::ConfiguredSink;
 use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
 };
 
-use crate::{
-    args::ServeArguments,
-    config::{Config, SinkName},
-    shutdown, terminal,
-};
+use crate::{args::ServeArguments, config::Config, shutdown, terminal};
 
 pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     terminal::init_logs("info");
@@ -48,7 +44,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
 
     let (stop, stopped) = watch::channel(false);
     let mut deliveries = Vec::new();
-    for sink in config.sinks.iter().map(|&name| sink(name)) {
+    for ConfiguredSink { sink, .. } in config.sinks {
         let mut stopped = stopped.clone();
         let until = async move {
             // An error means that the sender is gone: stop as well.
@@ -76,13 +72,6 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The sinks that there are; adding one is a row.
-fn sink(name: SinkName) -> Box<dyn Sink> {
-    match name {
-        SinkName::Stdout => Box::new(Lines::stdout()),
-    }
-}
-
 fn announce(
     config: &Config,
     receiver: &Receiver,
@@ -101,7 +90,7 @@ fn announce(
         terminal::say(format!("traces    passed on to {address}"));
     }
     for sink in &config.sinks {
-        terminal::say(format!("events    to {}", format!("{sink:?}").to_lowercase()));
+        terminal::say(format!("events    to {sink}"));
     }
     Ok(())
 }

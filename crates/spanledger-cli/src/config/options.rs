@@ -7,10 +7,11 @@
 use std::path::PathBuf;
 
 use clap::{
-    Args, ValueEnum,
+    Args,
     builder::{OsStringValueParser, TypedValueParser as _},
 };
 use serde::Deserialize;
+use spanledger_sinks::SinkSpec;
 
 use super::address::{AdminAddr, ListenAddr};
 
@@ -21,9 +22,14 @@ pub(crate) struct Options {
     /// The ledger's file; it is created if it does not exist. [default: spanledger.db]
     #[arg(long, value_name = "FILE", env = "SPANLEDGER_LEDGER")]
     pub(crate) ledger: Option<PathBuf>,
-    /// A sink that events are delivered to; may be given more than once.
-    #[arg(long = "sink", value_name = "SINK")]
-    pub(crate) sinks: Vec<SinkName>,
+    /// A sink that events are delivered to; may be given more than once. On the command line it
+    /// replaces the sinks of the file, where a sink can also have options.
+    #[arg(long = "sink", value_name = "SINK", value_parser = crate::sinks::names())]
+    pub(crate) sinks: Vec<String>,
+    /// Sinks with options, each a table `[[sink]]` of the file.
+    #[arg(skip)]
+    #[serde(rename = "sink")]
+    pub(crate) sink_tables: Vec<SinkSpec>,
     /// A file of your own prices, laid over the built-in price book and read again when it changes; may
     /// be given more than once, or with commas between.
     #[arg(
@@ -128,21 +134,16 @@ pub(crate) struct AttributionOptions {
     pub(crate) user: Vec<String>,
 }
 
-/// A sink of this program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum SinkName {
-    /// One JSON object a line on standard output.
-    Stdout,
-}
-
 impl Options {
     /// These options, and where one is not given, the other's.
     pub(crate) fn or(self, other: Self) -> Self {
         let (receiver, fallback) = (self.receiver, other.receiver);
+        let (sinks, sink_tables) =
+            if self.sinks.is_empty() { (other.sinks, other.sink_tables) } else { (self.sinks, self.sink_tables) };
         Self {
             ledger: self.ledger.or(other.ledger),
-            sinks: if self.sinks.is_empty() { other.sinks } else { self.sinks },
+            sinks,
+            sink_tables,
             prices: if self.prices.is_empty() { other.prices } else { self.prices },
             admin_addr: self.admin_addr.or(other.admin_addr),
             receiver: ReceiverOptions {

@@ -34,9 +34,29 @@ fn the_command_line_wins_over_the_file() {
     assert_eq!((config.ledger.to_str(), config.grpc_addr.port()), (Some("line.db"), 1));
     assert_eq!(config.http_addr.to_string(), "127.0.0.1:5", "a bare port is on this machine");
     assert_eq!((config.limits.body_bytes_max, config.limits.in_flight_bytes_max), (1_000, 8_000));
-    assert_eq!(config.sinks, [SinkName::Stdout]);
+    assert_eq!(sink_names(&config), ["stdout"]);
     assert_eq!(config.keys.customer_id[0], "account.id");
     assert_eq!(config.keys.customer_id[1], "spanledger.customer_id");
+}
+
+fn sink_names(config: &Config) -> Vec<String> {
+    config.sinks.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_sink_is_a_name_or_a_table_with_options() {
+    let text = "sinks = ['stdout', 'stdout']\n[[sink]]\nkind = 'stdout'\nname = 'audit'\nomit_columns = []";
+    assert_eq!(sink_names(&load(text, &[]).unwrap()), ["stdout", "audit (stdout)"]);
+    assert_eq!(sink_names(&load(text, &["--sink", "stdout"]).unwrap()), ["stdout"]);
+    assert!(sink_names(&load("", &[]).unwrap()).is_empty());
+}
+
+#[test]
+fn every_sink_of_the_program_is_on_the_page() {
+    for kind in SINKS {
+        let link = format!("[`{0}`](../crates/spanledger-sinks/src/{0}/README.md)", kind.name);
+        assert!(PAGE.contains(&link), "{link}");
+    }
 }
 
 #[test]
@@ -67,6 +87,10 @@ fn an_error_names_the_option_that_is_wrong() {
     for (text, word) in [
         ("ledgre = 'x'", "ledgre"),
         ("sinks = ['kafak']", "kafak"),
+        ("[[sink]]\nkind = 'kafak'", "kafak"),
+        ("[[sink]]\nname = 'audit'", "kind"),
+        ("[[sink]]\nkind = 'stdout'\ncolour = 'red'", "colour"),
+        ("sinks = ['stdout']\n[[sink]]\nkind = 'stdout'", "two sinks are named `stdout`"),
         ("[receiver]\ngrpc_addr = 'nowhere'", "grpc_addr"),
         ("[receiver]\ngrpc_addr = 'nowhere'", "127.0.0.1:4317"),
         ("[receiver]\nin_flight_bytes_max = 5", "in_flight_bytes_max"),
@@ -86,8 +110,9 @@ const PAGE: &str = include_str!("../../../../docs/configuration.md");
 fn the_examples_of_the_page_are_valid() {
     let examples: Vec<&str> =
         PAGE.split("```toml\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0)).collect();
-    let [configuration, prices] = examples.as_slice() else { panic!("{examples:?}") };
+    let [configuration, sink, prices] = examples.as_slice() else { panic!("{examples:?}") };
     load(configuration, &[]).unwrap();
+    load(sink, &[]).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("prices.toml");
     fs::write(&path, prices).unwrap();
@@ -147,6 +172,7 @@ fn the_reference_page_is_that_of_the_declarations() {
         let text = text.trim_end_matches('.');
         table.push_str(&format!("| `{key}` | {environment} | {flag} | {default} | {text} |\n"));
     }
+    table.push_str("| `[[sink]]` | | | none | A sink with options; see [Sinks](#sinks) |\n");
     let keys = file_keys("[attribution]\nunknown = 1");
     let keys: Vec<String> = keys.iter().map(|key| format!("`attribution.{key}`")).collect();
     table.push_str(&format!(
@@ -185,7 +211,7 @@ fn file_keys(text: &str) -> Vec<String> {
 #[test]
 fn the_file_has_the_options_of_the_command_line() {
     let mut keys = file_keys("unknown = 1");
-    keys.retain(|key| key != "receiver" && key != "attribution");
+    keys.retain(|key| !["sink", "receiver", "attribution"].contains(&key.as_str()));
     keys.extend(file_keys("[receiver]\nunknown = 1").iter().map(|key| format!("receiver.{key}")));
     let arguments: Vec<String> = rows().into_iter().map(|row| row.key).collect();
     assert_eq!(keys, arguments);

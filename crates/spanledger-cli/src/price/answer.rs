@@ -2,22 +2,23 @@
 
 use rust_decimal::Decimal;
 use serde::Serialize;
-use spanledger_event::{Bucket, Cost, CostLine, Endpoint, Usage, Usd};
-use spanledger_price::{Basis, Discount, Fee, Meter, Price, PriceQuery, usage::ParsedUsage};
+use spanledger_event::{Bucket, Cost, CostLine, Usage, Usd};
+use spanledger_price::{Basis, Discount, Fee, Meter, Price, PriceQuery};
 
 use crate::{
     prices::Cited,
     render::parts::{aligned, clean, day, field, grid, list, period, quantity},
 };
 
-const SEARCHES: &str = "each call of this model also bills a web search, which no usage states";
-
 /// A cost, and everything that led to it.
 pub(super) struct Answer<'a> {
     pub(super) question: &'a PriceQuery<'a>,
     pub(super) cost: &'a Cost,
     pub(super) basis: Option<&'a Basis<'a>>,
-    pub(super) parsed: Option<&'a ParsedUsage>,
+    /// What is billed.
+    pub(super) usage: Option<&'a Usage>,
+    /// What the usage counts and nothing here understands.
+    pub(super) unrecognized_counts: &'a [String],
 }
 
 impl<'a> Answer<'a> {
@@ -36,15 +37,6 @@ impl<'a> Answer<'a> {
         let discount = self.basis?.discount?;
         let label = format!("−{} %", discount.percent().normalize());
         self.cost.lines.iter().any(|line| line.unit.ends_with(&label)).then_some(discount)
-    }
-
-    /// Whether each call searches the web, of which the usage says nothing.
-    fn searches(&self) -> bool {
-        let names = ["-search-preview", "-search-api"];
-        let has_search = || self.cost.lines.iter().any(|line| line.kind.starts_with("web_search"));
-        self.basis.is_some_and(|basis| names.iter().any(|name| basis.model.name().contains(name)))
-            && matches!(self.question.endpoint, Endpoint::Chat | Endpoint::Other)
-            && !has_search()
     }
 
     /// The kinds of line that had to borrow a rate. Reasoning is not named: it is output everywhere.
@@ -105,9 +97,6 @@ pub(super) fn table(answer: &Answer<'_>) -> String {
         );
         text.push_str(&field("note", &words));
     }
-    if answer.searches() {
-        text.push_str(&field("note", SEARCHES));
-    }
     for fee in answer.fees() {
         let words = format!(
             "{}, {}, {}",
@@ -129,8 +118,8 @@ pub(super) fn table(answer: &Answer<'_>) -> String {
         text.push_str(&sources(discount.sources()));
     }
     text.push_str(&field("price book", &cost.price_version));
-    if let Some(parsed) = answer.parsed.filter(|parsed| !parsed.unknown.is_empty()) {
-        text.push_str(&field("not used", &clean(&parsed.unknown.join(", "))));
+    if !answer.unrecognized_counts.is_empty() {
+        text.push_str(&field("not used", &clean(&answer.unrecognized_counts.join(", "))));
     }
     text
 }
@@ -186,15 +175,13 @@ struct Json<'a> {
     entry: Option<Cited<'a>>,
     fees: Vec<Cited<'a>>,
     discount: Option<Cited<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<&'static str>,
     /// The exclusive buckets.
     usage: Option<&'a Usage>,
     not_understood: &'a [String],
 }
 
 pub(super) fn json(answer: &Answer<'_>) -> anyhow::Result<String> {
-    let Answer { question, cost, basis, parsed } = answer;
+    let Answer { question, cost, basis, usage, unrecognized_counts } = *answer;
     let whole = Json {
         cost_usd: cost.usd,
         cost_state: cost.state(),
@@ -210,9 +197,8 @@ pub(super) fn json(answer: &Answer<'_>) -> anyhow::Result<String> {
         entry: basis.and_then(|basis| basis.price).map(Cited::price),
         fees: answer.fees().into_iter().map(Cited::fee).collect(),
         discount: answer.discount().map(Cited::discount),
-        note: answer.searches().then_some(SEARCHES),
-        usage: parsed.map(|parsed| &parsed.usage),
-        not_understood: parsed.map(|parsed| parsed.unknown.as_slice()).unwrap_or_default(),
+        usage,
+        not_understood: unrecognized_counts,
     };
     Ok(format!("{}\n", serde_json::to_string_pretty(&whole)?))
 }

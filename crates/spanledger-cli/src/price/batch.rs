@@ -8,7 +8,10 @@ use std::{
 
 use anyhow::Context as _;
 use spanledger_event::{Cost, Timestamp, UnpricedReason, Usd};
-use spanledger_price::{PriceBook, PriceQuery, usage};
+use spanledger_price::{
+    PriceBook, PriceQuery,
+    usage::{Answer, UsageJsonError, resolve},
+};
 
 use super::{Input, line, progress::Progress};
 use crate::{render::parts::counted, terminal};
@@ -144,24 +147,24 @@ fn answer(
 }
 
 fn price(book: &PriceBook, call: &line::Call<'_>, now: Timestamp) -> Cost {
-    let usage = call.usage.map(|json| {
-        usage::parse_for(&call.provider, call.endpoint, json).map_err(|error| error.to_problem())
+    let resolved = resolve(Answer {
+        provider: &call.provider,
+        endpoint: call.endpoint,
+        service_tier: call.service_tier.as_deref(),
+        region: call.region.as_deref(),
+        usage_json: call.usage,
+        ..Answer::default()
     });
-    let parsed = usage.as_ref().and_then(|usage| usage.as_ref().ok());
-    let (tier, region) = (call.service_tier.as_deref(), call.region.as_deref());
-    let (tier, region) = match parsed {
-        Some(parsed) => (parsed.tier_beside(tier), parsed.region_beside(region)),
-        None => (tier.map(str::to_owned), region.map(str::to_owned)),
-    };
+    let problem = resolved.problem.as_ref().map(UsageJsonError::to_problem);
     let mut cost = book.price(&PriceQuery {
         provider: &call.provider,
         response_model: call.model.as_deref(),
         endpoint: call.endpoint,
-        service_tier: tier.as_deref(),
-        region: region.as_deref(),
+        service_tier: resolved.service_tier.as_deref(),
+        region: resolved.region.as_deref(),
         at: call.at.unwrap_or(now),
-        usage: parsed.map(|parsed| &parsed.usage),
-        usage_problem: usage.as_ref().and_then(|usage| usage.as_ref().err()).map(String::as_str),
+        usage: resolved.usage.as_ref(),
+        usage_problem: problem.as_deref(),
         ..PriceQuery::default()
     });
     if let Some(api) = &call.unknown_api {

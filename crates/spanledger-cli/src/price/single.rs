@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use spanledger_event::{Timestamp, UnpricedReason};
 use spanledger_price::{
     PriceBook, PriceQuery, Provider,
-    usage::{self, ParsedUsage, UsageJsonError},
+    usage::{Answer as ProviderAnswer, UsageJsonError, resolve},
 };
 
 use super::{
@@ -26,29 +26,43 @@ const USAGE_BYTES_MAX: u64 = 1 << 20;
 pub(super) fn run(arguments: &PriceArguments, book: &PriceBook, at: Timestamp) -> anyhow::Result<ExitCode> {
     let path = arguments.usage.as_deref().context("--usage is missing")?;
     let text = read(path)?;
-    let usage = usage(path, arguments, &text)?;
-    let (parsed, problem) = match &usage {
-        Some(Ok(parsed)) => (Some(parsed), None),
-        Some(Err(problem)) => (None, Some(problem.as_str())),
-        None => (None, None),
-    };
-    // What the command line does not say, the usage may say; what it says is the question.
-    let tier = arguments.service_tier.clone().or_else(|| parsed?.service_tier.clone());
-    let region = arguments.region.clone().or_else(|| parsed?.region.clone());
+    let mut resolved = resolve(ProviderAnswer {
+        provider: &arguments.provider,
+        endpoint: arguments.endpoint,
+        usage_json: Some(text.as_str()).filter(|text| text.trim() != "null"),
+        ..ProviderAnswer::default()
+    });
+    // Where the text is not a usage at all, the command is wrong, not the call.
+    if let Some(UsageJsonError::NotJson(_) | UsageJsonError::NotAUsage(_)) = resolved.problem
+        && let Some(error) = resolved.problem.take()
+    {
+        let is_stdin = path.as_os_str() == "-";
+        let place = if is_stdin { "standard input".to_owned() } else { path.display().to_string() };
+        return Err(anyhow::Error::new(error).context(place));
+    }
+    let problem = resolved.problem.as_ref().map(UsageJsonError::to_problem);
+    // An option asks what the call costs in that tier or region, whatever its usage says.
     let question = PriceQuery {
         provider: &arguments.provider,
         response_model: arguments.model.as_deref(),
         endpoint: arguments.endpoint,
-        service_tier: tier.as_deref(),
-        region: region.as_deref(),
+        service_tier: arguments.service_tier.as_deref().or(resolved.service_tier.as_deref()),
+        region: arguments.region.as_deref().or(resolved.region.as_deref()),
         at,
-        usage: parsed.map(|parsed| &parsed.usage),
-        usage_problem: problem,
+        usage: resolved.usage.as_ref(),
+        usage_problem: problem.as_deref(),
         ..PriceQuery::default()
     };
     let cost = book.price(&question);
     let basis = book.basis(&question);
-    let answer = Answer { question: &question, cost: &cost, basis: basis.as_ref(), parsed };
+    let implied = book.implied_usage(&question);
+    let answer = Answer {
+        question: &question,
+        cost: &cost,
+        basis: basis.as_ref(),
+        usage: implied.as_ref().or(question.usage),
+        unrecognized_counts: &resolved.unrecognized_counts,
+    };
     terminal::data(&match arguments.format {
         PriceFormat::Table => answer::table(&answer),
         PriceFormat::Json => answer::json(&answer)?,
@@ -114,28 +128,4 @@ fn read(path: &Path) -> anyhow::Result<String> {
         "{name} has a megabyte or more: give the usage object only, or --batch for a file of many calls"
     );
     Ok(text)
-}
-
-/// The usage, or why it cannot be priced; `None` where there is none. What is no usage at all is an
-/// error: it is not the call that is at fault, but the question.
-fn usage(
-    path: &Path,
-    arguments: &PriceArguments,
-    text: &str,
-) -> anyhow::Result<Option<Result<ParsedUsage, String>>> {
-    if text.trim() == "null" {
-        return Ok(None);
-    }
-    match usage::parse_for(&arguments.provider, arguments.endpoint, text) {
-        Ok(parsed) => Ok(Some(Ok(parsed))),
-        Err(error @ (UsageJsonError::NotJson(_) | UsageJsonError::NotAUsage(_))) => {
-            let place = if path.as_os_str() == "-" {
-                "standard input".to_owned()
-            } else {
-                path.display().to_string()
-            };
-            Err(anyhow::Error::new(error).context(place))
-        }
-        Err(error) => Ok(Some(Err(error.to_problem()))),
-    }
 }

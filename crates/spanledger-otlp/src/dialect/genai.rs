@@ -9,13 +9,13 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message as _;
 use spanledger_event::{
-    CallOutcome, Endpoint, EventId, Observation, ObservedAs, Role, Timestamp, Usage, UsageError, UsageSource,
-    keys,
+    CallOutcome, Endpoint, EventId, Observation, ObservedAs, Role, Timestamp, Usage, UsageError, keys,
 };
+use spanledger_price::usage::{Answer, UsageJsonError, resolve};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{Dialect, Seen};
-use crate::{attributes::Attributes, provider, record::hex, usage};
+use crate::{attributes::Attributes, price::set_usage, provider, record::hex, usage};
 
 pub(crate) const DIALECT: Dialect = Dialect {
     recognises: |seen| {
@@ -128,21 +128,15 @@ fn read(seen: &Seen<'_>) -> Option<Observation> {
         .and_then(|millis| millis.trunc().try_into().ok());
     o.reasoning_effort = attributes.string(keys::REQUEST_REASONING_LEVEL);
     o.emitter_cost = attributes.usd(keys::USAGE_COST);
-    match usage {
-        Some(Ok(mut usage)) => {
-            // Zeros stay zeros: with a search beside them they would pass for the whole usage.
-            if !usage.is_empty() {
-                usage.web_search_calls = usage.web_search_calls.max(provider::implied_searches(&o));
-            }
-            o.usage = Some(usage);
-            o.usage_source = UsageSource::Provider;
-        }
-        Some(Err(problem)) => {
-            o.usage_problem = Some(problem.to_string());
-            o.usage_source = UsageSource::Provider;
-        }
-        None => {}
-    }
+    let resolved = resolve(Answer {
+        provider: &o.provider,
+        endpoint: o.endpoint,
+        service_tier: o.service_tier.as_deref(),
+        region: o.region.as_deref(),
+        usage: usage.map(|usage| usage.map_err(UsageJsonError::Counts)),
+        ..Answer::default()
+    });
+    set_usage(&mut o, resolved);
     o.usage_unknown = usage::unknown(attributes);
     o.outcome = outcome(seen, &o);
     o.attribution = seen.keys.read(attributes, seen.resource, seen.is_server());

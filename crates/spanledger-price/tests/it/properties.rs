@@ -3,7 +3,7 @@
 use proptest::{prelude::*, sample::select};
 use rust_decimal::Decimal;
 use serde_json::json;
-use spanledger_event::{Bucket, Cost, NestedUsage, Usage, Usd};
+use spanledger_event::{Bucket, Cost, NestedUsage, UnpricedReason, Usage, Usd};
 use spanledger_price::{Meter, Model, Price, PriceBook, PriceQuery, Provider, Rates, Tier, usage};
 
 use crate::support::{day, price, question};
@@ -139,9 +139,9 @@ proptest! {
     }
 
     #[test]
-    fn nothing_used_costs_nothing(listed in prices()) {
+    fn an_all_zero_usage_is_never_priced(listed in prices()) {
         let cost = ask(listed, &Usage::default());
-        prop_assert_eq!(cost.usd, Some(Usd::ZERO));
+        prop_assert_eq!((cost.usd, cost.reason), (None, Some(UnpricedReason::NoUsage)));
         prop_assert!(cost.lines.is_empty());
     }
 

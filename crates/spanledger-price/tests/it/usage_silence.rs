@@ -54,29 +54,6 @@ fn words_inside_are_handed_on() {
     }
 }
 
-/// The ordinary word beside the usage does not hide the special one inside it, nor the other way round.
-#[test]
-fn words_beside_and_inside_are_one() {
-    let fast = parse(
-        "anthropic",
-        r#"{"input_tokens": 1, "output_tokens": 1, "speed": "fast", "inference_geo": "us"}"#,
-    );
-    let fast = fast.unwrap();
-    let plain = parse("anthropic", r#"{"input_tokens": 1, "output_tokens": 1}"#).unwrap();
-    for (beside, with_fast, with_plain) in [
-        (None, Some("fast"), None),
-        (Some("standard"), Some("fast"), Some("standard")),
-        (Some("fast"), Some("fast"), Some("fast")),
-        (Some("batch"), Some("batch and fast"), Some("batch")),
-    ] {
-        assert_eq!(fast.tier_beside(beside).as_deref(), with_fast, "{beside:?}");
-        assert_eq!(plain.tier_beside(beside).as_deref(), with_plain, "{beside:?}");
-    }
-    assert_eq!(fast.region_beside(Some("global")).as_deref(), Some("us"));
-    assert_eq!(fast.region_beside(Some("eu")).as_deref(), Some("eu and us"));
-    assert_eq!(plain.region_beside(Some("global")).as_deref(), Some("global"));
-}
-
 /// Guarantees: the words decide: fast mode costs its rate, the region its factor, and what the book
 /// does not know costs nobody knows what.
 #[test]

@@ -21,6 +21,7 @@ const OPTIONS: DeliveryOptions = DeliveryOptions {
     batch_max: 4,
     backoff: Duration::from_millis(1),
     backoff_max: Duration::from_millis(20),
+    stop_max: Duration::from_millis(20),
 };
 
 /// A sink that answers by plan, and refuses what is poisoned.

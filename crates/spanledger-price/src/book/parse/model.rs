@@ -26,6 +26,7 @@ pub(super) fn model(
     let no_fallback =
         no_fallback.into_iter().filter_map(|(name, at)| meter("no_fallback", name, at, file)).collect();
     let free = table.flag("free", file);
+    let searches_per_call = table.count("searches_per_call", file).unwrap_or_default();
     let mut model = Model {
         name: name.unwrap_or_default().to_owned(),
         aliases,
@@ -34,6 +35,7 @@ pub(super) fn model(
         regional,
         unless,
         free,
+        searches_per_call,
         no_fallback,
         prices: Vec::new(),
     };
