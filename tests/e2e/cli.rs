@@ -29,22 +29,23 @@ fn the_demo_is_the_same_for_the_same_seed() {
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
-        let reports: Vec<String> = ["feature", "route", "customer", "model"]
-            .iter()
-            .map(|by| stdout(&run(&["report", "--ledger", path, "--by", by, "--format", "json"])))
-            .collect();
-        reports
+        ["feature", "route", "customer", "model"].map(|by| {
+            let text = stdout(&run(&["report", "--ledger", path, "--by", by, "--format", "json"]));
+            let mut report: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(report["ledger"], path);
+            for of_this_run in ["ledger", "first_event", "last_event"] {
+                assert!(report.as_object_mut().unwrap().remove(of_this_run).is_some(), "{text}");
+            }
+            report
+        })
     };
     let first = demo("a.db", "1");
     assert_eq!(first, demo("b.db", "1"));
     assert_ne!(first, demo("c.db", "2"));
 
     // All ways to cut the same spend give the same total.
-    let totals: Vec<serde_json::Value> = first
-        .iter()
-        .map(|report| serde_json::from_str::<serde_json::Value>(report).unwrap()["total"].clone())
-        .collect();
-    assert!(totals.iter().all(|total| total == &totals[0]), "{totals:#?}");
+    let totals: Vec<&serde_json::Value> = first.iter().map(|report| &report["total"]).collect();
+    assert!(totals.iter().all(|total| *total == totals[0]), "{totals:#?}");
     assert_eq!(totals[0]["requests"], 86);
 
     let again = run(&["demo", "--ledger", folder.path().join("a.db").to_str().unwrap()]);
@@ -105,7 +106,9 @@ fn errors_say_what_to_do() {
     fails(&["report", "--ledger", &at("none.db")], 1, &["none.db", "choose another file"]);
     fails(&["serve", "--ledger", &at("no/folder/x.db")], 1, &["no/folder/x.db", "writable", "No such file"]);
     fails(&["report", "--by", "colour"], 2, &["colour", "feature"]);
-    fails(&["report", "--ledger", &at("x"), "--since", "yesterday"], 1, &["--since yesterday", "24h"]);
+    fails(&["report", "--ledger", &at("x"), "--since", "tomorrow"], 1, &["--since tomorrow", "24h"]);
+    let turned = ["report", "--ledger", &at("x"), "--since", "today", "--until", "yesterday"];
+    fails(&turned, 1, &["--until", "is not after --since"]);
 
     let config = at("spanledger.toml");
     std::fs::write(&config, "[receiver]\ngrcp_addr = '127.0.0.1:1'\n").unwrap();
@@ -126,7 +129,8 @@ fn errors_say_what_to_do() {
         &["none.toml: cannot be read"],
     );
     assert!(!folder.path().join("q.db").exists(), "nothing is made before the configuration is good");
-    fails(&["serve", "--admin-addr", "4319"], 2, &["4319", "`off`"]);
+    fails(&["serve", "--admin-addr", "on"], 2, &["`on`", "127.0.0.1:4319", "`off`"]);
+    fails(&["serve", "--http-addr", "example.com:80"], 2, &["`example.com:80`", "0.0.0.0:4317"]);
 
     let newer = at("newer.db");
     assert!(run(&["demo", "--ledger", &newer]).status.success());
@@ -183,7 +187,7 @@ fn check_finds_what_would_stop_serve() {
     };
     let (code, text) = check(&[]);
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("will be made") && !ledger.exists(), "{text}");
+    assert!(text.contains("will be created") && !ledger.exists(), "{text}");
     assert!(run(&["demo", "--ledger", ledger.to_str().unwrap()]).status.success());
     let (code, text) = check(&["--forward-traces", "http://localhost:4318"]);
     assert_eq!(code, Some(0), "{text}");

@@ -63,10 +63,11 @@ pub(crate) struct ServeArguments {
     pub(crate) options: Options,
 }
 
-/// Show spend by feature, route, customer, model or day, and why requests failed or have no price.
+/// Show spend by feature, route, customer, model or day.
 ///
 /// Sums are exact. A request counts once, with all its retries. `unpriced` requests have a cost that
-/// is not known, or only in part; the spend shown beside them is a lower bound, marked ≥.
+/// is not known, or only in part; the spend shown beside them is a lower bound, marked ≥. Below the
+/// table stands why requests failed, were retried, have no price, or lack attribution.
 ///
 /// In a terminal that is too narrow for all columns, some are left out; JSON and CSV always have all.
 #[derive(Debug, Args)]

@@ -47,7 +47,8 @@ fn sorted(counts: Counts) -> Vec<Reason> {
 }
 
 /// The events that a query is about; `?1` to `?3` are its bounds and its environment.
-const MATCHES: &str = "state <> 'void' AND timestamp >= ?1 AND timestamp < ?2 AND (?3 IS NULL OR environment = ?3)";
+const MATCHES: &str =
+    "state <> 'void' AND timestamp >= ?1 AND timestamp < ?2 AND (?3 IS NULL OR environment = ?3)";
 
 impl LedgerReader {
     /// Why requests of this query failed, have no price, lack attribution or were retried. The
@@ -86,7 +87,9 @@ impl LedgerReader {
                 let fields = ["feature", "route", "customer_id", "environment"];
                 let missing: Vec<&str> = (5..9)
                     .zip(fields)
-                    .filter_map(|(index, field)| row.get(index).map(|is: bool| is.then_some(field)).transpose())
+                    .filter_map(|(index, field)| {
+                        row.get(index).map(|is: bool| is.then_some(field)).transpose()
+                    })
                     .collect::<Result<_, _>>()?;
                 *quarantined.entry((missing.join(", "), None)).or_default() += requests;
             }
@@ -104,7 +107,8 @@ impl LedgerReader {
     pub fn period(&self, query: &Query) -> Result<Option<(Timestamp, Timestamp)>, LedgerError> {
         let (since, until) = bounds(query);
         let at = |order: &str| {
-            let sql = format!("SELECT timestamp FROM event WHERE {MATCHES} ORDER BY timestamp {order} LIMIT 1");
+            let sql =
+                format!("SELECT timestamp FROM event WHERE {MATCHES} ORDER BY timestamp {order} LIMIT 1");
             let mut statement = self.connection.prepare_cached(&sql)?;
             statement.query_row(params![since, until, query.environment], |row| row.get(0)).optional()
         };

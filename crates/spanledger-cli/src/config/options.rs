@@ -138,8 +138,11 @@ impl Options {
     /// These options, and where one is not given, the other's.
     pub(crate) fn or(self, other: Self) -> Self {
         let (receiver, fallback) = (self.receiver, other.receiver);
-        let (sinks, sink_tables) =
-            if self.sinks.is_empty() { (other.sinks, other.sink_tables) } else { (self.sinks, self.sink_tables) };
+        let (sinks, sink_tables) = if self.sinks.is_empty() {
+            (other.sinks, other.sink_tables)
+        } else {
+            (self.sinks, self.sink_tables)
+        };
         Self {
             ledger: self.ledger.or(other.ledger),
             sinks,

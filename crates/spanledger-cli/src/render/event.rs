@@ -46,11 +46,11 @@ fn narrow(event: &CostEvent, width: usize) -> String {
     // `11-21 14:03:22`
     let time: String = millis(event.timestamp).chars().skip(5).take(14).collect();
     let mut line = format!(
-        "{} {:<12} {:<10} {:<14} {:>8} {:>6} {:>10}",
+        "{} {:<12} {:<10} {:<13} {:>9} {:>6} {:>10}",
         time.replace('T', " "),
         fit(&name(event.feature.as_deref(), "(no feature)"), 12),
         fit(&name(event.customer_id.as_deref(), "(none)"), 10),
-        fit(&models(event), 14),
+        fit(&models(event), 13),
         input(event),
         output(event),
         cost,

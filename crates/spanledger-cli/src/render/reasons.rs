@@ -105,8 +105,8 @@ mod tests {
                           22 × customer_id, environment
                         docs/configuration.md lists the attributes from which these fields
                         are read
-            Retried     4 requests needed more than one attempt and count once; 1 of them had a
-                        second billed response, which adds 0.001656 USD to the invoice
+            Retried     4 requests needed more than one attempt and count once; 1 of them
+                        had a second billed response, which adds 0.001656 USD to the invoice
         "#]]
         .assert_eq(&reasons(&sample, Some(80)));
         assert_eq!(reasons(&Reasons::default(), Some(80)), "");

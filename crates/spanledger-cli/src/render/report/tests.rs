@@ -54,12 +54,43 @@ fn show(report_: &Report, format: ReportFormat, width: Option<usize>) -> String 
 
 #[test]
 fn a_table_says_what_it_is_of_and_why_requests_failed() {
-    expect![[r#""#]].assert_eq(&show(&sample(), ReportFormat::Table, None));
+    expect![[r#"
+        Spend by feature in production
+        period  from 2026-11-01: first event 2026-11-01 10:00:00, last 2026-11-21 10:00:00 (UTC)
+        ledger  spanledger.db
+        ┌────────────────┬──────────┬────────┬─────────┬──────────┬───────────┬────────┬────────┬─────────────┬─────────┐
+        │ feature        ┆ requests ┆ failed ┆ retried ┆ unpriced ┆     input ┆ cached ┆ output ┆   spend USD ┆   share │
+        ╞════════════════╪══════════╪════════╪═════════╪══════════╪═══════════╪════════╪════════╪═════════════╪═════════╡
+        │ search, "fast" ┆    1,234 ┆      – ┆       2 ┆        – ┆ 1,000,000 ┆ 25.0 % ┆ 25,000 ┆   12.500000 ┆ 100.0 % │
+        │ (no feature)   ┆    1,234 ┆      – ┆       2 ┆        3 ┆ 1,000,000 ┆ 25.0 % ┆ 25,000 ┆  ≥ 0.000001 ┆   0.0 % │
+        │ total          ┆    2,468 ┆      – ┆       – ┆        3 ┆         0 ┆      – ┆      0 ┆ ≥ 12.500001 ┆ 100.0 % │
+        └────────────────┴──────────┴────────┴─────────┴──────────┴───────────┴────────┴────────┴─────────────┴─────────┘
+
+        Failed      3 requests, by error
+                       3 × server_error
+    "#]].assert_eq(&show(&sample(), ReportFormat::Table, None));
 }
 
 #[test]
 fn a_narrow_terminal_gets_fewer_columns() {
-    expect![[r#""#]].assert_eq(&show(&sample(), ReportFormat::Table, Some(80)));
+    expect![[r#"
+        Spend by feature in production
+        period  from 2026-11-01: first event 2026-11-01 10:00:00, last 2026-11-21
+                10:00:00 (UTC)
+        ledger  spanledger.db
+        ┌────────────────┬──────────┬───────────┬────────┬─────────────┬─────────┐
+        │ feature        ┆ requests ┆     input ┆ output ┆   spend USD ┆   share │
+        ╞════════════════╪══════════╪═══════════╪════════╪═════════════╪═════════╡
+        │ search, "fast" ┆    1,234 ┆ 1,000,000 ┆ 25,000 ┆   12.500000 ┆ 100.0 % │
+        │ (no feature)   ┆    1,234 ┆ 1,000,000 ┆ 25,000 ┆  ≥ 0.000001 ┆   0.0 % │
+        │ total          ┆    2,468 ┆         0 ┆      0 ┆ ≥ 12.500001 ┆ 100.0 % │
+        └────────────────┴──────────┴───────────┴────────┴─────────────┴─────────┘
+        Left out for this width: cached, retried, failed, unpriced.
+
+        Failed      3 requests, by error
+                       3 × server_error
+    "#]]
+    .assert_eq(&show(&sample(), ReportFormat::Table, Some(80)));
 }
 
 #[test]
@@ -73,7 +104,12 @@ fn a_group_without_any_price_has_no_number() {
 fn csv_is_exact_and_no_cell_is_a_formula() {
     let mut report = sample();
     report.rows.push(row(Some("=HYPERLINK(\"http://x\")"), 0, 0));
-    expect![[r#""#]].assert_eq(&show(&report, ReportFormat::Csv, Some(80)));
+    expect![[r#"
+        feature,requests,attempts,failed,retried,unpriced,prompt_tokens,cached_tokens,completion_tokens,reasoning_tokens,billed_usd,retry_cost_usd
+        "search, ""fast""",1234,1300,0,2,0,1000000,250000,20000,5000,12.500000000001,0
+        ,1234,1300,0,2,3,1000000,250000,20000,5000,0.000001,0
+        "'=HYPERLINK(""http://x"")",1234,1300,0,2,0,1000000,250000,20000,5000,0,0
+    "#]].assert_eq(&show(&report, ReportFormat::Csv, Some(80)));
 }
 
 #[test]
