@@ -24,6 +24,7 @@
 //! ```
 
 mod json;
+mod model;
 mod provider;
 
 #[cfg(test)]
@@ -36,10 +37,9 @@ use std::{
 
 use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
+use spanledger_price::{Hours, Meter, Price, PriceBook, Provider, Rates, Tier};
 
-use spanledger_price::{Hours, Meter, Model, Price, PriceBook, Provider, Rate, Tier};
-
-/// Which side of a model's long-context threshold.
+/// One side of a model's long-context threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
     /// Prompts up to the threshold, and all prompts of a model without one.
@@ -51,9 +51,25 @@ pub enum Side {
 impl Side {
     /// Both, in the order of the book.
     pub const ALL: [Self; 2] = [Self::Short, Self::Long];
+
+    /// The key of a tier's line on this side: `batch`, `batch_long`.
+    pub const fn key(self, tier: Tier) -> &'static str {
+        match self {
+            Self::Short => tier.as_str(),
+            Self::Long => tier.long_key(),
+        }
+    }
+
+    /// The rates of an entry on this side.
+    pub fn of(self, price: &Price) -> Option<&Rates> {
+        match self {
+            Self::Short => Some(price.rates()),
+            Self::Long => price.long(),
+        }
+    }
 }
 
-/// Where on a model's price list a rate stands.
+/// The place of a rate on a model's price list.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RateKey {
     /// The tier.
@@ -62,19 +78,15 @@ pub struct RateKey {
     pub hours: Option<Hours>,
     /// The side of the long-context threshold.
     pub side: Side,
-    /// Of what; it says the [unit](Meter::unit) of the rate.
+    /// What is counted; it states the [unit](Meter::unit) of the rate.
     pub meter: Meter,
-    /// For which kind of it.
+    /// The kind of it, where the kinds have rates of their own.
     pub variant: Option<Box<str>>,
 }
 
 impl fmt::Display for RateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = match self.side {
-            Side::Short => self.tier.as_str(),
-            Side::Long => self.tier.long_key(),
-        };
-        write!(f, "{line} {}", self.meter.name())?;
+        write!(f, "{} {}", self.side.key(self.tier), self.meter.name())?;
         if let Some(variant) = &self.variant {
             write!(f, " `{variant}`")?;
         }
@@ -85,36 +97,119 @@ impl fmt::Display for RateKey {
     }
 }
 
-/// How a rate changed, in dollars per unit of its meter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One difference. Its `Display` is a line for a person. Its JSON is one flat object whose amounts are number
+/// literals and whose days are written `2026-11-21`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The provider.
+    pub provider: String,
+    /// The model; `None` for what belongs to the provider.
+    pub model: Option<String>,
+    /// What differs.
+    pub subject: Subject,
+    /// The first moment of the dated entry. `None` for what is not dated, for an entry without a first day,
+    /// and where the books were compared at one moment.
+    pub since: Option<Timestamp>,
+    /// What it was and what it is.
+    pub delta: Delta,
+}
+
+/// What a change is about. The set is closed: every kind of change needs a row in the table and in the JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The model itself: only one of the books has it.
+    Model,
+    /// A rate of the model, in dollars. Rates that a fallback rule gives are not compared.
+    Rate(RateKey),
+    /// A provider's fee for tool calls, in dollars.
+    Fee {
+        /// What is counted.
+        meter: Meter,
+        /// The models that pay it, and until when, in words.
+        models: String,
+    },
+    /// A discount on list prices, in percent.
+    Discount {
+        /// The models and tiers that have it, and until when, in words.
+        models: String,
+    },
+    /// A user's own name for a model; the value is the model.
+    Deployment(String),
+    /// A rule of the provider that decides the prices of its models, by its key in the book: `regional`.
+    Rule(&'static str),
+    /// Something else that decides the model's price, by its key in the book: `long_context_over`.
+    Property(&'static str),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Model => f.write_str("model"),
+            Self::Rate(key) => write!(f, "{key}"),
+            Self::Fee { meter, models } => write!(f, "fee {} for {models}", meter.name()),
+            Self::Discount { models } => write!(f, "discount for {models}"),
+            Self::Deployment(name) => write!(f, "deployment `{name}`"),
+            Self::Rule(name) | Self::Property(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A value before or after the change. The set is closed, as [`Subject`] is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// The book lists it; there is no value to show.
+    Listed,
+    /// Dollars or percent.
+    Amount(Decimal),
+    /// A name, or a rule in words.
+    Text(String),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listed => f.write_str("listed"),
+            Self::Amount(amount) => write!(f, "{}", amount.normalize()),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+/// How a value changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delta {
-    /// A rate where none was.
-    Added {
-        /// The rate.
-        to: Decimal,
-    },
-    /// No rate where one was.
-    Removed {
-        /// The rate that was.
-        from: Decimal,
-    },
-    /// Another rate.
-    Changed {
-        /// The rate that was.
-        from: Decimal,
-        /// The rate.
-        to: Decimal,
-    },
+    /// Only the second book has it.
+    Added(Value),
+    /// Only the first book has it.
+    Removed(Value),
+    /// The first value became the second.
+    Changed(Value, Value),
 }
 
 impl Delta {
-    /// From the rates before and after; `None` where they are the same.
-    pub fn of(from: Option<Decimal>, to: Option<Decimal>) -> Option<Self> {
-        match (from, to) {
-            (None, Some(to)) => Some(Self::Added { to }),
-            (Some(from), None) => Some(Self::Removed { from }),
-            (Some(from), Some(to)) if from != to => Some(Self::Changed { from, to }),
+    /// From the values before and after; `None` where they are the same.
+    pub fn of(before: Option<Value>, after: Option<Value>) -> Option<Self> {
+        match (before, after) {
+            (None, Some(after)) => Some(Self::Added(after)),
+            (Some(before), None) => Some(Self::Removed(before)),
+            (Some(before), Some(after)) if before != after => Some(Self::Changed(before, after)),
             _ => None,
+        }
+    }
+
+    /// The value before.
+    pub fn before(&self) -> Option<&Value> {
+        match self {
+            Self::Removed(before) | Self::Changed(before, _) => Some(before),
+            Self::Added(_) => None,
+        }
+    }
+
+    /// The value after.
+    pub fn after(&self) -> Option<&Value> {
+        match self {
+            Self::Added(after) | Self::Changed(_, after) => Some(after),
+            Self::Removed(_) => None,
         }
     }
 }
@@ -122,170 +217,53 @@ impl Delta {
 impl fmt::Display for Delta {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Added { to } => write!(f, "{} (new)", to.normalize()),
-            Self::Removed { from } => write!(f, "{} (gone)", from.normalize()),
-            Self::Changed { from, to } => write!(f, "{} -> {}", from.normalize(), to.normalize()),
-        }
-    }
-}
-
-/// One difference. Its `Display` is a line for a person; its JSON has decimals as strings and days
-/// as `2026-11-21`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// A model that only one of the books has.
-    Model {
-        /// The provider.
-        provider: String,
-        /// The model.
-        model: String,
-        /// Whether the second book has it.
-        is_new: bool,
-    },
-    /// A rate of a model. Only published rates count, not those that a fallback rule gives.
-    Rate {
-        /// The provider.
-        provider: String,
-        /// The model.
-        model: String,
-        /// Where on the price list.
-        key: RateKey,
-        /// The first moment of the dated entry; `None` for an entry without one, and where the
-        /// books were compared at one moment.
-        since: Option<Timestamp>,
-        /// How it changed.
-        delta: Delta,
-    },
-    /// A provider's fee for tool calls.
-    Fee {
-        /// The provider.
-        provider: String,
-        /// Of what.
-        meter: Meter,
-        /// For which models, in words.
-        models: String,
-        /// The first moment, as for a rate.
-        since: Option<Timestamp>,
-        /// How it changed.
-        delta: Delta,
-    },
-    /// A discount on list prices, in percent.
-    Discount {
-        /// The provider.
-        provider: String,
-        /// For which models and tiers, and until when, in words.
-        models: String,
-        /// The first moment, as for a rate.
-        since: Option<Timestamp>,
-        /// How the percentage changed.
-        delta: Delta,
-    },
-    /// A name of one's own and the model that it means.
-    Deployment {
-        /// The provider.
-        provider: String,
-        /// The name.
-        name: String,
-        /// The model that it meant.
-        from: Option<String>,
-        /// The model that it means.
-        to: Option<String>,
-    },
-    /// A rule of the provider that decides the prices of its models: `regional`, `fallback`, `tiers`.
-    Rule {
-        /// The provider.
-        provider: String,
-        /// The name, as in the book.
-        name: &'static str,
-        /// What it was, in words.
-        from: String,
-        /// What it is.
-        to: String,
-    },
-    /// Something else that decides a model's price.
-    Property {
-        /// The provider.
-        provider: String,
-        /// The model.
-        model: String,
-        /// The name, as in the book.
-        name: &'static str,
-        /// What it was.
-        from: String,
-        /// What it is.
-        to: String,
-    },
-}
-
-impl Change {
-    /// The provider.
-    pub fn provider(&self) -> &str {
-        let (Self::Model { provider, .. }
-        | Self::Rate { provider, .. }
-        | Self::Fee { provider, .. }
-        | Self::Discount { provider, .. }
-        | Self::Deployment { provider, .. }
-        | Self::Rule { provider, .. }
-        | Self::Property { provider, .. }) = self;
-        provider
-    }
-
-    /// The model; `None` for what is the provider's.
-    pub fn model(&self) -> Option<&str> {
-        match self {
-            Self::Model { model, .. } | Self::Rate { model, .. } | Self::Property { model, .. } => {
-                Some(model)
-            }
-            Self::Fee { .. } | Self::Discount { .. } | Self::Deployment { .. } | Self::Rule { .. } => None,
+            Self::Added(after) => write!(f, "{after} (new)"),
+            Self::Removed(before) => write!(f, "{before} (gone)"),
+            Self::Changed(before, after) => write!(f, "{before} -> {after}"),
         }
     }
 }
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let since =
-            |since: &Option<Timestamp>| since.map(|t| format!(", from {}", day(t))).unwrap_or_default();
-        match self {
-            Self::Model { provider, model, is_new: true } => write!(f, "{provider} {model}: new model"),
-            Self::Model { provider, model, is_new: false } => write!(f, "{provider} {model}: withdrawn"),
-            Self::Rate { provider, model, key, since: from, delta } => {
-                write!(f, "{provider} {model}: {key} {delta} per {}{}", key.meter.unit(), since(from))
-            }
-            Self::Fee { provider, meter, models, since: from, delta } => {
-                let (name, unit) = (meter.name(), meter.unit());
-                write!(f, "{provider}: fee {name} for {models} {delta} per {unit}{}", since(from))
-            }
-            Self::Discount { provider, models, since: from, delta } => {
-                write!(f, "{provider}: discount for {models} {delta} %{}", since(from))
-            }
-            Self::Deployment { provider, name, from, to } => {
-                let [from, to] = [from, to].map(|model| model.as_deref().unwrap_or("nothing"));
-                write!(f, "{provider}: deployment `{name}` {from} -> {to}")
-            }
-            Self::Rule { provider, name, from, to } => write!(f, "{provider}: {name} {from} -> {to}"),
-            Self::Property { provider, model, name, from, to } => {
-                write!(f, "{provider} {model}: {name} {from} -> {to}")
-            }
+        let Self { provider, model, subject, since, delta } = self;
+        f.write_str(provider)?;
+        if let Some(model) = model {
+            write!(f, " {model}")?;
         }
+        match (subject, delta) {
+            (Subject::Model, Delta::Removed(_)) => return f.write_str(": withdrawn"),
+            (Subject::Model, _) => return f.write_str(": new model"),
+            _ => write!(f, ": {subject} {delta}")?,
+        }
+        match subject {
+            Subject::Rate(RateKey { meter, .. }) | Subject::Fee { meter, .. } => {
+                write!(f, " per {}", meter.unit())?;
+            }
+            Subject::Discount { .. } => f.write_str(" %")?,
+            _ => {}
+        }
+        since.map_or(Ok(()), |since| write!(f, ", from {}", day(since)))
     }
 }
 
 /// All differences, by provider, model and place on the price list.
 ///
-/// With `at`, the price lists of that moment are compared, with the lines of every hour of its day;
-/// without it, all dated entries. A model that is new or withdrawn is said to be so, and each of its
-/// rates as well.
-pub fn between(a: &PriceBook, b: &PriceBook, at: Option<Timestamp>) -> Vec<Change> {
-    let names: BTreeSet<&str> = a.providers().iter().chain(b.providers()).map(Provider::name).collect();
+/// With `at`, the price lists of that moment are compared, with the lines of every hour of its day.
+/// Without it, all dated entries are compared. For a model that is new or withdrawn each of its rates is
+/// listed as well.
+pub fn between(before: &PriceBook, after: &PriceBook, at: Option<Timestamp>) -> Vec<Change> {
+    let names: BTreeSet<&str> =
+        before.providers().iter().chain(after.providers()).map(Provider::name).collect();
     let mut changes = Vec::new();
     for name in names {
-        let [before, after] = [a, b].map(|book| called(book, name));
-        // Another name of one that only the first book has is that one's turn.
-        if after.is_some_and(|after| after.name() != name && !has(a, after.name())) {
+        let (old, new) = (named(before, name), named(after, name));
+        // An alias of a provider that only the second book lists: it is compared under that provider's name.
+        if new.is_some_and(|new| new.name() != name && !has(before, new.name())) {
             continue;
         }
-        models(name, before, after, at, &mut changes);
-        provider::changes(name, before, after, at, &mut changes);
+        model::changes(name, old, new, at, &mut changes);
+        provider::changes(name, old, new, at, &mut changes);
     }
     changes
 }
@@ -294,9 +272,9 @@ fn has(book: &PriceBook, name: &str) -> bool {
     book.providers().iter().any(|provider| provider.name() == name)
 }
 
-/// The provider of that name, or who answers to it: Azure's prices are OpenAI's until a file says
-/// otherwise.
-fn called<'b>(book: &'b PriceBook, name: &str) -> Option<&'b Provider> {
+/// The provider of that name, or the one that has it as an alias: Azure's prices are OpenAI's until a file
+/// gives Azure its own.
+fn named<'b>(book: &'b PriceBook, name: &str) -> Option<&'b Provider> {
     book.providers().iter().find(|provider| provider.name() == name).or_else(|| book.provider(name))
 }
 
@@ -306,114 +284,19 @@ pub(crate) fn day(moment: Timestamp) -> String {
     text.split('T').next().unwrap_or(&text).to_owned()
 }
 
-fn models(
-    name: &str,
-    before: Option<&Provider>,
-    after: Option<&Provider>,
-    at: Option<Timestamp>,
-    changes: &mut Vec<Change>,
-) {
-    let there = |provider: Option<&'_ Provider>| -> BTreeMap<String, Model> {
-        let models = provider.map(Provider::models).unwrap_or_default();
-        let is_there =
-            |model: &&Model| model.is_free() || model.prices().iter().any(|price| holds(price, at));
-        models.iter().filter(is_there).map(|model| (model.name().to_owned(), model.clone())).collect()
-    };
-    let (before, after) = (there(before), there(after));
-    let both: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    for model in both {
-        let (old, new) = (before.get(model), after.get(model));
-        let provider = || name.to_owned();
-        if old.is_none() || new.is_none() {
-            changes.push(Change::Model { provider: provider(), model: model.clone(), is_new: old.is_none() });
-        }
-        if let (Some(old), Some(new)) = (old, new) {
-            for ((name, from), (_, to)) in properties(old, at).into_iter().zip(properties(new, at)) {
-                if from != to {
-                    let (provider, model) = (provider(), model.clone());
-                    changes.push(Change::Property { provider, model, name, from, to });
-                }
-            }
-        }
-        let (old, new) = (rows(old, at), rows(new, at));
-        let places: BTreeSet<&(RateKey, Option<Timestamp>)> = old.keys().chain(new.keys()).collect();
-        for place in places {
-            if let Some(delta) = Delta::of(old.get(place).copied(), new.get(place).copied()) {
-                let (key, since) = place.clone();
-                changes.push(Change::Rate { provider: provider(), model: model.clone(), key, since, delta });
-            }
-        }
+/// Words in the order of the alphabet, each once; `none` without any.
+fn list<T: Into<String>>(words: impl IntoIterator<Item = T>) -> String {
+    let words: BTreeSet<String> = words.into_iter().map(Into::into).collect();
+    if words.is_empty() { "none".to_owned() } else { words.into_iter().collect::<Vec<_>>().join(", ") }
+}
+
+/// The keys of both sides, in order, each with how its value changed.
+fn deltas<K: Ord>(before: BTreeMap<K, Value>, mut after: BTreeMap<K, Value>) -> Vec<(K, Delta)> {
+    let mut rows: BTreeMap<K, Delta> = BTreeMap::new();
+    for (key, old) in before {
+        let new = after.remove(&key);
+        rows.extend(Delta::of(Some(old), new).map(|delta| (key, delta)));
     }
-}
-
-fn holds(price: &Price, at: Option<Timestamp>) -> bool {
-    at.is_none_or(|at| price.is_listed_at(at))
-}
-
-/// Each published rate by its place, and without a moment also by the start of its entry.
-fn rows(model: Option<&Model>, at: Option<Timestamp>) -> BTreeMap<(RateKey, Option<Timestamp>), Decimal> {
-    let mut rows = BTreeMap::new();
-    for price in model.map(Model::prices).unwrap_or_default().iter().filter(|price| holds(price, at)) {
-        for side in Side::ALL {
-            let rates = match side {
-                Side::Short => Some(price.rates()),
-                Side::Long => price.long(),
-            };
-            for rate in rates.into_iter().flat_map(|rates| rates.iter()).filter(|rate| rate.published) {
-                let (tier, hours) = (price.tier(), price.hours());
-                let key = RateKey { tier, hours, side, meter: rate.meter, variant: rate.variant.clone() };
-                let since = if at.is_some() { None } else { price.from() };
-                rows.insert((key, since), rate.usd);
-            }
-        }
-    }
-    rows
-}
-
-/// What decides the price beside the rates, in words.
-fn properties(model: &Model, at: Option<Timestamp>) -> [(&'static str, String); 8] {
-    let listed = || model.prices().iter().filter(|price| holds(price, at));
-    let list = |words: BTreeSet<String>| match words.len() {
-        0 => "none".to_owned(),
-        _ => words.into_iter().collect::<Vec<_>>().join(", "),
-    };
-    let own = listed().flat_map(negotiated);
-    let flat = listed().filter(|price| price.is_flat()).map(|price| price.tier().to_string());
-    // An entry ends where the next begins, too: only the end of a tier's last one is a statement.
-    let is_last = |price: &&Price| {
-        let later = |other: &&Price| {
-            (other.tier(), other.hours()) == (price.tier(), price.hours()) && other.from() > price.from()
-        };
-        !listed().any(|other| later(&other))
-    };
-    let ends = listed().filter(is_last).filter_map(|p| Some(format!("{} {}", p.tier(), day(p.until()?))));
-    let over = model.long_context_over().map_or("none".to_owned(), |over| over.to_string());
-    [
-        ("long_context_over", over),
-        ("regional", model.is_regional().to_string()),
-        ("unless", list(model.unless().iter().cloned().collect())),
-        ("free", model.is_free().to_string()),
-        ("searches_per_call", model.searches_per_call().to_string()),
-        ("flat", list(flat.collect())),
-        ("negotiated", list(own.collect())),
-        ("until", list(ends.collect())),
-    ]
-}
-
-/// The lines of one's own, and where only some rates of a line are, these.
-fn negotiated(price: &Price) -> Vec<String> {
-    let rates = |side: Side| {
-        let (key, rates) = match side {
-            Side::Short => (price.tier().as_str(), Some(price.rates())),
-            Side::Long => (price.tier().long_key(), price.long()),
-        };
-        let published: Vec<&Rate> =
-            rates.into_iter().flat_map(|rates| rates.iter()).filter(|rate| rate.published).collect();
-        if !published.is_empty() && published.iter().all(|rate| rate.negotiated) {
-            return vec![key.to_owned()];
-        }
-        let own = published.into_iter().filter(|rate| rate.negotiated);
-        own.map(|rate| format!("{key} {}", rate.meter.name())).collect()
-    };
-    Side::ALL.into_iter().flat_map(rates).collect()
+    rows.extend(after.into_iter().map(|(key, new)| (key, Delta::Added(new))));
+    rows.into_iter().collect()
 }

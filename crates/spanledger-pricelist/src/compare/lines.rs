@@ -7,7 +7,7 @@ use spanledger_price::{Fee, Hours, Meter, Model, Price, Provider, Rate, Rates, T
 use super::{Scope, Suspicion};
 use crate::{
     ForeignLine,
-    diff::{Change, Delta, RateKey, Side},
+    diff::{Change, Delta, RateKey, Side, Subject, Value},
     lint,
 };
 
@@ -30,13 +30,6 @@ impl Line {
         match side {
             Side::Short => Some(&self.rates),
             Side::Long => self.long.as_ref(),
-        }
-    }
-
-    fn key(&self, side: Side) -> &'static str {
-        match side {
-            Side::Short => self.tier.as_str(),
-            Side::Long => self.tier.long_key(),
         }
     }
 }
@@ -158,11 +151,12 @@ pub(super) fn lay(
             }
             line.changed = true;
             for (key, delta) in changes {
-                if let Some(jump) = jump(&key, delta) {
+                if let Some(jump) = jump(&key, &delta) {
                     outcome.reasons.push(jump);
                 }
-                let (provider, model) = (context.provider.to_owned(), context.model.to_owned());
-                outcome.changes.push(Change::Rate { provider, model, key, since: None, delta });
+                let (provider, model) = (context.provider.to_owned(), Some(context.model.to_owned()));
+                let subject = Subject::Rate(key);
+                outcome.changes.push(Change { provider, model, subject, since: None, delta });
             }
         }
         if line.changed {
@@ -253,7 +247,10 @@ fn differences(
         if billed.or(fee) == Some(rate.usd) {
             continue;
         }
-        found.extend(Delta::of(listed.or(fee), Some(rate.usd)).map(|delta| (key, delta)));
+        found.extend(
+            Delta::of(listed.or(fee).map(Value::Amount), Some(Value::Amount(rate.usd)))
+                .map(|delta| (key, delta)),
+        );
     }
     found
 }
@@ -275,8 +272,8 @@ fn merge(before: Option<&Rates>, theirs: &[Rate], context: LineContext<'_>) -> R
     Rates::with_fallback(&rates, &rules)
 }
 
-fn jump(key: &RateKey, delta: Delta) -> Option<Suspicion> {
-    let Delta::Changed { from, to } = delta else { return None };
+fn jump(key: &RateKey, delta: &Delta) -> Option<Suspicion> {
+    let Delta::Changed(Value::Amount(from), Value::Amount(to)) = *delta else { return None };
     let three = Decimal::from(3);
     let far = |a: Decimal, b: Decimal| b.checked_mul(three).is_none_or(|limit| a > limit);
     (far(from, to) || far(to, from)).then(|| Suspicion::Jump { key: key.clone(), from, to })
@@ -299,7 +296,8 @@ fn new_lints(before: &[Line], after: &[Line], embedding: bool) -> Vec<Suspicion>
                 if side == Side::Long {
                     lints.extend(lint::of_sides(&line.rates, rates));
                 }
-                found.extend(lints.into_iter().map(|lint| Suspicion::Odd { line: line.key(side), lint }));
+                found
+                    .extend(lints.into_iter().map(|lint| Suspicion::Odd { line: side.key(line.tier), lint }));
             }
         }
         found

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use super::{Comparison, Proposal};
-use crate::{Skipped, diff::Change};
+use crate::{Skipped, diff::Subject};
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -78,11 +78,11 @@ impl fmt::Display for Proposal {
             writeln!(f, "    ! {reason}")?;
         }
         for change in &self.changes {
-            match change {
-                Change::Rate { key, delta, .. } => {
-                    writeln!(f, "    {key} {delta} per {}", key.meter.unit())?;
+            match &change.subject {
+                Subject::Rate(key) => {
+                    writeln!(f, "    {key} {} per {}", change.delta, key.meter.unit())?;
                 }
-                other => writeln!(f, "    {other}")?,
+                _ => writeln!(f, "    {change}")?,
             }
         }
         Ok(())

@@ -246,6 +246,6 @@ fn machines_can_read_it() {
     let json = serde_json::to_value(with(&[("one", "\"input_cost_per_token\": 7e-6")])).unwrap();
     let proposal = &json["suspicious"][0];
     assert_eq!(proposal["model"], "one");
-    assert_eq!(proposal["changes"][0]["to"], "7");
+    assert_eq!(proposal["changes"][0]["to"], 7);
     assert_eq!(proposal["reasons"][0], "standard input: more than 3x from 2 to 7");
 }

@@ -115,7 +115,7 @@ fn a_moment_narrows_the_comparison() {
 }
 
 #[test]
-fn json_has_decimals_as_strings() {
+fn json_has_amounts_as_number_literals() {
     let (a, b) = (
         model("m", &price("standard = { input = \"4.50\" }")),
         model("m", &price("standard = { input = \"5\" }")),
@@ -123,7 +123,7 @@ fn json_has_decimals_as_strings() {
     let changes = between(&book(&a), &book(&b), None);
     assert_eq!(
         serde_json::to_string(&changes).unwrap(),
-        r#"[{"kind":"rate","change":"changed","provider":"acme","model":"m","tier":"standard","side":"short","meter":"input","unit":"1M tokens","from":"4.5","to":"5"}]"#
+        r#"[{"kind":"rate","change":"changed","provider":"acme","model":"m","tier":"standard","side":"short","meter":"input","unit":"1M tokens","from":4.5,"to":5}]"#
     );
 }
 
@@ -163,7 +163,7 @@ fn terms_of_ones_own_are_differences() {
             "acme: fee web_search for all models 8 (new) per 1K calls",
             "acme: fee web_search for all models except n 10 (gone) per 1K calls",
             "acme: discount for m, n in batch 10 (new) %",
-            "acme: deployment `chat` nothing -> m",
+            "acme: deployment `chat` m (new)",
         ]
     );
     assert_eq!(
