@@ -12,4 +12,5 @@ mod price_oracle;
 mod price_own;
 mod prices;
 mod python;
+mod scenarios;
 mod support;

@@ -90,6 +90,8 @@ pub struct Column {
     pub unit: &'static str,
     /// Its name in FOCUS 1.2, empty where there is none.
     pub focus: &'static str,
+    /// The version of the event's schema that introduced it.
+    pub since: u32,
     /// What it says.
     pub doc: &'static str,
     /// Reads it.
@@ -119,8 +121,18 @@ impl Column {
     }
 }
 
+/// Where a row does not say so, it was there from the first version on.
+macro_rules! since {
+    () => {
+        1
+    };
+    ($since:literal) => {
+        $since
+    };
+}
+
 macro_rules! columns {
-    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty, $unit:literal, $focus:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty, $unit:literal, $focus:literal $(, since $since:literal)?;)+) => {
         /// One logical request, version 1: what every sink stores and every report reads.
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub struct CostEvent {
@@ -135,6 +147,7 @@ macro_rules! columns {
                 nullable: <$type as Value>::NULLABLE,
                 unit: $unit,
                 focus: $focus,
+                since: since!($($since)?),
                 doc: concat!($($doc),+),
                 get: |event| event.$name.to_cell(),
                 set: |event, cell| {

@@ -269,12 +269,13 @@ impl Observation {
         Some(format!("{}/{}", self.trace_id.as_ref()?, self.response.as_ref()?.id))
     }
 
-    /// The facts as bytes, and a digest that tells this sighting from every other.
+    /// The observation as JSON, without its cost, and a digest of it.
     ///
-    /// The same delivery again has the same digest; the cost is not part of it.
-    pub fn facts(&self) -> Result<(Vec<u8>, u128), serde_json::Error> {
-        let facts = serde_json::to_vec(self)?;
-        let digest = xxh3_128(&facts);
-        Ok((facts, digest))
+    /// Deliveries of the same observation have the same digest, also when they were priced
+    /// differently; other observations have another one.
+    pub fn to_journal(&self) -> Result<(String, u128), serde_json::Error> {
+        let journal = serde_json::to_string(self)?;
+        let digest = xxh3_128(journal.as_bytes());
+        Ok((journal, digest))
     }
 }

@@ -1,7 +1,8 @@
 //! The measures: what the reports add up. One table, from which the roll-ups' columns, the sums kept
 //! in them, the reports' SQL, [`Totals`] and the columns of the reports' JSON and CSV derive.
 //!
-//! To add a measure, add a row to the table below.
+//! To add a measure, add a row to the table below. Its `since` is the next schema version of the
+//! ledger (see `migrate.rs`), so that the roll-ups of existing ledgers are built again with it.
 
 use std::fmt;
 
@@ -63,6 +64,8 @@ pub struct Measure {
     pub doc: &'static str,
     /// Reads its sum.
     pub get: fn(&Totals) -> Amount,
+    /// The schema version of the ledger that introduced it.
+    pub(crate) since: i64,
     contribution: Contribution,
 }
 
@@ -134,7 +137,7 @@ impl From<Usd> for Amount {
 }
 
 macro_rules! measures {
-    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty, $title:literal, $contribution:expr;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty, $title:literal, $since:literal, $contribution:expr;)+) => {
         /// Sums over events, one for each of the [`MEASURES`].
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct Totals {
@@ -149,6 +152,7 @@ macro_rules! measures {
                 kind: <$type as Sums>::KIND,
                 doc: concat!($($doc),+),
                 get: |totals| totals.$name.into(),
+                since: $since,
                 contribution: $contribution,
             },)+
         ];
@@ -168,31 +172,31 @@ macro_rules! measures {
     };
 }
 
-// name: type, title, what an event contributes
+// name: type, title, since, what an event contributes
 measures! {
     /** Logical requests.*/
-    requests: i64, "requests", One;
+    requests: i64, "requests", 1, One;
     /** HTTP attempts.*/
-    attempts: i64, "attempts", Sum(column("attempts"));
+    attempts: i64, "attempts", 1, Sum(column("attempts"));
     /** Requests of which no attempt succeeded.*/
-    failed: i64, "failed", IfPresent(column("error_code"));
+    failed: i64, "failed", 1, IfPresent(column("error_code"));
     /** Requests with more than one attempt.*/
-    retried: i64, "retried", IfAbove(column("attempts"), 1);
+    retried: i64, "retried", 1, IfAbove(column("attempts"), 1);
     /** Requests whose cost is not, or not wholly, known: `billed` is a lower bound then.*/
-    unpriced: i64, "unpriced", IfAbsent(column("billed_usd"));
+    unpriced: i64, "unpriced", 1, IfAbsent(column("billed_usd"));
     /** All input tokens.*/
-    prompt_tokens: i64, "prompt_tokens", Sum(column("prompt_tokens"));
+    prompt_tokens: i64, "prompt_tokens", 1, Sum(column("prompt_tokens"));
     /** The part of the input tokens that came from a cache.*/
-    cached_tokens: i64, "cached_tokens", Sum(column("cached_tokens"));
+    cached_tokens: i64, "cached_tokens", 1, Sum(column("cached_tokens"));
     /** Visible output tokens.*/
-    completion_tokens: i64, "completion_tokens", Sum(column("completion_tokens"));
+    completion_tokens: i64, "completion_tokens", 1, Sum(column("completion_tokens"));
     /** Hidden output tokens.*/
-    reasoning_tokens: i64, "reasoning_tokens", Sum(column("reasoning_tokens"));
+    reasoning_tokens: i64, "reasoning_tokens", 1, Sum(column("reasoning_tokens"));
     /** What the provider bills, as far as it is known.*/
-    billed: Usd, "billed_usd",
+    billed: Usd, "billed_usd", 1,
         SumOrParts { whole: column("billed_usd"), parts: [column("cost_usd"), column("retry_cost_usd")] };
     /** The part of `billed` that paid for further billed responses to the same requests.*/
-    retry: Usd, "retry_cost_usd", Sum(column("retry_cost_usd"));
+    retry: Usd, "retry_cost_usd", 1, Sum(column("retry_cost_usd"));
 }
 
 /// How many integers the sums of all measures are.

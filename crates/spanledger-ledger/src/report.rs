@@ -12,6 +12,7 @@ use crate::{
 
 /// What a report is grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum GroupBy {
     /// The product feature.
     Feature,

@@ -67,6 +67,29 @@ pub(crate) const DAY: Rollup = Rollup {
     dimensions: [ENVIRONMENT, CUSTOMER, FEATURE, PROVIDER],
 };
 
+/// Builds the roll-ups again from the events.
+pub(crate) fn rebuild(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    for rollup in [HOUR, DAY] {
+        let (name, nanos) = (rollup.name, rollup.bucket_nanos);
+        let dimensions = rollup.dimension_names().join(", ");
+        let columns: Vec<String> = measure::sql_columns().collect();
+        let sums: Vec<String> = columns.iter().map(|column| format!("sum({column})")).collect();
+        // `%` takes the sign of its left side; the bucket of a negative time lies before it, too.
+        let bucket = format!("bucket - (bucket % {nanos} + {nanos}) % {nanos}");
+        transaction.execute_batch(&format!(
+            "DROP TABLE {name};
+             {ddl}
+             INSERT INTO {name} (bucket, {dimensions}, {columns})
+             SELECT {bucket}, {dimensions}, {sums} FROM ({events}) GROUP BY {bucket}, {dimensions};",
+            ddl = rollup.ddl(),
+            columns = columns.join(", "),
+            sums = sums.join(", "),
+            events = sql_over_events(),
+        ))?;
+    }
+    Ok(())
+}
+
 /// Each event as a row of a roll-up of its own, by all dimensions of the reports.
 pub(crate) fn sql_over_events() -> String {
     let dimensions = [ENVIRONMENT, FEATURE, ROUTE, CUSTOMER, MODEL, PROVIDER];

@@ -193,9 +193,7 @@ impl Pipeline {
             tracing::error!(error = chain(&error), "receiver.ledger.append.failed");
             match error {
                 // The same bytes would fail again: a client must not repeat them for ever.
-                LedgerError::Row(_) => {
-                    Refusal::Malformed(format!("an observation cannot be stored: {}", chain(&error)))
-                }
+                LedgerError::Unstorable(_) => Refusal::Malformed(chain(&error)),
                 _ => Refusal::Unavailable("the ledger cannot be written for the moment".to_owned()),
             }
         })?;
