@@ -45,6 +45,7 @@
 
 mod attribution;
 mod cost;
+mod error_chain;
 mod event;
 mod fold;
 mod id;
@@ -60,6 +61,7 @@ pub use attribution::{
     Attribution, AttributionBuilder, AttributionError, Field, Given, Missing, PartialAttribution, check_value,
 };
 pub use cost::{Cost, CostLine, UnpricedReason};
+pub use error_chain::ErrorChain;
 pub use event::{
     COLUMNS, Cell, CellError, Column, ColumnKind, CostEvent, EventJson, EventState, Flag, UsageSource,
 };

@@ -51,7 +51,7 @@ pub(crate) async fn run(arguments: CheckArguments) -> anyhow::Result<ExitCode> {
         findings.add("admin", probe.port(address, "admin-addr").await);
     }
     if let Some(address) = &config.forward_traces {
-        findings.add("destination", network::destination(address));
+        findings.add("destination", network::destination(address).await);
     }
     for sink in &config.sinks {
         // The options of a sink were checked when the configuration was read; nothing is sent to it.

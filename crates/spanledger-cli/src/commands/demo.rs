@@ -8,10 +8,10 @@ use std::{path::Path, process::ExitCode, time::Duration};
 use anyhow::Context as _;
 use spanledger::{ExporterConfig, Recorder};
 use spanledger_ledger::{GroupBy, Ledger, LedgerReader, Query};
+use spanledger_otlp::ObservationReader;
 use spanledger_price::PriceBook;
-use spanledger_receiver::{Limits, Pipeline, Receiver};
+use spanledger_receiver::{Pipeline, Server};
 use spanledger_testkit::Provider;
-use tokio::sync::oneshot;
 
 use self::{ledger::DemoLedger, service::Calls};
 use crate::{
@@ -31,30 +31,23 @@ pub(crate) async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
         .start()
         .await
         .context("the stand-in provider did not start")?;
-    let ledger = Ledger::open(file.path())?;
-    let pipeline =
-        Pipeline::new(ledger.clone(), PriceBook::builtin(), spanledger_otlp::ObservationReader::default());
     let (grpc, http) = if arguments.keep_serving {
         (GRPC_ADDR, HTTP_ADDR)
     } else {
         (on_this_machine(0), on_this_machine(0))
     };
-    let receiver = Receiver::bind(
-        arguments.grpc_addr.unwrap_or(grpc).0,
-        arguments.http_addr.unwrap_or(http).0,
-        Limits::default(),
-        pipeline,
-    )
-    .await?;
-    let endpoint = format!("http://{}", receiver.http_addr()?);
+    let server = Server::builder()
+        .grpc(arguments.grpc_addr.unwrap_or(grpc).0)
+        .http(arguments.http_addr.unwrap_or(http).0)
+        .bind()
+        .await?;
+    let pipeline =
+        Pipeline::new(Ledger::open(file.path())?, PriceBook::builtin(), ObservationReader::default());
+    let server = server.spawn(pipeline);
+    let endpoint = format!("http://{}", server.addresses().http);
     terminal::say(format!("provider  {} (a stand-in for OpenAI's API)", provider.base_url()));
     terminal::say(format!("receiver  {endpoint} (OTLP)"));
     terminal::say(format!("ledger    {}", file.path().display()));
-    let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(receiver.serve(async move {
-        // An error means that the sender is gone: stop as well.
-        drop(stopped.await);
-    }));
 
     let mut export = ExporterConfig::to(&endpoint).service_name("demo-shop");
     export.linger = Duration::from_millis(20);
@@ -74,8 +67,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
         terminal::say(format!("\nstill receiving on {endpoint} into {}; Ctrl-C ends it", path.display()));
         shutdown::signal().await;
     }
-    drop(stop);
-    serving.await.context("the receiver panicked")?;
+    server.stop().await?;
     provider.stop().await;
     Ok(ExitCode::SUCCESS)
 }

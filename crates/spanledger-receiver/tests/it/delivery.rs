@@ -21,8 +21,9 @@ const OPTIONS: DeliveryOptions = DeliveryOptions {
     batch_max: 4,
     backoff: Duration::from_millis(1),
     backoff_max: Duration::from_millis(20),
-    stop_max: Duration::from_millis(20),
 };
+
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A sink that answers by plan, and refuses what is poisoned.
 #[derive(Clone, Debug)]
@@ -107,7 +108,10 @@ impl Running {
     fn start(ledger: &Ledger, sink: &Scripted) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let sink: Box<dyn Sink> = Box::new(sink.clone());
-        let shutdown = async move { stopped.await.unwrap_or_default() };
+        let shutdown = async move {
+            stopped.await.unwrap_or_default();
+            tokio::time::Instant::now() + SHUTDOWN_TIMEOUT
+        };
         Self { stop, done: tokio::spawn(deliver(ledger.clone(), sink, OPTIONS, shutdown)) }
     }
 

@@ -32,17 +32,15 @@ use spanledger_event::{CostEvent, EventId, Observation, ObservedAs, Timestamp};
 use spanledger_ledger::{Ledger, LedgerReader, Summary};
 use spanledger_otlp::record;
 use spanledger_price::PriceBook;
-use spanledger_receiver::{Counters, Destination, Limits, Pipeline, Receiver};
+use spanledger_receiver::{Addresses, Counters, Destination, Limits, Pipeline, RunningServer, Server};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    sync::oneshot,
-    task::JoinHandle,
 };
 
-/// Against hanging; no test measures time with it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// A guard against hanging, long enough for a busy machine; no test measures time with it.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 pub(crate) const PROTOBUF: &str = "application/x-protobuf";
 pub(crate) const JSON: &str = "application/json";
@@ -61,9 +59,7 @@ pub(crate) struct Harness {
     pub(crate) ledger: Ledger,
     pub(crate) grpc: SocketAddr,
     pub(crate) http: SocketAddr,
-    pipeline: Pipeline,
-    stop: oneshot::Sender<()>,
-    served: JoinHandle<()>,
+    server: RunningServer,
 }
 
 impl Harness {
@@ -82,14 +78,9 @@ impl Harness {
         if let Some(address) = destination {
             pipeline = pipeline.with_destination(Destination::new(address).unwrap());
         }
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let receiver = Receiver::bind(any, any, limits, pipeline.clone()).await.unwrap();
-        let (grpc, http) = (receiver.grpc_addr().unwrap(), receiver.http_addr().unwrap());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let served = tokio::spawn(receiver.serve(async move {
-            stopped.await.unwrap_or_default();
-        }));
-        Self { folder, ledger, grpc, http, pipeline, stop, served }
+        let server = Server::builder().limits(limits).bind().await.unwrap().spawn(pipeline);
+        let Addresses { grpc, http, .. } = server.addresses();
+        Self { folder, ledger, grpc, http, server }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -97,7 +88,7 @@ impl Harness {
     }
 
     pub(crate) fn counters(&self) -> &Counters {
-        self.pipeline.counters()
+        self.server.pipeline().counters()
     }
 
     /// The event as another process finds it.
@@ -129,8 +120,7 @@ impl Harness {
 
     /// Asks it to stop, and waits until it has.
     pub(crate) async fn shut_down(self) -> (TempDir, Ledger) {
-        self.stop.send(()).unwrap();
-        soon(self.served).await.unwrap();
+        soon(self.server.stop()).await.unwrap();
         (self.folder, self.ledger)
     }
 

@@ -1,7 +1,7 @@
 //! A receiver and its ledger.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -9,9 +9,8 @@ use spanledger_event::CostEvent;
 use spanledger_ledger::{Ledger, LedgerReader};
 use spanledger_otlp::ObservationReader;
 use spanledger_price::PriceBook;
-use spanledger_receiver::{Counters, Destination, Limits, Pipeline, Prices, Receiver};
+use spanledger_receiver::{Counters, Destination, Limits, Pipeline, Prices, RunningServer, Server};
 use tempfile::TempDir;
-use tokio::{sync::oneshot, task::JoinHandle};
 
 /// What a [`TestReceiver`] is started with.
 #[derive(Debug)]
@@ -55,15 +54,8 @@ impl TestReceiverBuilder {
         if let Some(destination) = self.destination {
             pipeline = pipeline.with_destination(destination);
         }
-        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let receiver = Receiver::bind(any, any, self.limits, pipeline.clone()).await.unwrap();
-        let (grpc, http) = (receiver.grpc_addr().unwrap(), receiver.http_addr().unwrap());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let serving = tokio::spawn(receiver.serve(async move {
-            // An error means that the test dropped its receiver, which ends it as well.
-            drop(stopped.await);
-        }));
-        TestReceiver { folder, ledger, pipeline, grpc, http, stop, serving }
+        let server = Server::builder().limits(self.limits).bind().await.unwrap();
+        TestReceiver { folder, ledger, server: server.spawn(pipeline) }
     }
 }
 
@@ -73,11 +65,7 @@ impl TestReceiverBuilder {
 pub struct TestReceiver {
     folder: TempDir,
     ledger: Ledger,
-    pipeline: Pipeline,
-    grpc: SocketAddr,
-    http: SocketAddr,
-    stop: oneshot::Sender<()>,
-    serving: JoinHandle<()>,
+    server: RunningServer,
 }
 
 impl TestReceiver {
@@ -93,22 +81,22 @@ impl TestReceiver {
 
     /// The address of OTLP/gRPC.
     pub fn grpc_addr(&self) -> SocketAddr {
-        self.grpc
+        self.server.addresses().grpc
     }
 
     /// The address of OTLP/HTTP.
     pub fn http_addr(&self) -> SocketAddr {
-        self.http
+        self.server.addresses().http
     }
 
     /// The base URL of OTLP/HTTP.
     pub fn http_url(&self) -> String {
-        format!("http://{}", self.http)
+        format!("http://{}", self.http_addr())
     }
 
     /// What the receiver has counted since its start.
     pub fn counters(&self) -> &Counters {
-        self.pipeline.counters()
+        self.server.pipeline().counters()
     }
 
     /// The ledger, as the receiver itself uses it.
@@ -134,9 +122,7 @@ impl TestReceiver {
     /// Asks the receiver to stop, waits until it has answered what it had begun, and returns the
     /// ledger with the folder that it lies in.
     pub async fn shut_down(self) -> (TempDir, Ledger) {
-        // An error means that it has ended by itself.
-        self.stop.send(()).unwrap_or_default();
-        self.serving.await.unwrap();
+        self.server.stop().await.unwrap();
         (self.folder, self.ledger)
     }
 }

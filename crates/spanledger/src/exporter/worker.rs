@@ -3,6 +3,7 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use reqwest::{StatusCode, header};
+use spanledger_event::ErrorChain;
 use spanledger_otlp::record::{self, LogRecord};
 use tokio::sync::{mpsc, watch};
 
@@ -125,8 +126,15 @@ impl Worker<'_> {
         let response = match request.send().await {
             Ok(response) => response,
             // A URL that is none never becomes one.
-            Err(error) if error.is_builder() => return Answer::Refused { reason: chain(&error) },
-            Err(error) => return Answer::TryAgain { after: None, reason: chain(&error.without_url()) },
+            Err(error) if error.is_builder() => {
+                return Answer::Refused { reason: ErrorChain(&error).to_string() };
+            }
+            Err(error) => {
+                return Answer::TryAgain {
+                    after: None,
+                    reason: ErrorChain(&error.without_url()).to_string(),
+                };
+            }
         };
         let status = response.status();
         let after = response
@@ -159,15 +167,4 @@ impl Worker<'_> {
         counter.fetch_add(u64::try_from(count).unwrap_or_default(), Ordering::AcqRel);
         self.settled.send_replace(self.progress.settled());
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

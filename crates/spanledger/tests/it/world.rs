@@ -1,6 +1,6 @@
 //! Everything that a call passes, in one process.
 
-use std::{net::Ipv4Addr, sync::Once, time::Duration};
+use std::{sync::Once, time::Duration};
 
 use async_openai::{
     Client,
@@ -14,13 +14,14 @@ use spanledger_event::CostEvent;
 use spanledger_ledger::Ledger;
 use spanledger_otlp::ObservationReader;
 use spanledger_price::PriceBook;
-use spanledger_receiver::{Limits, Pipeline, Receiver};
+use spanledger_receiver::{Pipeline, RunningServer, Server};
 use spanledger_testkit::Provider;
 
 pub(crate) struct World {
     pub(crate) provider: Provider,
     pub(crate) ledger: Ledger,
     pub(crate) recorder: Recorder,
+    _server: RunningServer,
     _folder: tempfile::TempDir,
 }
 
@@ -35,16 +36,15 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(folder.path().join("spanledger.db")).unwrap();
         let pipeline = Pipeline::new(ledger.clone(), PriceBook::builtin(), ObservationReader::default());
-        let any = (Ipv4Addr::LOCALHOST, 0).into();
-        let receiver = Receiver::bind(any, any, Limits::default(), pipeline).await.unwrap();
+        let server = Server::builder().bind().await.unwrap().spawn(pipeline);
         let mut export =
-            ExporterConfig::to(&format!("http://{}", receiver.http_addr().unwrap())).service_name("api");
+            ExporterConfig::to(&format!("http://{}", server.addresses().http)).service_name("api");
         export.linger = Duration::from_millis(5);
-        tokio::spawn(receiver.serve(std::future::pending()));
         Self {
             provider: Provider::builder().seed(7).start().await.unwrap(),
             ledger,
             recorder: Recorder::new(export),
+            _server: server,
             _folder: folder,
         }
     }

@@ -89,7 +89,13 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// Whether the address of the destination of traces is one.
-pub(super) fn destination(address: &str) -> Finding {
-    Destination::new(address).map(|_| address.to_owned()).map_err(|error| error.to_string())
+/// Sends an empty OTLP message to the destination of traces.
+pub(super) async fn destination(address: &str) -> Finding {
+    let destination = Destination::new(address).map_err(|error| error.to_string())?;
+    let remedy = "start it, or choose another with --forward-traces";
+    match tokio::time::timeout(TIMEOUT, destination.probe()).await {
+        Ok(Ok(())) => Ok(format!("{address} accepts traces")),
+        Ok(Err(error)) => Err(format!("{address}: {error}; {remedy}")),
+        Err(_) => Err(format!("{address} did not answer within {} seconds: {remedy}", TIMEOUT.as_secs())),
+    }
 }

@@ -1,3 +1,6 @@
+use std::path::PathBuf;
+
+use spanledger_price::PriceBook;
 use tempfile::TempDir;
 
 use super::*;
@@ -13,7 +16,7 @@ impl Folder {
         self.0.path().join("prices.toml")
     }
 
-    /// As an editor does: a new file takes the place of the old one.
+    /// Replaces the file as an editor does: a new file takes the place of the old one.
     fn write(&self, text: &str) {
         let other = self.0.path().join("prices.toml~");
         fs::write(&other, text).unwrap();
@@ -32,7 +35,7 @@ fn discount(percent: &str) -> String {
     )
 }
 
-/// What the metrics say: attempts that gave a book, those that did not, and how the last one went.
+/// What the metrics show: attempts that succeeded, attempts that failed, and whether the last one succeeded.
 fn counts(watch: &PriceWatch) -> (u64, u64, bool) {
     let reloads = watch.prices.reloads();
     (reloads.ok, reloads.failed, reloads.last_is_ok)
@@ -43,7 +46,7 @@ fn version(watch: &PriceWatch) -> String {
 }
 
 #[tokio::test]
-async fn a_change_is_read_when_it_has_stood_still_for_a_look() {
+async fn a_change_is_read_when_two_looks_find_the_same_metadata() {
     let folder = Folder::new();
     folder.write(&discount("'10'"));
     let mut watch = folder.watch();
@@ -57,7 +60,7 @@ async fn a_change_is_read_when_it_has_stood_still_for_a_look() {
     assert_eq!(version(&watch), first, "it may still be written");
     folder.write(&discount("'25'"));
     watch.look().await;
-    assert_eq!(version(&watch), first, "it was");
+    assert_eq!(version(&watch), first, "it was still written");
     watch.look().await;
     let second = version(&watch);
     assert_ne!(second, first);
@@ -65,22 +68,22 @@ async fn a_change_is_read_when_it_has_stood_still_for_a_look() {
     watch.look().await;
     assert_eq!(counts(&watch), (1, 0, true), "it is read once");
 
-    // In place, with as many bytes.
+    // Written in place, with as many bytes.
     fs::write(folder.path(), discount("'10'")).unwrap();
     watch.reload().await;
     assert_eq!(version(&watch), first, "the same content has the same version");
 }
 
-/// A file that is there and cannot be read, though it has not changed since, is tried again; one that
-/// was read and is wrong is not.
+/// A file that exists and cannot be read is tried again, although it has not changed. A file that was
+/// read and has mistakes is not.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn what_could_not_be_read_is_tried_again() {
+async fn a_file_that_could_not_be_read_is_tried_again() {
     let folder = Folder::new();
     folder.write(&discount("'10'"));
     let mut watch = folder.watch();
     let good = version(&watch);
-    // It is a file by all that is said of it, and reading its beginning is an error.
+    // By its metadata this is a file, but reading its first byte is an error.
     fs::remove_file(folder.path()).unwrap();
     std::os::unix::fs::symlink("/proc/self/mem", folder.path()).unwrap();
     for _ in 0..50 {
@@ -97,7 +100,7 @@ async fn what_could_not_be_read_is_tried_again() {
     for _ in 0..4 {
         watch.look().await;
     }
-    assert_eq!(counts(&watch).1, failed + 1, "what is wrong is read once");
+    assert_eq!(counts(&watch).1, failed + 1, "a file with mistakes is read once");
     folder.write(&discount("'20'"));
     for _ in 0..2 {
         watch.look().await;
@@ -106,7 +109,7 @@ async fn what_could_not_be_read_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_bad_change_keeps_the_last_good_book() {
+async fn a_change_with_mistakes_keeps_the_last_good_book() {
     let folder = Folder::new();
     folder.write(&discount("'10'"));
     let mut watch = folder.watch();
@@ -135,52 +138,23 @@ async fn a_bad_change_keeps_the_last_good_book() {
     assert_eq!(watch.logged, None);
 }
 
-#[test]
-fn every_mistake_of_every_file_is_named() {
-    let folder = Folder::new();
-    let at = |name: &str| folder.0.path().join(name);
-    fs::write(at("a.toml"), discount("10") + "colour = 'red'\n").unwrap();
-    fs::write(at("b.toml"), b"# one\n# \xff\n").unwrap();
-    fs::write(at("large.toml"), vec![b'#'; usize::try_from(FILE_BYTES_MAX).unwrap() + 1]).unwrap();
-    let names = ["a.toml", "b.toml", "none.toml", "", "large.toml"];
-    let error = PriceFiles::new(names.map(at)).read().unwrap_err();
-    let text = error.to_string().replace(&format!("{}/", folder.0.path().display()), "");
-    for part in [
-        "the files of prices have 6 mistakes\n",
-        "\n  a.toml:6: `percent` is a bare number",
-        "\n  a.toml:9: unknown key `colour`",
-        "\n  b.toml:2: is not UTF-8",
-        "\n  none.toml: cannot be read: No such file",
-        "\n  : is not a file",
-        "\n  large.toml: is larger than",
-    ] {
-        assert!(text.contains(part), "{part:?} is not in {text}");
-    }
-}
-
-#[test]
-fn without_files_the_built_in_book_is_in_force_by_its_own_version() {
-    let book = PriceFiles::default().read().unwrap();
-    assert_eq!(book.version(), PriceBook::builtin().version());
-}
-
-/// `run` reads at once when it is told to; no look would come in the time of this test.
+/// A reload that is ordered happens at once; the interval of this test is too long for a look.
 #[tokio::test]
-async fn an_order_is_followed_at_once() {
+async fn an_ordered_reload_happens_at_once() {
     let folder = Folder::new();
     folder.write(&discount("'10'"));
     let mut watch = folder.watch();
     watch.interval = Duration::from_hours(1);
     let prices = watch.prices().clone();
-    let order = Arc::new(Notify::new());
-    let running = tokio::spawn(watch.run(Arc::clone(&order)));
+    let order = watch.reload_handle();
+    let running = tokio::spawn(watch.run());
     folder.write(&discount("'20'"));
-    order.notify_one();
-    let followed = async {
+    order.reload();
+    let reloaded = async {
         while prices.reloads().ok == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_mins(1), followed).await.unwrap();
+    tokio::time::timeout(Duration::from_mins(1), reloaded).await.unwrap();
     running.abort();
 }
