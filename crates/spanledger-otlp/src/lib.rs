@@ -39,7 +39,6 @@ mod attribution;
 mod decode;
 mod dialect;
 mod price;
-mod provider;
 mod reader;
 pub mod record;
 #[cfg(test)]
@@ -49,5 +48,4 @@ mod usage;
 pub use attribution::AttributionKeys;
 pub use decode::{DecodeError, Encoding, Logs, Traces};
 pub use price::{price, set_usage};
-pub use provider::{normalize as normalize_provider, region_of, response_ref};
 pub use reader::ObservationReader;

@@ -19,14 +19,17 @@ use spanledger_event::{
     CallOutcome, Endpoint, EventId, Field, Observation, ObservedAs, PartialAttribution, Timestamp, Usage,
     UsageSource, check_value, keys,
 };
-use spanledger_price::usage::{Answer, ToolCalls, UsageJsonError, resolve};
+use spanledger_price::{
+    providers,
+    usage::{Answer, ToolCalls, UsageReadError, resolve},
+};
 
 use crate::{
     AttributionKeys, Logs,
     attributes::{Attributes, attribute},
     dialect::valid_id,
     price::set_usage,
-    provider, usage,
+    usage,
 };
 
 pub use crate::usage::counts as usage_attributes;
@@ -203,13 +206,13 @@ pub(crate) fn read(facts: &Facts<'_>) -> Option<Observation> {
         (name, version) => format!("{name} {version}"),
     };
     o.endpoint = a.text(keys::ENDPOINT).map_or(Endpoint::Other, |name| Endpoint::from_name(&name));
-    o.provider = a.text(keys::PROVIDER_NAME).map(|name| provider::normalize(&name)).unwrap_or_default();
+    o.provider = a.text(keys::PROVIDER_NAME).map(|name| providers::canonical_name(&name)).unwrap_or_default();
     o.server_address = a.string(keys::SERVER_ADDRESS);
     o.model = a.string(keys::REQUEST_MODEL);
     o.response_model = a.string(keys::RESPONSE_MODEL);
     o.response = a
         .text(keys::RESPONSE_ID)
-        .map(|id| provider::response_ref(&o.provider, o.server_address.as_deref(), &id));
+        .map(|id| providers::response_ref(&o.provider, o.server_address.as_deref(), &id));
     o.service_tier = a.string(keys::OPENAI_RESPONSE_SERVICE_TIER);
     o.region = a.string(keys::REGION);
     o.organization = a.string(keys::ORGANIZATION);
@@ -241,9 +244,9 @@ pub(crate) fn read(facts: &Facts<'_>) -> Option<Observation> {
 fn read_usage(o: &mut Observation, a: Attributes<'_>) {
     let own = a.text(keys::USAGE).map(|json| {
         let usage: Usage =
-            serde_json::from_str(&json).map_err(|error| UsageJsonError::OwnForm(error.to_string()))?;
+            serde_json::from_str(&json).map_err(|error| UsageReadError::OwnForm(error.to_string()))?;
         // The same bounds as for a provider's counts.
-        usage.nested().exclusive().map_err(UsageJsonError::Counts)?;
+        usage.nested().exclusive().map_err(UsageReadError::Counts)?;
         Ok(usage)
     });
     let count = |key: &str| a.int(key).and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
@@ -260,7 +263,7 @@ fn read_usage(o: &mut Observation, a: Attributes<'_>) {
     let counts = || match o.usage_raw {
         Some(_) => None,
         None => {
-            usage::read(a, usage::needs_output(o.endpoint)).map(|read| read.map_err(UsageJsonError::Counts))
+            usage::read(a, usage::needs_output(o.endpoint)).map(|read| read.map_err(UsageReadError::Counts))
         }
     };
     let resolved = resolve(Answer {

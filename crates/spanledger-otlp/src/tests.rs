@@ -9,11 +9,9 @@ use spanledger_event::{
     Attribution, Bucket, CallOutcome, Cost, Endpoint, EventId, Observation, ObservedAs, Role, Timestamp,
     Usage, UsageSource,
 };
-use spanledger_price::PriceBook;
+use spanledger_price::{PriceBook, providers::response_ref};
 
-use crate::{
-    Encoding, Logs, ObservationReader, Traces, attributes::attribute, provider::response_ref, record,
-};
+use crate::{Encoding, Logs, ObservationReader, Traces, attributes::attribute, record};
 
 fn cost_of(o: &Observation) -> Cost {
     let mut o = o.clone();

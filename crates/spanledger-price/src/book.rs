@@ -19,7 +19,7 @@ use std::{
 
 use spanledger_event::Timestamp;
 
-use crate::{Meter, Tier};
+use crate::{Meter, Tier, providers};
 pub use discount::Discount;
 pub use error::{BookError, BookErrors, BookProblem};
 pub use hours::Hours;
@@ -37,16 +37,9 @@ pub struct PriceBook {
 
 impl PriceBook {
     /// The files that [`builtin`](Self::builtin) is made of, one per provider, as (name, text).
-    pub const FILES: [(&str, &str); 8] = [
-        ("openai.toml", include_str!("../book/openai.toml")),
-        ("anthropic.toml", include_str!("../book/anthropic.toml")),
-        ("google.toml", include_str!("../book/google.toml")),
-        ("deepseek.toml", include_str!("../book/deepseek.toml")),
-        ("mistral.toml", include_str!("../book/mistral.toml")),
-        ("xai.toml", include_str!("../book/xai.toml")),
-        ("groq.toml", include_str!("../book/groq.toml")),
-        ("cohere.toml", include_str!("../book/cohere.toml")),
-    ];
+    pub fn builtin_files() -> impl Iterator<Item = (&'static str, &'static str)> {
+        providers::price_files()
+    }
 
     /// The book that this release carries; parsed at the first use.
     ///
@@ -55,7 +48,7 @@ impl PriceBook {
     /// Never: that the file is valid is a test of this crate.
     pub fn builtin() -> &'static Self {
         static BUILTIN: LazyLock<PriceBook> = LazyLock::new(|| {
-            PriceBook::parse(PriceBook::FILES)
+            PriceBook::parse(PriceBook::builtin_files())
                 .unwrap_or_else(|errors| panic!("built-in price book: {errors}"))
         });
         &BUILTIN

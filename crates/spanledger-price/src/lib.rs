@@ -28,7 +28,7 @@
 //!     "input_tokens": 10000, "input_tokens_details": {"cached_tokens": 8000},
 //!     "output_tokens": 200, "total_tokens": 10200
 //! }"#;
-//! let parsed = usage::openai::parse(json)?;
+//! let parsed = usage::parse("openai", json)?;
 //! let question = PriceQuery {
 //!     provider: "openai",
 //!     response_model: Some("gpt-5.5-2026-04-23"),
@@ -63,7 +63,7 @@
 //!     "prompt_tokens": 1000, "completion_tokens": 1000, "total_tokens": 2000,
 //!     "completion_tokens_details": {"reasoning_tokens": 900}
 //! }"#;
-//! let parsed = usage::openai::parse(json)?;
+//! let parsed = usage::parse("openai", json)?;
 //! let question = PriceQuery {
 //!     provider: "openai",
 //!     model: Some("gpt-5"),
@@ -183,6 +183,7 @@
 mod book;
 mod engine;
 mod meter;
+pub mod providers;
 mod tier;
 pub mod usage;
 

@@ -11,8 +11,11 @@ use std::{
 use spanledger_event::{
     Attribution, CallOutcome, EventId, Observation, ObservedAs, PartialAttribution, Timestamp,
 };
-use spanledger_otlp::{region_of, response_ref, set_usage};
-use spanledger_price::usage::{Answer, resolve};
+use spanledger_otlp::set_usage;
+use spanledger_price::{
+    providers::{region_of_host, response_ref},
+    usage::{Answer, resolve},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -118,7 +121,7 @@ impl Call {
         o.server_address.clone_from(&asked.server_address);
         o.model.clone_from(&asked.model);
         o.response_model.clone_from(&answered.model);
-        o.region = region_of(&asked.provider, asked.server_address.as_deref());
+        o.region = region_of_host(&asked.provider, asked.server_address.as_deref());
         // The tier asked for is not the tier that served; without an answer there is none.
         o.service_tier.clone_from(&answered.service_tier);
         o.organization.clone_from(&answered.organization);

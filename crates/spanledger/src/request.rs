@@ -6,6 +6,7 @@ use reqwest::Request;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use spanledger_event::{Endpoint, fingerprint};
+use spanledger_price::providers;
 use uuid::Uuid;
 
 use crate::units::AskedUnits;
@@ -157,10 +158,12 @@ impl Asked {
     }
 }
 
+/// The provider of a call whose caller does not name it: Azure by the path of its deployments, others by
+/// their hosts, and everything else speaks OpenAI's API.
 fn provider_of(host: Option<&str>, path: &str) -> &'static str {
-    let is_azure =
-        host.is_some_and(|host| host.ends_with(".openai.azure.com")) || path.contains("/openai/deployments/");
-    if is_azure { "azure.ai.openai" } else { "openai" }
+    let is_azure = path.contains("/openai/deployments/");
+    let named = if is_azure { Some("azure.ai.openai") } else { host.and_then(providers::of_host) };
+    named.unwrap_or("openai")
 }
 
 /// The body with `"include_usage": true`; `None` when it is there already.

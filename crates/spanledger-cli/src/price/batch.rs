@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use spanledger_event::{Cost, Timestamp, UnpricedReason, Usd};
 use spanledger_price::{
     PriceBook, PriceQuery,
-    usage::{Answer, UsageJsonError, resolve},
+    usage::{Answer, UsageReadError, resolve},
 };
 
 use super::{Input, line, progress::Progress};
@@ -155,7 +155,7 @@ fn price(book: &PriceBook, call: &line::Call<'_>, now: Timestamp) -> Cost {
         usage_json: call.usage,
         ..Answer::default()
     });
-    let problem = resolved.problem.as_ref().map(UsageJsonError::to_problem);
+    let problem = resolved.problem.as_ref().map(UsageReadError::to_problem);
     let mut cost = book.price(&PriceQuery {
         provider: &call.provider,
         response_model: call.model.as_deref(),

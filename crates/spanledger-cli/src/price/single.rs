@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use spanledger_event::{Timestamp, UnpricedReason};
 use spanledger_price::{
     PriceBook, PriceQuery, Provider,
-    usage::{Answer as ProviderAnswer, UsageJsonError, resolve},
+    usage::{Answer as ProviderAnswer, UsageReadError, resolve},
 };
 
 use super::{
@@ -33,14 +33,14 @@ pub(super) fn run(arguments: &PriceArguments, book: &PriceBook, at: Timestamp) -
         ..ProviderAnswer::default()
     });
     // Where the text is not a usage at all, the command is wrong, not the call.
-    if let Some(UsageJsonError::NotJson(_) | UsageJsonError::NotAUsage(_)) = resolved.problem
+    if let Some(UsageReadError::NotJson(_) | UsageReadError::NotAUsage(_)) = resolved.problem
         && let Some(error) = resolved.problem.take()
     {
         let is_stdin = path.as_os_str() == "-";
         let place = if is_stdin { "standard input".to_owned() } else { path.display().to_string() };
         return Err(anyhow::Error::new(error).context(place));
     }
-    let problem = resolved.problem.as_ref().map(UsageJsonError::to_problem);
+    let problem = resolved.problem.as_ref().map(UsageReadError::to_problem);
     // An option asks what the call costs in that tier or region, whatever its usage says.
     let question = PriceQuery {
         provider: &arguments.provider,

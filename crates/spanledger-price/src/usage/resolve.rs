@@ -2,7 +2,7 @@
 
 use spanledger_event::{Endpoint, Usage, UsageSource};
 
-use super::{ToolCalls, UsageJsonError, parse_for, words};
+use super::{error::UsageReadError, parse::parse_for, tier_region, tools::ToolCalls};
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +22,7 @@ pub struct Answer<'a> {
     pub usage_json: Option<&'a str>,
     /// A usage that somebody has read already, such as the counts of a span's attributes. It takes the
     /// place of what the object says, which it is made from.
-    pub usage: Option<Result<Usage, UsageJsonError>>,
+    pub usage: Option<Result<Usage, UsageReadError>>,
     /// Calls of tools that the answer lists beside its usage.
     pub tools: ToolCalls,
     /// What the request says that a successful call uses, for an answer that reports no usage.
@@ -37,7 +37,7 @@ pub struct ResolvedUsage {
     /// Who counted it.
     pub source: UsageSource,
     /// Why a usage that was reported cannot be trusted.
-    pub problem: Option<UsageJsonError>,
+    pub problem: Option<UsageReadError>,
     /// Counts of the usage object that nothing here understands, as `path=value`.
     pub unrecognized_counts: Vec<String>,
     /// The tier that served the call, from outside and inside the usage.
@@ -77,9 +77,9 @@ pub fn resolve(answer: Answer<'_>) -> ResolvedUsage {
     };
     let from_json = usage_json.map(|json| {
         let parsed = parse_for(provider, endpoint, json)?;
-        resolved.service_tier = words::tier_of(service_tier, parsed.service_tier.as_deref());
-        resolved.region = words::region_of(region, parsed.region.as_deref());
-        resolved.unrecognized_counts = parsed.unknown;
+        resolved.service_tier = tier_region::resolve_tier(service_tier, parsed.service_tier.as_deref());
+        resolved.region = tier_region::resolve_region(region, parsed.region.as_deref());
+        resolved.unrecognized_counts = parsed.unrecognized_counts;
         Ok(parsed.usage)
     });
     // An object that contradicts itself is a problem, whatever was made of it.

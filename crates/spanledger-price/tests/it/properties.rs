@@ -252,20 +252,20 @@ proptest! {
             "input_tokens_details": details, "output_tokens_details": reasoning,
         });
         for json in [chat, responses] {
-            let parsed = usage::openai::parse(&json.to_string()).unwrap();
+            let parsed = usage::parse("openai", &json.to_string()).unwrap();
             prop_assert_eq!(&parsed.usage, &nested.exclusive().unwrap());
             prop_assert_eq!(parsed.nested, NestedUsage { total: Some(total), ..nested });
-            prop_assert!(parsed.unknown.is_empty());
+            prop_assert!(parsed.unrecognized_counts.is_empty());
         }
     }
 
     #[test]
     fn any_text_is_read_or_refused(text in ".*", count in "-?[0-9]{0,25}(\\.[0-9]{1,3})?(e[0-9]{1,3})?") {
-        if let Err(error) = usage::openai::parse(&text) {
+        if let Err(error) = usage::parse("openai", &text) {
             prop_assert!(!error.to_problem().is_empty());
         }
         let json = format!(r#"{{"input_tokens": {count}, "input_tokens_details": {{"cached_tokens": "{count}"}}}}"#);
-        if let Ok(parsed) = usage::openai::parse(&json) {
+        if let Ok(parsed) = usage::parse("openai", &json) {
             prop_assert_eq!(parsed.usage.prompt_tokens(), parsed.nested.input);
         }
     }

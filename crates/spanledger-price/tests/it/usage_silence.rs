@@ -39,7 +39,7 @@ fn words_inside_are_handed_on() {
         let json = format!(r#"{{"input_tokens": 1, "output_tokens": 1, {words}}}"#);
         let parsed = parse(provider, &json).unwrap();
         assert_eq!((parsed.service_tier.as_deref(), parsed.region.as_deref()), (tier, region), "{words}");
-        let is_told = parsed.unknown.is_empty() || words.contains('3');
+        let is_told = parsed.unrecognized_counts.is_empty() || words.contains('3');
         assert!(is_told, "{words}");
     }
     for (words, tier) in [
@@ -174,7 +174,7 @@ fn writes_are_split_wherever_the_split_stands() {
         show(&parsed.usage),
         "input 6, cached_input 60, cache_write 30, audio_input 4, output 28, reasoning 20, audio_output 2"
     );
-    assert_eq!(parsed.unknown, Vec::<String>::new());
+    assert_eq!(parsed.unrecognized_counts, Vec::<String>::new());
 }
 
 /// Scenario: a list of zeros passes for a breakdown, and images or audio cost what text costs.

@@ -1,6 +1,6 @@
 use spanledger_event::{Bucket, Endpoint, Usage, UsageError, UsageSource};
 
-use super::{Answer, ResolvedUsage, UsageJsonError, resolve};
+use super::{Answer, ResolvedUsage, UsageReadError, resolve};
 use crate::usage::{ContainerMemory, ToolCalls};
 
 const CHAT: &str = r#"{"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}"#;
@@ -73,7 +73,7 @@ fn an_estimate_is_used_only_where_no_usage_is_reported() {
     let contradictory = r#"{"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 9}"#;
     let resolved = resolve_chat(Some(contradictory), ToolCalls::default(), estimate());
     assert_eq!((resolved.usage, resolved.source), (None, UsageSource::Provider));
-    assert!(matches!(resolved.problem, Some(UsageJsonError::Contradictory(_))), "{:?}", resolved.problem);
+    assert!(matches!(resolved.problem, Some(UsageReadError::Contradictory(_))), "{:?}", resolved.problem);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_usage_that_was_read_already_goes_before_the_object() {
         |json, usage| resolve(Answer { usage_json: Some(json), usage: Some(usage), ..Answer::default() });
     assert_eq!(answer(CHAT, Ok(read.clone())).usage, Some(read.clone()));
     let damaged = UsageError::OutOfRange("-1".to_owned());
-    assert_eq!(answer(CHAT, Err(UsageJsonError::Counts(damaged))).usage, None);
+    assert_eq!(answer(CHAT, Err(UsageReadError::Counts(damaged))).usage, None);
     // Nothing that was made of a damaged object is better than the object.
     let resolved = answer("[]", Ok(read));
     assert!(resolved.usage.is_none() && resolved.problem.is_some(), "{resolved:?}");

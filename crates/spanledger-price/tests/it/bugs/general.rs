@@ -12,7 +12,8 @@ fn no_usage_and_bad_usage_are_unpriced() {
     let none = PriceQuery { usage: None, ..question("gpt-5.5", &usage) };
     assert_eq!(unpriced(&none).0, UnpricedReason::NoUsage);
 
-    let problem = usage::openai::parse(
+    let problem = usage::parse(
+        "openai",
         r#"{"input_tokens": 5, "output_tokens": 0, "input_tokens_details": {"cached_tokens": 6}}"#,
     )
     .unwrap_err()
