@@ -252,7 +252,7 @@ fn a_bad_import_changes_nothing() {
     let list = ["import", "--from", "litellm", &map];
     fails(&[&list[..], &["--model", "nope"]].concat(), 1, &["--model nope: the list has no such model"]);
     fails(&[&list[..], &["--accept", "acme-8"]].concat(), 1, &["--accept acme-8", "did you mean acme-9?"]);
-    fails(&["diff", "builtin", &at("none.toml")], 1, &["none.toml cannot be read"]);
+    fails(&["diff", "builtin", &at("none.toml")], 1, &["none.toml: cannot be read"]);
     assert_eq!(std::fs::read_to_string(&ours).unwrap(), "[provider]\nname = 5\n");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
 }

@@ -84,7 +84,7 @@ fn a_list_does_not_touch_what_was_agreed() {
     assert_eq!((own["cost_usd"].to_string(), &own["discount"]), ("0.11".to_owned(), &Value::Null));
     assert_eq!(
         (listed["cost_usd"].to_string(), &listed["discount"]["percent"]),
-        ("0.027".to_owned(), &"10".into())
+        ("0.027".to_owned(), &10.into())
     );
 }
 
@@ -155,7 +155,7 @@ fn apis_of_a_batch() {
     let answers: Vec<Value> =
         stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of = |index: usize| (answers[index]["cost_usd"].clone(), answers[index]["cost_detail"].clone());
-    assert_eq!(of(0), ("0.0025".into(), Value::Null));
-    assert_eq!(of(1), ("0.005".into(), "the api `zzz` is not known".into()));
-    assert_eq!(of(2), ("0.005".into(), Value::Null));
+    assert_eq!(of(0), (0.0025.into(), Value::Null));
+    assert_eq!(of(1), (0.005.into(), "the api `zzz` is not known".into()));
+    assert_eq!(of(2), (0.005.into(), Value::Null));
 }

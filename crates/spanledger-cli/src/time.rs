@@ -37,6 +37,11 @@ pub(crate) fn absolute(text: &str) -> Option<Moment> {
     midnight(day)
 }
 
+/// Whether a text is a day, such as `2026-11-01`.
+pub(crate) fn is_day(text: &str) -> bool {
+    text.len() == DAY_LEN && text.parse::<Date>().is_ok()
+}
+
 fn midnight(day: Date) -> Option<Moment> {
     Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
@@ -95,6 +100,14 @@ mod tests {
                 Ok(expected),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_day_is_neither_a_month_nor_a_time() {
+        assert!(is_day("2026-11-01"));
+        for text in ["2026-11", "2026-11-01T10:00:00Z", "2026-11-31", "today", ""] {
+            assert!(!is_day(text), "{text}");
         }
     }
 

@@ -53,6 +53,8 @@ pub use counters::Counters;
 pub use delivery::{DeliveryOptions, deliver};
 pub use forward::{Destination, DestinationError, ForwardError};
 pub use pipeline::Pipeline;
-pub use prices::{PriceFiles, PriceFilesError, PriceReload, PriceWatch, Prices, Reloads};
+pub use prices::{
+    PriceFileError, PriceFiles, PriceFilesError, PriceReload, PriceWatch, Prices, Reloads, read_price_file,
+};
 pub(crate) use refusal::Refusal;
 pub use server::{Addresses, BindError, RunningServer, ServeError, Server, ServerBuilder};

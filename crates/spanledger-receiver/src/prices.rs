@@ -5,5 +5,5 @@ mod files;
 mod watch;
 
 pub use current::{Prices, Reloads};
-pub use files::{PriceFiles, PriceFilesError};
+pub use files::{PriceFileError, PriceFiles, PriceFilesError, read_price_file};
 pub use watch::{PriceReload, PriceWatch};

@@ -8,14 +8,14 @@ use spanledger_pricelist::{
     self as pricelist, Accept, Comparison, EntryOptions, InsertError, PriceMap, Scope,
 };
 
-use super::{files, moment, near, today};
+use super::{files, moment, suggest::suggest, today};
 use crate::{
     args::{DiffFormat, ImportArguments, PriceList},
     render::parts::{WIDTH, clean, counted, list, wrapped},
     terminal, time,
 };
 
-/// Where entries are to be written, and what stands there.
+/// The file that entries are written to, and its text.
 struct Target<'a> {
     path: &'a Path,
     text: String,
@@ -59,7 +59,8 @@ fn map(arguments: &ImportArguments) -> anyhow::Result<PriceMap> {
     map.with_context(|| name.to_string())
 }
 
-/// The book to compare with: the built-in one, with what stands in the file that is to be written.
+/// The book to compare with: the built-in one with the file that is written laid over it, or that file alone
+/// where it is a whole book.
 fn target(arguments: &ImportArguments) -> anyhow::Result<(PriceBook, Option<Target<'_>>)> {
     let Some(path) = arguments.write.as_deref() else { return Ok((PriceBook::builtin().clone(), None)) };
     if !path.exists() {
@@ -72,7 +73,7 @@ fn target(arguments: &ImportArguments) -> anyhow::Result<(PriceBook, Option<Targ
     Ok((book, Some(Target { path, text, is_whole })))
 }
 
-/// The name that the comparison has for a provider: the book's, else the list's.
+/// The name of a provider in the comparison: the book's, or the list's where the book does not have it.
 fn provider(book: &PriceBook, map: &PriceMap, asked: &str) -> anyhow::Result<String> {
     let name = |name: &str| book.provider(name).map_or_else(|| name.to_owned(), |own| own.name().to_owned());
     let providers = map.providers();
@@ -83,7 +84,7 @@ fn provider(book: &PriceBook, map: &PriceMap, asked: &str) -> anyhow::Result<Str
     })
 }
 
-/// Whether the list, or at least the book, has a model of that name.
+/// Checks that the list or the book has a model of that name.
 fn listed(book: &PriceBook, map: &PriceMap, provider: Option<&str>, name: &str) -> anyhow::Result<()> {
     let own = |theirs: &str| book.provider(theirs).map_or_else(|| theirs.to_owned(), |p| p.name().to_owned());
     let asked = |theirs: &str| provider.is_none_or(|asked| own(theirs) == asked);
@@ -95,11 +96,12 @@ fn listed(book: &PriceBook, map: &PriceMap, provider: Option<&str>, name: &str) 
         return Ok(());
     }
     if let Some(model) = models().find(|model| model.aliases.iter().any(|alias| alias == name)) {
-        anyhow::bail!("the list has it as a name of `{}`: give that", clean(&model.name));
+        anyhow::bail!("the list has it as an alias of `{}`: use that name", clean(&model.name));
     }
-    let near = near::near(models().map(|model| model.name.clone()), name);
-    let near = if near.is_empty() { String::new() } else { format!(": did you mean {}?", list(near, "or")) };
-    anyhow::bail!("the list has no such model{near}")
+    let similar = suggest(models().map(|model| model.name.clone()), name);
+    let hint =
+        if similar.is_empty() { String::new() } else { format!(": did you mean {}?", list(similar, "or")) };
+    anyhow::bail!("the list has no such model{hint}")
 }
 
 fn options(
@@ -112,8 +114,8 @@ fn options(
     let today = today()?;
     let from = match arguments.effective.as_deref() {
         None => day(at),
-        Some(text) if time::absolute(text).is_some() && !text.contains('T') => text.to_owned(),
-        Some(text) => anyhow::bail!("--effective {text} is no day: write it as 2026-11-01"),
+        Some(text) if time::is_day(text) => text.to_owned(),
+        Some(text) => anyhow::bail!("--effective {text} is not a day: write it as 2026-11-01"),
     };
     let (id, words) = match arguments.list {
         PriceList::LiteLlm => ("litellm", "price map of LiteLLM"),
@@ -144,7 +146,7 @@ fn write(target: &Target<'_>, comparison: &Comparison, options: EntryOptions) ->
         let words = if comparison.suspicious.is_empty() {
             ""
         } else {
-            "; what is suspicious can be taken with --accept MODEL"
+            "; --accept MODEL takes over a suspicious model"
         };
         terminal::say(format_args!("{name} stays as it is: there is nothing to take over{words}"));
         return Ok(());
@@ -170,13 +172,14 @@ fn write(target: &Target<'_>, comparison: &Comparison, options: EntryOptions) ->
     Ok(())
 }
 
-/// The file's text with the entries in it. An id that the file has for another source gets a number.
+/// The file's text with the entries in it. Where the file uses the source's id for another source, the id gets a
+/// number.
 fn inserted(
     target: &Target<'_>,
     comparison: &Comparison,
     mut options: EntryOptions,
 ) -> Result<String, InsertError> {
-    /// So many lists a day are no accident.
+    /// No day has so many imports of one list.
     const IDS_MAX: usize = 100;
     let base = (!target.is_whole).then(PriceBook::builtin);
     let id = options.source_id.clone();

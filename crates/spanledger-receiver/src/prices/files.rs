@@ -2,7 +2,7 @@
 
 use std::{
     fmt, fs,
-    io::{self, Read as _},
+    io::Read as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -58,11 +58,16 @@ impl PriceFiles {
         let mut files = Vec::new();
         for path in self.paths.iter() {
             let name = path.display().to_string();
-            match text(path) {
+            // Opening a named pipe would wait for its writer.
+            if path.exists() && !path.is_file() {
+                mistakes.push(format!("{name}: is not a file"));
+                continue;
+            }
+            match read_price_file(path) {
                 Ok(text) => files.push((name, text)),
-                Err(mistake) => {
-                    may_pass |= mistake.starts_with(UNREADABLE) && path.exists();
-                    mistakes.push(format!("{name}{mistake}"));
+                Err(error) => {
+                    may_pass |= error.is_unreadable && path.exists();
+                    mistakes.push(error.to_string());
                 }
             }
         }
@@ -78,24 +83,33 @@ impl PriceFiles {
     }
 }
 
-const UNREADABLE: &str = ": cannot be read: ";
+/// Why a price file has no text. Its `Display` begins with the file's name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{mistake}")]
+pub struct PriceFileError {
+    mistake: String,
+    /// Whether the system refused to read it. Otherwise its content is wrong.
+    is_unreadable: bool,
+}
 
-/// A file's text. An error is the part of the mistake that follows the file's name.
-fn text(path: &Path) -> Result<String, String> {
-    let unreadable = |error: io::Error| format!("{UNREADABLE}{error}");
-    // Opening a named pipe would wait for its writer.
-    if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(": is not a file".to_owned());
-    }
+/// The text of a price file, of which at most 16 MiB are read. Blocks.
+pub fn read_price_file(path: &Path) -> Result<String, PriceFileError> {
+    let name = path.display();
     let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(unreadable)?;
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let read = fs::File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    if let Err(error) = read {
+        return Err(PriceFileError {
+            mistake: format!("{name}: cannot be read: {error}"),
+            is_unreadable: true,
+        });
+    }
+    let wrong = |mistake: String| PriceFileError { mistake, is_unreadable: false };
     if u64::try_from(bytes.len()).is_ok_and(|length| length > FILE_BYTES_MAX) {
-        return Err(format!(": is larger than {FILE_BYTES_MAX} bytes"));
+        return Err(wrong(format!("{name}: is larger than {FILE_BYTES_MAX} bytes")));
     }
     String::from_utf8(bytes).map_err(|error| {
         let before = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
         let line = 1 + before.filter(|byte| **byte == b'\n').count();
-        format!(":{line}: is not UTF-8: save the file as such")
+        wrong(format!("{name}:{line}: is not UTF-8: save the file as such"))
     })
 }

@@ -10,7 +10,7 @@ pub(super) struct Entry<'b> {
     prices: Vec<&'b Price>,
 }
 
-/// The entries, the oldest first.
+/// The entries of a model, the oldest first.
 pub(super) fn of(model: &Model, at: Option<Timestamp>) -> Vec<Entry<'_>> {
     let mut entries: Vec<Entry<'_>> = Vec::new();
     for price in model.prices().iter().filter(|price| at.is_none_or(|at| price.holds_at(at))) {
@@ -34,7 +34,7 @@ impl Entry<'_> {
             && own.sources() == price.sources()
     }
 
-    /// Which rates are the user's own.
+    /// Which rates are the user's own, in words.
     fn own(&self) -> String {
         let published = || {
             self.prices.iter().flat_map(|price| {
@@ -53,7 +53,7 @@ impl Entry<'_> {
                 names.push(name);
             }
         }
-        if names.is_empty() { String::new() } else { format!(", of these your own: {}", names.join(", ")) }
+        if names.is_empty() { String::new() } else { format!(", your own rates: {}", names.join(", ")) }
     }
 
     pub(super) fn table(&self, model: &Model) -> String {
