@@ -6,8 +6,7 @@ use std::{
     process::Stdio,
 };
 
-use spanledger_event::{CallOutcome, CostEvent, EventId, Observation, ObservedAs, Timestamp};
-use spanledger_ledger::Ledger;
+use spanledger_event::CostEvent;
 
 use crate::support::{Serve, run, spanledger, stderr, stdout};
 
@@ -312,7 +311,7 @@ fn check_tells_a_running_serve_from_other_programs_and_asks_the_destination() {
     let check = |ports: [&str; 3], more: &[&str]| {
         let [grpc, http, admin] = ports;
         let ports = ["check", "--grpc-addr", grpc, "--http-addr", http, "--admin-addr", admin];
-        let output = run(&[&ports, &["--ledger", ledger.to_str().unwrap()], more].concat());
+        let output = run(&[&ports[..], &["--ledger", ledger.to_str().unwrap()], more].concat());
         (output.status.code(), stdout(&output))
     };
     let (code, text) = check([&grpc, &http, &admin], &[]);
@@ -349,34 +348,59 @@ fn tail_says_that_a_ledger_is_empty() {
     assert!(stderr(&output).contains("has no events yet"), "{}", stderr(&output));
 }
 
+/// Sends a JSON body and reads the whole answer.
+fn post(address: &str, path: &str, body: &serde_json::Value) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let body = body.to_string();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer any-key\r\n\
+         Content-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
 /// What a sender wrote into a name must not act in a terminal or in a spreadsheet.
 #[test]
 fn text_of_senders_is_harmless_in_every_output() {
     const FEATURE: &str = "=HYPERLINK(\"http://x\")";
-    const CUSTOMER: &str = "acme\u{1b}[2J\u{7}\u{9b}31m\u{202e}";
+    const MODEL: &str = "acme\u{1b}[2J\u{7}\u{9b}31m\u{202e}";
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("spanledger.db");
-    let mut o =
-        Observation::new(EventId::of_request("r", 1), "r", ObservedAs::Record, Timestamp::from_nanos(0));
-    o.attribution.feature = Some(FEATURE.to_owned());
-    o.attribution.customer_id = Some(CUSTOMER.to_owned());
-    o.model = Some(CUSTOMER.to_owned());
-    o.outcome = CallOutcome::Failed(CUSTOMER.to_owned());
-    let ledger = Ledger::open(&path).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(ledger.append(vec![o])).unwrap();
+    let serve = Serve::start(&path, &[]);
+    let attributes = [
+        ("gen_ai.operation.name", "chat"),
+        ("gen_ai.provider.name", "openai"),
+        ("gen_ai.request.model", MODEL),
+        ("error.type", MODEL),
+        ("spanledger.feature", FEATURE),
+    ]
+    .map(|(key, value)| serde_json::json!({"key": key, "value": {"stringValue": value}}));
+    let span = serde_json::json!({
+        "traceId": "0123456789abcdef0123456789abcdef", "spanId": "0123456789abcdef", "name": "chat", "kind": 3,
+        "startTimeUnixNano": "1793491200000000000", "endTimeUnixNano": "1793491201000000000",
+        "status": {"code": 2}, "attributes": attributes,
+    });
+    let message = serde_json::json!({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]});
+    let answer = post(&serve.http.to_string(), "/v1/traces", &message);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    serve.stop();
     let path = path.to_str().unwrap();
     let is_harmless = |text: &str| !text.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}');
-    for by in ["feature", "customer", "model"] {
+    for by in ["feature", "model"] {
         for format in ["table", "csv", "json"] {
             let text = stdout(&run(&["report", "--ledger", path, "--by", by, "--format", format]));
             assert!(is_harmless(&text), "{by} {format}: {text:?}");
             if (by, format) == ("feature", "csv") {
                 assert!(text.contains("\"'=HYPERLINK("), "{text}");
             }
-            if (by, format) == ("customer", "json") {
+            if (by, format) == ("model", "json") {
                 let report: serde_json::Value = serde_json::from_str(&text).unwrap();
-                assert_eq!(report["rows"][0]["name"], CUSTOMER, "JSON escapes, and loses nothing");
+                assert_eq!(report["rows"][0]["name"], MODEL, "JSON escapes, and loses nothing");
             }
         }
     }
@@ -384,7 +408,7 @@ fn text_of_senders_is_harmless_in_every_output() {
         let text = stdout(&run(&["tail", "--ledger", path, "--no-follow", "--format", format]));
         assert!(is_harmless(&text) && text.contains("acme"), "{format}: {text:?}");
     }
-    let output = run(&["report", "--ledger", path, "--since", CUSTOMER]);
+    let output = run(&["report", "--ledger", path, "--since", MODEL]);
     assert!(is_harmless(&stderr(&output)) && stderr(&output).contains("acme"), "{:?}", stderr(&output));
 }
 
@@ -427,17 +451,8 @@ fn the_stand_in_runs_by_itself() {
     let mut url = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
     let address = url.trim().strip_prefix("http://").and_then(|rest| rest.strip_suffix("/v1")).unwrap();
-    let mut stream = TcpStream::connect(address).unwrap();
-    let body = r#"{"model": "gpt-5.5", "messages": [{"role": "user", "content": "Hello"}]}"#;
-    write!(
-        stream,
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer any-key\r\n\
-         Content-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let request = serde_json::json!({"model": "gpt-5.5", "messages": [{"role": "user", "content": "Hello"}]});
+    let answer = post(address, "/v1/chat/completions", &request);
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"usage\""), "{answer}");
