@@ -11,6 +11,7 @@ use std::{
 };
 
 use spanledger_event::CostEvent;
+use spanledger_price::PriceBook;
 use spanledger_testkit::world::TestReceiver;
 
 use file::Scenario;
@@ -18,6 +19,7 @@ use message::Request;
 
 mod file;
 mod message;
+mod random;
 mod table;
 
 /// Set to a part of a file's name to run these scenarios alone.
@@ -56,9 +58,9 @@ async fn run(path: &Path, update: bool) -> Result<(), String> {
     let at = |(line, problem): (usize, String)| format!("tests/scenarios/{name}:{line}: {problem}");
     let scenario = Scenario::parse(&text).map_err(at)?;
 
-    let (receiver, expected) = send(&scenario.requests, &scenario).await;
+    let (receiver, expected) = send(&scenario.requests, scenario.prices.as_ref()).await;
     for (way, requests) in other_ways(&scenario.requests) {
-        let (_receiver, events) = send(&requests, &scenario).await;
+        let (_receiver, events) = send(&requests, scenario.prices.as_ref()).await;
         if events != expected {
             let (ours, theirs) = (scenario.ledger.render(&expected), scenario.ledger.render(&events));
             let problem = format!(
@@ -84,8 +86,8 @@ async fn run(path: &Path, update: bool) -> Result<(), String> {
 
 /// Sends requests to a new receiver, and answers its events without their revisions, which count how
 /// often an event changed and so depend on the order.
-async fn send(requests: &[Request], scenario: &Scenario) -> (TestReceiver, Vec<CostEvent>) {
-    let receiver = match &scenario.prices {
+async fn send(requests: &[Request], prices: Option<&PriceBook>) -> (TestReceiver, Vec<CostEvent>) {
+    let receiver = match prices {
         None => TestReceiver::start().await,
         Some(book) => TestReceiver::builder().prices(book.clone()).start().await,
     };

@@ -153,20 +153,21 @@
 //! let text = r#"
 //! [provider]
 //! name = "acme"
-//! [source]
+//! [sources]
 //! contract = "our contract of 2026"
 //! [[model]]
 //! name = "acme-1"
-//! [[model.price]]
+//! [[price]]
+//! model = "acme-1"
 //! from = 2026-01-01
 //! sources = ["contract"]
-//! checked = 2026-01-05
-//! standard = { input = "1.50", output = 6.0 }
+//! prices_checked = 2026-01-05
+//! standard = { input_per_1m = "1.50", output_per_1m = 6.0 }
 //! "#;
 //! let errors = PriceBook::parse([("acme.toml", text)]).unwrap_err();
 //! assert_eq!(
 //!     errors.0[0].to_string(),
-//!     "acme.toml:12: `output` is a bare number: write it as a decimal string, \"6.0\", so that it stays exact",
+//!     "acme.toml:13: `output_per_1m` is a bare number: write it as a decimal string, \"6.0\", so that it stays exact",
 //! );
 //! let book = PriceBook::parse([("acme.toml", text.replace("6.0", "\"6.00\"").as_str())])?;
 //! assert!(book.version().starts_with("2026-01-05+"));
@@ -188,8 +189,8 @@ mod tier;
 pub mod usage;
 
 pub use book::{
-    BookError, BookErrors, BookProblem, Discount, Fee, Hours, Model, Price, PriceBook, Provider, Rate, Rates,
-    Regional, Source, covers, without_date,
+    BookError, BookErrors, BookProblem, Discount, FallbackRules, Fee, Hours, Model, Origin, Period, Price,
+    PriceBook, Provider, Rate, Rates, RegionalSurcharge, Source, grammar, without_date,
 };
 pub use engine::{Basis, PriceQuery};
 pub use meter::Meter;

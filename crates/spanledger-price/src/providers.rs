@@ -148,12 +148,17 @@ pub(crate) static PROVIDERS: &[KnownProvider] = &[
     },
 ];
 
-/// The files of the built-in book, one per provider that has one, as (name, text).
+/// The sources that several files of the built-in book name, as (name, text).
+const SHARED_SOURCES: (&str, &str) = ("sources.toml", include_str!("../book/sources.toml"));
+
+/// The files of the built-in book as (name, text): the shared sources, and one file per provider that has
+/// prices.
 pub(crate) fn price_files() -> impl Iterator<Item = (&'static str, &'static str)> {
-    PROVIDERS.iter().filter_map(|provider| match provider.prices {
+    let of_providers = PROVIDERS.iter().filter_map(|provider| match provider.prices {
         Prices::File(name, text) => Some((name, text)),
         Prices::OtherFile | Prices::None => None,
-    })
+    });
+    [SHARED_SOURCES].into_iter().chain(of_providers)
 }
 
 /// The OpenTelemetry name of a provider, for a name that an emitter sends.

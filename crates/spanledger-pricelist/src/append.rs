@@ -46,14 +46,14 @@ pub struct EntryOptions {
     pub from: String,
     /// The day on which the list was read.
     pub checked: String,
-    /// The key of the list in the `[source]` table.
+    /// The key of the list in the `[sources]` table.
     pub source_id: String,
     /// What the list is and when it was read.
     pub source_text: String,
     /// Which suspicious proposals are taken.
     pub accept: Accept,
     /// Whether the entries are laid over another book, where they have to say that they are list
-    /// prices (`list = true`), from which discounts are taken.
+    /// prices (`discountable = true`), from which discounts are taken.
     pub list: bool,
 }
 
@@ -134,7 +134,6 @@ fn entry(proposal: &Proposal, options: &EntryOptions) -> String {
         toml.push_str(&text);
         toml.push('\n');
     };
-    let table = if proposal.is_new { "[[model.price]]" } else { "[[price]]" };
     if proposal.is_new {
         line(String::new());
         line("[[model]]".to_owned());
@@ -145,10 +144,10 @@ fn entry(proposal: &Proposal, options: &EntryOptions) -> String {
             }
         }
         if let Some(over) = proposal.long_context_over {
-            line(format!("long_context_over = {over}"));
+            line(format!("long_context_over_tokens = {over}"));
         }
         if proposal.regional {
-            line("regional = true".to_owned());
+            line("regional_surcharge = true".to_owned());
         }
     }
     // What an entry says of hours and thresholds, it says of all its lines.
@@ -161,22 +160,25 @@ fn entry(proposal: &Proposal, options: &EntryOptions) -> String {
     }
     for (hours, flat, negotiated) in groups {
         line(String::new());
-        line(table.to_owned());
-        if !proposal.is_new {
-            line(format!("model = {}", string(&proposal.model)));
-        }
+        line("[[price]]".to_owned());
+        line(format!("model = {}", string(&proposal.model)));
         line(format!("from = {}", options.from));
         if let Some(hours) = hours {
-            line(format!("hours = \"{hours}\""));
+            let hours = hours.to_string();
+            let (times, weekdays) = hours.split_once(' ').unwrap_or((&hours, ""));
+            line(format!("hours_utc = \"{times}\""));
+            if !weekdays.is_empty() {
+                line(format!("weekdays_utc = \"{weekdays}\""));
+            }
         }
         if flat {
-            line("flat = true".to_owned());
+            line("no_long_context = true".to_owned());
         }
         if options.list && !negotiated {
-            line("list = true".to_owned());
+            line("discountable = true".to_owned());
         }
         line(format!("sources = [{}]", string(&options.source_id)));
-        line(format!("checked = {}", options.checked));
+        line(format!("prices_checked = {}", options.checked));
         let group = (hours, flat, negotiated);
         let own =
             proposal.lines.iter().filter(|line| line.changed && (line.hours, line.flat, line.own) == group);
@@ -194,11 +196,11 @@ fn tier_lines(line: &Line) -> Vec<String> {
 
 /// The published rates of a line, as pairs of an inline table.
 fn rates_text(rates: &Rates) -> String {
-    let published = || rates.iter().filter(|rate| rate.published);
+    let published = || rates.published();
     let mut pairs: Vec<String> = Vec::new();
     let mut done = None;
     for rate in published() {
-        let name = rate.meter.name();
+        let name = rate.meter.rate_key();
         if done == Some(rate.meter) {
             continue;
         }

@@ -8,14 +8,15 @@
 //!     PriceBook::parse([("acme.toml", format!(r#"
 //!         [provider]
 //!         name = "acme"
-//!         [source]
+//!         [sources]
 //!         page = "the price page"
 //!         [[model]]
 //!         name = "acme-1"
-//!         [[model.price]]
+//!         [[price]]
+//!         model = "acme-1"
 //!         sources = ["page"]
-//!         checked = 2026-01-05
-//!         standard = {{ input = "{rate}" }}
+//!         prices_checked = 2026-01-05
+//!         standard = {{ input_per_1m = "{rate}" }}
 //!     "#).as_str())])
 //! };
 //! let changes = diff::between(&book("4")?, &book("5")?, None);

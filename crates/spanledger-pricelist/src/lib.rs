@@ -37,7 +37,7 @@
 //!     list: true,
 //! });
 //! let overrides = insert(Some(PriceBook::builtin()), "", &entries)?;
-//! assert!(overrides.contains("standard = { input = \"2.5\", output = \"10\" }"));
+//! assert!(overrides.contains("standard = { input_per_1m = \"2.5\", output_per_1m = \"10\" }"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

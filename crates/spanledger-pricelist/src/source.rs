@@ -11,7 +11,7 @@ mod number;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use spanledger_event::Timestamp;
-use spanledger_price::{Hours, Rates, Tier, covers};
+use spanledger_price::{Hours, Period, Rates, Tier};
 
 pub use genai_prices::genai_prices;
 pub use litellm::litellm;
@@ -57,7 +57,7 @@ pub struct ForeignModel {
 impl ForeignModel {
     /// The lines of the price list of a moment, those of every hour of its day.
     pub fn lines_at(&self, at: Timestamp) -> impl Iterator<Item = &ForeignLine> {
-        self.lines.iter().filter(move |line| covers(line.from, line.until, at))
+        self.lines.iter().filter(move |line| line.period.contains(at))
     }
 }
 
@@ -66,10 +66,8 @@ impl ForeignModel {
 pub struct ForeignLine {
     /// The tier.
     pub tier: Tier,
-    /// The first moment, where the list dates it.
-    pub from: Option<Timestamp>,
-    /// The first moment that is not covered any more.
-    pub until: Option<Timestamp>,
+    /// When it holds, as far as the list dates it.
+    pub period: Period,
     /// The hours of the day to which it is limited.
     pub hours: Option<Hours>,
     /// Dollars per [unit](crate::Meter::unit).

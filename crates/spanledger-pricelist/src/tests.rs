@@ -15,7 +15,7 @@ use super::{
 pub(super) const BOOK: &str = r#"# our own words
 [provider]
 name = "openai"
-[source]
+[sources]
 page = "the price page" # read by hand
 
 [tiers]
@@ -23,38 +23,41 @@ batch = ["batch"]
 [fallback]
 cached_input = "input"
 reasoning = "output"
-[regional]
+[regional_surcharge]
 factor = "1.1"
 regions = ["eu"]
 sources = ["page"]
-checked = 2026-11-01
+prices_checked = 2026-11-01
 [[fee]]
-web_search = "10"
+web_search_per_1k = "10"
 sources = ["page"]
-checked = 2026-11-01
+prices_checked = 2026-11-01
 
 [[model]]
 name = "one"
 snapshots = ["one-old"]
-long_context_over = 272000
-[[model.price]]
+long_context_over_tokens = 272000
+[[price]]
+model = "one"
 sources = ["page"]
-checked = 2026-11-01
-standard = { input = "2", cached_input = "0.2", output = "8", audio_input = "30" }
-standard_long = { input = "4", cached_input = "0.4", output = "12" }
-batch = { input = "1", output = "4" }
+prices_checked = 2026-11-01
+standard = { input_per_1m = "2", cached_input_per_1m = "0.2", output_per_1m = "8", audio_input_per_1m = "30" }
+standard_long = { input_per_1m = "4", cached_input_per_1m = "0.4", output_per_1m = "12" }
+batch = { input_per_1m = "1", output_per_1m = "4" }
 
 [[model]]
 name = "two"
-[[model.price]]
+[[price]]
+model = "two"
 sources = ["page"]
-checked = 2026-11-01
-standard = { input = "1", output = "3" }
-[[model.price]]
-hours = "16:30-00:30"
+prices_checked = 2026-11-01
+standard = { input_per_1m = "1", output_per_1m = "3" }
+[[price]]
+model = "two"
+hours_utc = "16:30-00:30"
 sources = ["page"]
-checked = 2026-11-01
-standard = { input = "0.5", output = "1.5" }
+prices_checked = 2026-11-01
+standard = { input_per_1m = "0.5", output_per_1m = "1.5" }
 
 [[model]]
 name = "free"
@@ -112,21 +115,22 @@ fn a_list_goes_in_and_is_in() {
         r#"
 [[model]]
 name = "three"
-regional = true
+regional_surcharge = true
 
-[[model.price]]
+[[price]]
+model = "three"
 from = 2026-11-21
 sources = ["list"]
-checked = 2026-11-21
-standard = { input = "1" }
+prices_checked = 2026-11-21
+standard = { input_per_1m = "1" }
 
 [[price]]
 model = "one"
 from = 2026-11-21
 sources = ["list"]
-checked = 2026-11-21
-standard = { input = "2.5", cached_input = "0.2", audio_input = "30", output = "8" }
-standard_long = { input = "4", cached_input = "0.4", output = "12" }
+prices_checked = 2026-11-21
+standard = { input_per_1m = "2.5", cached_input_per_1m = "0.2", audio_input_per_1m = "30", output_per_1m = "8" }
+standard_long = { input_per_1m = "4", cached_input_per_1m = "0.4", output_per_1m = "12" }
 
 # Not in a list of "today". One that has ended needs an `until`:
 #   two
@@ -159,7 +163,7 @@ fn genai_prices_go_in_with_their_hours() {
     assert!(
         entries(&comparison, &options(Accept::None))
             .to_string()
-            .contains("hours = \"16:30-00:30\"\nsources = [\"list\"]\nchecked = 2026-11-21\nstandard = { input = \"0.6\", output = \"1.5\" }")
+            .contains("hours_utc = \"16:30-00:30\"\nsources = [\"list\"]\nprices_checked = 2026-11-21\nstandard = { input_per_1m = \"0.6\", output_per_1m = \"1.5\" }")
     );
     assert!(again(&map, &comparison, Accept::None).1.is_clean());
 }

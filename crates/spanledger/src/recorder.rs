@@ -54,13 +54,13 @@ impl Recorder {
     /// let ours = r#"
     /// [provider]
     /// name = "openai"
-    /// [source]
+    /// [sources]
     /// contract = "enterprise agreement of 2026"
     /// [[discount]]
     /// percent = "10"
     /// from = 2026-01-01
     /// sources = ["contract"]
-    /// checked = 2026-01-05
+    /// prices_checked = 2026-01-05
     /// "#;
     /// let book = PriceBook::builtin().layered([("prices.toml", ours)])?;
     /// let recorder = Recorder::global().clone().with_price_book(book);

@@ -49,7 +49,8 @@ impl<'a> Explanation<'a> {
         let has_fallback_rate = |line: &&CostLine| {
             let meter = Meter::from_name(&line.kind);
             meter != Some(Meter::Tokens(Bucket::Reasoning))
-                && rates.is_some_and(|rates| rates.iter().any(|r| Some(r.meter) == meter && !r.published))
+                && rates
+                    .is_some_and(|rates| rates.iter().any(|r| Some(r.meter) == meter && !r.is_published()))
         };
         self.cost.lines.iter().filter(has_fallback_rate).map(|line| &*line.kind).collect()
     }

@@ -95,11 +95,11 @@ fn hint(book: &PriceBook, query: &PriceQuery<'_>, reason: Option<UnpricedReason>
             }
             let region = query.region.filter(|region| !region.is_empty())?;
             let rule = provider.regional()?;
-            let mut known = rule.regions().chain(rule.neutral());
+            let mut known = rule.regions().chain(rule.no_surcharge().iter().map(String::as_str));
             if known.any(|known| known.eq_ignore_ascii_case(region)) {
                 return None;
             }
-            let neutral = list(rule.neutral(), "and");
+            let neutral = list(rule.no_surcharge().iter().map(String::as_str), "and");
             let neutral = if neutral.is_empty() { neutral } else { format!("; {neutral} has no surcharge") };
             let regions = list(rule.regions(), "and");
             Some(format!("the regions of {} are {regions}{neutral}", provider.name()))

@@ -125,8 +125,8 @@ mod tests {
 
     #[test]
     fn a_whole_book_is_told_from_an_overlay() {
-        let whole = "[provider]\nname = \"openai\"\n[source]\np = \"p\"\n[[model]]\nname = \"gpt-5.5\"\n\
-                     [[model.price]]\nsources = [\"p\"]\nchecked = 2026-01-01\nstandard = { input = \"1\" }\n";
+        let whole = "[provider]\nname = \"openai\"\n[sources]\np = \"p\"\n[[model]]\nname = \"gpt-5.5\"\n\
+                     [[price]]\nmodel = \"gpt-5.5\"\nsources = [\"p\"]\nprices_checked = 2026-01-01\nstandard = { input_per_1m = \"1\" }\n";
         let over = "[provider]\nname = \"openai\"\n[deployments]\nmine = \"gpt-5.5\"\n";
         let of = |text: &str| of(&[("x.toml".to_owned(), text.to_owned())]).map(|book| book.is_whole);
         assert_eq!((of(whole), of(over)), (Ok(true), Ok(false)));

@@ -38,12 +38,13 @@ impl<'b> Row<'b> {
 
     /// The published rates that have no column of their own.
     fn more(&self) -> Vec<&'b Rate> {
-        let other = |rate: &&Rate| rate.published && ![INPUT, CACHED, OUTPUT].contains(&rate.meter);
+        let other = |rate: &&Rate| rate.is_published() && ![INPUT, CACHED, OUTPUT].contains(&rate.meter);
         self.price.map(|price| price.rates().iter().filter(other).collect()).unwrap_or_default()
     }
 
     fn is_published(&self, meter: Meter) -> bool {
-        self.price.is_some_and(|price| price.rates().iter().any(|rate| rate.meter == meter && rate.published))
+        self.price
+            .is_some_and(|price| price.rates().iter().any(|rate| rate.meter == meter && rate.is_published()))
     }
 }
 
@@ -78,7 +79,7 @@ pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
 fn rows(provider: &Provider, at: Timestamp) -> impl Iterator<Item = Row<'_>> {
     provider.models().iter().map(move |model| {
         let price = model.price(Tier::Standard, at);
-        let is_listed = price.is_some_and(|price| price.rates().iter().any(|rate| !rate.negotiated));
+        let is_listed = price.is_some_and(|price| price.rates().iter().any(|rate| !rate.is_negotiated()));
         let discount = provider.discount(model, Tier::Standard, at).filter(|_| is_listed);
         Row { provider, model, price, discount }
     })

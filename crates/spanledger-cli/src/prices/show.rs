@@ -31,7 +31,7 @@ impl<'b> Shown<'b> {
         prices
             .flat_map(|price| [Some(price.rates()), price.long()])
             .flatten()
-            .any(|rates| rates.iter().any(|rate| rate.negotiated))
+            .any(|rates| rates.iter().any(|rate| rate.is_negotiated()))
     }
 
     /// Fees that the model pays, at the moment or ever.
@@ -56,7 +56,7 @@ impl<'b> Shown<'b> {
         let mut prices = of_tier.filter(|price| self.at.is_none_or(|at| price.holds_at(at)));
         prices.any(|price| {
             let mut rates = price.rates().iter().chain(price.long().into_iter().flat_map(|long| long.iter()));
-            meets(price.from(), price.until()) && rates.any(|rate| !rate.negotiated)
+            meets(price.from(), price.until()) && rates.any(|rate| !rate.is_negotiated())
         }) || self.fees().any(|fee| !fee.is_negotiated() && meets(fee.from(), fee.until()))
     }
 

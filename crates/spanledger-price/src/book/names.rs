@@ -77,7 +77,7 @@ impl Provider {
             rest.strip_prefix('/').or_else(|| rest.strip_prefix("::"))
         };
         // Google's clients say `models/` before every name.
-        (strip(&self.name).or_else(|| self.also.iter().chain(&self.prefixes).find_map(|also| strip(also))))
+        (strip(&self.name).or_else(|| self.aliases.iter().chain(&self.prefixes).find_map(|name| strip(name))))
             .or_else(|| name.strip_prefix("models/"))
             .unwrap_or(name)
     }

@@ -47,6 +47,6 @@ impl<'b> Basis<'b> {
         if own.is_some_and(|rates| rates.of(meter, variant).is_some()) {
             return None;
         }
-        self.provider.fee(meter, self.model, query.at)
+        self.provider.fee(meter, self.model.name(), query.at)
     }
 }

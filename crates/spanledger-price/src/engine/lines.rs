@@ -36,9 +36,9 @@ impl Rating<'_> {
     /// The rate of a meter, and its unit with the labels of the factors that the rate contains.
     fn rate(&self, meter: Meter, variant: Option<&str>) -> Option<(Decimal, Cow<'static, str>)> {
         let (mut rate, is_fee, negotiated) = match self.rates.find(meter, variant) {
-            Some(rate) => (rate.usd, false, rate.negotiated),
+            Some(rate) => (rate.usd, false, rate.is_negotiated()),
             None => {
-                let fee = self.provider.fee(meter, self.model, self.at)?;
+                let fee = self.provider.fee(meter, self.model.name(), self.at)?;
                 (fee.usd(), true, fee.is_negotiated())
             }
         };

@@ -24,7 +24,7 @@ pub(super) fn billed_model<'b>(
     let model = provider
         .model(name)
         .ok_or_else(|| unknown(format!("the book has no model `{name}` of {}", provider.name())))?;
-    if is_one_of(query.provider, &model.unless) {
+    if is_one_of(query.provider, &model.not_priced_for) {
         let detail =
             format!("{} has another price at {}, which the book does not have", model.name(), query.provider);
         return Err(unknown(detail));
@@ -90,8 +90,8 @@ pub(super) fn regional_factor<'b>(
 ) -> Result<Option<(Decimal, &'b str)>, Unpriced> {
     let region = query.region.filter(|region| !region.is_empty());
     let (Some(region), Some(rule)) = (region, provider.regional()) else { return Ok(None) };
-    let is_unknown = is_one_of(query.provider, &rule.unknown_for);
-    if is_one_of(region, &rule.neutral) || !(model.is_regional() || is_unknown) {
+    let is_unknown = is_one_of(query.provider, &rule.not_priced_for);
+    if is_one_of(region, &rule.no_surcharge) || !(model.is_regional() || is_unknown) {
         return Ok(None);
     }
     let known = rule.regions.iter().find(|(name, _)| name.eq_ignore_ascii_case(region));

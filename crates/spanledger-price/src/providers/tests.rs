@@ -1,6 +1,9 @@
 use std::{collections::BTreeSet, path::Path};
 
-use super::{Host, PROVIDERS, Prices, canonical_name, of_host, price_files, region_of_host, response_ref};
+use super::{
+    Host, PROVIDERS, Prices, SHARED_SOURCES, canonical_name, of_host, price_files, region_of_host,
+    response_ref,
+};
 use crate::{PriceBook, usage};
 
 #[test]
@@ -20,7 +23,7 @@ fn each_row_has_prices_where_it_says() {
         let priced = book.provider(row.name).map(|provider| provider.name());
         match row.prices {
             Prices::File(name, text) => {
-                let own = PriceBook::parse([(name, text)]).unwrap();
+                let own = PriceBook::parse([SHARED_SOURCES, (name, text)]).unwrap();
                 assert!(own.provider(row.name).is_some(), "{name} does not name {}", row.name);
             }
             Prices::OtherFile => assert!(priced.is_some(), "no file names {}", row.name),

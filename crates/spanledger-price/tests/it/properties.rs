@@ -80,7 +80,7 @@ fn ask(listed: Listed, usage: &Usage) -> Cost {
 }
 
 fn publishes(rates: &Rates, bucket: Bucket) -> bool {
-    rates.iter().any(|rate| rate.meter == Meter::Tokens(bucket) && rate.published)
+    rates.iter().any(|rate| rate.meter == Meter::Tokens(bucket) && rate.is_published())
 }
 
 /// A second engine, for one question: nested counts, and integers of 10⁻¹⁵ dollars per token
@@ -89,7 +89,7 @@ fn integer_oracle(model: &Model, list: &Price, usage: &NestedUsage) -> Option<Us
     let over = model.long_context_over().is_some_and(|over| usage.input > over);
     let rates = if over { list.long()? } else { list.rates() };
     let published = |bucket| {
-        let rate = rates.iter().find(|rate| rate.meter == Meter::Tokens(bucket) && rate.published)?;
+        let rate = rates.iter().find(|rate| rate.meter == Meter::Tokens(bucket) && rate.is_published())?;
         let mut usd = rate.usd;
         usd.rescale(9);
         Some(usd.mantissa())
@@ -296,7 +296,7 @@ fn published_batch_rates_are_at_most_standard() {
     for (_, model) in all_models() {
         let list = |tier| model.price(tier, day(TODAY));
         let (Some(batch), Some(standard)) = (list(Tier::Batch), list(Tier::Standard)) else { continue };
-        for rate in batch.rates().iter().filter(|rate| rate.published) {
+        for rate in batch.rates().iter().filter(|rate| rate.is_published()) {
             let usual = standard.rates().of(rate.meter, rate.variant.as_deref()).unwrap();
             assert!(rate.usd <= usual, "{} {:?}", model.name(), rate.meter);
             compared += 1;

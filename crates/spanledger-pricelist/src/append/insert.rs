@@ -35,7 +35,7 @@ pub enum InsertError {
     Invalid(#[source] BookErrors),
 }
 
-/// The text of a book file with the entries at its end and their source in its `[source]` table;
+/// The text of a book file with the entries at its end and their source in its `[sources]` table;
 /// nothing else is touched. Without a text it is a new file.
 ///
 /// With `base`, the file is one that is laid over that book, as by [`PriceBook::layered`]; without,
@@ -77,7 +77,7 @@ fn header(entries: &Entries, is_known: bool) -> String {
                  flex = [\"flex\"]\npriority = [\"priority\", \"fast\"]\n\n\
                  [fallback]\nreasoning = \"output\"\ncached_input = \"input\"\n";
     let rules = if is_known { "" } else { rules };
-    format!("[provider]\nname = {name}\n\n[source]\n{source}\n{rules}")
+    format!("[provider]\nname = {name}\n\n[sources]\n{source}\n{rules}")
 }
 
 fn source(entries: &Entries) -> String {
@@ -99,9 +99,9 @@ fn sourced(text: &str, entries: &Entries) -> Result<String, InsertError> {
         return Err(InsertError::WrongProvider { expected, found });
     }
     let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
-    let Some(sources) = table("source") else {
+    let Some(sources) = table("sources") else {
         let gap = if text.ends_with('\n') { "" } else { line_end };
-        return Ok(format!("{text}{gap}{line_end}[source]{line_end}{}{line_end}", source(entries)));
+        return Ok(format!("{text}{gap}{line_end}[sources]{line_end}{}{line_end}", source(entries)));
     };
     if let Some(taken) = sources.get(entries.source_id.as_str()) {
         return match taken.get_ref() {
@@ -114,7 +114,7 @@ fn sourced(text: &str, entries: &Entries) -> Result<String, InsertError> {
     }
     // After the last source; where there is none, after the table's head.
     let last = sources.iter().map(|(_, value)| value.span().end).max();
-    let head = || root.get("source").map(|value| value.span().end);
+    let head = || root.get("sources").map(|value| value.span().end);
     let at = last.or_else(head).unwrap_or(text.len());
     let end = text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |end| at + end + 1);
     let (before, after) = text.split_at_checked(end).unwrap_or((text, ""));

@@ -48,7 +48,7 @@ fn nothing_else_is_touched() {
 fn a_new_file_has_a_head() {
     let entries = written(DEARER, &options(Accept::None));
     let overrides = insert(Some(&book(BOOK)), "", &entries).unwrap();
-    assert!(overrides.starts_with("[provider]\nname = \"openai\"\n\n[source]\nlist = "), "{overrides}");
+    assert!(overrides.starts_with("[provider]\nname = \"openai\"\n\n[sources]\nlist = "), "{overrides}");
     assert!(!overrides.contains("[tiers]"));
     let xai = r#"{"xai/g \"1\"": {"litellm_provider": "xai", "input_cost_per_token": 1e-6}}"#;
     let own =
@@ -61,7 +61,7 @@ fn a_new_file_has_a_head() {
     // A file of one's own may have no sources yet.
     let bare = "[provider]\nname = \"openai\"";
     let text = insert(Some(&ours), bare, &entries).unwrap();
-    assert!(text.starts_with("[provider]\nname = \"openai\"\n\n[source]\nlist = "), "{text}");
+    assert!(text.starts_with("[provider]\nname = \"openai\"\n\n[sources]\nlist = "), "{text}");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn what_does_not_fit_is_refused() {
         "the file is that of acme, the entries are for openai: choose the file of openai"
     );
     assert_eq!(
-        refused(&BOOK.replace("[source]\n", "[source]\nlist = \"another\"\n")).to_string(),
+        refused(&BOOK.replace("[sources]\n", "[sources]\nlist = \"another\"\n")).to_string(),
         "the source `list` is already \"another\": give the list another id"
     );
     assert!(matches!(refused("[provider"), InsertError::NotToml(_)));
@@ -87,28 +87,29 @@ fn what_does_not_fit_is_refused() {
 /// A negotiated rate, a list price, a fee and a model of one's own, and a discount.
 const OURS: &str = r#"[provider]
 name = "openai"
-[source]
+[sources]
 contract = "our contract"
 [[discount]]
 percent = "10"
 sources = ["contract"]
-checked = 2026-11-02
+prices_checked = 2026-11-02
 [[fee]]
-web_search = "8"
+web_search_per_1k = "8"
 sources = ["contract"]
-checked = 2026-11-02
+prices_checked = 2026-11-02
 [[price]]
 model = "one"
 sources = ["contract"]
-checked = 2026-11-02
-standard = { input = "1.5", output = "6" }
-standard_long = { input = "3", output = "9" }
+prices_checked = 2026-11-02
+standard = { input_per_1m = "1.5", output_per_1m = "6" }
+standard_long = { input_per_1m = "3", output_per_1m = "9" }
 [[model]]
 name = "our-tuned-model"
-[[model.price]]
+[[price]]
+model = "our-tuned-model"
 sources = ["contract"]
-checked = 2026-11-02
-standard = { input = "1" }
+prices_checked = 2026-11-02
+standard = { input_per_1m = "1" }
 "#;
 
 /// Guarantees: what one has agreed upon stays, a discount goes on, and both are said.
@@ -143,8 +144,8 @@ kept: your own price (4)
 
     let entries = entries(&comparison, &EntryOptions { list: true, ..options(Accept::None) });
     let text = insert(Some(&book(BOOK)), OURS, &entries).unwrap();
-    assert_eq!(text.matches("list = true").count(), 2 + 1, "{text}");
-    assert!(!text.contains("our-tuned-model\n") && !text.contains("web_search = \"10\""), "{text}");
+    assert_eq!(text.matches("discountable = true").count(), 2 + 1, "{text}");
+    assert!(!text.contains("our-tuned-model\n") && !text.contains("web_search_per_1k = \"10\""), "{text}");
     let after = book(BOOK).layered([("ours.toml", text.as_str())]).unwrap();
     let usage = Usage::default().with(Bucket::Input, 100_000);
     for (model, tier, usd) in

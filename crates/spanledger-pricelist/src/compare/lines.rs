@@ -68,7 +68,7 @@ impl Outcome {
 }
 
 fn is_own(rates: &Rates) -> bool {
-    rates.iter().any(|rate| rate.negotiated)
+    rates.iter().any(|rate| rate.is_negotiated())
 }
 
 /// The lines of the book's price list of a moment.
@@ -180,7 +180,7 @@ pub(super) fn lay(
 fn wanted(theirs: &Rates, ours: Option<&Rates>, context: LineContext<'_>, scope: &Scope) -> Vec<Rate> {
     let is_wanted = |rate: &&Rate| {
         let listed =
-            ours.is_some_and(|rates| rates.iter().any(|own| own.meter == rate.meter && own.published));
+            ours.is_some_and(|rates| rates.iter().any(|own| own.meter == rate.meter && own.is_published()));
         let by_kind = ours.is_some_and(|rates| rates.variants(rate.meter).next().is_some());
         (listed || fee(context, rate.meter, scope.at).map(Fee::usd) != Some(rate.usd))
             && own_fee(context, rate.meter, ours, scope.at).is_none()
@@ -192,10 +192,7 @@ fn wanted(theirs: &Rates, ours: Option<&Rates>, context: LineContext<'_>, scope:
 /// The fee that prices a tool call where the line does not.
 fn fee(context: LineContext<'_>, meter: Meter, at: Timestamp) -> Option<&Fee> {
     let name = context.known.map_or(context.model, |(_, model)| model.name());
-    let fees = context.fees.map(Provider::fees).unwrap_or_default();
-    // The order of `Provider::fee`, for a model that may not be there yet.
-    let applying = fees.iter().rev().filter(|fee| fee.applies(meter, name, at));
-    applying.max_by_key(|fee| (fee.is_negotiated(), !fee.only().is_empty(), fee.from()))
+    context.fees?.fee(meter, name, at)
 }
 
 /// The same where it is one's own, and counts.
@@ -236,7 +233,9 @@ fn differences(
         let billed = ours.and_then(|rates| rates.of(meter, rate.variant.as_deref()));
         let listed = ours.and_then(|rates| {
             let fits = |own: &&Rate| {
-                own.published && own.meter == meter && (own.variant.is_none() || own.variant == rate.variant)
+                own.is_published()
+                    && own.meter == meter
+                    && (own.variant.is_none() || own.variant == rate.variant)
             };
             rates.iter().find(fits).map(|own| own.usd)
         });
@@ -257,19 +256,15 @@ fn differences(
 
 /// The published rates of a line with others in their place, and what the fallback rules lend.
 fn merge(before: Option<&Rates>, theirs: &[Rate], context: LineContext<'_>) -> Rates {
-    let replaced = |rate: &Rate| {
-        let same = theirs.iter().filter(|other| other.meter == rate.meter);
-        // A rate for all kinds cannot stand beside rates by kind.
-        same.clone().any(|other| other.variant == rate.variant || rate.variant.is_none())
-    };
-    let kept =
-        before.into_iter().flat_map(|rates| rates.iter()).filter(|rate| rate.published && !replaced(rate));
-    let mut rates: Vec<Rate> = kept.chain(theirs).cloned().collect();
-    rates.sort_by(|a, b| (a.meter, &a.variant).cmp(&(b.meter, &b.variant)));
     // A model may be excepted from a rule: then its line before has no rate by it.
-    let mut rules = context.fees.map(|provider| provider.fallback().to_vec()).unwrap_or_default();
-    rules.retain(|(to, _)| before.is_none_or(|before| before.iter().any(|rate| rate.meter == *to)));
-    Rates::with_fallback(&rates, &rules)
+    let rules = context.fees.map(|provider| provider.fallback().clone()).unwrap_or_default();
+    let Some(before) = before else { return rules.with_fallback(theirs) };
+    let excepted: Vec<Meter> = rules
+        .iter()
+        .map(|(meter, _)| meter)
+        .filter(|meter| !before.iter().any(|rate| rate.meter == *meter))
+        .collect();
+    before.overlay(theirs, &rules.without(&excepted))
 }
 
 fn jump(key: &RateKey, delta: &Delta) -> Option<Suspicion> {

@@ -100,7 +100,7 @@ impl<'a, 'c> ProviderComparison<'a, 'c> {
         }
         let at = self.scope.at;
         if self.scope.has_model(&foreign.name) {
-            let later = foreign.lines.iter().filter_map(|line| line.from).filter(|from| *from > at);
+            let later = foreign.lines.iter().filter_map(|line| line.period.from()).filter(|from| *from > at);
             if let Some(from) = later.min() {
                 let (provider, model) = (self.name.to_owned(), foreign.name.clone());
                 self.comparison.later.push(Later { provider, model, from });
@@ -323,8 +323,9 @@ impl<'a, 'c> ProviderComparison<'a, 'c> {
             }
             let factor = self.book.and_then(Provider::regional).map(|rule| rule.factor());
             if let Some(theirs) = foreign.regional.filter(|theirs| factor != Some(*theirs)) {
-                let what =
-                    format!("has a factor of {theirs} in regions: the book has no such [regional] rule");
+                let what = format!(
+                    "has a factor of {theirs} in regions: the book has no such [regional_surcharge] rule"
+                );
                 self.by_hand(name, [what]);
             }
             self.by_hand(name, outcome.by_hand);

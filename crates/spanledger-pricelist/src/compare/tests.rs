@@ -196,7 +196,9 @@ fn what_no_entry_can_say_is_for_a_person() {
     );
     let comparison = compare(&book(BOOK), &hours.unwrap(), &scope());
     assert!(comparison.by_hand[0].what.contains("end those with `until` first"), "{comparison}");
-    let kinds = book(&BOOK.replace("output = \"3\" }", "output = \"3\", images = { small = \"1\" } }"));
+    let kinds = book(
+        &BOOK.replace("output_per_1m = \"3\" }", "output_per_1m = \"3\", images_each = { small = \"1\" } }"),
+    );
     let map = litellm(r#"{"two": {"litellm_provider": "openai", "output_cost_per_image": 2}}"#).unwrap();
     assert!(compare(&kinds, &map, &scope()).by_hand[0].what.contains("rates by kind"));
 }

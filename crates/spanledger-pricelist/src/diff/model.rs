@@ -55,7 +55,7 @@ fn rates(model: Option<&Model>, at: Option<Timestamp>) -> BTreeMap<(RateKey, Opt
     for price in model.into_iter().flat_map(|model| prices(model, at)) {
         for side in Side::ALL {
             let rates = side.of(price).into_iter().flat_map(|rates| rates.iter());
-            for rate in rates.filter(|rate| rate.published) {
+            for rate in rates.filter(|rate| rate.is_published()) {
                 let (tier, hours, variant) = (price.tier(), price.hours(), rate.variant.clone());
                 let key = RateKey { tier, hours, side, meter: rate.meter, variant };
                 let since = if at.is_some() { None } else { price.from() };
@@ -82,7 +82,7 @@ fn properties(model: &Model, at: Option<Timestamp>) -> [(&'static str, String); 
     [
         ("long_context_over", over),
         ("regional", model.is_regional().to_string()),
-        ("unless", list(model.unless().to_vec())),
+        ("not_priced_for", list(model.not_priced_for().to_vec())),
         ("free", model.is_free().to_string()),
         ("searches_per_call", model.searches_per_call().to_string()),
         ("flat", list(flat)),
@@ -96,11 +96,11 @@ fn negotiated(price: &Price) -> Vec<String> {
     let on_side = |side: Side| {
         let key = side.key(price.tier());
         let published: Vec<_> = side.of(price).into_iter().flat_map(|rates| rates.iter()).collect();
-        let published: Vec<_> = published.into_iter().filter(|rate| rate.published).collect();
-        if !published.is_empty() && published.iter().all(|rate| rate.negotiated) {
+        let published: Vec<_> = published.into_iter().filter(|rate| rate.is_published()).collect();
+        if !published.is_empty() && published.iter().all(|rate| rate.is_negotiated()) {
             return vec![key.to_owned()];
         }
-        let own = published.into_iter().filter(|rate| rate.negotiated);
+        let own = published.into_iter().filter(|rate| rate.is_negotiated());
         own.map(|rate| format!("{key} {}", rate.meter.name())).collect()
     };
     Side::ALL.into_iter().flat_map(on_side).collect()

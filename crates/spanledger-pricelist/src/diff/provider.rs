@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use spanledger_event::Timestamp;
-use spanledger_price::{Discount, Fee, Meter, Provider, covers};
+use spanledger_price::{Discount, Fee, Meter, Period, Provider};
 
 use super::{Change, Delta, Subject, Value, day, deltas, list};
 
@@ -35,8 +35,8 @@ pub(super) fn changes(
     }
 }
 
-fn holds(from: Option<Timestamp>, until: Option<Timestamp>, at: Option<Timestamp>) -> bool {
-    at.is_none_or(|at| covers(from, until, at))
+fn holds(period: Period, at: Option<Timestamp>) -> bool {
+    at.is_none_or(|at| period.contains(at))
 }
 
 /// The end, in words. At one moment it does not matter.
@@ -50,15 +50,14 @@ fn fees(
     at: Option<Timestamp>,
 ) -> BTreeMap<(Meter, String, Option<Timestamp>), Value> {
     let fees = provider.map(Provider::fees).unwrap_or_default().iter();
-    let mut fees: Vec<&Fee> = fees.filter(|fee| holds(fee.from(), fee.until(), at)).collect();
-    // The order in which one goes before another, as in `Provider::fee`.
-    fees.sort_by_key(|fee| Reverse((fee.is_negotiated(), !fee.only().is_empty(), fee.from())));
+    let mut fees: Vec<&Fee> = fees.filter(|fee| holds(fee.period(), at)).collect();
+    fees.sort_by_key(|fee| Reverse(fee.precedence()));
     let mut rows = BTreeMap::new();
     for (index, fee) in fees.iter().enumerate() {
         if fees[..index].iter().any(|first| hides(first, fee, at)) {
             continue;
         }
-        let models = models(fee.only(), fee.except()) + &end(fee.until(), at);
+        let models = models(fee.models(), fee.except_models()) + &end(fee.until(), at);
         let since = fee.from().filter(|_| at.is_none());
         rows.entry((fee.meter(), models, since)).or_insert(Value::Amount(fee.usd()));
     }
@@ -67,12 +66,13 @@ fn fees(
 
 /// Whether every call that the second fee applies to pays the first one.
 fn hides(first: &Fee, fee: &Fee, at: Option<Timestamp>) -> bool {
-    let starts = first.from().is_none_or(|first| fee.from().is_some_and(|from| first <= from));
-    let ends = first.until().is_none_or(|first| fee.until().is_some_and(|until| until <= first));
-    let all = first.only().is_empty();
-    let some = !fee.only().is_empty() && fee.only().iter().all(|model| first.only().contains(model));
-    let excepted = first.except().iter().all(|model| fee.except().contains(model));
-    first.meter() == fee.meter() && (at.is_some() || (starts && ends)) && (all || some) && excepted
+    let all = first.models().is_empty();
+    let some = !fee.models().is_empty() && fee.models().iter().all(|model| first.models().contains(model));
+    let excepted = first.except_models().iter().all(|model| fee.except_models().contains(model));
+    first.meter() == fee.meter()
+        && (at.is_some() || first.period().covers(fee.period()))
+        && (all || some)
+        && excepted
 }
 
 fn discounts(
@@ -81,7 +81,7 @@ fn discounts(
 ) -> BTreeMap<(String, Option<Timestamp>), Value> {
     let discounts = provider.map(Provider::discounts).unwrap_or_default().iter();
     let mut rows = BTreeMap::new();
-    for discount in discounts.filter(|discount| holds(discount.from(), discount.until(), at)) {
+    for discount in discounts.filter(|discount| holds(discount.period(), at)) {
         let since = discount.from().filter(|_| at.is_none());
         rows.entry((scope(discount, at), since)).or_insert(Value::Amount(discount.percent()));
     }
@@ -119,12 +119,11 @@ fn deployments(provider: Option<&Provider>) -> BTreeMap<String, Value> {
 fn rules(provider: &Provider) -> [(&'static str, String); 3] {
     let regional = provider.regional().map_or("none".to_owned(), |rule| {
         let mut words = format!("×{} in {}", rule.factor().normalize(), list(rule.regions()));
-        let neutral: Vec<&str> = rule.neutral().collect();
-        if !neutral.is_empty() {
-            words.push_str(&format!(", not in {}", neutral.join(", ")));
+        if !rule.no_surcharge().is_empty() {
+            words.push_str(&format!(", not in {}", rule.no_surcharge().join(", ")));
         }
-        if !rule.unknown_for().is_empty() {
-            words.push_str(&format!(", unknown for {}", rule.unknown_for().join(", ")));
+        if !rule.not_priced_for().is_empty() {
+            words.push_str(&format!(", unknown for {}", rule.not_priced_for().join(", ")));
         }
         words
     });

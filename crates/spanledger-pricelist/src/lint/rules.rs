@@ -126,7 +126,10 @@ pub(crate) fn is_embedding(name: &str) -> bool {
 
 /// Only what the line itself says: a rate that a fallback rule gave says nothing new.
 fn published(rates: &Rates, meter: Meter) -> Option<Decimal> {
-    rates.iter().find(|rate| rate.meter == meter && rate.published && rate.variant.is_none()).map(|r| r.usd)
+    rates
+        .iter()
+        .find(|rate| rate.meter == meter && rate.is_published() && rate.variant.is_none())
+        .map(|r| r.usd)
 }
 
 /// What is odd within one line.

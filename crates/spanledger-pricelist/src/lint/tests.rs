@@ -7,9 +7,9 @@ fn check(lines: &str, expected: &[&str]) {
 }
 
 fn named(name: &str, lines: &str, expected: &[&str]) {
-    let entry = "[[model.price]]\nsources = [\"page\"]\nchecked = 2026-11-20";
+    let entry = &format!("[[price]]\nmodel = \"{name}\"\nsources = [\"page\"]\nprices_checked = 2026-11-20");
     let text = format!(
-        "[provider]\nname = \"acme\"\n[source]\npage = \"x\"\n[[model]]\nname = \"{name}\"\nlong_context_over = 9\n{entry}\n{}\n",
+        "[provider]\nname = \"acme\"\n[sources]\npage = \"x\"\n[[model]]\nname = \"{name}\"\nlong_context_over_tokens = 9\n{entry}\n{}\n",
         lines.replace("[[next]]", entry)
     );
     let book = PriceBook::parse([("acme.toml", text.as_str())]).unwrap_or_else(|errors| panic!("{errors}"));
@@ -20,41 +20,41 @@ fn named(name: &str, lines: &str, expected: &[&str]) {
 #[test]
 fn ordinary_prices_have_no_findings() {
     check(
-        "standard = { input = \"2\", cached_input = \"2\", output = \"2\" }\nstandard_long = { input = \"2\", output = \"3\" }\n\
-         batch = { input = \"2\", output = \"2\" }\npriority = { input = \"2\", output = \"9\" }",
+        "standard = { input_per_1m = \"2\", cached_input_per_1m = \"2\", output_per_1m = \"2\" }\nstandard_long = { input_per_1m = \"2\", output_per_1m = \"3\" }\n\
+         batch = { input_per_1m = \"2\", output_per_1m = \"2\" }\npriority = { input_per_1m = \"2\", output_per_1m = \"9\" }",
         &[],
     );
-    named("text-embedding-1", "standard = { input = \"2\", output = \"1\" }", &[]);
-    check("standard = { input = \"2\", output = \"0\" }", &[]);
+    named("text-embedding-1", "standard = { input_per_1m = \"2\", output_per_1m = \"1\" }", &[]);
+    check("standard = { input_per_1m = \"2\", output_per_1m = \"0\" }", &[]);
 }
 
 #[test]
 fn odd_rates_are_found() {
     check(
-        "standard = { input = \"2\", cached_input = \"3\", output = \"8\" }",
+        "standard = { input_per_1m = \"2\", cached_input_per_1m = \"3\", output_per_1m = \"8\" }",
         &["acme line 8: m standard: cached_input 3 is above the input rate 2"],
     );
     check(
-        "standard = { audio_input = \"2\", cached_audio_input = \"2.5\" }",
+        "standard = { audio_input_per_1m = \"2\", cached_audio_input_per_1m = \"2.5\" }",
         &["acme line 8: m standard: cached_audio_input 2.5 is above the input rate 2"],
     );
     check(
-        "standard = { input = \"2\", output = \"1\" }",
+        "standard = { input_per_1m = \"2\", output_per_1m = \"1\" }",
         &["acme line 8: m standard: output 1 is below the input rate 2"],
     );
     check(
-        "standard = { input = \"2\" }\nbatch = { input = \"3\" }\npriority = { input = \"1.5\" }",
+        "standard = { input_per_1m = \"2\" }\nbatch = { input_per_1m = \"3\" }\npriority = { input_per_1m = \"1.5\" }",
         &[
             "acme line 8: m batch: input 3 is above the standard rate 2",
             "acme line 8: m priority: input 1.5 is below the standard rate 2",
         ],
     );
     check(
-        "standard = { input = \"2\" }\nstandard_long = { input = \"1\" }",
+        "standard = { input_per_1m = \"2\" }\nstandard_long = { input_per_1m = \"1\" }",
         &["acme line 8: m standard: input 1 of long prompts is below the rate 2 of short ones"],
     );
     check(
-        "standard = { input = \"0\" }",
+        "standard = { input_per_1m = \"0\" }",
         &["acme line 8: m standard: every rate is zero: free, or not known to the source"],
     );
 }
@@ -62,29 +62,29 @@ fn odd_rates_are_found() {
 #[test]
 fn times_are_looked_at() {
     check(
-        "standard = { input = \"2\" }\n[[next]]\nfrom = 2026-01-01\nstandard = { input = \"2\" }",
-        &["acme line 12: m standard: the same rates as the entry before"],
+        "standard = { input_per_1m = \"2\" }\n[[next]]\nfrom = 2026-01-01\nstandard = { input_per_1m = \"2\" }",
+        &["acme line 13: m standard: the same rates as the entry before"],
     );
     check(
-        "until = 2026-01-01\nstandard = { input = \"2\" }",
+        "until = 2026-01-01\nstandard = { input_per_1m = \"2\" }",
         &["acme line 8: m: no price from 2026-01-01 on: nothing follows the last entry"],
     );
     check(
-        "standard = { input = \"2\" }\n[[next]]\nuntil = 2026-01-01\nbatch = { input = \"1\" }",
-        &["acme line 12: m batch: no price from 2026-01-01 on: nothing follows the last entry"],
+        "standard = { input_per_1m = \"2\" }\n[[next]]\nuntil = 2026-01-01\nbatch = { input_per_1m = \"1\" }",
+        &["acme line 13: m batch: no price from 2026-01-01 on: nothing follows the last entry"],
     );
     // The batch price was below the standard price of its time.
     check(
-        "standard = { input = \"9\" }\n[[next]]\nfrom = 2026-01-01\nstandard = { input = \"2\" }\n[[next]]\nuntil = 2026-01-01\n\
-         batch = { input = \"4\" }\n[[next]]\nfrom = 2026-01-01\nbatch = { input = \"1\" }",
+        "standard = { input_per_1m = \"9\" }\n[[next]]\nfrom = 2026-01-01\nstandard = { input_per_1m = \"2\" }\n[[next]]\nuntil = 2026-01-01\n\
+         batch = { input_per_1m = \"4\" }\n[[next]]\nfrom = 2026-01-01\nbatch = { input_per_1m = \"1\" }",
         &[],
     );
 }
 
 #[test]
 fn findings_can_be_read_by_machines() {
-    let text = "[provider]\nname = \"acme\"\n[source]\npage = \"x\"\n[[model]]\nname = \"m\"\n[[model.price]]\n\
-                sources = [\"page\"]\nchecked = 2026-11-20\nstandard = { input = \"0\" }\n";
+    let text = "[provider]\nname = \"acme\"\n[sources]\npage = \"x\"\n[[model]]\nname = \"m\"\n[[price]]\nmodel = \"m\"\n\
+                sources = [\"page\"]\nprices_checked = 2026-11-20\nstandard = { input_per_1m = \"0\" }\n";
     let book = PriceBook::parse([("acme.toml", text)]).unwrap();
     assert_eq!(
         serde_json::to_string(&warnings(&book)).unwrap(),

@@ -16,7 +16,7 @@ use super::{
     number::{self, Scale},
 };
 use keys::Key;
-use spanledger_price::{Meter, Rate, Rates, Tier};
+use spanledger_price::{Meter, Origin, Period, Rate, Rates, Tier};
 
 /// The map's names of providers, and this project's.
 const PROVIDERS: [(&str, &str); 10] = [
@@ -188,12 +188,8 @@ impl Reader {
 
     fn finish(mut self) -> PriceMap {
         for ((provider, name), sizes) in std::mem::take(&mut self.sizes) {
-            let per_image = |(variant, usd): (String, Decimal)| Rate {
-                meter: Meter::Images,
-                variant: Some(variant.into()),
-                usd,
-                published: true,
-                negotiated: false,
+            let per_image = |(variant, usd): (String, Decimal)| {
+                Rate::new(Meter::Images, Some(&variant), usd, Origin::Listed)
             };
             let has_tokens =
                 |model: &ForeignModel| model.lines.iter().any(|line| has_tokens(line.rates.iter()));
@@ -214,7 +210,8 @@ impl Reader {
 }
 
 fn whole(provider: &str, name: &str, rates: Rates) -> ForeignModel {
-    let line = ForeignLine { tier: Tier::Standard, from: None, until: None, hours: None, rates, long: None };
+    let line =
+        ForeignLine { tier: Tier::Standard, period: Period::default(), hours: None, rates, long: None };
     ForeignModel {
         provider: provider.to_owned(),
         name: name.to_owned(),
@@ -301,12 +298,8 @@ impl Sheet {
         for tier in Tier::ALL {
             let side = |long: bool| -> Vec<Rate> {
                 let own = rates.iter().filter(|((at, over, ..), _)| *at == tier && over.is_some() == long);
-                let rate = |(&(_, _, meter, variant), (usd, _)): (&Cell, &(Decimal, _))| Rate {
-                    meter,
-                    variant: variant.map(Into::into),
-                    usd: *usd,
-                    published: true,
-                    negotiated: false,
+                let rate = |(&(_, _, meter, variant), (usd, _)): (&Cell, &(Decimal, _))| {
+                    Rate::new(meter, variant, *usd, Origin::Listed)
                 };
                 own.map(rate).collect()
             };
@@ -339,19 +332,13 @@ impl Sheet {
             for (meter, usd) in &tools {
                 for rates in [&mut short, &mut long] {
                     if !rates.is_empty() && !rates.iter().any(|rate| rate.meter == *meter) {
-                        rates.push(Rate {
-                            meter: *meter,
-                            variant: None,
-                            usd: *usd,
-                            published: true,
-                            negotiated: false,
-                        });
+                        rates.push(Rate::new(*meter, None, *usd, Origin::Listed));
                     }
                 }
             }
             let has_long = !long.is_empty();
             let (rates, long) = (short.into_iter().collect(), has_long.then(|| long.into_iter().collect()));
-            lines.push(ForeignLine { tier, from: None, until: None, hours: None, rates, long });
+            lines.push(ForeignLine { tier, period: Period::default(), hours: None, rates, long });
         }
         if lines.is_empty() {
             let reason = if tools.is_empty() {

@@ -311,12 +311,12 @@ async fn a_recorder_prices_with_a_book_of_ones_own() {
     let ours = r#"
         [provider]
         name = "openai"
-        [source]
+        [sources]
         contract = "enterprise agreement of 2026"
         [[discount]]
         percent = "10"
         sources = ["contract"]
-        checked = 2026-01-05
+        prices_checked = 2026-01-05
     "#;
     let book = PriceBook::builtin().layered([("prices.toml", ours)]).unwrap();
     let recorder = world.recorder.clone().with_price_book(book);

@@ -74,8 +74,8 @@ impl<'a> JsonRate<'a> {
             variant: rate.variant.as_deref(),
             unit: rate.meter.unit(),
             usd: number(rate.usd),
-            published: rate.published,
-            negotiated: rate.negotiated,
+            published: rate.is_published(),
+            negotiated: rate.is_negotiated(),
         };
         rates.iter().map(rate).collect()
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use spanledger_event::Bucket;
-use spanledger_price::{Meter, Rate, Tier};
+use spanledger_price::{Meter, Origin, Period, Rate, Tier};
 
 use super::{
     ForeignLine, Object, Span,
@@ -63,7 +63,7 @@ impl Sheet {
             match self.steps(raw, scale) {
                 Ok((base, beyond)) => {
                     steps |= beyond.is_some();
-                    let rate = |usd| Rate { meter, variant: None, usd, published: true, negotiated: false };
+                    let rate = |usd| Rate::new(meter, None, usd, Origin::Listed);
                     short.push(rate(base));
                     long.push(rate(beyond.unwrap_or(base)));
                 }
@@ -88,7 +88,7 @@ impl Sheet {
         }
         let (rates, long) = (short.into_iter().collect(), steps.then(|| long.into_iter().collect()));
         let Span { from, until, hours } = span;
-        Some(ForeignLine { tier, from, until, hours, rates, long })
+        Some(ForeignLine { tier, period: Period::new(from, until), hours, rates, long })
     }
 
     /// A rate, or the one up to a step and the one beyond it.

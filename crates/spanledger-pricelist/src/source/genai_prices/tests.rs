@@ -13,7 +13,7 @@ fn lines(fields: &str) -> Vec<String> {
     for line in &model.lines {
         let time = |t: Option<_>| t.map(day).unwrap_or_default();
         let hours = line.hours.map(|hours| format!(" {hours}")).unwrap_or_default();
-        let place = format!("{}..{}{hours}", time(line.from), time(line.until));
+        let place = format!("{}..{}{hours}", time(line.period.from()), time(line.period.until()));
         for (key, rates) in
             [(line.tier.as_str(), Some(&line.rates)), (line.tier.long_key(), line.long.as_ref())]
         {

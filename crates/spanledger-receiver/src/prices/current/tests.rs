@@ -4,7 +4,7 @@ use super::*;
 fn clones_share_the_book_and_a_book_in_use_is_not_replaced() {
     let prices = Prices::from(PriceBook::builtin());
     let (clone, held) = (prices.clone(), prices.current());
-    let book = "[provider]\nname = 'acme'\n[source]\nc = 'ours'\n";
+    let book = "[provider]\nname = 'acme'\n[sources]\nc = 'ours'\n";
     let other = PriceBook::builtin().layered([("prices.toml", book)]).unwrap();
     assert_ne!(held.version(), other.version());
     assert_eq!(clone.replace(other.clone()).version(), held.version());

@@ -6,8 +6,8 @@ fn all_mistakes_of_all_files_are_listed() {
     let at = |name: &str| folder.path().join(name);
     fs::write(
         at("a.toml"),
-        "[provider]\nname = 'openai'\n[source]\ncontract = 'ours'\n[[discount]]\npercent = 10\n\
-                 sources = ['contract']\nchecked = 2026-01-05\ncolour = 'red'\n",
+        "[provider]\nname = 'openai'\n[sources]\ncontract = 'ours'\n[[discount]]\npercent = 10\n\
+                 sources = ['contract']\nprices_checked = 2026-01-05\ncolour = 'red'\n",
     )
     .unwrap();
     fs::write(at("b.toml"), b"# one\n# \xff\n").unwrap();

@@ -30,8 +30,8 @@ impl Folder {
 
 fn discount(percent: &str) -> String {
     format!(
-        "[provider]\nname = 'openai'\n[source]\ncontract = 'ours'\n[[discount]]\npercent = {percent}\n\
-         sources = ['contract']\nchecked = 2026-01-05\n"
+        "[provider]\nname = 'openai'\n[sources]\ncontract = 'ours'\n[[discount]]\npercent = {percent}\n\
+         sources = ['contract']\nprices_checked = 2026-01-05\n"
     )
 }
 

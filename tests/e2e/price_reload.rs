@@ -4,10 +4,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use spanledger_event::CostEvent;
 
-use crate::{
-    crash::{post, request},
-    support::{PATIENCE, Serve},
-};
+use crate::support::{Serve, TIMEOUT, post_call};
 
 /// A process with a file of prices, and the calls that it was sent.
 struct World {
@@ -23,22 +20,23 @@ fn prices(percent: &str, input: &str) -> String {
         r#"
 [provider]
 name = "openai"
-[source]
+[sources]
 contract = "enterprise agreement of 2026"
 [[discount]]
 percent = {percent}
 models = ["gpt-5.5"]
 sources = ["contract"]
-checked = 2026-01-05
+prices_checked = 2026-01-05
 [deployments]
 chat-production = "gpt-5.5"
 [[model]]
 name = "our-model"
-[[model.price]]
+[[price]]
+model = "our-model"
 from = 2026-01-01
 sources = ["contract"]
-checked = 2026-01-05
-standard = {{ input = "{input}", output = "20" }}
+prices_checked = 2026-01-05
+standard = {{ input_per_1m = "{input}", output_per_1m = "20" }}
 "#
     )
 }
@@ -68,8 +66,8 @@ impl World {
     }
 
     async fn send(&self, model: &str, number: u64) {
-        let body = request(model, number, 1_000);
-        assert_eq!(post(&self.client, &self.serve.http_url(), body).await.unwrap(), 200);
+        let url = self.serve.http_url();
+        assert_eq!(post_call(&self.client, &url, model, number, 1_000).await.unwrap(), 200);
     }
 
     fn event(&self, number: u64) -> CostEvent {
@@ -106,7 +104,7 @@ impl World {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|_| panic!("{path} never said {line}"))
+        tokio::time::timeout(TIMEOUT, asking).await.unwrap_or_else(|_| panic!("{path} never said {line}"))
     }
 }
 
@@ -114,7 +112,7 @@ impl World {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn prices_of_ones_own_are_reloaded_without_a_restart() {
     let mut world = World::start(&prices("\"10\"", "7"));
-    let said = world.serve.wait_until_said("prices    ");
+    let said = world.serve.wait_for_stderr("prices    ");
     let discounted = world.call("gpt-5.5").await;
     let deployed = world.call("chat-production").await;
     let own = world.call("our-model").await;
@@ -135,7 +133,7 @@ async fn prices_of_ones_own_are_reloaded_without_a_restart() {
     assert_ne!(first, second);
     assert_eq!(world.priced(own_after), ("0.0085".to_owned(), second.clone()));
     assert!(text.contains(&format!("version=\"{second}\"")) && !text.contains(&first), "{text}");
-    world.serve.wait_until_said(&format!("receiver.prices.reloaded version={first} -> {second}"));
+    world.serve.wait_for_stderr(&format!("receiver.prices.reloaded version={first} -> {second}"));
     // Delivered again, an old event is what it was.
     let before = world.event(own);
     world.send("our-model", own).await;
@@ -147,15 +145,15 @@ async fn prices_of_ones_own_are_reloaded_without_a_restart() {
     assert!(text.contains("\nspanledger_prices_last_reload_success 0\n"), "{text}");
     assert!(text.contains(&format!("version=\"{second}\"")), "{text}");
     let place = format!("{}:7: `percent` is a bare number", world.path().display());
-    let line = world.serve.wait_until_said(&place);
+    let line = world.serve.wait_for_stderr(&place);
     assert!(line.contains("ERROR") && line.contains("receiver.prices.mistake"), "{line}");
-    world.serve.wait_until_said("receiver.prices.reload.failed");
+    world.serve.wait_for_stderr("receiver.prices.reload.failed");
     let while_broken = world.call("our-model").await;
     assert_eq!(world.priced(while_broken), ("0.0085".to_owned(), second.clone()));
 
     fs::remove_file(world.path()).unwrap();
     world.wait_for_metric("spanledger_prices_reloads_total{result=\"failed\"} 2").await;
-    world.serve.wait_until_said("prices.toml: cannot be read");
+    world.serve.wait_for_stderr("prices.toml: cannot be read");
     let while_gone = world.call("our-model").await;
     assert_eq!(world.priced(while_gone), ("0.0085".to_owned(), second));
 
@@ -167,7 +165,7 @@ async fn prices_of_ones_own_are_reloaded_without_a_restart() {
     assert!(text.contains("\nspanledger_prices_last_reload_success 1\n"), "{text}");
     let mended = world.call("our-model").await;
     assert_eq!(world.priced(mended).0, "0.009");
-    let mistakes = world.serve.said().iter().filter(|line| line.contains(&place)).count();
+    let mistakes = world.serve.stderr().iter().filter(|line| line.contains(&place)).count();
     assert_eq!(mistakes, 1, "a mistake is said once");
 }
 

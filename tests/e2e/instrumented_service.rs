@@ -33,7 +33,7 @@ use spanledger_testkit::{
 use tracing::instrument::WithSubscriber as _;
 use tracing_subscriber::{Registry, layer::SubscriberExt as _};
 
-use crate::support::{PATIENCE, Serve};
+use crate::support::{Serve, TIMEOUT};
 
 /// A trace backend that keeps what it gets.
 #[derive(Clone, Default)]
@@ -127,7 +127,7 @@ impl Service {
     }
 
     async fn end(&self) {
-        self.recorder.flush(PATIENCE).await.unwrap();
+        self.recorder.flush(TIMEOUT).await.unwrap();
         let tracer = self.tracer.clone();
         tokio::task::spawn_blocking(move || tracer.force_flush().unwrap()).await.unwrap();
     }
@@ -235,7 +235,7 @@ async fn records_wait_for_a_receiver_that_is_down() {
     let error = service.recorder.flush(Duration::from_millis(300)).await.unwrap_err();
     assert_eq!(error.pending, 3);
     let serve = Serve::start(&ledger, &["--http-addr", &address]);
-    service.recorder.flush(PATIENCE).await.unwrap();
+    service.recorder.flush(TIMEOUT).await.unwrap();
     assert_eq!(serve.events().len(), 3);
     assert_eq!((service.recorder.stats().acknowledged, service.recorder.stats().lost), (3, 0));
 }

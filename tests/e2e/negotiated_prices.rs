@@ -3,31 +3,32 @@
 use serde_json::Value;
 
 use crate::{
-    price::{USAGE, piped},
-    support::{run, stderr, stdout},
+    price_command::USAGE,
+    support::{run, run_with_input, stderr, stdout},
 };
 
 const OURS: &str = r#"[provider]
 name = "openai"
-[source]
+[sources]
 contract = "enterprise agreement of 2026"
 [[discount]]
 percent = "10"
 from = 2026-01-01
 sources = ["contract"]
-checked = 2026-01-05
+prices_checked = 2026-01-05
 [[price]]
 model = "gpt-5"
 from = 2026-06-01
 sources = ["contract"]
-checked = 2026-05-20
-standard = { input = "1.1", cached_input = "0.1", output = "9" }
+prices_checked = 2026-05-20
+standard = { input_per_1m = "1.1", cached_input_per_1m = "0.1", output_per_1m = "9" }
 [[model]]
 name = "our-tuned-model"
-[[model.price]]
+[[price]]
+model = "our-tuned-model"
 sources = ["contract"]
-checked = 2026-05-20
-standard = { input = "1", output = "4" }
+prices_checked = 2026-05-20
+standard = { input_per_1m = "1", output_per_1m = "4" }
 [deployments]
 chat-production = "gpt-5.5"
 "#;
@@ -48,7 +49,7 @@ fn file(name: &str, text: &str) -> (tempfile::TempDir, String) {
 /// What a million tokens in cost; no discount where the rate is one's own.
 fn priced(model: &str, path: &str) -> Value {
     let arguments = ["price", "--usage", "-", "--at", "2027-01-02", "--format", "json", "--prices", path];
-    let output = piped(
+    let output = run_with_input(
         &[&arguments[..], &["--model", model]].concat(),
         r#"{"input_tokens": 100000, "output_tokens": 0}"#,
     );
@@ -75,7 +76,7 @@ fn a_list_does_not_touch_what_was_agreed() {
     assert!(stderr(&output).contains("kept: your own price of 2 models"), "{}", stderr(&output));
     let written = std::fs::read_to_string(&ours).unwrap();
     assert_eq!(
-        (written.matches("list = true").count(), written.matches("model = \"gpt-5\"").count()),
+        (written.matches("discountable = true").count(), written.matches("model = \"gpt-5\"").count()),
         (1, 1)
     );
     assert!(!written.contains("#   our-tuned-model"), "{written}");
@@ -107,7 +108,8 @@ fn terms_are_differences() {
 /// A folder is checked as a whole, and each warning has its file.
 #[test]
 fn slips_are_warned_of() {
-    let (folder, ours) = file("ours.toml", &OURS.replace("checked = 2026-05-20", "checked = 2099-05-20"));
+    let (folder, ours) =
+        file("ours.toml", &OURS.replace("prices_checked = 2026-05-20", "prices_checked = 2099-05-20"));
     let other = OURS.split("[[price]]").next().unwrap().replace("\"openai\"", "\"opnai\"");
     std::fs::write(folder.path().join("other.toml"), other).unwrap();
     let output = run(&["prices", "check", folder.path().to_str().unwrap()]);
@@ -126,7 +128,7 @@ fn slips_are_warned_of() {
 #[test]
 fn hints_name_what_there_is() {
     let said = |more: &[&str]| {
-        stderr(&piped(&[&["price", "--usage", "-", "--at", "2026-11-15"], more].concat(), USAGE))
+        stderr(&run_with_input(&[&["price", "--usage", "-", "--at", "2026-11-15"], more].concat(), USAGE))
     };
     for (arguments, words) in [
         (&["--model", "claude-opus-4-5"][..], "anthropic has it: --provider anthropic"),
@@ -137,7 +139,7 @@ fn hints_name_what_there_is() {
     ] {
         assert!(said(arguments).contains(words), "{words} is not in {}", said(arguments));
     }
-    let search = piped(&["price", "--model", "gpt-4o-search-preview", "--usage", "-"], USAGE);
+    let search = run_with_input(&["price", "--model", "gpt-4o-search-preview", "--usage", "-"], USAGE);
     assert!(stdout(&search).contains("web_search"), "{}", stdout(&search));
 }
 
@@ -150,7 +152,7 @@ fn apis_of_a_batch() {
              \"usage\": {{\"input_tokens\": 1000, \"output_tokens\": 0}}}}\n"
         )
     };
-    let output = piped(&["price", "--batch", "-"], &["Batch", "zzz", ""].map(line).concat());
+    let output = run_with_input(&["price", "--batch", "-"], &["Batch", "zzz", ""].map(line).concat());
     assert!(output.status.success(), "{}", stderr(&output));
     let answers: Vec<Value> =
         stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -1,16 +1,13 @@
 //! A service in another language, with nothing of ours in it: the OpenAI SDK, the official
 //! instrumentation, the OpenTelemetry exporters.
 
-use std::{
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::path::Path;
 
 use serde_json::Value;
 use spanledger_event::{CostEvent, EventState, UsageSource, Usd};
 use spanledger_testkit::{Provider, Reply, Usage};
 
-use crate::support::{Serve, peer};
+use crate::support::{Serve, peer, peer_command};
 
 /// What a call of the client must become, in the order in which the client makes them.
 struct Expected {
@@ -128,24 +125,10 @@ pub(crate) async fn provider() -> Provider {
     provider
 }
 
-/// A foreign program, with no variable of this process that would lead it elsewhere.
-pub(crate) fn foreign(program: &Path) -> Command {
-    let mut command = Command::new(program);
-    for (name, _) in std::env::vars() {
-        let upper = name.to_ascii_uppercase();
-        let prefixes = ["OTEL_", "OPENAI_", "SPANLEDGER_", "COLLECTOR_", "TRACE_BACKEND_"];
-        if upper.ends_with("_PROXY") || prefixes.iter().any(|prefix| upper.starts_with(prefix)) {
-            command.env_remove(name);
-        }
-    }
-    command.stdin(Stdio::null());
-    command
-}
-
 /// Runs the client to its end; answers what it says the provider answered.
 pub(crate) fn run_client(python: &Path, protocol: &str, endpoint: &str, provider: &Provider) -> Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/openai_client.py");
-    let output = foreign(python)
+    let output = peer_command(python)
         .arg(script)
         .args(["--protocol", protocol, "--otlp-endpoint", endpoint])
         .args(["--provider-base-url", &provider.base_url()])

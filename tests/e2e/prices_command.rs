@@ -3,19 +3,19 @@
 use serde_json::Value;
 
 use crate::{
-    price::{USAGE, piped},
-    support::{run, stderr, stdout},
+    price_command::USAGE,
+    support::{run, run_with_input, stderr, stdout},
 };
 
 const OURS: &str = r#"[provider]
 name = "openai"
-[source]
+[sources]
 contract = "enterprise agreement of 2026, appendix B"
 [[discount]]
 percent = "10"
 from = 2026-01-01
 sources = ["contract"]
-checked = 2026-01-05
+prices_checked = 2026-01-05
 [deployments]
 chat-production = "gpt-5.5"
 "#;
@@ -30,7 +30,7 @@ fn prices_of_ones_own_are_laid_over_the_book() {
 
     let check = run(&["prices", "check", path]);
     assert!(check.status.success() && stdout(&check).starts_with("ok  "), "{}", stdout(&check));
-    let output = piped(
+    let output = run_with_input(
         &["price", "--model", "chat-production", "--usage", "-", "--at", "2026-11-15", "--prices", path],
         USAGE,
     );
@@ -154,7 +154,7 @@ fn a_price_list_is_taken_over() {
     for words in ["name = \"acme-9\"", "model = \"gpt-5\"", "from = 2027-01-01", "\"a list\""] {
         assert!(text.contains(words), "{words} is not in\n{text}");
     }
-    assert!(!text.contains("gpt-5-nano") && text.matches("list = true").count() == 2, "{text}");
+    assert!(!text.contains("gpt-5-nano") && text.matches("discountable = true").count() == 2, "{text}");
     assert!(stderr(&written).contains(&format!("prices diff builtin {ours} --at 2027-01-01")), "{written:?}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing stays beside it");
 
@@ -172,7 +172,7 @@ fn a_price_list_is_taken_over() {
     assert!(diff(&["--at", "2027-01-01"]).contains("+20.0 %"));
     let before = diff(&["--at", "2026-11-15", "--format", "json"]);
     assert!(!before.contains("\"rate\""), "{before}");
-    let answer = piped(
+    let answer = run_with_input(
         &[
             "price",
             "--model",

@@ -8,28 +8,10 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{run, spanledger, stderr, stdout};
+use crate::support::{run, run_with_input, spanledger, stderr, stdout};
 
 const VECTORS: &str = include_str!("../../crates/spanledger-price/tests/data/vectors.jsonl");
 const JUDGED_WRONG: &str = include_str!("../../crates/spanledger-price/tests/data/judged_wrong.toml");
-
-/// Runs it with something on standard input.
-pub(crate) fn piped(arguments: &[&str], input: &str) -> Output {
-    let mut child = spanledger()
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let input = input.to_owned();
-    // The pipes are small: who writes must not wait for who reads.
-    let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
-    output
-}
 
 fn answers(output: &Output) -> Vec<Value> {
     stdout(output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -73,7 +55,7 @@ fn is_number(amount: Amount<'_>) -> bool {
 #[test]
 fn the_vectors_agree_through_the_binary() {
     let exceptions: BTreeSet<String> = JUDGED_WRONG.parse::<toml::Table>().unwrap().keys().cloned().collect();
-    let output = piped(&["price", "--batch", "-"], VECTORS);
+    let output = run_with_input(&["price", "--batch", "-"], VECTORS);
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(stderr(&output), "");
     let answers = answers(&output);
@@ -120,10 +102,10 @@ fn the_vectors_agree_through_the_binary() {
 #[test]
 fn an_all_zero_usage_is_unpriced() {
     const ZEROS: &str = r#"{"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}"#;
-    let one = piped(&["price", "--model", "gpt-5.5", "--usage", "-", "--format", "json"], ZEROS);
+    let one = run_with_input(&["price", "--model", "gpt-5.5", "--usage", "-", "--format", "json"], ZEROS);
     assert_eq!(one.status.code(), Some(1));
     let line = format!(r#"{{"provider": "openai", "model": "gpt-5.5", "usage": {ZEROS}}}"#);
-    let batch = piped(&["price", "--batch", "-"], &line);
+    let batch = run_with_input(&["price", "--batch", "-"], &line);
     for answer in [serde_json::from_str(&stdout(&one)).unwrap(), answers(&batch).remove(0)] {
         assert_eq!(
             (&answer["cost_usd"], &answer["cost_reason"]),
@@ -153,7 +135,7 @@ fn a_bad_line_does_not_stop_a_batch() {
     ];
     // Line ends of Windows, a mark at the start, none at the end.
     let input = format!("\u{feff}{}", lines.join("\r\n"));
-    let output = piped(&["price", "--batch", "-", "--at", "2026-11-15"], &input);
+    let output = run_with_input(&["price", "--batch", "-", "--at", "2026-11-15"], &input);
     assert_eq!(output.status.code(), Some(1));
     let talk = stderr(&output);
     assert!(talk.contains("5 lines were not understood") && talk.contains("2 priced"), "{talk}");
@@ -184,7 +166,7 @@ fn a_document_is_not_a_batch() {
     for document in
         ["{\n  \"vectors\": [\n", "{ \"vectors\": [{\"id\": 1}]}", "[\n{\"id\": 1}]", "[{\"id\": 1}]"]
     {
-        let output = piped(&["price", "--batch", "-"], document);
+        let output = run_with_input(&["price", "--batch", "-"], document);
         assert_eq!(output.status.code(), Some(1), "{document}");
         assert!(output.stdout.is_empty(), "{document}");
         let talk = stderr(&output);
@@ -244,7 +226,7 @@ fn one_call_is_explained() {
     let ask = |more: &[&str]| {
         let mut all = vec!["price", "--model", "gpt-5.5-2026-04-23", "--usage", "-", "--at", "2026-11-15"];
         all.extend(more);
-        piped(&all, USAGE)
+        run_with_input(&all, USAGE)
     };
     let output = ask(&[]);
     assert!(output.status.success(), "{}", stderr(&output));
@@ -283,7 +265,7 @@ fn one_call_is_explained() {
     assert_eq!(unpriced.status.code(), Some(1));
     assert!(stdout(&unpriced).contains("no_rate_for_tier"), "{}", stdout(&unpriced));
 
-    let unknown = piped(&["price", "--model", "gtp-5.5", "--usage", "-"], USAGE);
+    let unknown = run_with_input(&["price", "--model", "gtp-5.5", "--usage", "-"], USAGE);
     assert_eq!(unknown.status.code(), Some(1));
     assert!(stdout(&unknown).contains("unknown_model") && stderr(&unknown).contains("did you mean gpt-5.5"));
 }
@@ -292,7 +274,7 @@ fn one_call_is_explained() {
 #[test]
 fn what_is_no_usage_is_an_error() {
     let fails = |input: &str, words: &[&str]| {
-        let output = piped(&["price", "--model", "gpt-5.5", "--usage", "-"], input);
+        let output = run_with_input(&["price", "--model", "gpt-5.5", "--usage", "-"], input);
         let text = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{text}");
         assert!(output.stdout.is_empty() && text.lines().count() == 1, "{text}");
@@ -329,7 +311,7 @@ fn the_words_inside_a_usage_decide() {
         "json",
     ];
     let single = |more: &[&str]| {
-        let output = piped(&[&arguments[..], more].concat(), usage);
+        let output = run_with_input(&[&arguments[..], more].concat(), usage);
         let answer: Value = serde_json::from_str(&stdout(&output)).unwrap();
         answer["cost_usd"].to_string()
     };
@@ -340,7 +322,9 @@ fn the_words_inside_a_usage_decide() {
         format!(r#"{{"provider": "anthropic", "model": "claude-opus-4-6", {more} "usage": {usage}}}"#)
     };
     let lines = [line(""), line(r#""service_tier": "standard", "region": "global","#)].join("\n");
-    let costs: Vec<Value> =
-        answers(&piped(&["price", "--batch", "-"], &lines)).iter().map(|a| a["cost_usd"].clone()).collect();
+    let costs: Vec<Value> = answers(&run_with_input(&["price", "--batch", "-"], &lines))
+        .iter()
+        .map(|a| a["cost_usd"].clone())
+        .collect();
     assert_eq!(costs, [0.00275, 0.00275]);
 }
