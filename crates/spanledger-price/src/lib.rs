@@ -29,7 +29,7 @@
 //!     "output_tokens": 200, "total_tokens": 10200
 //! }"#;
 //! let parsed = usage::parse("openai", json)?;
-//! let question = PriceQuery {
+//! let query = PriceQuery {
 //!     provider: "openai",
 //!     response_model: Some("gpt-5.5-2026-04-23"),
 //!     endpoint: Endpoint::Responses,
@@ -38,7 +38,7 @@
 //!     usage: Some(&parsed.usage),
 //!     ..PriceQuery::default()
 //! };
-//! let cost = PriceBook::builtin().price(&question);
+//! let cost = PriceBook::builtin().price(&query);
 //! let lines: Vec<_> = cost.lines.iter().map(|line| format!("{} {}", line.kind, line.usd)).collect();
 //! assert_eq!(lines, ["input 0.01", "cached_input 0.004", "output 0.006"]);
 //! assert_eq!(cost.usd, Some("0.02".parse()?));
@@ -64,14 +64,14 @@
 //!     "completion_tokens_details": {"reasoning_tokens": 900}
 //! }"#;
 //! let parsed = usage::parse("openai", json)?;
-//! let question = PriceQuery {
+//! let query = PriceQuery {
 //!     provider: "openai",
 //!     model: Some("gpt-5"),
 //!     at: Timestamp::parse("2026-11-15T10:00:00Z").ok_or("no moment")?,
 //!     usage: Some(&parsed.usage),
 //!     ..PriceQuery::default()
 //! };
-//! let cost = PriceBook::builtin().price(&question);
+//! let cost = PriceBook::builtin().price(&query);
 //! let lines: Vec<_> = cost.lines.iter().map(|line| format!("{} {}", line.kind, line.usd)).collect();
 //! assert_eq!(lines, ["input 0.00125", "output 0.001", "reasoning 0.009"]);
 //! assert_eq!(cost.usd, Some("0.01125".parse()?));
@@ -94,14 +94,14 @@
 //! # use spanledger_price::{PriceBook, PriceQuery};
 //! for (prompt, total) in [(272_000, "1.39"), (272_001, "2.76501")] {
 //!     let usage = Usage::default().with(Bucket::Input, prompt).with(Bucket::Output, 1_000);
-//!     let question = PriceQuery {
+//!     let query = PriceQuery {
 //!         provider: "openai",
 //!         model: Some("gpt-5.5"),
 //!         at: Timestamp::parse("2026-11-15T10:00:00Z").ok_or("no moment")?,
 //!         usage: Some(&usage),
 //!         ..PriceQuery::default()
 //!     };
-//!     assert_eq!(PriceBook::builtin().price(&question).usd, Some(total.parse()?));
+//!     assert_eq!(PriceBook::builtin().price(&query).usd, Some(total.parse()?));
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -129,23 +129,23 @@
 //! # use spanledger_event::{Bucket, UnpricedReason, Usage};
 //! # use spanledger_price::{PriceBook, PriceQuery};
 //! let usage = Usage::default().with(Bucket::Input, 10);
-//! let question = PriceQuery {
+//! let query = PriceQuery {
 //!     provider: "openai",
 //!     model: Some("gpt-9-unknown"),
 //!     usage: Some(&usage),
 //!     ..PriceQuery::default()
 //! };
-//! let cost = PriceBook::builtin().price(&question);
+//! let cost = PriceBook::builtin().price(&query);
 //! assert_eq!((cost.usd, cost.reason), (None, Some(UnpricedReason::UnknownModel)));
 //! assert_eq!(cost.detail.as_deref(), Some("the book has no model `gpt-9-unknown` of openai"));
 //! ```
 //!
 //! # The book
 //!
-//! `book/openai.toml` is data with its own manual on top: dated entries, appended and never edited,
-//! each with its sources and the day they were read; rates are decimal strings. Reading a book
-//! collects [all mistakes](BookErrors) with file, line and remedy. [`PriceBook::version`] names its
-//! content; every cost carries it.
+//! The files in `book/` hold dated entries, which are appended and never edited, each with its sources and the
+//! day on which they were read. `docs/pricing.md` explains their grammar, and [`grammar`] has it as tables.
+//! Reading a book reports [all mistakes](BookErrors) with file, line and remedy. [`PriceBook::version`] names
+//! the content of a book, and every cost carries it.
 //!
 //! ```
 //! use spanledger_price::PriceBook;
@@ -176,8 +176,8 @@
 //!
 //! # Non-goals
 //!
-//! Counting tokens: the provider's own usage is priced, nothing is estimated from texts. Aggregates:
-//! a day's sum must not be priced as one request, the long-context rule would misfire.
+//! The crate does not count tokens: it prices the provider's own usage and estimates nothing from texts. It does
+//! not price aggregates: the sum of a day is not one request, and the long-context rule would apply wrongly.
 
 #![deny(clippy::float_arithmetic)]
 
