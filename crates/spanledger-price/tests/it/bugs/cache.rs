@@ -130,7 +130,7 @@ fn a_cache_write_without_a_rate_of_its_lifetime_is_unpriced() {
     }
 }
 
-/// Langfuse, Phoenix and OpenInference added cached tokens to an input that contains them.
+/// Langfuse, Phoenix and `OpenInference` added cached tokens to an input that contains them.
 /// <https://github.com/langfuse/langfuse/issues/10592>
 /// <https://github.com/langfuse/langfuse/issues/9034>
 /// <https://github.com/Arize-ai/phoenix/issues/10036>
@@ -177,7 +177,7 @@ fn no_cache_write_is_cheaper_than_a_read() {
     assert!(compared > 500, "{compared}");
 }
 
-/// OpenCode charged nothing for cached tokens of a provider.
+/// `OpenCode` charged nothing for cached tokens of a provider.
 /// <https://github.com/anomalyco/opencode/issues/17121>
 #[test]
 fn cached_tokens_cost_something() {

@@ -29,7 +29,7 @@ fn reasoning_of_a_realtime_call_is_part_of_the_output() {
     assert_eq!(total(&call), usd("0.00184"));
 }
 
-/// OpenCode billed reasoning twice.
+/// `OpenCode` billed reasoning twice.
 /// <https://github.com/anomalyco/opencode/issues/17566>
 #[test]
 fn reasoning_is_billed_once() {

@@ -138,7 +138,7 @@ fn batch_rates_are_the_published_ones() {
     assert_eq!(unpriced(&batch("gpt-5.3-codex")).0, UnpricedReason::NoRateForTier, "never half of standard");
 }
 
-/// CodeBurn dropped the tier before the price was looked up.
+/// `CodeBurn` dropped the tier before the price was looked up.
 #[test]
 fn every_tier_has_its_price() {
     let usage = nested(1_000, 0, 0, 0);
