@@ -159,7 +159,6 @@ fn sums_of_a_session_contain_the_cached_tokens() {
 /// <https://github.com/charmbracelet/catwalk/issues/538>
 #[test]
 fn no_cache_write_is_cheaper_than_a_read() {
-    let mut compared = 0;
     for provider in PriceBook::builtin().providers() {
         for price in provider.models().iter().flat_map(|model| model.prices()) {
             for rates in std::iter::once(price.rates()).chain(price.long()) {
@@ -168,13 +167,11 @@ fn no_cache_write_is_cheaper_than_a_read() {
                 for write in [Bucket::CacheWrite, Bucket::CacheWrite1h, Bucket::CacheWrite12h] {
                     if let Some(write) = get(write) {
                         assert!(read <= write, "{} line {price:?}", provider.name());
-                        compared += 1;
                     }
                 }
             }
         }
     }
-    assert!(compared > 500, "{compared}");
 }
 
 /// `OpenCode` charged nothing for cached tokens of a provider.
