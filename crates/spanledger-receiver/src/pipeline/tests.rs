@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use spanledger_event::Usd;
+use spanledger_ledger::RowError;
 use spanledger_otlp::Encoding;
 use spanledger_price::PriceBook;
 
@@ -51,4 +53,21 @@ async fn the_budget_of_a_dropped_request_is_released_when_its_decode_has_ended()
         }
     };
     tokio::time::timeout(Duration::from_secs(30), released).await.expect("the decode ends");
+}
+
+/// A client drops what is refused for good. So only observations that can never be stored are; whatever
+/// else fails in the ledger is ours.
+#[test]
+fn only_what_can_never_be_stored_is_refused_for_good() {
+    let out_of_range = || RowError::OutOfRange { column: "billed_usd", usd: Usd::from_picos(i128::MAX) };
+    for (error, is_retryable) in [
+        (LedgerError::Closed, true),
+        (LedgerError::Damaged(out_of_range()), true),
+        (LedgerError::Unstorable(out_of_range()), false),
+    ] {
+        let refusal = refusal_of(&error);
+        assert_eq!(refusal.is_retryable(), is_retryable, "{error:?}");
+        // The client is told what to change in its data, and nothing of what is wrong with ours.
+        assert_eq!(refusal.to_string().contains("billed_usd"), !is_retryable, "{refusal}");
+    }
 }

@@ -1,31 +1,30 @@
 use serde_json::value::{RawValue, to_raw_value};
-use spanledger_event::Endpoint;
 use spanledger_price::usage::{ContainerMemory, ToolCalls};
 
-use super::{AskedUnits, images, tool_calls};
+use super::{count_images, tool_calls};
 
 fn raw(json: &str) -> Box<RawValue> {
     RawValue::from_string(json.to_owned()).unwrap()
 }
 
-fn tools(output: &str, stated: Option<&str>, tools: Option<&str>) -> ToolCalls {
-    let [output, stated, tools] = [Some(output), stated, tools].map(|json| json.map(raw));
-    tool_calls(output.as_deref(), stated.as_deref(), tools.as_deref())
+fn tools(output: &str, tool_usage: Option<&str>, tools: Option<&str>) -> ToolCalls {
+    let [output, tool_usage, tools] = [Some(output), tool_usage, tools].map(|json| json.map(raw));
+    tool_calls(output.as_deref(), tool_usage.as_deref(), tools.as_deref())
 }
 
 #[test]
-fn opening_a_page_is_no_search_and_the_providers_count_goes_first() {
+fn opening_a_page_is_not_a_search_and_the_providers_own_count_is_preferred() {
     let items = r#"[{"type":"web_search_call","action":{"type":"search"}},
         {"type":"web_search_call","action":{"type":"open_page"}},
         {"type":"file_search_call"},{"type":"message"},{"type":"image_generation_call"}]"#;
     let counted = tools(items, None, Some(r#"[{"type":"web_search"}]"#));
     assert_eq!((counted.web_searches, counted.file_searches, counted.images), (1, 1, 1));
-    let stated = tools(items, Some(r#"{"web_search":{"num_requests":3}}"#), None);
-    assert_eq!((stated.web_searches, stated.web_search_previews), (3, 0));
+    let reported = tools(items, Some(r#"{"web_search":{"num_requests":3}}"#), None);
+    assert_eq!((reported.web_searches, reported.web_search_previews), (3, 0));
 }
 
 #[test]
-fn the_preview_tool_has_searches_of_its_own() {
+fn searches_of_the_preview_tool_are_counted_apart() {
     let items = r#"[{"type":"web_search_call"},{"type":"web_search_call"}]"#;
     for kind in ["web_search_preview", "web_search_preview_2025_03_11"] {
         let counted = tools(items, None, Some(&format!(r#"[{{"type":"function"}},{{"type":"{kind}"}}]"#)));
@@ -52,7 +51,7 @@ fn a_container_is_one_session_however_often_it_is_called() {
 }
 
 #[test]
-fn a_container_has_the_size_that_was_asked_for() {
+fn a_container_has_the_size_that_the_request_asked_for() {
     let size = |containers: &[&str]| {
         let tool = |container: &&str| format!(r#"{{"type":"code_interpreter","container":{container}}}"#);
         let list = containers.iter().map(tool).collect::<Vec<_>>().join(",");
@@ -82,23 +81,10 @@ fn a_container_has_the_size_that_was_asked_for() {
 }
 
 #[test]
-fn what_has_another_form_counts_nothing() {
-    for odd in ["null", "3", "{}", "[1]", r#"[{"type":3}]"#] {
-        assert_eq!(tools(odd, Some(odd), Some(odd)), ToolCalls::default(), "{odd}");
-        assert!(images(&raw(odd)) <= 1);
+fn a_part_in_an_unexpected_form_counts_nothing() {
+    for json in ["null", "3", "{}", "[1]", r#"[{"type":3}]"#] {
+        assert_eq!(tools(json, Some(json), Some(json)), ToolCalls::default(), "{json}");
+        assert!(count_images(&raw(json)) <= 1);
     }
-    assert_eq!(images(&to_raw_value(&[0.5, 0.25]).unwrap()), 2);
-}
-
-#[test]
-fn units_of_answers_without_a_usage() {
-    let asked = AskedUnits { characters: 7, quality: Some("hd".into()), size: Some("1024x1792".into()) };
-    assert_eq!(asked.usage(Endpoint::AudioSpeech, 0).unwrap().characters, 7);
-    let made = asked.usage(Endpoint::Images, 2).unwrap();
-    assert_eq!((made.images, made.variant.as_deref()), (2, Some("hd 1024x1792")));
-    let plain = AskedUnits::default().usage(Endpoint::Images, 1).unwrap();
-    assert_eq!(plain.variant.as_deref(), Some("standard 1024x1024"));
-    assert_eq!(asked.usage(Endpoint::Images, 0), None);
-    assert_eq!(asked.usage(Endpoint::Chat, 1), None);
-    assert_eq!(AskedUnits::default().usage(Endpoint::AudioSpeech, 0), None);
+    assert_eq!(count_images(&to_raw_value(&[0.5, 0.25]).unwrap()), 2);
 }

@@ -1,17 +1,17 @@
 //! Server-sent events: whole events out of chunks that break anywhere.
 //!
-//! Source: the HTML Living Standard, section 9.2.6, as far as it concerns framing: lines end in
-//! CRLF, LF or CR, a blank line ends an event.
+//! The framing is that of the HTML Living Standard, section 9.2.6: lines end in CRLF, LF or CR, and a
+//! blank line ends an event.
 
-/// What an unfinished event may hold. A provider's events are far smaller; beyond this they pass
-/// unread.
+/// The bytes that an unfinished event may hold. A provider's events are far smaller; a larger one
+/// passes unread.
 const EVENT_BYTES_MAX: usize = 16 << 20;
 
 /// Cuts a byte stream into events.
 #[derive(Debug, Default)]
 pub(crate) struct Splitter {
     buffer: Vec<u8>,
-    /// How far the buffer was searched.
+    /// The start of the first line that was not searched yet.
     searched: usize,
 }
 
@@ -47,7 +47,7 @@ impl Splitter {
             let first = line_break(tail.get(line_end..)?)?;
             let after = at + line_end + first;
             match self.buffer.get(after) {
-                // Whether the line after this one is blank is not known yet.
+                // The next line is not here yet; it may be blank.
                 None => return None,
                 Some(b'\n' | b'\r') => {
                     let second = line_break(self.buffer.get(after..)?)?;
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn wherever_the_chunks_break_the_events_are_the_same() {
+    fn events_do_not_depend_on_where_the_chunks_break() {
         let stream =
             b"data: {\"a\":1}\n\nevent: x\r\ndata: one\r\ndata:two\r\n\r\n: comment\r\rdata: [DONE]\n\n";
         let (whole, rest) = split(&[stream]);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_without_its_end_is_kept_for_the_end() {
+    fn an_event_without_its_blank_line_is_the_rest_of_the_stream() {
         let (events, rest) = split(&[b"data: {}\n\nda", b"ta: {\"x\""]);
         assert_eq!((events.len(), rest.as_slice()), (1, &b"data: {\"x\""[..]));
     }
