@@ -3,7 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use spanledger_event::{Bucket, Timestamp, Usage};
-use spanledger_price::{BookErrors, PriceBook, PriceQuery, diff, lint};
+use spanledger_price::{BookErrors, PriceBook, PriceQuery};
+use spanledger_pricelist::{diff, lint};
 
 fn check(text: &str, read: Result<PriceBook, BookErrors>) {
     let book = match read {

@@ -8,10 +8,10 @@ use spanledger_price::PriceBook;
 
 fn check(observations: Vec<Observation>) {
     for mut o in observations {
-        let (facts, _) = o.facts().expect("facts are JSON");
-        let again: Observation = serde_json::from_slice(&facts).expect("and back");
+        let (journal, _) = o.to_journal().expect("an observation is JSON");
+        let again: Observation = serde_json::from_str(&journal).expect("and back");
         assert_eq!(again, o);
-        o.cost = Some(price(PriceBook::builtin(), &o));
+        price(PriceBook::builtin(), &mut o);
         let sent = record::request(vec![record::record(&o)], &[], "0");
         let read = Logs::decode(&sent.to_protobuf(), Encoding::Protobuf).expect("what we send is OTLP");
         let _observations = ObservationReader::default().logs(&read);

@@ -3,11 +3,12 @@
 
 use libfuzzer_sys::fuzz_target;
 use spanledger_event::Timestamp;
-use spanledger_price::{PriceBook, import};
+use spanledger_price::PriceBook;
+use spanledger_pricelist::{self as pricelist, Accept, EntryOptions, Scope};
 
 fuzz_target!(|input: (bool, &str)| {
     let (litellm, json) = input;
-    let read = if litellm { import::litellm(json) } else { import::genai_prices(json) };
+    let read = if litellm { pricelist::litellm(json) } else { pricelist::genai_prices(json) };
     let map = match read {
         Ok(map) => map,
         Err(error) => {
@@ -16,23 +17,23 @@ fuzz_target!(|input: (bool, &str)| {
         }
     };
     let book = PriceBook::builtin();
-    let scope = import::Scope {
+    let scope = Scope {
         at: Timestamp::parse("2026-11-21T00:00:00Z").expect("a moment"),
         provider: Some("openai".to_owned()),
-        ..import::Scope::default()
+        models: Vec::new(),
     };
-    let comparison = import::compare(book, &map, &scope);
+    let comparison = pricelist::compare(book, &map, &scope);
     let _shown = comparison.to_string();
-    let options = import::EntryOptions {
+    let options = EntryOptions {
         provider: "openai".to_owned(),
         from: "2026-11-21".to_owned(),
         checked: "2026-11-21".to_owned(),
         source_id: "list".to_owned(),
         source_text: "a list".to_owned(),
         list: true,
-        accept: import::Accept::All,
+        accept: Accept::All,
     };
-    let text = import::insert(Some(book), "", &import::entries(&comparison, &options));
+    let text = pricelist::insert(Some(book), "", &pricelist::entries(&comparison, &options));
     let text = text.unwrap_or_else(|error| panic!("what an import writes is a book: {error:?}\n{comparison}"));
     book.layered([("list.toml", text.as_str())]).expect("and again");
 });

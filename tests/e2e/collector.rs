@@ -11,20 +11,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_openai::{config::OpenAIConfig, types::chat::CreateChatCompletionRequest};
+use async_openai::config::OpenAIConfig;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
 use serde_json::{Value, json};
-use spanledger::{Attributed as _, Attribution, ExporterConfig, Recorder};
+use spanledger::{Attributed as _, ExporterConfig, Recorder};
 use spanledger_event::{CostEvent, EventState};
-use spanledger_testkit::{Provider, Reply, Usage};
+use spanledger_testkit::{
+    Provider, Reply, Usage,
+    world::{attribution, chat_request, keep_spans_enabled},
+};
 use tracing::{instrument::WithSubscriber as _, subscriber::NoSubscriber};
 use tracing_subscriber::{Registry, layer::SubscriberExt as _};
 
 use crate::{
-    python,
-    support::{PATIENCE, Serve, listen, peer},
+    python_service,
+    support::{Serve, TIMEOUT, peer, peer_command},
 };
 
 /// The configuration that we ship.
@@ -68,7 +71,7 @@ impl Collector {
     /// In front of Spanledger, as a user runs it.
     fn in_front(otelcol: &Path, folder: &Path, spanledger: SocketAddr, backend: SocketAddr) -> Self {
         let (grpc, http, metrics) = (free_address(), free_address(), free_address().port());
-        let mut command = python::foreign(otelcol);
+        let mut command = peer_command(otelcol);
         command
             .arg("--config")
             .arg(shipped())
@@ -98,7 +101,7 @@ impl Collector {
         let path = folder.join("backend.yaml");
         // JSON is YAML.
         std::fs::write(&path, config.to_string()).unwrap();
-        let mut command = python::foreign(otelcol);
+        let mut command = peer_command(otelcol);
         command.arg("--config").arg(path);
         Self::start(command, grpc, http, String::new(), folder.join("backend.log"))
     }
@@ -113,7 +116,7 @@ impl Collector {
         let log = File::create(&talk).unwrap();
         let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let mut this = Self { child, grpc, http, metrics, talk };
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         while [grpc, http].iter().any(|address| TcpStream::connect(address).is_err()) {
             let ended = this.child.try_wait().unwrap();
             assert!(ended.is_none() && Instant::now() < until, "the Collector: {}", this.talk());
@@ -145,7 +148,7 @@ impl Collector {
             ((*kind).to_owned(), (*exporter).to_owned(), u64::try_from(*count).unwrap())
         });
         let rows: BTreeSet<_> = rows.collect();
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             let sent = self.sent().await;
             if sent == rows {
@@ -163,7 +166,7 @@ impl Collector {
                 ["Will retry", "\"otlp_grpc/spanledger\"", signal].iter().all(|part| line.contains(part))
             })
         };
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         while !["\"traces\"", "\"logs\""].iter().all(|signal| refused(&self.talk(), signal)) {
             assert!(Instant::now() < until, "the Collector did not try");
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -243,7 +246,7 @@ const RUST_COSTS: [&str; 2] = [
 /// A Rust service with the crate `spanledger` that makes two calls, one of them traced, and sends
 /// its span over gRPC and its records over HTTP to the Collector; answers the ids of the responses.
 async fn run_rust_service(collector: &Collector, provider: &Provider) -> Vec<String> {
-    listen();
+    keep_spans_enabled();
     provider.push(Reply::new().usage(Usage::new(1_000, 100)));
     provider.push(Reply::new().usage(Usage::new(2_000, 50).cached(1_500)));
     let exporter = opentelemetry_otlp::SpanExporter::builder()
@@ -263,21 +266,13 @@ async fn run_rust_service(collector: &Collector, provider: &Provider) -> Vec<Str
         .provider("openai")
         .recorder(recorder.clone())
         .build();
-    let attribution = Attribution::builder()
-        .feature("search")
-        .route("/search")
-        .customer_id("acme")
-        .environment("staging")
-        .build()
-        .unwrap();
-    let body = json!({"model": "gpt-5.5", "messages": [{"role": "user", "content": "Hi"}]});
-    let request: CreateChatCompletionRequest = serde_json::from_value(body).unwrap();
+    let (attribution, request) = (attribution("search"), chat_request("Hi"));
     let subscriber =
         Registry::default().with(tracing_opentelemetry::layer().with_tracer(tracer.tracer("app")));
     let call = async || client.chat().attributed(&attribution).create(request.clone()).await.unwrap().id;
     let with_span = call().with_subscriber(subscriber).await;
     let without_span = call().with_subscriber(NoSubscriber::new()).await;
-    recorder.flush(PATIENCE).await.unwrap();
+    recorder.flush(TIMEOUT).await.unwrap();
     assert_eq!((recorder.stats().acknowledged, recorder.stats().lost), (2, 0));
     tokio::task::spawn_blocking(move || tracer.shutdown().unwrap()).await.unwrap();
     vec![with_span, without_span]
@@ -296,13 +291,13 @@ fn check_rust_events(events: &[CostEvent], ids: &[String]) {
 }
 
 /// The spans of both services: the Python client's own request and calls, one call of the Rust one.
-const SPANS: usize = 1 + python::CALLS + 1;
+const SPANS: usize = 1 + python_service::CALLS + 1;
 
 /// Sorts out whose events these are, and checks them all.
 fn check(events: Vec<CostEvent>, said: &Value, ids: &[String]) {
     let (of_python, of_rust): (Vec<_>, Vec<_>) =
         events.into_iter().partition(|event| event.service_name.as_deref() == Some("checkout-api"));
-    python::check(&of_python, said);
+    python_service::check(&of_python, said);
     check_rust_events(&of_rust, ids);
 }
 
@@ -310,7 +305,7 @@ fn check(events: Vec<CostEvent>, said: &Value, ids: &[String]) {
 #[test]
 fn the_collector_accepts_the_shipped_configuration() {
     let Some(otelcol) = peer("bin/otelcol") else { return };
-    let output = python::foreign(&otelcol).args(["validate", "--config"]).arg(shipped()).output().unwrap();
+    let output = peer_command(&otelcol).args(["validate", "--config"]).arg(shipped()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -325,14 +320,14 @@ async fn the_collector_fans_out_and_every_call_is_counted_once() {
     let backend = Collector::as_backend(&otelcol, folder.path(), &file);
     let front = Collector::in_front(&otelcol, folder.path(), serve.grpc, backend.grpc);
 
-    let shop = python::provider().await;
-    let said = python::run_client(&python, "grpc", &format!("http://{}", front.grpc), &shop);
+    let shop = python_service::provider().await;
+    let said = python_service::run_client(&python, "grpc", &format!("http://{}", front.grpc), &shop);
     let search = Provider::builder().seed(12).start().await.unwrap();
     let ids = run_rust_service(&front, &search).await;
-    python::check_nothing_leaked(&shop, python::CALLS);
-    python::check_nothing_leaked(&search, RUST_COSTS.len());
+    python_service::check_nothing_leaked(&shop, python_service::CALLS);
+    python_service::check_nothing_leaked(&search, RUST_COSTS.len());
 
-    serve.wait_for(python::CALLS + RUST_COSTS.len());
+    serve.wait_for_events(python_service::CALLS + RUST_COSTS.len());
     // Span and record of one call are both among them.
     front
         .wait_until_sent(&[
@@ -370,14 +365,14 @@ async fn the_collector_keeps_calls_for_a_spanledger_that_is_down() {
     // Either port takes either protocol, and this one can be chosen.
     let spanledger = free_address();
     let front = Collector::in_front(&otelcol, folder.path(), spanledger, free_address());
-    let shop = python::provider().await;
-    let said = python::run_client(&python, "http/protobuf", &format!("http://{}", front.http), &shop);
+    let shop = python_service::provider().await;
+    let said = python_service::run_client(&python, "http/protobuf", &format!("http://{}", front.http), &shop);
     let search = Provider::builder().seed(13).start().await.unwrap();
     let ids = run_rust_service(&front, &search).await;
     front.wait_until_refused().await;
 
     let serve = Serve::start(&folder.path().join("l.db"), &["--http-addr", &spanledger.to_string()]);
-    serve.wait_for(python::CALLS + RUST_COSTS.len());
+    serve.wait_for_events(python_service::CALLS + RUST_COSTS.len());
     front
         .wait_until_sent(&[
             ("spans", "otlp_grpc/spanledger", SPANS),

@@ -2,65 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest,
-    common::v1::{AnyValue, KeyValue, any_value::Value},
-    trace::v1::{ResourceSpans, ScopeSpans, Span},
-};
-use prost::Message as _;
-use spanledger_event::keys;
+use spanledger_testkit::world::events_of;
 
-use crate::support::{Serve, events};
-
-fn text(key: &str, value: &str) -> KeyValue {
-    attribute(key, Value::StringValue(value.to_owned()))
-}
-
-fn attribute(key: &str, value: Value) -> KeyValue {
-    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
-}
-
-/// An export request with one call of so many input tokens, known by its number.
-pub(crate) fn request(number: u64, tokens: i64) -> Vec<u8> {
-    request_of("gpt-5.5", number, tokens)
-}
-
-pub(crate) fn request_of(model: &str, number: u64, tokens: i64) -> Vec<u8> {
-    let mut trace_id = vec![1; 8];
-    trace_id.extend_from_slice(&number.to_be_bytes());
-    let span = Span {
-        trace_id,
-        span_id: (number + 1).to_be_bytes().to_vec(),
-        name: format!("chat {model}"),
-        kind: 3,
-        start_time_unix_nano: 1_795_255_200_000_000_000 + number,
-        end_time_unix_nano: 1_795_255_201_000_000_000 + number,
-        attributes: vec![
-            text(keys::OPERATION_NAME, "chat"),
-            text(keys::PROVIDER_NAME, "openai"),
-            text(keys::REQUEST_MODEL, model),
-            text(keys::FEATURE, "search"),
-            text(keys::ROUTE, "/search"),
-            text(keys::CUSTOMER_ID, "acme"),
-            text(keys::ENVIRONMENT, "test"),
-            text(keys::RESPONSE_ID, &format!("chatcmpl-{number}")),
-            attribute(keys::INPUT_TOKENS, Value::IntValue(tokens)),
-            attribute(keys::OUTPUT_TOKENS, Value::IntValue(0)),
-        ],
-        ..Span::default()
-    };
-    let scope_spans = vec![ScopeSpans { spans: vec![span], ..ScopeSpans::default() }];
-    ExportTraceServiceRequest {
-        resource_spans: vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }],
-    }
-    .encode_to_vec()
-}
-
-pub(crate) async fn post(client: &reqwest::Client, url: &str, body: Vec<u8>) -> Result<u16, reqwest::Error> {
-    let request =
-        client.post(format!("{url}/v1/traces")).header("content-type", "application/x-protobuf").body(body);
-    Ok(request.send().await?.status().as_u16())
-}
+use crate::support::{Serve, post_call};
 
 /// The process is killed right after each acknowledgement, and while other requests are under way;
 /// unanswered ones are sent again to the next process, as a client does. In the end every call is
@@ -84,7 +28,7 @@ async fn what_was_acknowledged_survives_kill_9() {
         for (&number, &tokens) in &pending {
             let (client, url, send) = (client.clone(), serve.http_url(), send.clone());
             tokio::spawn(async move {
-                if let Ok(200) = post(&client, &url, request(number, tokens)).await {
+                if let Ok(200) = post_call(&client, &url, "gpt-5.5", number, tokens).await {
                     send.send(number).unwrap_or_default();
                 }
             });
@@ -100,7 +44,7 @@ async fn what_was_acknowledged_survives_kill_9() {
         for number in answered {
             acknowledged.insert(number, pending.remove(&number).unwrap());
         }
-        let stored = events(&ledger);
+        let stored = events_of(&ledger);
         for (number, tokens) in &acknowledged {
             let id = format!("chatcmpl-{number}");
             let found: Vec<_> = stored.iter().filter(|e| e.response_id.as_deref() == Some(&id)).collect();
@@ -115,7 +59,7 @@ async fn what_was_acknowledged_survives_kill_9() {
     let client = reqwest::Client::new();
     for number in 0..next {
         let tokens = i64::try_from(number).unwrap() + 1;
-        assert_eq!(post(&client, &serve.http_url(), request(number, tokens)).await.unwrap(), 200);
+        assert_eq!(post_call(&client, &serve.http_url(), "gpt-5.5", number, tokens).await.unwrap(), 200);
     }
     let stored = serve.events();
     assert_eq!(stored.len(), usize::try_from(next).unwrap());
@@ -124,25 +68,4 @@ async fn what_was_acknowledged_survives_kill_9() {
     // 5 dollars a million.
     let billed: spanledger_event::Usd = stored.iter().filter_map(|event| event.billed_usd).sum();
     assert_eq!(billed.picos(), i128::from(tokens) * 5_000_000);
-}
-
-/// Standard output carries one JSON object an event and nothing else, and a restart goes on where
-/// the last process stopped.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_stdout_sink_says_each_event_once_over_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = folder.path().join("spanledger.db");
-    let client = reqwest::Client::new();
-    let mut lines = String::new();
-    for round in 0..2 {
-        let serve = Serve::start(&ledger, &["--sink", "stdout"]);
-        for number in round * 10..round * 10 + 10 {
-            assert_eq!(post(&client, &serve.http_url(), request(number, 5)).await.unwrap(), 200);
-        }
-        lines.push_str(&serve.stop());
-    }
-    let events: Vec<spanledger_event::CostEvent> =
-        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(events.len(), 20);
-    assert_eq!(events, crate::support::events(&ledger));
 }

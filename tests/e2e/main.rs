@@ -1,15 +1,31 @@
-//! The whole: the real binary, real sockets, real files, real clients.
+//! The whole: the real program, real sockets, real files, real clients.
+//!
+//! | module | what it tests |
+//! |---|---|
+//! | `cli` | what a person at a terminal meets: `demo`, `report`, `tail`, `check`, errors |
+//! | `price_command`, `prices_command`, `negotiated_prices` | `spanledger price` and `spanledger prices` |
+//! | `price_oracle` | our prices against those of another engine (a peer) |
+//! | `price_reload` | `serve` with price files that change, its health and its metrics |
+//! | `crash` | `kill -9` between and during requests |
+//! | `stdout_sink` | `serve --sink stdout` |
+//! | `instrumented_service` | a Rust service with the crate `spanledger` |
+//! | `python_service`, `collector` | a service in Python, an OpenTelemetry Collector (peers) |
+//! | `scenarios` | the files in `tests/scenarios` |
+//!
+//! A *peer* is a program of others; `tests/peers/README.md` says how to install it.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod cli;
 mod collector;
 mod crash;
-mod double_path;
-mod price;
-mod price_book;
+mod instrumented_service;
+mod negotiated_prices;
+mod price_command;
 mod price_oracle;
-mod price_own;
-mod prices;
-mod python;
+mod price_reload;
+mod prices_command;
+mod python_service;
+mod scenarios;
+mod stdout_sink;
 mod support;

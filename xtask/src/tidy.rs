@@ -8,9 +8,10 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use crate::{links, root};
 
 /// The layers: a crate depends on crates of lower layers only.
-const LAYERS: [(&str, u8); 8] = [
+const LAYERS: [(&str, u8); 9] = [
     ("spanledger-event", 0),
     ("spanledger-price", 1),
+    ("spanledger-pricelist", 2),
     ("spanledger-otlp", 2),
     ("spanledger", 3),
     ("spanledger-ledger", 3),
@@ -20,13 +21,13 @@ const LAYERS: [(&str, u8); 8] = [
 ];
 
 /// Crates of which the same input gives the same answer for ever.
-const PURE: [&str; 3] = ["spanledger-event", "spanledger-price", "spanledger-otlp"];
+const PURE: [&str; 4] = ["spanledger-event", "spanledger-price", "spanledger-pricelist", "spanledger-otlp"];
 /// What a pure crate may not depend on, and not say.
 const IMPURE_CRATES: [&str; 6] = ["tokio", "reqwest", "hyper", "rusqlite", "rand", "tracing"];
 const IMPURE_WORDS: [&str; 7] =
     ["std::fs", "std::net", "std::env", "std::thread", "SystemTime", "Instant::now", "Timestamp::now"];
 /// Crates without floats.
-const EXACT: [&str; 2] = ["spanledger-event", "spanledger-price"];
+const EXACT: [&str; 3] = ["spanledger-event", "spanledger-price", "spanledger-pricelist"];
 /// Lines of a source file without its tests.
 const LINES_MAX: usize = 450;
 

@@ -2,6 +2,7 @@
 
 mod answer;
 mod batch;
+mod call;
 mod line;
 mod progress;
 mod single;
@@ -28,16 +29,16 @@ pub(crate) fn run(arguments: &PriceArguments) -> anyhow::Result<ExitCode> {
 
 /// A file, or standard input.
 struct Input {
-    /// For messages.
+    /// The name for messages.
     name: String,
-    /// Where it has one.
+    /// The length in bytes, where it is known.
     length: Option<u64>,
     reader: BufReader<Box<dyn Read>>,
 }
 
 /// Opens a file; standard input for `-`.
 fn open(path: &Path) -> anyhow::Result<Input> {
-    /// Few system calls, little memory.
+    /// Large enough for few system calls, small enough for little memory.
     const BUFFER_BYTES: usize = 1 << 18;
     if path.as_os_str() == "-" {
         let reader = BufReader::with_capacity(BUFFER_BYTES, Box::new(io::stdin().lock()) as Box<dyn Read>);

@@ -1,13 +1,13 @@
 //! `spanledger prices`: the price book.
 
 mod check;
-mod cited;
 mod diff;
 mod files;
 mod import;
 mod list;
-mod near;
+mod provenance;
 mod show;
+mod suggest;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -17,12 +17,12 @@ use spanledger_event::Timestamp;
 use spanledger_price::{PriceBook, Provider};
 
 pub(crate) use self::{
-    cited::Cited,
-    near::{similar, unknown_provider},
+    provenance::Provenance,
+    suggest::{similar_models, unknown_provider},
 };
 use crate::{
     args::{BookArguments, PricesArguments, PricesCommand},
-    report,
+    time,
 };
 
 pub(crate) fn run(arguments: &PricesArguments) -> anyhow::Result<ExitCode> {
@@ -50,10 +50,10 @@ pub(crate) fn book(arguments: &BookArguments) -> anyhow::Result<PriceBook> {
 
 /// The moment of `--at`.
 pub(crate) fn moment(at: Option<&str>) -> anyhow::Result<Timestamp> {
-    // No price changes within a second, and nobody reads the rest of it.
+    // No price changes within a second, so the fraction is left out.
     let now = Moment::from_second(Moment::now().as_second())?;
     match at {
-        Some(text) => report::parse(text, now).with_context(|| format!("--at {text}")),
+        Some(text) => time::parse(text, now).with_context(|| format!("--at {text}")),
         None => Ok(Timestamp::from_nanos(i64::try_from(now.as_nanosecond())?)),
     }
 }
@@ -63,7 +63,7 @@ fn today() -> anyhow::Result<String> {
     Ok(moment(None)?.to_string().chars().take_while(|&c| c != 'T').collect())
 }
 
-/// The providers that were asked for.
+/// The provider of that name, or all.
 fn providers<'b>(book: &'b PriceBook, name: Option<&str>) -> anyhow::Result<Vec<&'b Provider>> {
     let Some(name) = name else { return Ok(book.providers().iter().collect()) };
     let provider = book.provider(name).map(|provider| vec![provider]);

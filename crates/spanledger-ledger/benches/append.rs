@@ -4,9 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use divan::{Bencher, counter::ItemsCount};
-use spanledger_event::{
-    Bucket, Cost, EventId, Observation, ObservedAs, PartialAttribution, Timestamp, Usage,
-};
+use spanledger_event::{Observation, PartialAttribution, Timestamp, test_support::ObservationBuilder};
 use spanledger_ledger::Ledger;
 
 fn main() {
@@ -15,30 +13,25 @@ fn main() {
 
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
+/// A call that no other call of the benchmark repeats. Calls start a millisecond apart.
 fn call() -> Observation {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let start =
-        Timestamp::from_nanos(1_763_700_000_000_000_000 + i64::try_from(number).unwrap_or(0) * 1_000_000);
-    let mut o = Observation::new(
-        EventId::of_request(&number.to_string(), 1),
-        number.to_string(),
-        ObservedAs::Record,
-        start,
-    );
-    o.provider = "openai".into();
-    o.emitter = "bench".into();
-    o.model = Some("gpt-5.5".into());
-    o.trace_id = Some(format!("{number:032x}"));
-    o.attribution = PartialAttribution {
-        feature: Some(format!("feature-{}", number % 8)),
-        route: Some(format!("/route/{}", number % 16)),
-        customer_id: Some(format!("customer-{}", number % 100)),
-        environment: Some("bench".into()),
-        ..PartialAttribution::default()
-    };
-    o.usage = Some(Usage::default().with(Bucket::Input, 1_000).with(Bucket::Output, 200));
-    o.cost = Some(Cost::free("bench", start));
-    o
+    let start = Timestamp::from_nanos(1_763_700_000_000_000_000 + i64::try_from(number).unwrap() * 1_000_000);
+    ObservationBuilder::record(&number.to_string(), &number.to_string(), 0)
+        .attribution(PartialAttribution {
+            feature: Some(format!("feature-{}", number % 8)),
+            route: Some(format!("/route/{}", number % 16)),
+            customer_id: Some(format!("customer-{}", number % 100)),
+            environment: Some("bench".into()),
+            ..PartialAttribution::default()
+        })
+        .tokens(1_000, 200)
+        .with(|o| {
+            (o.start, o.end) = (start, start);
+            o.trace_id = Some(format!("{number:032x}"));
+        })
+        .cost_picos(0)
+        .build()
 }
 
 #[divan::bench(args = [1, 100, 1_000, 8_000], sample_count = 10)]

@@ -1,13 +1,15 @@
-//! What an append does inside its transaction: journal, gather, fold, compare, write.
+//! What an append does inside its transaction: it writes the journal, loads the related observations,
+//! folds them, and writes the events that differ from the stored ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params, types::ValueRef};
 use spanledger_event::{CostEvent, Observation, Role, fold};
 
 use crate::{
     Appended, LedgerError,
-    rollup::Deltas,
+    error::RowError,
+    rollup::RollupDeltas,
     row::{self, SELECT_EVENT, UPSERT_EVENT},
 };
 
@@ -15,16 +17,16 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Incoming {
     observation: Observation,
-    facts: Vec<u8>,
-    cost: Option<Vec<u8>>,
+    journal: String,
+    cost: Option<String>,
     digest: [u8; 16],
 }
 
 impl Incoming {
-    pub(crate) fn new(observation: Observation) -> Result<Self, serde_json::Error> {
-        let (facts, digest) = observation.facts()?;
-        let cost = observation.cost.as_ref().map(serde_json::to_vec).transpose()?;
-        Ok(Self { observation, facts, cost, digest: digest.to_be_bytes() })
+    pub(crate) fn new(observation: Observation) -> Result<Self, RowError> {
+        let (journal, digest) = observation.to_journal()?;
+        let cost = observation.cost.as_ref().map(serde_json::to_string).transpose()?;
+        Ok(Self { observation, journal, cost, digest: digest.to_be_bytes() })
     }
 }
 
@@ -48,7 +50,7 @@ pub(crate) fn append(
     incoming: &[Incoming],
 ) -> Result<Appended, LedgerError> {
     let mut appended = Appended::default();
-    let mut gathered = Gathered::default();
+    let mut related = Related::default();
     {
         let mut insert = transaction.prepare_cached(
             "INSERT INTO observation (digest, event_id, call_id, link, trace_link, trace_id, aggregate, facts, cost)
@@ -56,7 +58,6 @@ pub(crate) fn append(
         )?;
         for one in incoming {
             let o = &one.observation;
-            let text = |bytes: &[u8]| String::from_utf8(bytes.to_owned()).map_err(LedgerError::row);
             let inserted = insert.execute(params![
                 one.digest,
                 o.event_id.as_str(),
@@ -65,64 +66,67 @@ pub(crate) fn append(
                 o.trace_link(),
                 o.trace_id,
                 o.role == Role::Aggregate,
-                text(&one.facts)?,
-                one.cost.as_deref().map(text).transpose()?,
+                one.journal,
+                one.cost,
             ])?;
             if inserted == 0 {
                 appended.duplicates += 1;
             } else {
                 appended.new += 1;
-                gathered.add(transaction.last_insert_rowid(), o.clone());
+                related.add(transaction.last_insert_rowid(), o.clone());
             }
         }
     }
-    gathered.close(transaction)?;
+    related.load(transaction)?;
 
-    let seen = greatest_cursor(transaction)?;
-    let mut deltas = Deltas::default();
-    for event in fold(gathered.observations.values()) {
-        write(transaction, last_change, seen, event, &mut deltas)?;
+    let delivered = greatest_cursor(transaction)?;
+    let mut deltas = RollupDeltas::default();
+    for event in fold(related.observations.values()) {
+        write(transaction, last_change, delivered, event, &mut deltas)?;
     }
     deltas.write(transaction)?;
     Ok(appended)
 }
 
-/// The observations that decide the touched events: those of the same event, of the same call, of the
-/// same response, and, where an aggregate is among them, of the same trace.
+/// The observations that decide the touched events, by their `seq`: those of the same event, of the
+/// same call, of the same response, and, where an aggregate is among them, of the same trace.
 #[derive(Default)]
-struct Gathered {
+struct Related {
     observations: BTreeMap<i64, Observation>,
-    wanted: Vec<Key>,
-    asked: BTreeSet<Key>,
+    /// Every key that was found so far.
+    found: BTreeSet<Key>,
+    /// Those of them whose observations are still to be loaded.
+    to_load: Vec<Key>,
 }
 
+/// What related observations share.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     Event(String),
     Call(String),
     Link(String),
     TraceLink(String),
-    /// Asks whether the trace has an aggregate.
+    /// A trace; its observations are related only where an aggregate is among them.
     Trace(String),
-    /// Asks for all of a trace that has one.
+    /// A trace with an aggregate.
     WholeTrace(String),
 }
 
-impl Gathered {
+impl Related {
     fn add(&mut self, seq: i64, observation: Observation) {
         if self.observations.contains_key(&seq) {
             return;
         }
-        self.want(Key::Event(observation.event_id.as_str().to_owned()));
-        self.want(Key::Call(observation.call_id.clone()));
+        self.find(Key::Event(observation.event_id.as_str().to_owned()));
+        self.find(Key::Call(observation.call_id.clone()));
         if let Some(link) = observation.link() {
-            self.want(Key::Link(link));
+            self.find(Key::Link(link));
         }
         if let Some(link) = observation.trace_link() {
-            self.want(Key::TraceLink(link));
+            self.find(Key::TraceLink(link));
         }
         if let Some(trace) = &observation.trace_id {
-            self.want(match observation.role {
+            self.find(match observation.role {
                 Role::Aggregate => Key::WholeTrace(trace.clone()),
                 Role::Call => Key::Trace(trace.clone()),
             });
@@ -130,14 +134,15 @@ impl Gathered {
         self.observations.insert(seq, observation);
     }
 
-    fn want(&mut self, key: Key) {
-        if self.asked.insert(key.clone()) {
-            self.wanted.push(key);
+    fn find(&mut self, key: Key) {
+        if self.found.insert(key.clone()) {
+            self.to_load.push(key);
         }
     }
 
-    fn close(&mut self, transaction: &Transaction<'_>) -> Result<(), LedgerError> {
-        while let Some(key) = self.wanted.pop() {
+    /// Loads observations until no key leads to another one.
+    fn load(&mut self, transaction: &Transaction<'_>) -> Result<(), LedgerError> {
+        while let Some(key) = self.to_load.pop() {
             let (condition, value) = match &key {
                 Key::Event(id) => ("event_id = ?", id),
                 Key::Call(id) => ("call_id = ?", id),
@@ -152,7 +157,7 @@ impl Gathered {
                         .query_row([trace], |_| Ok(()))
                         .optional()?;
                     if found.is_some() {
-                        self.want(Key::WholeTrace(trace.clone()));
+                        self.find(Key::WholeTrace(trace.clone()));
                     }
                     continue;
                 }
@@ -165,18 +170,21 @@ impl Gathered {
                 if self.observations.contains_key(&seq) {
                     continue;
                 }
-                let facts = row.get_ref(1)?.as_str().map_err(LedgerError::row)?;
-                let mut observation: Observation = serde_json::from_str(facts).map_err(LedgerError::row)?;
-                if let Some(cost) = row.get_ref(2)?.as_str_or_null().map_err(LedgerError::row)? {
-                    observation.cost = Some(serde_json::from_str(cost).map_err(LedgerError::row)?);
-                }
-                self.add(seq, observation);
+                self.add(seq, from_journal(row.get_ref(1)?, row.get_ref(2)?)?);
             }
         }
         Ok(())
     }
 }
 
+fn from_journal(journal: ValueRef<'_>, cost: ValueRef<'_>) -> Result<Observation, RowError> {
+    let mut observation: Observation = serde_json::from_str(journal.as_str()?)?;
+    observation.cost = cost.as_str_or_null()?.map(serde_json::from_str).transpose()?;
+    Ok(observation)
+}
+
+/// The greatest cursor of all followers: an event whose first change is not after it may have been
+/// delivered.
 fn greatest_cursor(transaction: &Transaction<'_>) -> Result<i64, LedgerError> {
     Ok(transaction
         .prepare_cached("SELECT coalesce(max(cursor), 0) FROM follower")?
@@ -187,9 +195,9 @@ fn greatest_cursor(transaction: &Transaction<'_>) -> Result<i64, LedgerError> {
 fn write(
     transaction: &Transaction<'_>,
     last_change: &mut i64,
-    seen: i64,
+    delivered: i64,
     mut event: CostEvent,
-    deltas: &mut Deltas,
+    deltas: &mut RollupDeltas,
 ) -> Result<(), LedgerError> {
     let mut statement = transaction.prepare_cached(&SELECT_EVENT)?;
     let mut rows = statement.query([event.event_id.as_str()])?;
@@ -201,8 +209,8 @@ fn write(
     event.revision = 1;
     if let Some((first_change, stored)) = &stored {
         event.revision = stored.revision;
-        // Once a sink has the event its partition is settled.
-        if *first_change <= seen {
+        // A sink may have filed the event under its timestamp, which therefore stays.
+        if *first_change <= delivered {
             event.timestamp = stored.timestamp;
         }
         if event == *stored {

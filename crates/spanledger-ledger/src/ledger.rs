@@ -1,4 +1,4 @@
-//! The writer: one thread, one transaction for all that waits.
+//! The writer: one thread, which commits everything that waits in one transaction.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,26 +13,27 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     LedgerError, LedgerReader,
     apply::{self, Incoming},
-    schema::{self, WriteLock},
+    error::OpenError,
+    open::{self, WriteLock},
 };
 
-/// Requests that may wait for the writer.
+/// How many requests may wait for the writer.
 const QUEUE_MAX: usize = 1_024;
-/// Observations that one transaction takes at most; bounds the memory of a commit group.
+/// How many observations one transaction takes at most; it bounds the memory of a commit group.
 const GROUP_MAX: usize = 8_192;
 
 /// What an append did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Appended {
-    /// Observations that were not known.
+    /// Observations that were new to the ledger.
     pub new: usize,
-    /// Observations that had been delivered before.
+    /// Observations that had been appended before.
     pub duplicates: usize,
 }
 
 /// The ledger, open for writing. Cloning shares it.
 ///
-/// Dropping the last clone waits for what was accepted and closes the file.
+/// Dropping the last clone commits what was accepted before, and closes the file.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     shared: Arc<Shared>,
@@ -54,18 +55,18 @@ enum Job {
 }
 
 impl Ledger {
-    /// Opens the file, creating it where there is none, and starts the writer.
+    /// Opens the file and starts the writer. Creates the file where there is none, and brings one of
+    /// an earlier version of Spanledger up to date.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LedgerError> {
         let path = path.as_ref().to_owned();
-        let lock = schema::lock(&path)?;
-        let connection = schema::open_writer(&path)?;
+        let (connection, lock) = open::writer(&path)?;
         let last_change = apply::last_change(&connection)?;
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let (publish, changes) = watch::channel(last_change);
         let writer = std::thread::Builder::new()
             .name("spanledger-writer".to_owned())
             .spawn(move || Writer { connection, last_change, publish }.run(queue))
-            .map_err(|source| LedgerError::Open { path: path.clone(), source: source.into() })?;
+            .map_err(|source| LedgerError::Open { path: path.clone(), source: OpenError::from(source) })?;
         Ok(Self {
             shared: Arc::new(Shared { path, jobs: Some(jobs), changes, writer: Some(writer), _lock: lock }),
         })
@@ -73,28 +74,29 @@ impl Ledger {
 
     /// Makes observations durable, with all that follows from them.
     ///
-    /// Answers after the commit has been synced to disk. What was delivered before changes nothing
-    /// and is counted as a duplicate. On an error nothing of it was recorded, and the same call may
-    /// be repeated.
+    /// Returns after the commit has been synced to disk. An observation that was appended before
+    /// changes nothing and is counted as a duplicate. On an error none of the observations was
+    /// recorded, and the call may be repeated, except for [`LedgerError::Unstorable`].
     pub async fn append(&self, observations: Vec<Observation>) -> Result<Appended, LedgerError> {
         let incoming = observations
             .into_iter()
             .map(Incoming::new)
             .collect::<Result<Vec<_>, _>>()
-            .map_err(LedgerError::row)?;
+            .map_err(LedgerError::Unstorable)?;
         let (done, answer) = oneshot::channel();
         self.send(Job::Append(incoming, done)).await?;
         answer.await.map_err(|_| LedgerError::Closed)?
     }
 
-    /// Moves a follower's cursor, after the follower's own durable acknowledgement.
+    /// Moves a follower's cursor forward. Call it once the follower has acknowledged durably that it
+    /// has everything up to there.
     pub async fn advance(&self, follower: &str, cursor: i64) -> Result<(), LedgerError> {
         let (done, answer) = oneshot::channel();
         self.send(Job::Advance { follower: follower.to_owned(), cursor, done }).await?;
         answer.await.map_err(|_| LedgerError::Closed)?
     }
 
-    /// The greatest `change_seq`, and a wake-up when there is a greater one.
+    /// A channel that holds the greatest `change_seq` and reports when it grows.
     pub fn changes(&self) -> watch::Receiver<i64> {
         self.shared.changes.clone()
     }
@@ -147,19 +149,19 @@ impl Writer {
             }
             self.commit(group);
         }
-        // Leaves one file behind; a failure here loses nothing, the journal stays.
+        // Leaves one file behind. A failure here loses nothing: the write-ahead log stays.
         if let Err(error) = self.connection.pragma_update(None, "wal_checkpoint", "TRUNCATE") {
-            tracing::debug!(%error, "the ledger's journal was not folded into the file");
+            tracing::debug!(%error, "the ledger's write-ahead log was not copied into the file");
         }
     }
 
-    /// One transaction for the whole group; when it fails, one for each job, so that a fault in one
-    /// request is answered to that request alone.
+    /// Commits the whole group in one transaction. When that fails, each job gets a transaction of its
+    /// own, so that one request's fault fails that request alone.
     fn commit(&mut self, group: Vec<Job>) {
         let before = self.last_change;
         match self.transact(&group) {
             Ok(answers) => {
-                // Before the answers: who was answered finds the change published.
+                // Before the answers: a caller whose append has returned finds the change published.
                 if self.last_change != before {
                     self.publish.send_replace(self.last_change);
                 }
@@ -200,7 +202,7 @@ impl Writer {
 }
 
 impl Job {
-    /// A caller that no longer waits has nothing to be told.
+    /// Answers the caller. One that no longer waits has dropped its end, and the answer with it.
     fn answer(self, answer: Result<Appended, LedgerError>) {
         match self {
             Self::Append(_, done) => drop(done.send(answer)),

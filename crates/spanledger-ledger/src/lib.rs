@@ -42,15 +42,19 @@
 mod apply;
 mod error;
 mod ledger;
+mod measure;
+mod migrate;
+mod open;
 mod reader;
+mod reasons;
 mod report;
 mod rollup;
 mod row;
 mod schema;
-#[cfg(test)]
-mod tests;
 
-pub use error::LedgerError;
+pub use error::{LedgerError, OpenError, RowError, StorageError};
 pub use ledger::{Appended, Ledger};
+pub use measure::{Amount, MEASURES, Measure, MeasureKind, Totals};
 pub use reader::{Change, LedgerReader, Summary};
-pub use report::{GroupBy, Query, Report, ReportRow, Totals};
+pub use reasons::{Reason, Reasons};
+pub use report::{GroupBy, Query, Report, ReportRow};

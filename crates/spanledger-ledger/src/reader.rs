@@ -6,9 +6,8 @@ use rusqlite::{Connection, OptionalExtension};
 use spanledger_event::{CostEvent, EventId};
 
 use crate::{
-    LedgerError,
+    LedgerError, open,
     row::{self, EVENT_COLUMNS, SELECT_EVENT},
-    schema,
 };
 
 /// A reader of a ledger file. It sees what was committed, and never blocks the writer.
@@ -20,16 +19,16 @@ pub struct LedgerReader {
 /// An event at one of its changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The position: a follower that has this change durably moves its cursor here.
+    /// The position. A follower moves its cursor here once it has the event durably.
     pub seq: i64,
     /// The event as it is now.
     pub event: CostEvent,
 }
 
-/// How full a ledger is.
+/// How much a ledger holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// Sightings of calls.
+    /// Observations, each counted once.
     pub observations: i64,
     /// Events that count, quarantined ones included.
     pub events: i64,
@@ -44,7 +43,7 @@ pub struct Summary {
 impl LedgerReader {
     /// Opens an existing ledger for reading.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LedgerError> {
-        Ok(Self { connection: schema::open_reader(path.as_ref())? })
+        Ok(Self { connection: open::reader(path.as_ref())? })
     }
 
     /// Events that changed after `cursor`, in the order of their last change, at most `limit`.
@@ -65,7 +64,7 @@ impl LedgerReader {
         Ok(changes)
     }
 
-    /// The cursor after which the latest `count` changed events stand.
+    /// The cursor after which `changes_after` returns the latest `count` changed events.
     pub fn nth_change_from_end(&self, count: i64) -> Result<i64, LedgerError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT coalesce(min(change_seq) - 1, (SELECT coalesce(max(change_seq), 0) FROM event))
@@ -74,20 +73,20 @@ impl LedgerReader {
         Ok(statement.query_row([count], |row| row.get(0))?)
     }
 
-    /// One event.
+    /// The event of that id.
     pub fn event(&self, id: &EventId) -> Result<Option<CostEvent>, LedgerError> {
         let mut statement = self.connection.prepare_cached(&SELECT_EVENT)?;
         let mut rows = statement.query([id.as_str()])?;
         rows.next()?.map(|row| row::read(row, 1)).transpose()
     }
 
-    /// Where a follower is; 0 before its first acknowledgement.
+    /// The cursor of a follower; 0 before its first acknowledgement.
     pub fn cursor(&self, follower: &str) -> Result<i64, LedgerError> {
         let mut statement = self.connection.prepare_cached("SELECT cursor FROM follower WHERE name = ?")?;
         Ok(statement.query_row([follower], |row| row.get(0)).optional()?.unwrap_or_default())
     }
 
-    /// How full the ledger is.
+    /// How much the ledger holds.
     pub fn summary(&self) -> Result<Summary, LedgerError> {
         Ok(self.connection.query_row(
             "SELECT (SELECT count(*) FROM observation),
@@ -108,11 +107,12 @@ impl LedgerReader {
         )?)
     }
 
-    /// Asks SQLite whether the file is whole (`PRAGMA integrity_check`); the answer is its words.
+    /// Lets SQLite check the whole file (`PRAGMA integrity_check`). Returns what it found wrong, in
+    /// SQLite's words; an empty list means that the file is sound.
     pub fn integrity(&self) -> Result<Vec<String>, LedgerError> {
         let mut statement = self.connection.prepare("PRAGMA integrity_check")?;
         let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
-        let words: Vec<String> = rows.collect::<Result<_, _>>()?;
-        Ok(words.into_iter().filter(|word| word != "ok").collect())
+        let findings: Vec<String> = rows.collect::<Result<_, _>>()?;
+        Ok(findings.into_iter().filter(|finding| finding != "ok").collect())
     }
 }

@@ -2,16 +2,17 @@
 
 use std::fmt::Write as _;
 
-use rusqlite::{Row, params_from_iter, types::Value};
-use spanledger_event::{Timestamp, Usd};
+use rusqlite::{params_from_iter, types::Value};
+use spanledger_event::Timestamp;
 
 use crate::{
-    LedgerError, LedgerReader,
-    rollup::{DAY, DAY_NANOS, HOUR, HOUR_NANOS, MEASURES},
+    LedgerError, LedgerReader, Totals, measure,
+    rollup::{self, CUSTOMER, DAY, ENVIRONMENT, FEATURE, HOUR, MODEL, ROUTE},
 };
 
 /// What a report is grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum GroupBy {
     /// The product feature.
     Feature,
@@ -45,33 +46,6 @@ impl Query {
     }
 }
 
-/// Sums over events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Logical requests.
-    pub requests: i64,
-    /// HTTP attempts.
-    pub attempts: i64,
-    /// Requests of which no attempt succeeded.
-    pub failed: i64,
-    /// Requests with more than one attempt.
-    pub retried: i64,
-    /// Requests whose cost is not, or not wholly, known: `billed` is a lower bound then.
-    pub unpriced: i64,
-    /// All input tokens.
-    pub prompt_tokens: i64,
-    /// The part of them that came from a cache.
-    pub cached_tokens: i64,
-    /// Visible output tokens.
-    pub completion_tokens: i64,
-    /// Hidden output tokens.
-    pub reasoning_tokens: i64,
-    /// What the provider bills.
-    pub billed: Usd,
-    /// The part of it that paid for billed retries.
-    pub retry: Usd,
-}
-
 /// One group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportRow {
@@ -94,12 +68,13 @@ impl LedgerReader {
     /// Adds up spend. Reads the roll-ups where the query's bounds fall on theirs, else the events;
     /// the answers are the same.
     pub fn report(&self, query: &Query) -> Result<Report, LedgerError> {
-        let (rollup, size) = match query.group_by {
-            GroupBy::Customer => (&DAY, DAY_NANOS),
-            _ => (&HOUR, HOUR_NANOS),
+        let rollup = match query.group_by {
+            GroupBy::Customer => DAY,
+            _ => HOUR,
         };
-        let whole = |bound: Option<Timestamp>| bound.is_none_or(|at| at.nanos() % size == 0);
-        if whole(query.since) && whole(query.until) {
+        let falls_on_bucket =
+            |bound: Option<Timestamp>| bound.is_none_or(|at| at.nanos() % rollup.bucket_nanos == 0);
+        if falls_on_bucket(query.since) && falls_on_bucket(query.until) {
             self.report_from(query, rollup.name)
         } else {
             self.report_from_events(query)
@@ -108,29 +83,18 @@ impl LedgerReader {
 
     /// The same from the events themselves: slower, and the yardstick for the roll-ups.
     pub fn report_from_events(&self, query: &Query) -> Result<Report, LedgerError> {
-        let source = "(SELECT timestamp AS bucket, coalesce(environment, '') AS environment,
-                coalesce(feature, '') AS feature, coalesce(route, '') AS route,
-                coalesce(customer_id, '') AS customer_id, coalesce(model, response_model, '') AS model,
-                1 AS requests, attempts, error_code IS NOT NULL AS failed, attempts > 1 AS retried,
-                billed_usd_micros IS NULL AS unpriced,
-                coalesce(prompt_tokens, 0) AS prompt_tokens, coalesce(cached_tokens, 0) AS cached_tokens,
-                coalesce(completion_tokens, 0) AS completion_tokens, coalesce(reasoning_tokens, 0) AS reasoning_tokens,
-                coalesce(billed_usd_micros, coalesce(cost_usd_micros, 0) + coalesce(retry_cost_usd_micros, 0)) AS billed_micros,
-                coalesce(billed_usd_picos, coalesce(cost_usd_picos, 0) + coalesce(retry_cost_usd_picos, 0)) AS billed_picos,
-                coalesce(retry_cost_usd_micros, 0) AS retry_micros, coalesce(retry_cost_usd_picos, 0) AS retry_picos
-             FROM event WHERE state <> 'void')";
-        self.report_from(query, source)
+        self.report_from(query, &format!("({})", rollup::sql_over_events()))
     }
 
     fn report_from(&self, query: &Query, source: &str) -> Result<Report, LedgerError> {
         let group = match query.group_by {
-            GroupBy::Feature => "feature",
-            GroupBy::Route => "route",
-            GroupBy::Customer => "customer_id",
-            GroupBy::Model => "model",
+            GroupBy::Feature => FEATURE.name,
+            GroupBy::Route => ROUTE.name,
+            GroupBy::Customer => CUSTOMER.name,
+            GroupBy::Model => MODEL.name,
             GroupBy::Day => "strftime('%Y-%m-%d', bucket / 1000000000, 'unixepoch')",
         };
-        let sums: Vec<String> = MEASURES.iter().map(|measure| format!("sum({measure})")).collect();
+        let sums: Vec<String> = measure::sql_columns().map(|column| format!("sum({column})")).collect();
         let mut sql = format!("SELECT {group} AS name, {} FROM {source} WHERE true", sums.join(", "));
         let mut values = Vec::new();
         let mut condition = |text: &str, value: Value| {
@@ -144,13 +108,15 @@ impl LedgerReader {
             condition("bucket < ?", until.nanos().into());
         }
         if let Some(environment) = &query.environment {
-            condition("environment = ?", environment.clone().into());
+            condition(&format!("{} = ?", ENVIRONMENT.name), environment.clone().into());
         }
         sql.push_str(" GROUP BY name HAVING sum(requests) <> 0");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(params_from_iter(values), |row| {
             let name: String = row.get(0)?;
-            Ok(ReportRow { name: Some(name).filter(|name| !name.is_empty()), totals: totals(row)? })
+            let mut sums = 1..;
+            let totals = Totals::read(|| row.get(sums.next().unwrap_or_default()))?;
+            Ok(ReportRow { name: Some(name).filter(|name| !name.is_empty()), totals })
         })?;
         let mut rows: Vec<ReportRow> = rows.collect::<Result<_, _>>()?;
         if query.group_by == GroupBy::Day {
@@ -160,39 +126,5 @@ impl LedgerReader {
         }
         let total = rows.iter().fold(Totals::default(), |sum, row| sum.plus(&row.totals));
         Ok(Report { rows, total })
-    }
-}
-
-fn totals(row: &Row<'_>) -> rusqlite::Result<Totals> {
-    Ok(Totals {
-        requests: row.get(1)?,
-        attempts: row.get(2)?,
-        failed: row.get(3)?,
-        retried: row.get(4)?,
-        unpriced: row.get(5)?,
-        prompt_tokens: row.get(6)?,
-        cached_tokens: row.get(7)?,
-        completion_tokens: row.get(8)?,
-        reasoning_tokens: row.get(9)?,
-        billed: Usd::from_parts(row.get(10)?, row.get(11)?),
-        retry: Usd::from_parts(row.get(12)?, row.get(13)?),
-    })
-}
-
-impl Totals {
-    fn plus(self, other: &Self) -> Self {
-        Self {
-            requests: self.requests + other.requests,
-            attempts: self.attempts + other.attempts,
-            failed: self.failed + other.failed,
-            retried: self.retried + other.retried,
-            unpriced: self.unpriced + other.unpriced,
-            prompt_tokens: self.prompt_tokens + other.prompt_tokens,
-            cached_tokens: self.cached_tokens + other.cached_tokens,
-            completion_tokens: self.completion_tokens + other.completion_tokens,
-            reasoning_tokens: self.reasoning_tokens + other.reasoning_tokens,
-            billed: self.billed + other.billed,
-            retry: self.retry + other.retry,
-        }
     }
 }

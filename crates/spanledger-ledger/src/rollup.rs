@@ -3,142 +3,162 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use rusqlite::{Transaction, params_from_iter, types::Value};
-use spanledger_event::{CostEvent, Usd};
+use spanledger_event::CostEvent;
 
-use crate::LedgerError;
+use crate::{
+    LedgerError,
+    measure::{self, INTEGERS, Integers},
+};
 
 /// Nanoseconds in an hour.
-pub(crate) const HOUR_NANOS: i64 = 3_600_000_000_000;
+const HOUR_NANOS: i64 = 3_600_000_000_000;
 /// Nanoseconds in a day.
-pub(crate) const DAY_NANOS: i64 = 24 * HOUR_NANOS;
+const DAY_NANOS: i64 = 24 * HOUR_NANOS;
 
-/// The sums of every roll-up and every report, in their order.
-pub(crate) const MEASURES: [&str; 13] = [
-    "requests",
-    "attempts",
-    "failed",
-    "retried",
-    "unpriced",
-    "prompt_tokens",
-    "cached_tokens",
-    "completion_tokens",
-    "reasoning_tokens",
-    "billed_micros",
-    "billed_picos",
-    "retry_micros",
-    "retry_picos",
-];
+/// Something that roll-ups are kept by: a column of the events, or the first of several that is
+/// known. An unknown value is the empty text, which attribution never allows as a value.
+pub(crate) struct Dimension {
+    pub(crate) name: &'static str,
+    /// The same in SQL, over the table `event`.
+    sql: &'static str,
+    get: fn(&CostEvent) -> Option<&str>,
+}
 
-/// One roll-up table.
+macro_rules! dimension {
+    ($name:ident = $first:ident $(, else $other:ident)?) => {
+        Dimension {
+            name: stringify!($name),
+            sql: concat!("coalesce(", stringify!($first), $(", ", stringify!($other),)? ", '')"),
+            get: |event| {
+                let value: Option<&str> = event.$first.as_deref();
+                $(let value = value.or(event.$other.as_deref());)?
+                value
+            },
+        }
+    };
+}
+
+pub(crate) const ENVIRONMENT: Dimension = dimension!(environment = environment);
+pub(crate) const FEATURE: Dimension = dimension!(feature = feature);
+pub(crate) const ROUTE: Dimension = dimension!(route = route);
+pub(crate) const CUSTOMER: Dimension = dimension!(customer_id = customer_id);
+/// The model asked for; where the emitter did not state it, the one that answered.
+pub(crate) const MODEL: Dimension = dimension!(model = model, else response_model);
+pub(crate) const PROVIDER: Dimension =
+    Dimension { name: "provider", sql: "provider", get: |event| Some(&event.provider) };
+
+/// One roll-up table: sums by a span of time and four dimensions.
 pub(crate) struct Rollup {
     pub(crate) name: &'static str,
-    bucket_nanos: i64,
-    /// The dimensions; absent values are the empty text, which attribution never allows as a value.
-    pub(crate) dimensions: [&'static str; 4],
+    pub(crate) bucket_nanos: i64,
+    dimensions: [Dimension; 4],
 }
 
 /// Hour × feature × route × model, per environment.
 pub(crate) const HOUR: Rollup = Rollup {
     name: "rollup_hour",
     bucket_nanos: HOUR_NANOS,
-    dimensions: ["environment", "feature", "route", "model"],
+    dimensions: [ENVIRONMENT, FEATURE, ROUTE, MODEL],
 };
-/// Day × customer × feature, per environment.
+/// Day × customer × feature × provider, per environment.
 pub(crate) const DAY: Rollup = Rollup {
     name: "rollup_day",
     bucket_nanos: DAY_NANOS,
-    dimensions: ["environment", "customer_id", "feature", "provider"],
+    dimensions: [ENVIRONMENT, CUSTOMER, FEATURE, PROVIDER],
 };
+
+/// Builds the roll-ups again from the events.
+pub(crate) fn rebuild(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    for rollup in [HOUR, DAY] {
+        let (name, nanos) = (rollup.name, rollup.bucket_nanos);
+        let dimensions = rollup.dimension_names().join(", ");
+        let columns: Vec<String> = measure::sql_columns().collect();
+        let sums: Vec<String> = columns.iter().map(|column| format!("sum({column})")).collect();
+        // `%` takes the sign of its left side; the bucket of a negative time lies before it, too.
+        let bucket = format!("bucket - (bucket % {nanos} + {nanos}) % {nanos}");
+        transaction.execute_batch(&format!(
+            "DROP TABLE {name};
+             {ddl}
+             INSERT INTO {name} (bucket, {dimensions}, {columns})
+             SELECT {bucket}, {dimensions}, {sums} FROM ({events}) GROUP BY {bucket}, {dimensions};",
+            ddl = rollup.ddl(),
+            columns = columns.join(", "),
+            sums = sums.join(", "),
+            events = sql_over_events(),
+        ))?;
+    }
+    Ok(())
+}
+
+/// Each event as a row of a roll-up of its own, by all dimensions of the reports.
+pub(crate) fn sql_over_events() -> String {
+    let dimensions = [ENVIRONMENT, FEATURE, ROUTE, CUSTOMER, MODEL, PROVIDER];
+    let dimensions = dimensions.iter().map(Dimension::sql_column);
+    let columns: Vec<String> = dimensions.chain(measure::sql_contributions()).collect();
+    format!("SELECT timestamp AS bucket, {} FROM event WHERE state <> 'void'", columns.join(", "))
+}
+
+impl Dimension {
+    fn sql_column(&self) -> String {
+        format!("{} AS {}", self.sql, self.name)
+    }
+}
 
 impl Rollup {
     pub(crate) fn ddl(&self) -> String {
         let mut sql = format!("CREATE TABLE {} (\n    bucket INTEGER NOT NULL,\n", self.name);
-        for dimension in self.dimensions {
+        for dimension in self.dimension_names() {
             writeln!(sql, "    {dimension} TEXT NOT NULL,").unwrap_or_default();
         }
-        for measure in MEASURES {
-            writeln!(sql, "    {measure} INTEGER NOT NULL,").unwrap_or_default();
+        for column in measure::sql_columns() {
+            writeln!(sql, "    {column} INTEGER NOT NULL,").unwrap_or_default();
         }
-        write!(sql, "    PRIMARY KEY (bucket, {})\n) STRICT, WITHOUT ROWID;", self.dimensions.join(", "))
-            .unwrap_or_default();
+        write!(
+            sql,
+            "    PRIMARY KEY (bucket, {})\n) STRICT, WITHOUT ROWID;",
+            self.dimension_names().join(", ")
+        )
+        .unwrap_or_default();
         sql
     }
 
+    fn dimension_names(&self) -> [&'static str; 4] {
+        [0, 1, 2, 3].map(|index| self.dimensions[index].name)
+    }
+
     fn key(&self, event: &CostEvent) -> Key {
-        let of = |name: &str| {
-            match name {
-                "environment" => event.environment.as_deref(),
-                "feature" => event.feature.as_deref(),
-                "route" => event.route.as_deref(),
-                "customer_id" => event.customer_id.as_deref(),
-                "provider" => Some(event.provider.as_str()),
-                _ => model(event),
-            }
-            .unwrap_or_default()
-            .to_owned()
-        };
         let bucket = event.timestamp.nanos().div_euclid(self.bucket_nanos) * self.bucket_nanos;
-        (bucket, self.dimensions.map(of))
+        let value = |index: usize| (self.dimensions[index].get)(event).unwrap_or_default().to_owned();
+        (bucket, [0, 1, 2, 3].map(value))
     }
 
     fn upsert(&self) -> String {
+        let columns: Vec<String> = measure::sql_columns().collect();
         let mut sql = format!(
             "INSERT INTO {} (bucket, {}, {}) VALUES (?{}) ON CONFLICT DO UPDATE SET ",
             self.name,
-            self.dimensions.join(", "),
-            MEASURES.join(", "),
-            ", ?".repeat(self.dimensions.len() + MEASURES.len()),
+            self.dimension_names().join(", "),
+            columns.join(", "),
+            ", ?".repeat(self.dimensions.len() + columns.len()),
         );
-        let sums: Vec<String> = MEASURES.iter().map(|m| format!("{m} = {m} + excluded.{m}")).collect();
+        let sums: Vec<String> =
+            columns.iter().map(|name| format!("{name} = {name} + excluded.{name}")).collect();
         sql.push_str(&sums.join(", "));
         sql
     }
 }
 
-/// The model that a report names: the one that answered, else the one asked for.
-fn model(event: &CostEvent) -> Option<&str> {
-    event.model.as_deref().or(event.response_model.as_deref())
-}
-
+/// The start of the bucket, and the values of the dimensions.
 type Key = (i64, [String; 4]);
-type Sums = [i64; 13];
-
-/// What an event adds to the sums; void events add nothing.
-pub(crate) fn measure(event: &CostEvent) -> Sums {
-    if !event.counts() {
-        return [0; 13];
-    }
-    // What is known is counted, and `unpriced` says that it is not everything.
-    let known = || event.cost_usd.unwrap_or_default() + event.retry_cost_usd.unwrap_or_default();
-    let billed = event.billed_usd.unwrap_or_else(known);
-    let unpriced = event.billed_usd.is_none();
-    let (billed_micros, billed_picos) = billed.to_parts().unwrap_or_default();
-    let (retry_micros, retry_picos) = event.retry_cost_usd.and_then(Usd::to_parts).unwrap_or_default();
-    [
-        1,
-        event.attempts,
-        i64::from(event.error_code.is_some()),
-        i64::from(event.attempts > 1),
-        i64::from(unpriced),
-        event.prompt_tokens.unwrap_or_default(),
-        event.cached_tokens.unwrap_or_default(),
-        event.completion_tokens.unwrap_or_default(),
-        event.reasoning_tokens.unwrap_or_default(),
-        billed_micros,
-        billed_picos,
-        retry_micros,
-        retry_picos,
-    ]
-}
 
 /// Changes of the roll-ups by one append, added up before they are written.
 #[derive(Default)]
-pub(crate) struct Deltas {
-    hour: BTreeMap<Key, Sums>,
-    day: BTreeMap<Key, Sums>,
+pub(crate) struct RollupDeltas {
+    hour: BTreeMap<Key, Integers>,
+    day: BTreeMap<Key, Integers>,
 }
 
-impl Deltas {
+impl RollupDeltas {
     pub(crate) fn add(&mut self, event: &CostEvent) {
         self.change(event, i64::saturating_add);
     }
@@ -151,9 +171,9 @@ impl Deltas {
         if !event.counts() {
             return;
         }
-        let sums = measure(event);
+        let sums = measure::contributions(event);
         for (rollup, deltas) in [(HOUR, &mut self.hour), (DAY, &mut self.day)] {
-            let delta = deltas.entry(rollup.key(event)).or_insert([0; 13]);
+            let delta = deltas.entry(rollup.key(event)).or_insert([0; INTEGERS]);
             for (delta, sum) in delta.iter_mut().zip(sums) {
                 *delta = with(*delta, sum);
             }
@@ -163,7 +183,8 @@ impl Deltas {
     pub(crate) fn write(self, transaction: &Transaction<'_>) -> Result<(), LedgerError> {
         for (rollup, deltas) in [(HOUR, self.hour), (DAY, self.day)] {
             let mut upsert = transaction.prepare_cached(&rollup.upsert())?;
-            for ((bucket, dimensions), sums) in deltas.into_iter().filter(|(_, sums)| *sums != [0; 13]) {
+            for ((bucket, dimensions), sums) in deltas.into_iter().filter(|(_, sums)| *sums != [0; INTEGERS])
+            {
                 let values = std::iter::once(Value::from(bucket))
                     .chain(dimensions.into_iter().map(Value::from))
                     .chain(sums.into_iter().map(Value::from));

@@ -1,4 +1,4 @@
-//! Events to rows and back, by the column table.
+//! Events to rows and back, by the table of the event's columns.
 
 use std::{fmt::Write as _, sync::LazyLock};
 
@@ -8,7 +8,10 @@ use rusqlite::{
 };
 use spanledger_event::{COLUMNS, Cell, Column, ColumnKind, CostEvent, Timestamp, Usd};
 
-use crate::{LedgerError, schema::sql_columns};
+use crate::{LedgerError, error::RowError, schema::sql_columns};
+
+#[cfg(test)]
+mod tests;
 
 /// The SQL columns of `event`, in order, comma-separated; `change_seq` is not among them.
 pub(crate) static EVENT_COLUMNS: LazyLock<String> =
@@ -32,7 +35,7 @@ pub(crate) static UPSERT_EVENT: LazyLock<String> = LazyLock::new(|| {
     sql
 });
 
-/// Binds an event to the first parameters of a statement and answers the next free index.
+/// Binds an event to the first parameters of a statement. Returns the index of the next one.
 pub(crate) fn bind(statement: &mut Statement<'_>, event: &CostEvent) -> Result<usize, LedgerError> {
     let mut index = 1;
     for column in COLUMNS {
@@ -55,9 +58,9 @@ pub(crate) fn bind(statement: &mut Statement<'_>, event: &CostEvent) -> Result<u
             Cell::Decimal(number) => put(ToSqlOutput::Owned(Value::Text(number.normalize().to_string())))?,
             Cell::Timestamp(moment) => put(moment.nanos().into())?,
             Cell::Usd(usd) => {
-                let (micros, picos) = usd
-                    .to_parts()
-                    .ok_or_else(|| LedgerError::row(format!("`{}` is out of range: {usd}", column.name)))?;
+                let (micros, picos) = usd.to_parts().ok_or_else(|| {
+                    LedgerError::Unstorable(RowError::OutOfRange { column: column.name, usd })
+                })?;
                 put(micros.into())?;
                 put(picos.into())?;
             }
@@ -73,7 +76,7 @@ pub(crate) fn read(row: &Row<'_>, first: usize) -> Result<CostEvent, LedgerError
     for column in COLUMNS {
         let width = sql_columns_width(column);
         let cell = read_cell(row, index, column)?;
-        (column.set)(&mut event, cell).map_err(LedgerError::row)?;
+        (column.set)(&mut event, cell).map_err(RowError::from)?;
         index += width;
     }
     Ok(event)
@@ -88,23 +91,20 @@ fn read_cell<'r>(row: &'r Row<'_>, index: usize, column: &Column) -> Result<Cell
     if value == ValueRef::Null {
         return Ok(Cell::Null);
     }
-    let bad = |error: rusqlite::types::FromSqlError| LedgerError::row(error);
-    Ok(match column.kind {
-        ColumnKind::Text => Cell::Text(value.as_str().map_err(bad)?.into()),
-        ColumnKind::Json => Cell::Json(value.as_str().map_err(bad)?.into()),
-        ColumnKind::Decimal => Cell::Decimal(
-            value
-                .as_str()
-                .map_err(bad)?
-                .parse()
-                .map_err(|error: rust_decimal::Error| LedgerError::row(error))?,
-        ),
-        ColumnKind::Integer => Cell::Integer(value.as_i64().map_err(bad)?),
-        ColumnKind::Boolean => Cell::Boolean(value.as_i64().map_err(bad)? != 0),
-        ColumnKind::Timestamp => Cell::Timestamp(Timestamp::from_nanos(value.as_i64().map_err(bad)?)),
-        ColumnKind::Usd => {
-            let picos = row.get_ref(index + 1)?.as_i64().map_err(bad)?;
-            Cell::Usd(Usd::from_parts(value.as_i64().map_err(bad)?, picos))
-        }
-    })
+    let picos = if column.kind == ColumnKind::Usd { row.get_ref(index + 1)? } else { ValueRef::Null };
+    let cell = || -> Result<Cell<'r>, RowError> {
+        Ok(match column.kind {
+            ColumnKind::Text => Cell::Text(value.as_str()?.into()),
+            ColumnKind::Json => Cell::Json(value.as_str()?.into()),
+            ColumnKind::Decimal => {
+                let number = value.as_str()?.parse();
+                Cell::Decimal(number.map_err(|source| RowError::Decimal { column: column.name, source })?)
+            }
+            ColumnKind::Integer => Cell::Integer(value.as_i64()?),
+            ColumnKind::Boolean => Cell::Boolean(value.as_i64()? != 0),
+            ColumnKind::Timestamp => Cell::Timestamp(Timestamp::from_nanos(value.as_i64()?)),
+            ColumnKind::Usd => Cell::Usd(Usd::from_parts(value.as_i64()?, picos.as_i64()?)),
+        })
+    };
+    Ok(cell()?)
 }

@@ -36,10 +36,9 @@
 
 mod attributes;
 mod attribution;
-mod cost;
 mod decode;
 mod dialect;
-mod provider;
+mod price;
 mod reader;
 pub mod record;
 #[cfg(test)]
@@ -47,7 +46,6 @@ mod tests;
 mod usage;
 
 pub use attribution::AttributionKeys;
-pub use cost::price;
 pub use decode::{DecodeError, Encoding, Logs, Traces};
-pub use provider::{implied_searches, normalize as normalize_provider, region_of, response_ref};
+pub use price::{price, set_usage};
 pub use reader::ObservationReader;

@@ -16,16 +16,20 @@ use opentelemetry_proto::tonic::{
     resource::v1::Resource,
 };
 use spanledger_event::{
-    CallOutcome, Endpoint, EventId, Field, Observation, ObservedAs, PartialAttribution, Timestamp, Usage,
-    UsageSource, check_value, keys,
+    CARRIED, CallOutcome, Cell, ColumnKind, Endpoint, EventId, Field, JsonText, Observation, ObservedAs,
+    PartialAttribution, Timestamp, Usage, UsageSource, check_value, keys,
 };
-use spanledger_price::usage as price_usage;
+use spanledger_price::{
+    providers,
+    usage::{Answer, ToolCalls, UsageReadError, resolve},
+};
 
 use crate::{
     AttributionKeys, Logs,
     attributes::{Attributes, attribute},
     dialect::valid_id,
-    provider, usage,
+    price::set_usage,
+    usage,
 };
 
 pub use crate::usage::counts as usage_attributes;
@@ -61,22 +65,24 @@ pub fn attributes(o: &Observation) -> Vec<(String, AttributeValue)> {
     put(keys::CALL_ID, text(&o.call_id));
     put(keys::ENDPOINT, text(o.endpoint.as_str()));
     put(keys::PROVIDER_NAME, text(&o.provider));
-    put(keys::REQUEST_MODEL, maybe(&o.model));
-    put(keys::RESPONSE_MODEL, maybe(&o.response_model));
+    for field in CARRIED {
+        put(
+            field.key,
+            match (field.get)(o) {
+                Cell::Text(value) => text(&value),
+                Cell::Integer(value) => Some(Integer(value)),
+                _ => None,
+            },
+        );
+    }
     put(keys::RESPONSE_ID, o.response.as_ref().map(|r| Text(r.id.clone())));
-    put(keys::OPENAI_RESPONSE_SERVICE_TIER, maybe(&o.service_tier));
     put(keys::SERVER_ADDRESS, maybe(&o.server_address));
-    put(keys::REGION, maybe(&o.region));
-    put(keys::ORGANIZATION, maybe(&o.organization));
-    put(keys::PROJECT, maybe(&o.project));
     put(keys::START, Some(Integer(o.start.nanos())));
     put(keys::END, Some(Integer(o.end.nanos())));
     put(keys::PARENT_SPAN_ID, maybe(&o.parent_span_id));
     put(keys::REQUEST_STREAM, o.stream.then_some(Boolean(true)));
     put(keys::ATTEMPTS, Some(Integer(i64::from(o.attempts))));
-    put(keys::PROMPT_CACHE_KEY, maybe(&o.prompt_cache_key));
-    put(keys::REQUEST_REASONING_LEVEL, maybe(&o.reasoning_effort));
-    put(keys::USAGE_RAW, maybe(&o.usage_raw));
+    put(keys::USAGE_RAW, o.usage_raw.as_ref().and_then(|json| text(json.as_str())));
     let (outcome, error) = match &o.outcome {
         CallOutcome::Success => ("success", None),
         CallOutcome::Failed(error) => ("failed", Some(error)),
@@ -115,19 +121,23 @@ pub fn attributes(o: &Observation) -> Vec<(String, AttributeValue)> {
         put(keys::COST_REASON, cost.reason.and_then(|reason| text(reason.as_str())));
         put(keys::PRICE_VERSION, text(&cost.price_version));
     }
-    put(keys::TIME_TO_FIRST_CHUNK_MS, o.time_to_first_token_ms.map(Integer));
     list
 }
 
 /// The log record of a call.
 pub fn record(o: &Observation) -> LogRecord {
+    with_attributes(o, attributes(o))
+}
+
+/// The log record of a call whose [`attributes`] are built already.
+pub fn with_attributes(o: &Observation, attributes: Vec<(String, AttributeValue)>) -> LogRecord {
     let at = u64::try_from(o.end.nanos()).unwrap_or_default();
     LogRecord {
         time_unix_nano: at,
         observed_time_unix_nano: at,
         severity_number: SeverityNumber::Info as i32,
         event_name: keys::RECORD_EVENT_NAME.to_owned(),
-        attributes: attributes(o).into_iter().map(|(key, value)| attribute(key, value.into())).collect(),
+        attributes: attributes.into_iter().map(|(key, value)| attribute(key, value.into())).collect(),
         trace_id: o.trace_id.as_deref().and_then(unhex).unwrap_or_default(),
         span_id: o.span_id.as_deref().and_then(unhex).unwrap_or_default(),
         ..LogRecord::default()
@@ -202,23 +212,22 @@ pub(crate) fn read(facts: &Facts<'_>) -> Option<Observation> {
         (name, version) => format!("{name} {version}"),
     };
     o.endpoint = a.text(keys::ENDPOINT).map_or(Endpoint::Other, |name| Endpoint::from_name(&name));
-    o.provider = a.text(keys::PROVIDER_NAME).map(|name| provider::normalize(&name)).unwrap_or_default();
+    o.provider = a.text(keys::PROVIDER_NAME).map(|name| providers::canonical_name(&name)).unwrap_or_default();
     o.server_address = a.string(keys::SERVER_ADDRESS);
-    o.model = a.string(keys::REQUEST_MODEL);
-    o.response_model = a.string(keys::RESPONSE_MODEL);
+    for field in CARRIED {
+        let cell = match field.column.kind {
+            ColumnKind::Integer => a.int(field.key).map(Cell::Integer),
+            _ => a.string(field.key).map(|text| Cell::Text(text.into())),
+        };
+        if let Some(Err(error)) = cell.map(|cell| (field.set)(&mut o, cell)) {
+            debug_assert!(false, "a cell of the column's kind fits the field: {error}");
+        }
+    }
     o.response = a
         .text(keys::RESPONSE_ID)
-        .map(|id| provider::response_ref(&o.provider, o.server_address.as_deref(), &id));
-    o.service_tier = a.string(keys::OPENAI_RESPONSE_SERVICE_TIER);
-    o.region = a.string(keys::REGION);
-    o.organization = a.string(keys::ORGANIZATION);
-    o.project = a.string(keys::PROJECT);
-    o.time_to_first_token_ms = a.int(keys::TIME_TO_FIRST_CHUNK_MS);
+        .map(|id| providers::response_ref(&o.provider, o.server_address.as_deref(), &id));
     o.stream = a.bool(keys::REQUEST_STREAM).unwrap_or(false);
     o.attempts = a.int(keys::ATTEMPTS).and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
-    o.prompt_cache_key = a.string(keys::PROMPT_CACHE_KEY);
-    o.reasoning_effort = a.string(keys::REQUEST_REASONING_LEVEL);
-    o.usage_raw = a.string(keys::USAGE_RAW);
     let error = || a.string(keys::ERROR_TYPE).unwrap_or_else(|| "_OTHER".to_owned());
     o.outcome = match a.text(keys::OUTCOME).as_deref() {
         Some("failed") => CallOutcome::Failed(error()),
@@ -235,51 +244,49 @@ pub(crate) fn read(facts: &Facts<'_>) -> Option<Observation> {
     Some(o)
 }
 
-/// The provider's own object is the better witness: it has what the convention has no name for.
-/// What neither of them says is in an object of our own.
+/// The usage of a record: the provider's object, or the counts of the convention where there is none.
+/// An object of our own says what neither of them can.
 fn read_usage(o: &mut Observation, a: Attributes<'_>) {
-    let stated: Option<Result<Usage, String>> = match &o.usage_raw {
-        Some(raw) => Some(match price_usage::parse_for(&o.provider, o.endpoint, raw) {
-            Ok(parsed) => {
-                // What the answer itself did not say.
-                o.service_tier = parsed.tier_beside(o.service_tier.as_deref());
-                o.region = parsed.region_beside(o.region.as_deref());
-                o.usage_unknown = parsed.unknown;
-                Ok(parsed.usage)
-            }
-            Err(error) => Err(error.to_problem()),
-        }),
-        None => usage::read(a, usage::needs_output(o.endpoint))
-            .map(|read| read.map_err(|error| error.to_string())),
-    };
     let own = a.text(keys::USAGE).map(|json| {
-        let usage = serde_json::from_str::<Usage>(&json)
-            .map_err(|error| format!("{} is no usage: {error}", keys::USAGE))?;
+        let usage: Usage =
+            serde_json::from_str(&json).map_err(|error| UsageReadError::OwnForm(error.to_string()))?;
         // The same bounds as for a provider's counts.
-        usage.nested().exclusive().map_err(|error| error.to_string())?;
+        usage.nested().exclusive().map_err(UsageReadError::Counts)?;
         Ok(usage)
     });
-    match (stated, own) {
-        (Some(Err(problem)), _) | (_, Some(Err(problem))) => o.usage_problem = Some(problem),
-        (_, Some(Ok(usage))) => o.usage = Some(usage),
-        (Some(Ok(mut usage)), None) => {
-            let count = |key: &str| a.int(key).and_then(|count| u64::try_from(count).ok());
-            for (key, unit) in [
-                (keys::WEB_SEARCH_CALLS, &mut usage.web_search_calls),
-                (keys::FILE_SEARCH_CALLS, &mut usage.file_search_calls),
-                (keys::CODE_INTERPRETER_CALLS, &mut usage.code_interpreter_calls),
-                (keys::IMAGES, &mut usage.images),
-            ] {
-                *unit = count(key).unwrap_or(*unit);
-            }
-            o.usage = Some(usage);
-        }
-        (None, None) => return,
-    }
-    o.usage_source = match a.text(keys::USAGE_SOURCE).as_deref() {
-        Some("estimated") => UsageSource::Estimated,
-        _ => UsageSource::Provider,
+    let count = |key: &str| a.int(key).and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
+    let tools = match own {
+        Some(_) => ToolCalls::default(),
+        None => ToolCalls {
+            web_searches: count(keys::WEB_SEARCH_CALLS),
+            file_searches: count(keys::FILE_SEARCH_CALLS),
+            containers: count(keys::CODE_INTERPRETER_CALLS),
+            images: count(keys::IMAGES),
+            ..ToolCalls::default()
+        },
     };
+    let raw = a.string(keys::USAGE_RAW);
+    o.usage_raw = raw.as_deref().and_then(JsonText::new);
+    let counts = || match raw {
+        Some(_) => None,
+        None => {
+            usage::read(a, usage::needs_output(o.endpoint)).map(|read| read.map_err(UsageReadError::Counts))
+        }
+    };
+    let resolved = resolve(Answer {
+        provider: &o.provider,
+        endpoint: o.endpoint,
+        service_tier: o.service_tier.as_deref(),
+        region: o.region.as_deref(),
+        usage_json: raw.as_deref(),
+        usage: own.or_else(counts),
+        tools,
+        estimate: None,
+    });
+    set_usage(o, resolved);
+    if o.usage_source == UsageSource::Provider && a.text(keys::USAGE_SOURCE).as_deref() == Some("estimated") {
+        o.usage_source = UsageSource::Estimated;
+    }
 }
 
 /// Our own keys were checked where they were set; a Collector may have changed them since.

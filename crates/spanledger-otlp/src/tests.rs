@@ -6,14 +6,18 @@ use opentelemetry_proto::tonic::{
 };
 use proptest::prelude::*;
 use spanledger_event::{
-    Attribution, Bucket, CallOutcome, Endpoint, EventId, Observation, ObservedAs, Role, Timestamp, Usage,
-    UsageSource,
+    Attribution, Bucket, CallOutcome, Cost, Endpoint, EventId, JsonText, Observation, ObservedAs, Role,
+    Timestamp, Usage, UsageSource,
 };
-use spanledger_price::PriceBook;
+use spanledger_price::{PriceBook, providers::response_ref};
 
-use crate::{
-    Encoding, Logs, ObservationReader, Traces, attributes::attribute, price, provider::response_ref, record,
-};
+use crate::{Encoding, Logs, ObservationReader, Traces, attributes::attribute, record};
+
+fn cost_of(o: &Observation) -> Cost {
+    let mut o = o.clone();
+    crate::price(PriceBook::builtin(), &mut o);
+    o.cost.unwrap()
+}
 
 fn text(key: &str, value: &str) -> KeyValue {
     attribute(key, Value::StringValue(value.into()))
@@ -129,7 +133,7 @@ fn a_usage_that_cannot_be_is_kept_as_a_problem_and_priced_as_unknown() {
     ] {
         let o = one(chat(attributes));
         assert!(o.usage.is_none() && o.usage_problem.is_some());
-        let cost = price(PriceBook::builtin(), &o);
+        let cost = cost_of(&o);
         assert_eq!((cost.usd, cost.reason.map(|r| r.as_str())), (None, Some("contradictory_usage")));
     }
 }
@@ -164,11 +168,11 @@ fn a_failed_call_is_free_and_one_that_broke_off_may_be_billed() {
     failed.status = Some(Status { code: 2, ..Status::default() });
     let o = one(failed);
     assert_eq!(o.outcome, CallOutcome::Failed("RateLimitError".into()));
-    assert_eq!(price(PriceBook::builtin(), &o).usd, Some(spanledger_event::Usd::ZERO));
+    assert_eq!(cost_of(&o).usd, Some(spanledger_event::Usd::ZERO));
 
     let broken = one(chat(vec![text("error.type", "ReadError"), text("gen_ai.response.id", "chatcmpl-1")]));
     assert_eq!(broken.outcome, CallOutcome::Incomplete("ReadError".into()));
-    assert_eq!(price(PriceBook::builtin(), &broken).usd, None);
+    assert_eq!(cost_of(&broken).usd, None);
 }
 
 /// Scenario: the client did not wait, or lost the connection; nothing was answered.
@@ -188,7 +192,7 @@ fn a_call_that_was_given_up_may_be_billed() {
         "deadline_exceeded",
     ] {
         assert_eq!(outcome(error), CallOutcome::Incomplete(error.to_owned()));
-        let cost = price(PriceBook::builtin(), &one(chat(vec![text("error.type", error)])));
+        let cost = cost_of(&one(chat(vec![text("error.type", error)])));
         assert_eq!((cost.usd, cost.reason.map(|r| r.as_str())), (None, Some("no_usage")), "{error}");
     }
     for error in
@@ -215,7 +219,7 @@ fn a_call_that_was_given_up_may_be_billed() {
 fn a_usage_of_zeros_is_none() {
     let zeros = || vec![int("gen_ai.usage.input_tokens", 0), int("gen_ai.usage.output_tokens", 0)];
     let with = |more: Vec<KeyValue>| chat([zeros(), more].concat());
-    let reason = |o: &Observation| price(PriceBook::builtin(), o).reason.map(|reason| reason.as_str());
+    let reason = |o: &Observation| cost_of(o).reason.map(|reason| reason.as_str());
     for more in [
         vec![],
         vec![text("gen_ai.operation.name", "aimage_generation")],
@@ -224,7 +228,7 @@ fn a_usage_of_zeros_is_none() {
         assert_eq!(reason(&one(with(more.clone()))), Some("no_usage"), "{more:?}");
     }
     let free = one(with(vec![text("gen_ai.request.model", "omni-moderation-latest")]));
-    assert_eq!(price(PriceBook::builtin(), &free).usd, Some(spanledger_event::Usd::ZERO));
+    assert_eq!(cost_of(&free).usd, Some(spanledger_event::Usd::ZERO));
     // An agent around calls repeats nothing.
     assert_eq!(read(vec![with(vec![text("gen_ai.operation.name", "invoke_agent")])]), vec![]);
 
@@ -234,9 +238,23 @@ fn a_usage_of_zeros_is_none() {
         text("gen_ai.response.id", "0198c3a5-7d1f-7a40-8c11-0d5a3cf5e7b2"),
     ]));
     assert_eq!(failed.outcome, CallOutcome::Failed("RateLimitError".into()));
-    assert_eq!(price(PriceBook::builtin(), &failed).usd, Some(spanledger_event::Usd::ZERO));
+    assert_eq!(cost_of(&failed).usd, Some(spanledger_event::Usd::ZERO));
     let broken = one(with(vec![text("error.type", "ReadError"), text("gen_ai.response.id", "chatcmpl-1")]));
     assert_eq!(reason(&broken), Some("no_usage"));
+}
+
+/// Scenario: the span of a search model, whose counts do not have the search of each call.
+#[test]
+fn the_search_of_a_search_model_is_part_of_its_usage_when_it_is_priced() {
+    let mut o = one(chat(vec![
+        text("gen_ai.response.model", "gpt-5-search-api"),
+        int("gen_ai.usage.input_tokens", 10),
+        int("gen_ai.usage.output_tokens", 1),
+    ]));
+    assert_eq!(o.usage.as_ref().unwrap().web_search_calls, 0);
+    crate::price(PriceBook::builtin(), &mut o);
+    assert_eq!(o.usage.unwrap().web_search_calls, 1);
+    assert!(o.cost.unwrap().lines.iter().any(|line| line.kind == "web_search"));
 }
 
 /// Scenario: the regional host of a span costs what every host costs.
@@ -250,7 +268,7 @@ fn a_regional_host_has_its_price() {
         // November 2026.
         (span.start_time_unix_nano, span.end_time_unix_nano) = (1_795_219_200_000_000_000, 0);
         let o = one(span);
-        (o.region.clone(), price(PriceBook::builtin(), &o).usd.unwrap().to_string())
+        (o.region.clone(), cost_of(&o).usd.unwrap().to_string())
     };
     let eu = Some("eu".to_owned());
     assert_eq!(cost(text("server.address", "api.openai.com")), (None, "0.008".to_owned()));
@@ -293,7 +311,7 @@ fn words_inside_the_raw_usage_are_read() {
     );
     o.provider = "anthropic".into();
     o.usage_raw =
-        Some(r#"{"input_tokens": 5, "output_tokens": 1, "speed": "fast", "inference_geo": "us"}"#.into());
+        JsonText::new(r#"{"input_tokens": 5, "output_tokens": 1, "speed": "fast", "inference_geo": "us"}"#);
     let words = |o: &Observation| {
         let sent = record::request(vec![record::record(o)], &[], "0.1.0");
         let o = ObservationReader::default().logs(&sent).remove(0);
@@ -428,7 +446,7 @@ proptest! {
         prop_assert_eq!(&ObservationReader::default().logs(&received), &vec![o.clone()]);
 
         // The price on the wire is the emitter's, never ours.
-        o.cost = Some(price(PriceBook::builtin(), &o));
+        o.cost = Some(cost_of(&o));
         let sent = record::request(vec![record::record(&o)], &resource, "0.1.0");
         let read = ObservationReader::default().logs(&sent);
         prop_assert_eq!(read[0].emitter_cost, o.cost.as_ref().and_then(|cost| cost.usd));

@@ -42,7 +42,7 @@ fn parse_usage(bencher: divan::Bencher<'_, '_>) {
 /// All files of the built-in book.
 #[divan::bench]
 fn load_built_in_book() -> usize {
-    PriceBook::parse(divan::black_box(PriceBook::FILES)).map_or(0, |book| book.providers().len())
+    PriceBook::parse(divan::black_box(PriceBook::builtin_files())).map_or(0, |book| book.providers().len())
 }
 
 /// The same with an override of 500 models.

@@ -28,7 +28,7 @@
 //!     "input_tokens": 10000, "input_tokens_details": {"cached_tokens": 8000},
 //!     "output_tokens": 200, "total_tokens": 10200
 //! }"#;
-//! let parsed = usage::openai::parse(json)?;
+//! let parsed = usage::parse("openai", json)?;
 //! let question = PriceQuery {
 //!     provider: "openai",
 //!     response_model: Some("gpt-5.5-2026-04-23"),
@@ -63,7 +63,7 @@
 //!     "prompt_tokens": 1000, "completion_tokens": 1000, "total_tokens": 2000,
 //!     "completion_tokens_details": {"reasoning_tokens": 900}
 //! }"#;
-//! let parsed = usage::openai::parse(json)?;
+//! let parsed = usage::parse("openai", json)?;
 //! let question = PriceQuery {
 //!     provider: "openai",
 //!     model: Some("gpt-5"),
@@ -126,9 +126,9 @@
 //! list and a sentence for a person; it is never zero. What can be priced is still listed as lines.
 //!
 //! ```
-//! # use spanledger_event::{UnpricedReason, Usage};
+//! # use spanledger_event::{Bucket, UnpricedReason, Usage};
 //! # use spanledger_price::{PriceBook, PriceQuery};
-//! let usage = Usage::default();
+//! let usage = Usage::default().with(Bucket::Input, 10);
 //! let question = PriceQuery {
 //!     provider: "openai",
 //!     model: Some("gpt-9-unknown"),
@@ -153,20 +153,21 @@
 //! let text = r#"
 //! [provider]
 //! name = "acme"
-//! [source]
+//! [sources]
 //! contract = "our contract of 2026"
 //! [[model]]
 //! name = "acme-1"
-//! [[model.price]]
+//! [[price]]
+//! model = "acme-1"
 //! from = 2026-01-01
 //! sources = ["contract"]
-//! checked = 2026-01-05
-//! standard = { input = "1.50", output = 6.0 }
+//! prices_checked = 2026-01-05
+//! standard = { input_per_1m = "1.50", output_per_1m = 6.0 }
 //! "#;
 //! let errors = PriceBook::parse([("acme.toml", text)]).unwrap_err();
 //! assert_eq!(
 //!     errors.0[0].to_string(),
-//!     "acme.toml:12: `output` is a bare number: write it as a decimal string, \"6.0\", so that it stays exact",
+//!     "acme.toml:13: `output_per_1m` is a bare number: write it as a decimal string, \"6.0\", so that it stays exact",
 //! );
 //! let book = PriceBook::parse([("acme.toml", text.replace("6.0", "\"6.00\"").as_str())])?;
 //! assert!(book.version().starts_with("2026-01-05+"));
@@ -181,17 +182,15 @@
 #![deny(clippy::float_arithmetic)]
 
 mod book;
-pub mod diff;
 mod engine;
-pub mod import;
-pub mod lint;
 mod meter;
+pub mod providers;
 mod tier;
 pub mod usage;
 
 pub use book::{
-    BookError, BookErrors, BookProblem, Discount, Fee, Hours, Model, Price, PriceBook, Provider, Rate, Rates,
-    Regional, Source,
+    BookError, BookErrors, BookProblem, Discount, FallbackRules, Fee, Hours, Model, Origin, Period, Price,
+    PriceBook, Provider, Rate, Rates, RegionalSurcharge, Source, grammar, without_date,
 };
 pub use engine::{Basis, PriceQuery};
 pub use meter::Meter;

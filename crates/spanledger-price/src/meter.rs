@@ -43,6 +43,24 @@ pub enum Meter {
     StorageGbDays,
 }
 
+/// What the table of meters says of one of them.
+#[derive(Clone, Copy)]
+struct Row {
+    name: &'static str,
+    key: &'static str,
+    unit: &'static str,
+    per: Per,
+}
+
+/// How much of the quantity one rate is for.
+#[derive(Clone, Copy)]
+enum Per {
+    One,
+    Sixty,
+    Thousand,
+    Million,
+}
+
 impl Meter {
     /// All meters, in the order of cost lines: tokens as [`Bucket::ALL`], then the other units.
     pub const ALL: [Self; 27] = {
@@ -77,48 +95,72 @@ impl Meter {
         Self::StorageGbDays,
     ];
 
-    /// The key in the book and the kind of the cost line.
-    pub const fn name(self) -> &'static str {
+    /// The table of meters: everything else that is said of a meter is derived from here.
+    const fn row(self) -> Row {
+        const fn row(name: &'static str, key: &'static str, unit: &'static str, per: Per) -> Row {
+            Row { name, key, unit, per }
+        }
         match self {
-            Self::Tokens(bucket) => bucket.name(),
-            Self::Images => "images",
-            Self::AudioSeconds => "audio_seconds",
-            Self::VideoSeconds => "video_seconds",
-            Self::Characters => "characters",
-            Self::WebSearch => "web_search",
-            Self::WebSearchPreview => "web_search_preview",
-            Self::SearchSources => "search_sources",
-            Self::SearchUnits => "search_units",
-            Self::FileSearch => "file_search",
-            Self::CodeInterpreter => "code_interpreter",
-            Self::Container4gb => "container_4gb",
-            Self::Container16gb => "container_16gb",
-            Self::Container64gb => "container_64gb",
-            Self::StorageGbDays => "storage_gb_days",
+            Self::Tokens(bucket) => row(bucket.name(), Self::token_key(bucket), "1M tokens", Per::Million),
+            Self::Images => row("images", "images_each", "image", Per::One),
+            Self::AudioSeconds => row("audio_seconds", "audio_per_minute", "60 seconds", Per::Sixty),
+            Self::VideoSeconds => row("video_seconds", "video_per_second", "second", Per::One),
+            Self::Characters => row("characters", "characters_per_1m", "1M characters", Per::Million),
+            Self::WebSearch => row("web_search", "web_search_per_1k", "1K calls", Per::Thousand),
+            Self::WebSearchPreview => {
+                row("web_search_preview", "web_search_preview_per_1k", "1K calls", Per::Thousand)
+            }
+            Self::SearchSources => {
+                row("search_sources", "search_sources_per_1k", "1K sources", Per::Thousand)
+            }
+            Self::SearchUnits => row("search_units", "search_units_per_1k", "1K search units", Per::Thousand),
+            Self::FileSearch => row("file_search", "file_search_per_1k", "1K calls", Per::Thousand),
+            Self::CodeInterpreter => {
+                row("code_interpreter", "code_interpreter_per_session", "session", Per::One)
+            }
+            Self::Container4gb => row("container_4gb", "container_4gb_per_session", "session", Per::One),
+            Self::Container16gb => row("container_16gb", "container_16gb_per_session", "session", Per::One),
+            Self::Container64gb => row("container_64gb", "container_64gb_per_session", "session", Per::One),
+            Self::StorageGbDays => row("storage_gb_days", "storage_per_gb_day", "GB-day", Per::One),
         }
     }
 
-    /// The meter of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|meter| meter.name() == name)
+    const fn token_key(bucket: Bucket) -> &'static str {
+        match bucket {
+            Bucket::Input => "input_per_1m",
+            Bucket::CachedInput => "cached_input_per_1m",
+            Bucket::CacheWrite => "cache_write_per_1m",
+            Bucket::CacheWrite1h => "cache_write_1h_per_1m",
+            Bucket::CacheWrite12h => "cache_write_12h_per_1m",
+            Bucket::AudioInput => "audio_input_per_1m",
+            Bucket::CachedAudioInput => "cached_audio_input_per_1m",
+            Bucket::ImageInput => "image_input_per_1m",
+            Bucket::CachedImageInput => "cached_image_input_per_1m",
+            Bucket::Output => "output_per_1m",
+            Bucket::Reasoning => "reasoning_per_1m",
+            Bucket::AudioOutput => "audio_output_per_1m",
+            Bucket::ImageOutput => "image_output_per_1m",
+        }
+    }
+
+    /// The kind of the cost line, and the name in a `[fallback]` rule: `cached_input`.
+    pub const fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The key of its rate in a price file, which ends with the unit: `cached_input_per_1m`.
+    pub const fn rate_key(self) -> &'static str {
+        self.row().key
     }
 
     /// How much of the quantity one rate is for, in words.
     pub const fn unit(self) -> &'static str {
-        match self {
-            Self::Tokens(_) => "1M tokens",
-            Self::Images => "image",
-            Self::AudioSeconds => "60 seconds",
-            Self::VideoSeconds => "second",
-            Self::Characters => "1M characters",
-            Self::WebSearch | Self::WebSearchPreview | Self::FileSearch => "1K calls",
-            Self::SearchSources => "1K sources",
-            Self::SearchUnits => "1K search units",
-            Self::CodeInterpreter | Self::Container4gb | Self::Container16gb | Self::Container64gb => {
-                "session"
-            }
-            Self::StorageGbDays => "GB-day",
-        }
+        self.row().unit
+    }
+
+    /// The meter of that [name](Self::name).
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|meter| meter.name() == name)
     }
 
     /// Cache writes, of every lifetime.
@@ -131,7 +173,7 @@ impl Meter {
     }
 
     /// Whether it counts tokens.
-    pub(crate) const fn is_tokens(self) -> bool {
+    pub const fn is_tokens(self) -> bool {
         matches!(self, Self::Tokens(_))
     }
 
@@ -185,21 +227,11 @@ impl Meter {
             }
             powers
         };
-        let places = match self {
-            Self::Tokens(_) | Self::Characters => 6,
-            Self::WebSearch
-            | Self::WebSearchPreview
-            | Self::SearchSources
-            | Self::SearchUnits
-            | Self::FileSearch => 3,
-            Self::Images
-            | Self::VideoSeconds
-            | Self::CodeInterpreter
-            | Self::Container4gb
-            | Self::Container16gb
-            | Self::Container64gb
-            | Self::StorageGbDays => 0,
-            Self::AudioSeconds => {
+        let places = match self.row().per {
+            Per::Million => 6,
+            Per::Thousand => 3,
+            Per::One => 0,
+            Per::Sixty => {
                 return Usd::from_decimal(quantity.checked_mul(rate)?.checked_div(Decimal::from(60))?);
             }
         };

@@ -39,7 +39,7 @@ impl Tier {
     }
 
     /// The name in the book of the same tier beyond the long-context threshold.
-    pub(crate) const fn long_key(self) -> &'static str {
+    pub const fn long_key(self) -> &'static str {
         match self {
             Self::Standard => "standard_long",
             Self::Batch => "batch_long",

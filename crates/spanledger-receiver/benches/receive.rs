@@ -1,101 +1,73 @@
 //! Spans a second from a socket to the ledger: OTLP/HTTP over loopback, 1,000 spans a request,
-//! each request answered when what it says of AI calls is committed and synced.
+//! each request answered when the AI calls in it are committed and synced.
 //!
-//! No request is a duplicate of another: its ids are new.
-#![expect(clippy::unwrap_used, reason = "a benchmark may stop")]
+//! Each request has new ids, so that none is a duplicate of another.
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on stops")]
 
 use std::{
     io::Write as _,
-    net::SocketAddr,
     sync::atomic::{AtomicU64, Ordering},
 };
 
 use divan::{Bencher, counter::ItemsCount};
 use flate2::{Compression, write::GzEncoder};
-use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest,
-    common::v1::{AnyValue, KeyValue, any_value::Value},
-    resource::v1::Resource,
-    trace::v1::{ResourceSpans, ScopeSpans, Span},
+use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind};
+use spanledger_event::keys;
+use spanledger_testkit::{
+    otlp::{self, SpanBuilder, integer, text},
+    world::TestReceiver,
 };
-use prost::Message as _;
-use spanledger_ledger::Ledger;
-use spanledger_otlp::ObservationReader;
-use spanledger_price::PriceBook;
-use spanledger_receiver::{Limits, Pipeline, Receiver};
 
 fn main() {
     divan::main();
 }
 
 const SPANS: u64 = 1_000;
-const START: u64 = 1_763_719_200_000_000_000;
-
-fn attribute(key: &str, value: Value) -> KeyValue {
-    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
-}
-
-fn text(key: &str, value: &str) -> KeyValue {
-    attribute(key, Value::StringValue(value.to_owned()))
-}
-
 /// A span of a web service, or of an AI call, about as large as SDKs send them.
 fn span(number: u64, is_call: bool) -> Span {
-    let mut trace_id = [0xab; 16];
-    trace_id[8..].copy_from_slice(&number.to_be_bytes());
-    let mut attributes = vec![
-        text("server.address", "api.example.com"),
-        text("network.protocol.version", "1.1"),
-        text("url.full", "https://api.example.com/v1/orders/4711/items?expand=customer,lines&limit=100"),
-        text("user_agent.original", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
-        text("thread.name", "tokio-runtime-worker"),
-        text("code.function.name", "orders::handlers::list_items"),
-        text("code.file.path", "services/orders/src/handlers.rs"),
-        attribute("code.line.number", Value::IntValue(217)),
-        attribute("http.response.status_code", Value::IntValue(200)),
-    ];
-    if is_call {
-        attributes.extend([
-            text("gen_ai.operation.name", "chat"),
-            text("gen_ai.provider.name", "openai"),
-            text("gen_ai.request.model", "gpt-5.5"),
-            text("gen_ai.response.id", &format!("chatcmpl-{number:016x}")),
-            attribute("gen_ai.usage.input_tokens", Value::IntValue(1_000)),
-            attribute("gen_ai.usage.output_tokens", Value::IntValue(200)),
-            text("spanledger.feature", &format!("feature-{}", number % 8)),
-            text("spanledger.route", &format!("/route/{}", number % 16)),
-            text("spanledger.customer_id", &format!("customer-{}", number % 100)),
-        ]);
-    }
-    Span {
-        trace_id: trace_id.to_vec(),
-        span_id: (number + 1).to_be_bytes().to_vec(),
-        parent_span_id: number.to_be_bytes().to_vec(),
-        name: if is_call { "chat gpt-5.5" } else { "GET /v1/orders/{id}/items" }.to_owned(),
-        kind: 3,
-        start_time_unix_nano: START + number * 1_000,
-        end_time_unix_nano: START + number * 1_000 + 50_000_000,
-        attributes,
-        ..Span::default()
-    }
+    let span = if is_call {
+        SpanBuilder::chat("gpt-5.5")
+            .tokens(1_000, 200)
+            .response_id(format!("chatcmpl-{number:016x}"))
+            .attributes([
+                text(keys::FEATURE, format!("feature-{}", number % 8)),
+                text(keys::ROUTE, format!("/route/{}", number % 16)),
+                text(keys::CUSTOMER_ID, format!("customer-{}", number % 100)),
+            ])
+    } else {
+        SpanBuilder::new("GET /v1/orders/{id}/items").kind(SpanKind::Client)
+    };
+    span.number(number)
+        .start(otlp::START + number * 1_000)
+        .duration(50_000_000)
+        .parent(number.to_be_bytes())
+        .attributes([
+            text("server.address", "api.example.com"),
+            text("network.protocol.version", "1.1"),
+            text("url.full", "https://api.example.com/v1/orders/4711/items?expand=customer,lines&limit=100"),
+            text(
+                "user_agent.original",
+                "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            ),
+            text("thread.name", "tokio-runtime-worker"),
+            text("code.function.name", "orders::handlers::list_items"),
+            text("code.file.path", "services/orders/src/handlers.rs"),
+            integer("code.line.number", 217),
+            integer("http.response.status_code", 200),
+        ])
+        .build()
 }
 
+/// A request with new ids.
 fn body(calls_percent: u64, is_compressed: bool) -> Vec<u8> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let first = NEXT.fetch_add(SPANS, Ordering::Relaxed);
-    let spans = (0..SPANS).map(|i| span(first + i, i % 100 < calls_percent)).collect();
-    let resource = Resource {
-        attributes: vec![text("service.name", "orders"), text("deployment.environment.name", "bench")],
-        ..Resource::default()
-    };
-    let message = ExportTraceServiceRequest {
-        resource_spans: vec![ResourceSpans {
-            resource: Some(resource),
-            scope_spans: vec![ScopeSpans { spans, ..ScopeSpans::default() }],
-            ..ResourceSpans::default()
-        }],
-    }
-    .encode_to_vec();
+    let spans = (0..SPANS).map(|i| span(first + i, i % 100 < calls_percent));
+    let resource = otlp::resource([
+        text(keys::SERVICE_NAME, "orders"),
+        text(keys::DEPLOYMENT_ENVIRONMENT_NAME, "bench"),
+    ]);
+    let message = otlp::protobuf(&otlp::traces_of(resource, otlp::scope("bench", "1"), spans));
     if !is_compressed {
         return message;
     }
@@ -109,14 +81,8 @@ const IN_FLIGHT: usize = 8;
 
 fn receive(bencher: Bencher<'_, '_>, calls_percent: u64, is_compressed: bool) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(folder.path().join("bench.db")).unwrap();
-    let pipeline = Pipeline::new(ledger, PriceBook::builtin(), ObservationReader::default());
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let receiver = runtime.block_on(Receiver::bind(any, any, Limits::default(), pipeline.clone())).unwrap();
-    let url = format!("http://{}/v1/traces", receiver.http_addr().unwrap());
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let served = runtime.spawn(receiver.serve(async move { stopped.await.unwrap_or_default() }));
+    let receiver = runtime.block_on(TestReceiver::start());
+    let url = format!("{}/v1/traces", receiver.http_url());
     let client = reqwest::Client::new();
 
     bencher
@@ -124,8 +90,7 @@ fn receive(bencher: Bencher<'_, '_>, calls_percent: u64, is_compressed: bool) {
         .with_inputs(|| (0..IN_FLIGHT).map(|_| body(calls_percent, is_compressed)).collect::<Vec<_>>())
         .bench_values(|bodies| {
             let requests = bodies.into_iter().map(|body| {
-                let mut request =
-                    client.post(&url).header("content-type", "application/x-protobuf").body(body);
+                let mut request = client.post(&url).header("content-type", otlp::PROTOBUF).body(body);
                 if is_compressed {
                     request = request.header("content-encoding", "gzip");
                 }
@@ -136,12 +101,11 @@ fn receive(bencher: Bencher<'_, '_>, calls_percent: u64, is_compressed: bool) {
             }
         });
 
-    let counters = pipeline.counters();
+    let counters = receiver.counters();
     assert_eq!(counters.observations(), counters.spans() / 100 * calls_percent);
     assert_eq!((counters.duplicates(), counters.refused()), (0, 0));
-    stop.send(()).unwrap();
     drop(client);
-    runtime.block_on(served).unwrap();
+    let _ledger = runtime.block_on(receiver.shut_down());
 }
 
 #[divan::bench(args = [0, 1, 100], sample_count = 20, sample_size = 1)]

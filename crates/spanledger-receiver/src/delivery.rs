@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
-use spanledger_event::CostEvent;
+use spanledger_event::{CostEvent, ErrorChain};
 use spanledger_ledger::{Change, Ledger, LedgerError, LedgerReader};
 use spanledger_sinks::{Batch, DeliveryOutcome, Sink};
+use tokio::{sync::watch, time::Instant};
 
-use crate::pipeline::chain;
+/// The wait after a fault of the ledger, which must not end a delivery for good.
+const LEDGER_RETRY: Duration = Duration::from_secs(1);
 
 /// How events are delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeliveryOptions {
-    /// Events of one batch.
+    /// The most events of one batch.
     pub batch_max: usize,
-    /// The first wait after an outage; it doubles up to `backoff_max`.
+    /// The first wait after a failed delivery. It doubles with every further one, up to
+    /// `backoff_max`.
     pub backoff: Duration,
     /// The longest wait.
     pub backoff_max: Duration,
@@ -25,75 +28,84 @@ impl Default for DeliveryOptions {
     }
 }
 
-/// Brings events to a sink, until `shutdown` is ready and the sink has all that is there.
+/// Delivers events to a sink until `shutdown` is ready, and then what is still in the ledger.
 ///
-/// The cursor moves only after the sink's own acknowledgement. Over an outage the same batch is
-/// tried again, for ever; a batch that is refused is halved until the one event is found that is,
-/// which is logged and passed over.
+/// `shutdown` says by when the delivery must have ended. A sink that cannot take everything by then
+/// does not hold up the end: its cursor stays where it is, and the next start continues from there.
+///
+/// The cursor moves only after the sink's own acknowledgement. During an outage the same batch is
+/// tried again without end. A batch that the sink rejects is halved until the rejected event is
+/// found; that event is logged and skipped.
 pub async fn deliver(
+    ledger: Ledger,
+    sink: Box<dyn Sink>,
+    options: DeliveryOptions,
+    shutdown: impl Future<Output = Instant> + Send,
+) -> Result<(), LedgerError> {
+    let name = sink.name().to_owned();
+    let (stop, stopping) = watch::channel(false);
+    let mut following = std::pin::pin!(follow(ledger, sink, options, stopping));
+    let deadline = tokio::select! {
+        ended = &mut following => return ended,
+        deadline = shutdown => deadline,
+    };
+    stop.send_replace(true);
+    tokio::time::timeout_at(deadline, following).await.unwrap_or_else(|_| {
+        tracing::warn!(sink = name, "sink.shutdown.timeout");
+        Ok(())
+    })
+}
+
+/// Delivers batch after batch; returns when it is stopping and everything is delivered.
+async fn follow(
     ledger: Ledger,
     mut sink: Box<dyn Sink>,
     options: DeliveryOptions,
-    shutdown: impl Future<Output = ()>,
+    mut stopping: watch::Receiver<bool>,
 ) -> Result<(), LedgerError> {
     let name = sink.name().to_owned();
     let mut reader = ledger.reader()?;
     let mut cursor = reader.cursor(&name)?;
     let mut changes = ledger.changes();
-    let mut shutdown = std::pin::pin!(shutdown);
-    let mut stopping = false;
+    let mut is_last_look = false;
     loop {
+        // Before the read: a change or a stop that comes during the read causes another one.
         changes.mark_unchanged();
+        is_last_look |= *stopping.borrow();
         let batch;
         (reader, batch) = next(reader, cursor, options.batch_max).await?;
-        let Some(last) = batch.last().map(|change| change.seq) else {
-            if stopping {
-                return Ok(());
-            }
-            tokio::select! {
-                () = &mut shutdown => stopping = true,
-                woken = changes.changed() => stopping = woken.is_err(),
-            }
+        if let Some(last) = batch.last().map(|change| change.seq) {
+            let events: Vec<CostEvent> = batch.into_iter().map(|change| change.event).collect();
+            send(sink.as_mut(), events.into(), options).await;
+            advance(&ledger, &name, last).await?;
+            cursor = last;
             continue;
-        };
-        let events: Vec<CostEvent> = batch.into_iter().map(|change| change.event).collect();
-        // What was begun is finished, not dropped: a sink may write on when nobody waits for it.
-        let mut sending = std::pin::pin!(send(sink.as_mut(), events.into(), options));
-        if !stopping {
-            tokio::select! {
-                () = &mut sending => {
-                    advance(&ledger, &name, last).await?;
-                    cursor = last;
-                    continue;
-                }
-                () = &mut shutdown => stopping = true,
-            }
         }
-        // A destination that is gone does not hold up the end: the cursor stays.
-        if tokio::time::timeout(options.backoff_max, sending).await.is_err() {
+        if is_last_look {
             return Ok(());
         }
-        advance(&ledger, &name, last).await?;
-        cursor = last;
+        tokio::select! {
+            // An error means that the other side is gone: look a last time.
+            stopped = stopping.changed() => is_last_look = stopped.is_err(),
+            changed = changes.changed() => is_last_look = changed.is_err(),
+        }
     }
 }
 
-/// A passing fault of the ledger must not end a sink for good.
-const FAULT_WAIT: Duration = Duration::from_secs(1);
-
+/// Moves the cursor. A fault of the ledger that passes must not end the delivery.
 async fn advance(ledger: &Ledger, name: &str, cursor: i64) -> Result<(), LedgerError> {
     loop {
         match ledger.advance(name, cursor).await {
             Err(error) if !matches!(error, LedgerError::Closed) => {
-                tracing::warn!(sink = name, error = chain(&error), "sink.cursor.retry");
-                tokio::time::sleep(FAULT_WAIT).await;
+                tracing::warn!(sink = name, error = %ErrorChain(&error), "sink.cursor.retry");
+                tokio::time::sleep(LEDGER_RETRY).await;
             }
             answer => return answer,
         }
     }
 }
 
-/// Reads beside the runtime's own threads; the reader comes back for the next time.
+/// Reads the next batch on a blocking thread, and returns the reader for the next time.
 async fn next(
     mut reader: LedgerReader,
     cursor: i64,
@@ -109,14 +121,14 @@ async fn next(
         match changes {
             Ok(changes) => return Ok((reader, changes)),
             Err(error) => {
-                tracing::warn!(error = chain(&error), "sink.read.retry");
-                tokio::time::sleep(FAULT_WAIT).await;
+                tracing::warn!(error = %ErrorChain(&error), "sink.read.retry");
+                tokio::time::sleep(LEDGER_RETRY).await;
             }
         }
     }
 }
 
-/// Sends until everything is delivered or refused for good.
+/// Sends until each event is delivered or rejected.
 async fn send(sink: &mut dyn Sink, batch: Batch, options: DeliveryOptions) {
     let mut pending = vec![batch];
     while let Some(batch) = pending.pop() {

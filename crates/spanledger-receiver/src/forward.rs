@@ -5,6 +5,7 @@ use std::{str::FromStr, time::Duration};
 use ::http::{StatusCode, Uri, uri::PathAndQuery};
 use bytes::{Buf, BufMut, Bytes};
 use reqwest::header;
+use spanledger_event::ErrorChain;
 use spanledger_otlp::{Encoding, Traces};
 use tonic::{
     Code, Status,
@@ -16,17 +17,17 @@ use tonic_types::StatusExt as _;
 
 use crate::{
     Refusal,
-    pipeline::{Message, chain},
+    message::{Compression, Message, Signal},
 };
 
-/// Below the ten seconds that SDKs wait for us.
+/// How long the destination may take; less than the ten seconds that SDKs wait for the receiver.
 const TIMEOUT: Duration = Duration::from_secs(8);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Where traces are passed on to, as they came.
+/// Where traces are forwarded to, unchanged.
 ///
 /// Over HTTP the body is the one that was received, compression included. Over gRPC it is the same
-/// message, inflated; JSON is written in protobuf for it, since gRPC has no JSON.
+/// message, inflated; JSON is converted to protobuf, because OTLP/gRPC has no JSON.
 #[derive(Clone, Debug)]
 pub struct Destination {
     transport: Transport,
@@ -38,25 +39,26 @@ enum Transport {
     Grpc { channel: Channel },
 }
 
-/// An address that is no destination.
+/// Why an address cannot be used as a destination.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum DestinationError {
-    /// Not a URL of a known scheme.
+    /// The address is not a URL with a known scheme.
     #[error(
         "`{url}` is no OTLP destination: write http://host:4318 for OTLP/HTTP or grpc://host:4317 for OTLP/gRPC"
     )]
     Url {
-        /// What was given.
+        /// The address as it was given.
         url: String,
     },
-    /// The HTTP client could not be made.
-    #[error("no HTTP client could be made for the destination")]
+    /// The HTTP client could not be created.
+    #[error("the HTTP client for the destination could not be created")]
     Client(#[source] reqwest::Error),
 }
 
 impl Destination {
     /// A destination by its address: `http://host:4318` (OTLP/HTTP) or `grpc://host:4317`
-    /// (OTLP/gRPC). A path other than `/` is used as it is, else `/v1/traces` is added. Must be
+    /// (OTLP/gRPC). Without a path `/v1/traces` is added; any other path is used as it is. Must be
     /// called within a Tokio runtime.
     pub fn new(address: &str) -> Result<Self, DestinationError> {
         let bad = || DestinationError::Url { url: address.to_owned() };
@@ -70,7 +72,7 @@ impl Destination {
             return Err(bad());
         }
         if matches!(url.path(), "" | "/") {
-            url.set_path("/v1/traces");
+            url.set_path(Signal::Traces.http_path());
         }
         let client = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -81,46 +83,102 @@ impl Destination {
         Ok(Self { transport: Transport::Http { client, url } })
     }
 
-    /// Passes a message on and waits until it is accepted.
-    pub(crate) async fn send(&self, message: &Message, plain: &Bytes) -> Result<(), Refusal> {
+    /// What the destination is sent of a message.
+    pub(crate) fn prepare(&self, message: &Message, plain: &Bytes, traces: &Traces) -> Outgoing {
+        match (&self.transport, message.encoding) {
+            (Transport::Http { .. }, encoding) => Outgoing {
+                bytes: message.bytes.clone(),
+                compression: message.compression,
+                encoding,
+                _source: None,
+            },
+            (Transport::Grpc { .. }, Encoding::Protobuf) => Outgoing::protobuf(plain.clone(), None),
+            (Transport::Grpc { .. }, Encoding::Json) => {
+                Outgoing::protobuf(traces.to_protobuf().into(), Some(plain.clone()))
+            }
+        }
+    }
+
+    /// Sends an empty message, which records nothing, and waits until it is accepted.
+    pub async fn probe(&self) -> Result<(), ForwardError> {
+        self.send(Outgoing::protobuf(Bytes::new(), None)).await
+    }
+
+    /// Sends traces and waits until they are accepted.
+    pub(crate) async fn send(&self, outgoing: Outgoing) -> Result<(), ForwardError> {
         match &self.transport {
-            Transport::Http { client, url } => http(client, url.clone(), message).await,
-            Transport::Grpc { channel } => {
-                let bytes = match message.encoding {
-                    Encoding::Protobuf => plain.clone(),
-                    Encoding::Json => Traces::decode(plain, Encoding::Json)
-                        .map(|traces| traces.to_protobuf().into())
-                        .map_err(|error| Refusal::Malformed(chain(&error)))?,
-                };
-                grpc(channel.clone(), bytes).await
+            Transport::Http { client, url } => http(client, url.clone(), &outgoing).await,
+            Transport::Grpc { channel } => grpc(channel.clone(), outgoing.bytes.clone()).await,
+        }
+    }
+}
+
+/// A message in the form that the destination takes.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    bytes: Bytes,
+    compression: Compression,
+    encoding: Encoding,
+    /// The JSON that was converted to `bytes`. It is kept so that its part of the budget covers them;
+    /// protobuf is shorter than JSON.
+    _source: Option<Bytes>,
+}
+
+impl Outgoing {
+    fn protobuf(bytes: Bytes, source: Option<Bytes>) -> Self {
+        Self { bytes, compression: Compression::Identity, encoding: Encoding::Protobuf, _source: source }
+    }
+}
+
+/// Why the destination did not accept traces.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ForwardError {
+    /// It cannot be reached, or does not accept them for the moment. The same request may be repeated.
+    #[error("the destination of traces is not available: {0}")]
+    Unavailable(String),
+    /// It does not accept them, and would not accept the same request again.
+    #[error("the destination refused these traces: {0}")]
+    Refused(String),
+}
+
+fn unavailable(what: impl std::fmt::Display) -> ForwardError {
+    ForwardError::Unavailable(what.to_string())
+}
+
+fn refused(what: impl std::fmt::Display) -> ForwardError {
+    ForwardError::Refused(what.to_string())
+}
+
+impl From<ForwardError> for Refusal {
+    fn from(error: ForwardError) -> Self {
+        match &error {
+            ForwardError::Unavailable(what) => {
+                tracing::warn!(what, "receiver.forward.unavailable");
+                Self::Unavailable(error.to_string())
+            }
+            ForwardError::Refused(what) => {
+                tracing::warn!(what, "receiver.forward.refused");
+                Self::Malformed(format!("{error}; their costs are recorded"))
             }
         }
     }
 }
 
-fn unavailable(what: impl std::fmt::Display) -> Refusal {
-    tracing::warn!(%what, "receiver.forward.unavailable");
-    Refusal::Unavailable(format!("the destination of traces is not available: {what}"))
-}
-
-fn refused(what: impl std::fmt::Display) -> Refusal {
-    tracing::warn!(%what, "receiver.forward.refused");
-    Refusal::Malformed(format!("the destination refused these traces: {what}; their costs are recorded"))
-}
-
-async fn http(client: &reqwest::Client, url: reqwest::Url, message: &Message) -> Result<(), Refusal> {
-    let content_type = match message.encoding {
+async fn http(client: &reqwest::Client, url: reqwest::Url, outgoing: &Outgoing) -> Result<(), ForwardError> {
+    let content_type = match outgoing.encoding {
         Encoding::Protobuf => "application/x-protobuf",
         Encoding::Json => "application/json",
     };
-    let mut request = client.post(url).header(header::CONTENT_TYPE, content_type).body(message.bytes.clone());
-    if let Some(name) = message.compression.name() {
+    let mut request =
+        client.post(url).header(header::CONTENT_TYPE, content_type).body(outgoing.bytes.clone());
+    if let Some(name) = outgoing.compression.name() {
         request = request.header(header::CONTENT_ENCODING, name);
     }
-    let response = request.send().await.map_err(|error| unavailable(chain(&error.without_url())))?;
+    let response = request.send().await.map_err(|error| unavailable(ErrorChain(&error.without_url())))?;
     match response.status() {
         status if status.is_success() => Ok(()),
-        // OTLP specification, "Failures": these four are retried, no other.
+        // OTLP specification, "Failures": these four are retryable, no other is.
         status @ (StatusCode::TOO_MANY_REQUESTS
         | StatusCode::BAD_GATEWAY
         | StatusCode::SERVICE_UNAVAILABLE
@@ -129,18 +187,18 @@ async fn http(client: &reqwest::Client, url: reqwest::Url, message: &Message) ->
     }
 }
 
-async fn grpc(channel: Channel, bytes: Bytes) -> Result<(), Refusal> {
+async fn grpc(channel: Channel, bytes: Bytes) -> Result<(), ForwardError> {
     let mut client = Grpc::new(channel);
-    client.ready().await.map_err(|error| unavailable(chain(&error)))?;
-    let path = PathAndQuery::from_static("/opentelemetry.proto.collector.trace.v1.TraceService/Export");
+    client.ready().await.map_err(|error| unavailable(ErrorChain(&error)))?;
+    let path = PathAndQuery::from_static(Signal::Traces.grpc_path());
     match client.unary(tonic::Request::new(bytes), path, RawCodec).await {
         Ok(_) => Ok(()),
-        Err(status) => Err(judge(&status)),
+        Err(status) => Err(error_of_status(&status)),
     }
 }
 
-/// OTLP specification, "Failures": which codes are retried.
-fn judge(status: &Status) -> Refusal {
+/// Which statuses are retryable (OTLP specification, "Failures").
+fn error_of_status(status: &Status) -> ForwardError {
     let what = format!("{:?} {}", status.code(), status.message());
     match status.code() {
         Code::Cancelled
@@ -150,13 +208,13 @@ fn judge(status: &Status) -> Refusal {
         | Code::Unavailable
         | Code::DataLoss => unavailable(what),
         Code::ResourceExhausted if status.get_details_retry_info().is_some() => unavailable(what),
-        // What tonic itself says of a connection that broke.
+        // tonic reports a broken connection like this.
         Code::Unknown if std::error::Error::source(status).is_some() => unavailable(what),
         _ => refused(what),
     }
 }
 
-/// Messages as bytes.
+/// Passes messages through as bytes.
 #[derive(Clone, Copy, Debug, Default)]
 struct RawCodec;
 

@@ -1,4 +1,4 @@
-//! What the receiver tells Prometheus.
+//! The metrics that Prometheus reads.
 
 use std::{fmt, time::UNIX_EPOCH};
 
@@ -19,14 +19,14 @@ pub(crate) fn text(pipeline: &Pipeline) -> String {
     let mut registry = Registry::with_prefix("spanledger");
     registry.register_collector(Box::new(Snapshot(pipeline.clone())));
     let mut text = String::new();
-    // A string takes everything.
+    // Writing into a string does not fail.
     if let Err(error) = text::encode(&mut text, &registry) {
         tracing::error!(%error, "receiver.metrics.failed");
     }
     text
 }
 
-/// Counted where things happen; read when it is asked for.
+/// Reads the counters when metrics are scraped.
 #[derive(Debug)]
 struct Snapshot(Pipeline);
 
@@ -39,10 +39,10 @@ impl Collector for Snapshot {
             ("requests_forwarded", "Requests that the destination of traces accepted", counters.forwarded()),
             ("spans", "Spans that were read, of AI calls or not", counters.spans()),
             ("records", "Log records that were read, of AI calls or not", counters.records()),
-            ("observations", "Sightings of AI calls that were not known", counters.observations()),
+            ("observations", "Observations of AI calls that were new", counters.observations()),
             (
                 "observations_duplicate",
-                "Sightings of AI calls that had been delivered before",
+                "Observations of AI calls that had been delivered before",
                 counters.duplicates(),
             ),
         ] {
@@ -53,7 +53,7 @@ impl Collector for Snapshot {
                 MetricType::Counter,
             )?)?;
         }
-        let help = "Sightings of AI calls whose cost is not known, by reason";
+        let help = "Observations of AI calls whose cost is not known, by reason";
         let mut family =
             encoder.encode_descriptor("observations_unpriced", help, None, MetricType::Counter)?;
         for (reason, count) in counters.unpriced() {
@@ -64,7 +64,7 @@ impl Collector for Snapshot {
         let help = "The version of the prices in force";
         let info = Info::new([("version", book.version())]);
         info.encode(encoder.encode_descriptor("prices", help, None, MetricType::Info)?)?;
-        let help = "Attempts to read changed prices; a failed one changes nothing";
+        let help = "Attempts to reload changed prices; a failed one changes nothing";
         let mut family = encoder.encode_descriptor("prices_reloads", help, None, MetricType::Counter)?;
         for (result, count) in [("ok", reloads.ok), ("failed", reloads.failed)] {
             ConstCounter::new(count).encode(family.encode_family(&[("result", result)])?)?;
@@ -73,10 +73,10 @@ impl Collector for Snapshot {
         for (name, help, value) in [
             (
                 "prices_last_reload_success",
-                "Whether the prices were good when they were last read",
+                "Whether the prices had no mistakes when they were last read",
                 u64::from(reloads.last_is_ok),
             ),
-            ("prices_last_success_timestamp_seconds", "When prices that were good were last read", at),
+            ("prices_last_success_timestamp_seconds", "When prices without mistakes were last read", at),
         ] {
             ConstGauge::new(value).encode(encoder.encode_descriptor(
                 name,

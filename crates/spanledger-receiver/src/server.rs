@@ -1,49 +1,102 @@
-//! The listening ports.
+//! A whole server: the OTLP ports, the operator's port, the sinks and the watch over price files.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
-
-use bytes::Bytes;
-use hyper::{Method, Request, Response, Version, body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
 };
-use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
+
+use spanledger_ledger::LedgerError;
+use spanledger_sinks::Sink;
+use tokio::{
+    net::TcpListener,
+    sync::{oneshot, watch},
+    task::{JoinHandle, JoinSet},
+    time::Instant,
+};
 
 use crate::{
-    Pipeline, Refusal,
-    body::{self, Budget, ResponseBody},
-    grpc, http,
+    DeliveryOptions, Limits, Pipeline, PriceWatch, deliver,
+    transport::{admin, ports::OtlpPorts},
 };
 
-/// How long a shutdown waits for requests that are being answered.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+#[cfg(test)]
+mod tests;
 
-/// What the receiver takes at most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of one message, before and after inflating. The OTLP specification recommends 64 MiB.
-    pub body_bytes_max: usize,
-    /// Bytes of all messages in flight.
-    pub in_flight_bytes_max: usize,
-    /// Connections.
-    pub connections_max: usize,
-    /// Streams of one HTTP/2 connection.
-    pub streams_max: u32,
+/// How long a shutdown may take, if nothing else is set: well below the half minute that container
+/// platforms wait before they kill a process.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
+/// How much longer a task may take to notice that the time is over.
+const ABORT_AFTER: Duration = Duration::from_millis(500);
+
+/// Addresses and limits of a [`Server`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ServerBuilder {
+    grpc: SocketAddr,
+    http: SocketAddr,
+    admin: Option<SocketAddr>,
+    limits: Limits,
+    shutdown_timeout: Duration,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            body_bytes_max: 64 << 20,
-            in_flight_bytes_max: 256 << 20,
-            connections_max: 4_096,
-            streams_max: 256,
-        }
+impl ServerBuilder {
+    /// The address of OTLP/gRPC. By default the system chooses a port of localhost.
+    pub fn grpc(mut self, address: SocketAddr) -> Self {
+        self.grpc = address;
+        self
+    }
+
+    /// The address of OTLP/HTTP. By default the system chooses a port of localhost.
+    pub fn http(mut self, address: SocketAddr) -> Self {
+        self.http = address;
+        self
+    }
+
+    /// The address of `/healthz`, `/readyz` and `/metrics`. By default they are not served.
+    pub fn admin(mut self, address: impl Into<Option<SocketAddr>>) -> Self {
+        self.admin = address.into();
+        self
+    }
+
+    /// The most that the server takes.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How long a shutdown may take; 20 seconds by default. Requests that were begun have the first
+    /// half of it, and sinks have what is left.
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.shutdown_timeout = timeout;
+        self
+    }
+
+    /// Listens on all addresses. Nothing is answered before [`Server::serve`], so a program can find
+    /// out that a port is taken before it creates its ledger.
+    pub async fn bind(self) -> Result<Server, BindError> {
+        let (grpc, grpc_addr) = listen(self.grpc, "OTLP/gRPC", "--grpc-addr").await?;
+        let (http, http_addr) = listen(self.http, "OTLP/HTTP", "--http-addr").await?;
+        let admin = match self.admin {
+            Some(address) => {
+                let remedy = "--admin-addr, or none with --admin-addr off";
+                Some(listen(address, "health and metrics", remedy).await?)
+            }
+            None => None,
+        };
+        Ok(Server {
+            addresses: Addresses { grpc: grpc_addr, http: http_addr, admin: admin.as_ref().map(|a| a.1) },
+            otlp: OtlpPorts { grpc, http, limits: self.limits },
+            admin: admin.map(|(listener, _)| listener),
+            shutdown_timeout: self.shutdown_timeout,
+            sinks: Vec::new(),
+            delivery: DeliveryOptions::default(),
+            price_watch: None,
+        })
     }
 }
 
-/// A port that could not be listened on.
+/// Why a server cannot listen.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "cannot listen on {address} for {purpose}: is another receiver running there? stop it, or choose another address with {remedy}"
@@ -56,147 +109,237 @@ pub struct BindError {
     source: std::io::Error,
 }
 
-/// What a connection needs to answer.
-#[derive(Debug)]
-pub(crate) struct Context {
-    pub(crate) pipeline: Pipeline,
-    pub(crate) limits: Limits,
-    pub(crate) budget: Budget,
-}
-
-impl Context {
-    pub(crate) fn refused(&self, refusal: &Refusal) {
-        self.pipeline.counters().refuse();
-        tracing::debug!(%refusal, "receiver.request.refused");
-    }
-}
-
-/// The bound ports, not yet serving.
-#[derive(Debug)]
-pub struct Receiver {
-    grpc: TcpListener,
-    http: TcpListener,
-    context: Arc<Context>,
-}
-
-impl Receiver {
-    /// Binds both ports. Port 0 lets the system choose.
-    pub async fn bind(
-        grpc: SocketAddr,
-        http: SocketAddr,
-        limits: Limits,
-        pipeline: Pipeline,
-    ) -> Result<Self, BindError> {
-        let context = Context { pipeline, limits, budget: Budget::new(limits.in_flight_bytes_max) };
-        Ok(Self {
-            grpc: listen(grpc, "OTLP/gRPC", "--grpc-addr").await?,
-            http: listen(http, "OTLP/HTTP", "--http-addr").await?,
-            context: Arc::new(context),
-        })
-    }
-
-    /// The address of OTLP/gRPC.
-    pub fn grpc_addr(&self) -> std::io::Result<SocketAddr> {
-        self.grpc.local_addr()
-    }
-
-    /// The address of OTLP/HTTP.
-    pub fn http_addr(&self) -> std::io::Result<SocketAddr> {
-        self.http.local_addr()
-    }
-
-    /// Serves until `shutdown` is ready, then answers what was begun and returns.
-    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let connections = Arc::new(Semaphore::new(self.context.limits.connections_max));
-        let graceful = GracefulShutdown::new();
-        let mut tasks = JoinSet::new();
-        let mut shutdown = std::pin::pin!(shutdown);
-        self.context.pipeline.set_served(true);
-        loop {
-            // A task that ended is forgotten, so that the set does not grow.
-            while tasks.try_join_next().is_some() {}
-            let accepted = tokio::select! {
-                () = &mut shutdown => break,
-                accepted = self.grpc.accept() => accepted,
-                accepted = self.http.accept() => accepted,
-            };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    // Out of file descriptors, or a client that left; neither is ours to die of.
-                    tracing::warn!(%error, "receiver.accept.failed");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            };
-            let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else {
-                tracing::warn!("receiver.connections.exhausted");
-                continue;
-            };
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "receiver.nodelay.failed");
-            }
-            let context = Arc::clone(&self.context);
-            let service = service_fn(move |request| {
-                let context = Arc::clone(&context);
-                async move { Ok::<_, std::convert::Infallible>(answer(request, &context).await) }
-            });
-            let connection =
-                builder(&self.context.limits).serve_connection(TokioIo::new(stream), service).into_owned();
-            let connection = graceful.watch(connection);
-            tasks.spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(error = %error, "receiver.connection.ended");
-                }
-                drop(permit);
-            });
-        }
-        self.context.pipeline.set_served(false);
-        drop((self.grpc, self.http));
-        if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
-            tracing::warn!("receiver.shutdown.timeout");
-        }
-        tasks.shutdown().await;
-    }
-}
-
-pub(crate) async fn listen(
+async fn listen(
     address: SocketAddr,
     purpose: &'static str,
     remedy: &'static str,
-) -> Result<TcpListener, BindError> {
-    TcpListener::bind(address).await.map_err(|source| BindError { address, purpose, remedy, source })
+) -> Result<(TcpListener, SocketAddr), BindError> {
+    let error = |source| BindError { address, purpose, remedy, source };
+    let listener = TcpListener::bind(address).await.map_err(error)?;
+    let address = listener.local_addr().map_err(error)?;
+    Ok((listener, address))
 }
 
-fn builder(limits: &Limits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(30))
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(limits.streams_max)
-        // Large frames save calls where the client honours them; windows bound what is buffered.
-        .max_frame_size(1 << 20)
-        .initial_stream_window_size(1 << 20)
-        .initial_connection_window_size(4 << 20)
-        .keep_alive_interval(Duration::from_mins(1))
-        .keep_alive_timeout(Duration::from_secs(20));
-    builder
+/// The addresses of a server, with the ports that the system chose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// OTLP/gRPC (and OTLP/HTTP: each OTLP port takes both).
+    pub grpc: SocketAddr,
+    /// OTLP/HTTP (and OTLP/gRPC).
+    pub http: SocketAddr,
+    /// `/healthz`, `/readyz` and `/metrics`; `None` when they are not served.
+    pub admin: Option<SocketAddr>,
 }
 
-async fn answer(request: Request<Incoming>, context: &Context) -> Response<ResponseBody> {
-    context.pipeline.counters().request();
-    let (request, mut body) = request.into_parts();
-    let mut response = if grpc::is_grpc(&request) {
-        grpc::handle(&request, &mut body, context).await
-    } else {
-        http::handle(&request, &mut body, context).await
-    };
-    // hyper leaves the body out for us over HTTP/1.1, but not over HTTP/2, where one is an error.
-    if request.method == Method::HEAD && request.version == Version::HTTP_2 {
-        *response.body_mut() = body::full(Bytes::new());
+/// A server that listens and does not answer yet.
+///
+/// ```
+/// use spanledger_ledger::Ledger;
+/// use spanledger_otlp::ObservationReader;
+/// use spanledger_price::PriceBook;
+/// use spanledger_receiver::{Pipeline, Server};
+///
+/// # let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("spanledger.db");
+/// # runtime.block_on(async {
+/// let server = Server::builder().bind().await?;
+/// let pipeline = Pipeline::new(Ledger::open(path)?, PriceBook::builtin(), ObservationReader::default());
+/// let running = server.spawn(pipeline);
+/// println!("send OTLP to http://{}", running.addresses().http);
+/// running.stop().await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Shutdown
+///
+/// When its `shutdown` future is ready, a server stops listening, answers the requests that were
+/// begun, delivers what is in the ledger to its sinks, and ends. All of this takes at most the
+/// [`shutdown_timeout`](ServerBuilder::shutdown_timeout): a client that does not finish its request is
+/// disconnected, and a sink that does not take its events gets them after the next start. Nothing that
+/// was acknowledged is lost.
+///
+/// A message that is still being decoded, or a sink that is blocked in a system call, occupies a
+/// blocking thread of the runtime. [`serve`](Self::serve) does not wait for it, but dropping a Tokio
+/// runtime does: a program ends with [`Runtime::shutdown_background`] instead.
+///
+/// [`Runtime::shutdown_background`]: tokio::runtime::Runtime::shutdown_background
+pub struct Server {
+    addresses: Addresses,
+    otlp: OtlpPorts,
+    admin: Option<TcpListener>,
+    shutdown_timeout: Duration,
+    sinks: Vec<Box<dyn Sink>>,
+    delivery: DeliveryOptions,
+    price_watch: Option<PriceWatch>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("addresses", &self.addresses).finish_non_exhaustive()
     }
-    response
+}
+
+impl Server {
+    /// A server on ports of localhost that the system chooses, with the default limits.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder {
+            grpc: (Ipv4Addr::LOCALHOST, 0).into(),
+            http: (Ipv4Addr::LOCALHOST, 0).into(),
+            admin: None,
+            limits: Limits::default(),
+            shutdown_timeout: SHUTDOWN_TIMEOUT,
+        }
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Delivers the ledger's events to a sink. Each sink is served by itself.
+    #[must_use]
+    pub fn with_sink(mut self, sink: Box<dyn Sink>) -> Self {
+        self.sinks.push(sink);
+        self
+    }
+
+    /// How events are delivered to the sinks.
+    #[must_use]
+    pub fn with_delivery(mut self, options: DeliveryOptions) -> Self {
+        self.delivery = options;
+        self
+    }
+
+    /// Keeps prices up to date while it serves. The pipeline must have the watch's
+    /// [`prices`](PriceWatch::prices).
+    #[must_use]
+    pub fn with_price_watch(mut self, watch: PriceWatch) -> Self {
+        self.price_watch = Some(watch);
+        self
+    }
+
+    /// Serves in the background.
+    pub fn spawn(self, pipeline: Pipeline) -> RunningServer {
+        let addresses = self.addresses;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = async move {
+            // An error means that the handle was dropped: stop as well.
+            drop(stopped.await);
+        };
+        let task = tokio::spawn(self.serve(pipeline.clone(), shutdown));
+        RunningServer { addresses, pipeline, stop, task }
+    }
+
+    /// Serves until `shutdown` is ready; see [Shutdown](Self#shutdown).
+    pub async fn serve(
+        self,
+        pipeline: Pipeline,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), ServeError> {
+        // Dropped at the end, which ends its tasks.
+        let mut background = JoinSet::new();
+        if let Some(watch) = self.price_watch {
+            background.spawn(watch.run());
+        }
+        if let Some(listener) = self.admin {
+            background.spawn(admin::serve(listener, pipeline.clone()));
+        }
+        let (stop, stopping) = watch::channel(None);
+        let deliveries: Vec<_> = self
+            .sinks
+            .into_iter()
+            .map(|sink| {
+                let name = sink.name().to_owned();
+                let deadline = deadline(stopping.clone());
+                let task = tokio::spawn(deliver(pipeline.ledger().clone(), sink, self.delivery, deadline));
+                (name, task)
+            })
+            .collect();
+
+        let timeout = self.shutdown_timeout;
+        let mut ends_at = Instant::now();
+        let shutdown = async {
+            shutdown.await;
+            ends_at = Instant::now() + timeout;
+        };
+        self.otlp.serve(pipeline, shutdown, timeout / 2).await;
+        // Only now: until the last request is answered, there may be new events.
+        stop.send_replace(Some(ends_at));
+        let mut result = Ok(());
+        for (sink, mut task) in deliveries {
+            let ended = tokio::time::timeout_at(ends_at + ABORT_AFTER, &mut task).await;
+            result = result.and(match ended {
+                Ok(Ok(Ok(()))) => Ok(()),
+                Ok(Ok(Err(source))) => Err(ServeError::Delivery { sink, source }),
+                Ok(Err(_)) => Err(ServeError::DeliveryPanicked { sink }),
+                Err(_) => {
+                    tracing::warn!(sink, "sink.shutdown.aborted");
+                    task.abort();
+                    Ok(())
+                }
+            });
+        }
+        result
+    }
+}
+
+/// Is ready when the server stops, with the moment at which the sinks' time is over.
+async fn deadline(mut stopping: watch::Receiver<Option<Instant>>) -> Instant {
+    // An error means that the server was dropped: stop at once.
+    stopping.wait_for(Option::is_some).await.ok().and_then(|at| *at).unwrap_or_else(Instant::now)
+}
+
+/// Why a server did not end well.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The ledger failed under a delivery.
+    #[error("the delivery to the sink `{sink}` ended early")]
+    Delivery {
+        /// The sink's name.
+        sink: String,
+        /// What the ledger said.
+        #[source]
+        source: LedgerError,
+    },
+    /// A sink panicked.
+    #[error("the delivery to the sink `{sink}` panicked, which is a bug of the sink: please report it")]
+    DeliveryPanicked {
+        /// The sink's name.
+        sink: String,
+    },
+}
+
+/// A server that serves in the background. Dropping this stops it without waiting for its end.
+#[derive(Debug)]
+pub struct RunningServer {
+    addresses: Addresses,
+    pipeline: Pipeline,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<(), ServeError>>,
+}
+
+impl RunningServer {
+    /// Where it listens.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// The pipeline that it serves.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// Stops it and waits for its end; see [Shutdown](Server#shutdown).
+    pub async fn stop(self) -> Result<(), ServeError> {
+        let Self { pipeline, stop, task, .. } = self;
+        drop((pipeline, stop));
+        match task.await {
+            Ok(result) => result,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
 }

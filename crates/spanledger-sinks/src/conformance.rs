@@ -1,7 +1,7 @@
 //! The suite that every sink passes.
 //!
-//! A sink's tests implement [`Harness`] for it and call [`check`]; the suite delivers, replays and
-//! breaks, and compares what the destination holds with what was sent.
+//! A sink's tests implement [`Harness`] and call [`check`]. The suite delivers events, delivers them
+//! again, breaks the destination, and compares what the destination holds with what was sent.
 
 use std::collections::BTreeMap;
 
@@ -11,15 +11,15 @@ use crate::{Batch, DeliveryOutcome, Sink};
 
 /// A sink under test and its destination.
 pub trait Harness {
-    /// A sink to the destination, as after a start of the program.
+    /// A new sink to the destination, as after a start of the program.
     fn sink(&self) -> Box<dyn Sink>;
     /// What the destination holds, in the order in which it was written.
     fn stored(&self) -> Vec<CostEvent>;
-    /// Makes the destination fail, or work again. `false` when it cannot be made to fail.
+    /// Makes the destination fail, or work again. Returns `false` when it cannot be made to fail.
     fn set_broken(&self, broken: bool) -> bool;
 }
 
-/// What a sink did wrong.
+/// The rule of the contract that a sink breaks.
 pub type Violation = String;
 
 /// Runs the suite.
@@ -30,13 +30,13 @@ pub async fn check(harness: &impl Harness) -> Result<(), Violation> {
     expect(sink.deliver(batch.clone()).await == DeliveryOutcome::Delivered, || {
         "a batch is delivered".into()
     })?;
-    expect(harness.stored() == *batch, || "every column arrives as it was, in order".into())?;
+    expect(harness.stored() == *batch, || "every column arrives unchanged, in order".into())?;
     expect(sink.deliver(events(0..0)).await == DeliveryOutcome::Delivered, || {
         "an empty batch is delivered".into()
     })?;
 
-    // A replay, also by a new process, leaves one event a key for a reader that keeps the greatest
-    // revision.
+    // A reader that keeps the greatest revision of each key sees one event a key after a replay, also
+    // after a replay by a new process.
     drop(sink);
     let mut sink = harness.sink();
     expect(sink.deliver(batch.clone()).await == DeliveryOutcome::Delivered, || {
@@ -44,7 +44,7 @@ pub async fn check(harness: &impl Harness) -> Result<(), Violation> {
     })?;
     expect(latest(harness) == by_id(&batch), || "a replay changes no event".into())?;
 
-    // A later revision wins, and a void event is one.
+    // A later revision replaces the earlier one, also when it makes the event void.
     let mut changed: Vec<CostEvent> = batch.iter().take(3).cloned().collect();
     for event in &mut changed {
         event.revision += 1;
@@ -64,7 +64,7 @@ pub async fn check(harness: &impl Harness) -> Result<(), Violation> {
         })?;
         harness.set_broken(false);
         expect(sink.deliver(events(25..30)).await == DeliveryOutcome::Delivered, || {
-            "it recovers by itself".into()
+            "the sink recovers by itself".into()
         })?;
         expected.extend(by_id(&events(25..30)));
         expect(latest(harness) == expected, || "nothing is lost over an outage".into())?;
@@ -80,7 +80,7 @@ fn by_id(events: &[CostEvent]) -> BTreeMap<EventId, CostEvent> {
     events.iter().map(|event| (event.event_id.clone(), event.clone())).collect()
 }
 
-/// The events as a reader sees them that keeps the greatest revision of each.
+/// The events that a reader sees who keeps the greatest revision of each.
 fn latest(harness: &impl Harness) -> BTreeMap<EventId, CostEvent> {
     let mut latest: BTreeMap<EventId, CostEvent> = BTreeMap::new();
     for event in harness.stored() {
@@ -92,7 +92,7 @@ fn latest(harness: &impl Harness) -> BTreeMap<EventId, CostEvent> {
     latest
 }
 
-/// Events with what is hard to carry: the greatest amounts, quotes, line breaks, absent values.
+/// Events with values that are hard to store: the greatest amounts, quotes, line breaks, absent values.
 pub fn events(numbers: std::ops::Range<i64>) -> Batch {
     numbers
         .map(|number| CostEvent {

@@ -1,10 +1,20 @@
-//! For tests, the demo and examples: an OpenAI-compatible server that speaks
-//! the real wire formats.
+//! For tests, the demo and examples: everything that a call passes, in one process.
 //!
-//! A test starts a [`Provider`] on a free port of the loopback interface,
-//! points a real client at [`Provider::base_url`], says with [`Reply`] what
-//! the provider does next, and asserts on what the client made of it and on
-//! what reached the provider ([`Provider::requests`]).
+//! | feature | what it adds | for |
+//! |---|---|---|
+//! | `openai` | [`Provider`], a stand-in for OpenAI that speaks the real wire formats; [`Reply`] and [`Usage`] script its answers | tests of clients, the demo |
+//! | `otlp` | [`otlp`]: builders of spans, log records and export requests | tests of everything that reads OTLP |
+//! | `observation` | [`observation`]: builders of observations | tests of the fold, the ledger, prices |
+//! | `receiver` | [`world::TestReceiver`]: a receiver and its ledger in a temporary folder | tests of the receiver |
+//! | `world` | [`world::World`]: that receiver, the stand-in provider and an instrumented client | tests of the crate `spanledger` |
+//!
+//! No feature is on by default.
+//!
+//! # The stand-in provider
+//!
+//! A test starts a [`Provider`] on a free port of the loopback interface, points a real client at
+//! [`Provider::base_url`], says with [`Reply`] what the provider does next, and asserts on what the
+//! client made of it and on what reached the provider ([`Provider::requests`]).
 //!
 //! ```
 //! use spanledger_testkit::{Provider, Reply, Usage};
@@ -39,67 +49,47 @@
 //! # }
 //! ```
 //!
-//! # Endpoints
+//! # A span, from the socket to the event
 //!
-//! | request | answer |
-//! |---|---|
-//! | `POST /v1/chat/completions` | a chat completion, or its chunks |
-//! | `POST /v1/responses` | a response, or its typed events |
-//! | `POST /v1/embeddings` | vectors, as numbers or base64 |
-//! | `GET /v1/models`, `GET /v1/models/{id}` | the known models |
-//! | `GET /v1/chat/completions/{id}` | a call that was made with `"store": true` |
-//! | `GET /v1/responses/{id}` | a call that was not made with `"store": false` |
+//! ```
+//! use spanledger_testkit::{otlp::{self, SpanBuilder}, world::TestReceiver};
 //!
-//! Anything else is the provider's 404 or 405.
-//!
-//! # Which reply
-//!
-//! A valid `POST` takes the first of: the next reply scripted for its model
-//! ([`Provider::push_for`]), the next scripted reply ([`Provider::push`]), the
-//! reply of [`Builder::default_reply`]. An invalid one (no key, no model, not
-//! JSON) is refused and takes none.
-//!
-//! What a reply leaves open is derived from the request and the seed: the same
-//! model, input and seed give the same usage and text, streamed or not. Ids
-//! and creation times count requests instead of reading a clock, so that a
-//! test that sends its requests in order sees the same ids in every run.
-//!
-//! # Where the formats come from
-//!
-//! The `OpenAI` API reference; each module names the sections that it follows.
-//! Tokens are nested as there: the prompt includes cached and cache-write
-//! tokens, the completion includes reasoning, and the total is their sum. Only
-//! a [`Usage`] that is told to contradict itself does.
-//!
-//! # Bounds
-//!
-//! The server keeps the newest [`REQUESTS_KEPT_MAX`] requests and
-//! [`CALLS_STORED_MAX`] stored calls, and reads bodies up to
-//! [`REQUEST_BODY_BYTES_MAX`].
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let receiver = TestReceiver::start().await;
+//! let span = SpanBuilder::chat("gpt-5.5").tokens(1_000, 100).response_id("chatcmpl-1").attributed();
+//! let answer = reqwest::Client::new()
+//!     .post(format!("{}/v1/traces", receiver.http_url()))
+//!     .header("content-type", otlp::PROTOBUF)
+//!     .body(otlp::protobuf(&otlp::traces([span.build()])))
+//!     .send()
+//!     .await?;
+//! assert_eq!(answer.status(), 200);
+//! let event = receiver.event();
+//! assert_eq!((event.prompt_tokens, event.billed_usd), (Some(1_000), Some("0.008".parse()?)));
+//! # Ok(())
+//! # }
+//! ```
+#![cfg_attr(
+    not(all(feature = "openai", feature = "otlp", feature = "observation", feature = "world")),
+    allow(rustdoc::broken_intra_doc_links, reason = "links to the modules of features that are off")
+)]
 
-mod chat;
-mod connection;
-mod derive;
-mod embeddings;
-mod errors;
-mod headers;
-mod json;
-mod log;
-mod models;
-mod plan;
-mod provider;
-mod reply;
-mod request;
-mod responses;
-mod server;
-mod sse;
-mod state;
-mod usage;
+#[cfg(feature = "openai")]
+mod openai;
+#[cfg(feature = "otlp")]
+pub mod otlp;
+#[cfg(feature = "receiver")]
+pub mod world;
 
-pub use errors::ApiError;
-pub use log::Received;
-pub use provider::{Builder, Provider};
-pub use reply::{FinishReason, Reply};
-pub use server::REQUEST_BODY_BYTES_MAX;
-pub use state::{CALLS_STORED_MAX, REQUESTS_KEPT_MAX};
-pub use usage::Usage;
+#[cfg(feature = "openai")]
+pub use openai::{
+    ApiError, Builder, CALLS_STORED_MAX, FinishReason, Provider, REQUEST_BODY_BYTES_MAX, REQUESTS_KEPT_MAX,
+    Received, Reply, Usage,
+};
+
+/// Observations for tests, built from what a test says about them.
+#[cfg(feature = "observation")]
+pub mod observation {
+    pub use spanledger_event::test_support::*;
+}

@@ -2,17 +2,10 @@
 //! that answers from memory.
 #![expect(clippy::unwrap_used, reason = "a benchmark may stop")]
 
-use async_openai::{
-    Client,
-    config::OpenAIConfig,
-    error::OpenAIError,
-    middleware::HttpRequestFactory,
-    types::chat::{
-        ChatCompletionRequestUserMessageArgs, CreateChatCompletionRequest, CreateChatCompletionRequestArgs,
-    },
-};
+use async_openai::{Client, config::OpenAIConfig, error::OpenAIError, middleware::HttpRequestFactory};
 use divan::Bencher;
-use spanledger::{Attributed, Attribution, ExporterConfig, Recorder, SpanledgerLayer};
+use spanledger::{Attributed, ExporterConfig, Recorder, SpanledgerLayer};
+use spanledger_testkit::world::{attribution, chat_request};
 use tower::{Layer, service_fn};
 
 const ANSWER: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1763719200,"model":"gpt-5.5-2026-04-23",
@@ -31,16 +24,10 @@ async fn answer(factory: HttpRequestFactory) -> Result<reqwest::Response, OpenAI
     Ok(response.into())
 }
 
-fn request(bytes: usize) -> CreateChatCompletionRequest {
-    let message = ChatCompletionRequestUserMessageArgs::default().content("x".repeat(bytes)).build().unwrap();
-    CreateChatCompletionRequestArgs::default().model("gpt-5.5").messages([message.into()]).build().unwrap()
-}
-
 fn run(bencher: Bencher<'_, '_>, client: &Client<OpenAIConfig>, bytes: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let attribution =
-        Attribution::builder().feature("f").route("/r").customer_id("c").environment("e").build().unwrap();
-    let request = request(bytes);
+    let attribution = attribution("search");
+    let request = chat_request(&"x".repeat(bytes));
     bencher.bench_local(|| {
         runtime
             .block_on(async { client.chat().attributed(&attribution).create(request.clone()).await })

@@ -9,155 +9,167 @@ use std::{
 };
 
 use spanledger_event::{
-    Attribution, CallOutcome, EventId, Observation, ObservedAs, PartialAttribution, Timestamp, UsageSource,
+    Attribution, CallOutcome, EventId, JsonText, Observation, ObservedAs, PartialAttribution, Timestamp,
 };
-use spanledger_otlp::{implied_searches, region_of, response_ref};
-use spanledger_price::usage;
+use spanledger_otlp::{record, set_usage};
+use spanledger_price::{
+    providers::{region_of_host, response_ref},
+    usage::{Answer, resolve},
+};
 use uuid::Uuid;
 
 use crate::{
     Recorder,
-    request::Asked,
-    response::Answered,
-    span::{CallSpan, Surroundings},
+    answer::{ResponseInfo, ResponseObject},
+    request::RequestInfo,
+    span::{CallSpan, CallerContext},
 };
 
-/// A call that is under way. Its record is made when it is finished, or when it is dropped: a
-/// future that was cancelled and a stream that was abandoned may have been billed.
+/// A call that is under way.
+///
+/// Its record is made when it finishes, or else when it is dropped: a call that its caller gave up
+/// and a stream that was dropped half-way may have been billed.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct CallInFlight {
     recorder: Recorder,
-    asked: Asked,
+    request: RequestInfo,
+    response: ResponseInfo,
     attribution: PartialAttribution,
     event_id: EventId,
+    call_id: String,
     span: CallSpan,
-    id: String,
     start: Timestamp,
-    begun: Instant,
-    attempts: Arc<AtomicU32>,
-    /// What is known of the answer so far.
-    pub(crate) answered: Answered,
+    started_at: Instant,
     first_chunk_ms: Option<i64>,
-    finished: bool,
+    /// HTTP requests so far, retries included.
+    attempts: Arc<AtomicU32>,
+    is_finished: bool,
 }
 
-impl Call {
+impl CallInFlight {
     pub(crate) fn start(
         recorder: Recorder,
-        asked: Asked,
+        request: RequestInfo,
         attribution: &Attribution,
-        around: &Surroundings,
+        caller: &CallerContext,
         attempts: Arc<AtomicU32>,
     ) -> Self {
-        recorder.opened();
-        let span = CallSpan::start(&asked, around);
+        recorder.call_started();
+        let span = CallSpan::start(&request, caller);
         let mut attribution = PartialAttribution::from(attribution);
         let request_id = attribution.request_id.get_or_insert_with(|| Uuid::now_v7().to_string());
-        let event_id = EventId::of_request(request_id, asked.fingerprint);
+        let event_id = EventId::of_request(request_id, request.fingerprint);
         let call_id = match (&span.ids.trace, &span.ids.span) {
-            // The span's identity, so that record and span are one call even where a Collector has
-            // taken our attributes off the span.
+            // The span's identity says that record and span are one call, even where a Collector has
+            // removed our attributes from the span.
             (Some(trace), Some(id)) => format!("{trace}:{id}"),
             _ => Uuid::now_v7().to_string(),
         };
         Self {
             recorder,
-            asked,
+            request,
+            response: ResponseInfo::default(),
             attribution,
             event_id,
+            call_id,
             span,
-            id: call_id,
             start: now(),
-            begun: Instant::now(),
-            attempts,
-            answered: Answered::default(),
+            started_at: Instant::now(),
             first_chunk_ms: None,
-            finished: false,
+            attempts,
+            is_finished: false,
         }
     }
 
-    /// The first bytes of a stream are here.
-    pub(crate) fn first_chunk(&mut self) {
-        if self.first_chunk_ms.is_none() {
-            self.first_chunk_ms = Some(self.elapsed_ms());
-        }
-    }
-
-    pub(crate) fn asked_for_stream(&self) -> bool {
-        self.asked.stream
+    pub(crate) fn is_stream(&self) -> bool {
+        self.request.stream
     }
 
     pub(crate) fn is_finished(&self) -> bool {
-        self.finished
+        self.is_finished
     }
 
-    /// Prices the call, ends its span and sends its record; later calls do nothing.
+    pub(crate) fn read_headers(&mut self, headers: &http::HeaderMap) {
+        self.response.read_headers(headers);
+    }
+
+    pub(crate) fn read_object(&mut self, object: ResponseObject<'_>) {
+        self.response.read_object(object);
+    }
+
+    /// Notes the message of an error that a stream reports before it ends.
+    pub(crate) fn set_error_message(&mut self, message: Option<String>) {
+        self.response.error_message = message;
+    }
+
+    /// Notes the time of the first bytes of the body; later calls change nothing.
+    pub(crate) fn chunk_arrived(&mut self) {
+        if self.first_chunk_ms.is_none() {
+            let elapsed = self.started_at.elapsed().as_millis();
+            self.first_chunk_ms = Some(i64::try_from(elapsed).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Finishes the call with an error's message for the span.
+    pub(crate) fn fail(&mut self, outcome: CallOutcome, message: Option<String>) {
+        if !self.is_finished {
+            self.response.error_message = message;
+            self.finish(outcome);
+        }
+    }
+
+    /// Prices the call, ends its span and sends its record. Later calls change nothing.
     pub(crate) fn finish(&mut self, outcome: CallOutcome) {
-        if std::mem::replace(&mut self.finished, true) {
+        if std::mem::replace(&mut self.is_finished, true) {
             return;
         }
-        let mut o = self.observation(outcome);
-        o.cost = Some(self.recorder.price(&o));
-        self.span.end(&o, &self.asked, &self.answered);
-        self.recorder.record(&o);
-        self.recorder.closed();
-    }
-
-    fn elapsed_ms(&self) -> i64 {
-        i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX)
+        let mut observation = self.observation(outcome);
+        self.recorder.price(&mut observation);
+        let attributes = record::attributes(&observation);
+        self.span.end(&observation, &attributes, &self.request, &self.response);
+        self.recorder.send(record::with_attributes(&observation, attributes));
+        self.recorder.call_ended();
     }
 
     fn observation(&mut self, outcome: CallOutcome) -> Observation {
-        let (asked, answered) = (&self.asked, &self.answered);
-        let mut o = Observation::new(self.event_id.clone(), self.id.clone(), ObservedAs::Record, self.start);
-        let elapsed = i64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(i64::MAX);
+        let (request, response) = (&self.request, &self.response);
+        let mut o =
+            Observation::new(self.event_id.clone(), self.call_id.clone(), ObservedAs::Record, self.start);
+        let elapsed = i64::try_from(self.started_at.elapsed().as_nanos()).unwrap_or(i64::MAX);
         o.end = Timestamp::from_nanos(self.start.nanos().saturating_add(elapsed));
-        spanledger_otlp::record::SCOPE.clone_into(&mut o.emitter);
-        o.provider.clone_from(&asked.provider);
-        o.endpoint = asked.endpoint;
-        o.server_address.clone_from(&asked.server_address);
-        o.model.clone_from(&asked.model);
-        o.response_model.clone_from(&answered.model);
-        o.region = region_of(&asked.provider, asked.server_address.as_deref());
-        // The tier asked for is not the tier that served; without an answer there is none.
-        o.service_tier.clone_from(&answered.service_tier);
-        o.organization.clone_from(&answered.organization);
-        o.project.clone_from(&answered.project);
+        record::SCOPE.clone_into(&mut o.emitter);
+        o.provider.clone_from(&request.provider);
+        o.endpoint = request.endpoint;
+        o.server_address.clone_from(&request.server_address);
+        o.model.clone_from(&request.model);
+        o.response_model.clone_from(&response.model);
+        o.organization.clone_from(&response.organization);
+        o.project.clone_from(&response.project);
         o.response =
-            answered.id.as_deref().map(|id| response_ref(&o.provider, o.server_address.as_deref(), id));
-        o.time_to_first_token_ms = self.first_chunk_ms.filter(|_| asked.stream);
-        o.stream = asked.stream;
-        o.outcome = outcome;
+            response.id.as_deref().map(|id| response_ref(&o.provider, o.server_address.as_deref(), id));
+        o.time_to_first_token_ms = self.first_chunk_ms.filter(|_| request.stream);
+        o.stream = request.stream;
         o.attempts = self.attempts.load(Ordering::Relaxed).max(1);
-        o.prompt_cache_key.clone_from(&asked.prompt_cache_key);
-        o.reasoning_effort.clone_from(&asked.reasoning_effort);
-        if let Some(raw) = &answered.usage {
-            match usage::parse_for(&o.provider, o.endpoint, raw) {
-                Ok(parsed) => {
-                    o.service_tier = parsed.tier_beside(o.service_tier.as_deref());
-                    o.region = parsed.region_beside(o.region.as_deref());
-                    let mut usage = parsed.usage;
-                    // Zeros stay zeros: with a search beside them they would pass for the whole usage.
-                    if !usage.is_empty() {
-                        answered.tools.add_to(&mut usage);
-                        usage.web_search_calls = usage.web_search_calls.max(implied_searches(&o));
-                    }
-                    o.usage = Some(usage);
-                    o.usage_unknown = parsed.unknown;
-                }
-                Err(error) => o.usage_problem = Some(error.to_problem()),
-            }
-            o.usage_source = UsageSource::Provider;
-            o.usage_raw = Some(raw.clone());
-        }
-        let is_told = o.usage_problem.is_some() || o.usage.as_ref().is_some_and(|usage| !usage.is_empty());
-        if !is_told
-            && o.outcome == CallOutcome::Success
-            && let Some(usage) = asked.units.usage(asked.endpoint, answered.images)
-        {
-            o.usage = Some(usage);
-            o.usage_source = UsageSource::Estimated;
-        }
+        o.prompt_cache_key.clone_from(&request.prompt_cache_key);
+        o.reasoning_effort.clone_from(&request.reasoning_effort);
+        let estimate = match outcome {
+            CallOutcome::Success => request.units.estimate(request.endpoint, response.images),
+            CallOutcome::Failed(_) | CallOutcome::Incomplete(_) => None,
+        };
+        let resolved = resolve(Answer {
+            provider: &request.provider,
+            endpoint: request.endpoint,
+            // The tier that the response names is the one that is billed, not the one that was asked for.
+            service_tier: response.service_tier.as_deref(),
+            region: region_of_host(&request.provider, request.server_address.as_deref()).as_deref(),
+            usage_json: response.usage_json.as_deref(),
+            usage: None,
+            tools: response.tools,
+            estimate,
+        });
+        set_usage(&mut o, resolved);
+        o.usage_raw = response.usage_json.as_deref().and_then(JsonText::new);
+        o.outcome = outcome;
         o.attribution = std::mem::take(&mut self.attribution);
         let ids = &self.span.ids;
         (o.trace_id, o.span_id, o.parent_span_id) = (ids.trace.clone(), ids.span.clone(), ids.parent.clone());
@@ -165,13 +177,13 @@ impl Call {
     }
 }
 
-impl Drop for Call {
+impl Drop for CallInFlight {
     fn drop(&mut self) {
         self.finish(CallOutcome::Incomplete("cancelled".to_owned()));
     }
 }
 
 fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_nanos(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
 }

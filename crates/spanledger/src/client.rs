@@ -42,34 +42,34 @@ impl<C> std::fmt::Debug for Instrument<C> {
 }
 
 impl<C: Config> Instrument<C> {
-    /// Your own HTTP client: its proxy, timeouts and default headers are used.
+    /// Your own HTTP client, with its proxy, timeouts and default headers.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.http_client = Some(client);
         self
     }
 
-    /// How often a call is tried again after 429, 5xx and failed connections. Default 3, as
-    /// `async-openai` itself.
+    /// How often a call is tried again after 429, 5xx and failed connections. The default is 3, the
+    /// default of `async-openai`.
     pub fn max_retries(mut self, retries: usize) -> Self {
         self.retry = OpenAIRetryLayer::new(retries);
         self
     }
 
-    /// The provider behind the base URL, by its OpenTelemetry name, where it is neither OpenAI nor
-    /// Azure: `groq`, `mistral_ai`, … It decides the price book.
+    /// The provider behind the base URL, by its OpenTelemetry name: `groq`, `mistral_ai`, … It decides
+    /// whose prices are used, and is needed where the host does not tell it, such as a gateway's.
     pub fn provider(mut self, name: impl Into<String>) -> Self {
         self.layer = self.layer.with_provider(name);
         self
     }
 
     /// Whether chat streams are asked for their usage (default: yes). Switch it off for a server
-    /// that refuses `stream_options`; its streams are unpriced then.
+    /// that refuses `stream_options`; its streams are then unpriced.
     pub fn stream_usage(mut self, ask: bool) -> Self {
         self.layer = self.layer.with_stream_usage(ask);
         self
     }
 
-    /// A recorder of its own instead of the process's.
+    /// A recorder for this client instead of the process's.
     pub fn recorder(mut self, recorder: Recorder) -> Self {
         self.layer = self.layer.with_recorder(recorder);
         self
@@ -80,7 +80,7 @@ impl<C: Config> Instrument<C> {
         let http_client = self.http_client.unwrap_or_default();
         let retrying =
             ServiceBuilder::new().layer(self.retry).service(ReqwestService::new(http_client.clone()));
-        // The layer is outermost: the caller's task, its span and its scope are visible only here.
+        // The layer is outermost, because only there are the caller's task, span and scope visible.
         Client::build(http_client, self.config).with_http_service(self.layer.layer(retrying))
     }
 }

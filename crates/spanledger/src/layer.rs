@@ -12,22 +12,17 @@ use std::{
 use async_openai::{error::OpenAIError, middleware::HttpRequestFactory};
 use bytes::Bytes;
 use reqwest::{Request, Response};
-use spanledger_event::CallOutcome;
 
 use crate::{
-    Recorder, attributed,
-    call::Call,
-    request::Asked,
-    response::{self, error_type},
-    scope,
-    span::Surroundings,
+    Recorder, attributed, body, call::CallInFlight, error::outcome_of, request::RequestInfo, scope,
+    span::CallerContext,
 };
 
 /// Attributes, traces, prices and records every billable call of an `async-openai` client.
 ///
 /// It must be the outermost layer: the caller's task, with its span and its
 /// [scope](crate::Scope), is visible only there. [`instrument`](crate::instrument) builds the
-/// usual stack; this is for those who compose one themselves.
+/// usual stack; use the layer where you compose a stack yourself.
 ///
 /// ```
 /// use async_openai::{Client, config::OpenAIConfig};
@@ -46,7 +41,7 @@ use crate::{
 pub struct SpanledgerLayer {
     provider: Option<Arc<str>>,
     recorder: Option<Recorder>,
-    leave_streams_alone: bool,
+    without_stream_usage: bool,
 }
 
 impl SpanledgerLayer {
@@ -55,8 +50,8 @@ impl SpanledgerLayer {
         Self::default()
     }
 
-    /// The provider behind the base URL, by its OpenTelemetry name, where it is neither OpenAI nor
-    /// Azure.
+    /// The provider behind the base URL, by its OpenTelemetry name. It decides whose prices are used, and
+    /// is needed where the host does not tell it, such as a gateway's.
     #[must_use]
     pub fn with_provider(mut self, name: impl Into<String>) -> Self {
         self.provider = Some(name.into().into());
@@ -64,14 +59,14 @@ impl SpanledgerLayer {
     }
 
     /// Whether chat streams are asked for their usage (default: yes). Switch it off for a server
-    /// that refuses `stream_options`; its streams are unpriced then.
+    /// that refuses `stream_options`; its streams are then unpriced.
     #[must_use]
     pub fn with_stream_usage(mut self, ask: bool) -> Self {
-        self.leave_streams_alone = !ask;
+        self.without_stream_usage = !ask;
         self
     }
 
-    /// A recorder of its own.
+    /// A recorder for this client instead of the process's.
     #[must_use]
     pub fn with_recorder(mut self, recorder: Recorder) -> Self {
         self.recorder = Some(recorder);
@@ -109,33 +104,34 @@ where
     }
 
     fn call(&mut self, factory: HttpRequestFactory) -> Self::Future {
-        // The one that was polled ready is used; the clone waits for its own turn.
+        // The service that was polled ready is used; its clone will be polled before the next call.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
-        let around = Surroundings::current();
+        // Only here, and not in the future, is the caller's task certain to be the current one.
+        let caller = CallerContext::current();
         let scoped = scope::current();
         let layer = self.layer.clone();
         Box::pin(async move {
             let mut first = factory.build().await?;
-            let given = attributed::take(first.headers_mut());
-            let Some(asked) = Asked::of(&first, layer.provider.as_deref(), !layer.leave_streams_alone) else {
-                let factory = replay(&factory, first, None, Arc::default());
+            let attached = attributed::take(first.headers_mut());
+            let request = RequestInfo::read(&first, layer.provider.as_deref(), !layer.without_stream_usage);
+            let Some(request) = request else {
+                let factory = Attempts::new(factory, first, None).into_factory();
                 return inner.call(factory).await.map_err(Into::into);
             };
-            let Some(attribution) = given.map(Arc::new).or(scoped) else {
-                return Err(refuse(&asked));
+            let attribution = match attached {
+                Ok(attached) => attached.map(Arc::new).or(scoped).ok_or_else(|| unattributed(&request))?,
+                Err(error) => return Err(refusal(&request, &error.to_string())),
             };
             let recorder = layer.recorder.unwrap_or_else(|| Recorder::global().clone());
-            let attempts = Arc::new(AtomicU32::new(0));
-            let body = asked.with_usage.clone();
-            let hide_usage = body.is_some();
-            let factory = replay(&factory, first, body, Arc::clone(&attempts));
-            let mut call = Call::start(recorder, asked, &attribution, &around, attempts);
-            match inner.call(factory).await.map_err(Into::into) {
-                Ok(response) => response::watch(response, call, hide_usage).await,
+            let attempts = Attempts::new(factory, first, request.body_with_usage.clone());
+            let hide_usage = request.body_with_usage.is_some();
+            let mut call =
+                CallInFlight::start(recorder, request, &attribution, &caller, Arc::clone(&attempts.count));
+            match inner.call(attempts.into_factory()).await.map_err(Into::into) {
+                Ok(response) => body::observe(response, call, hide_usage).await,
                 Err(error) => {
-                    call.answered.message = Some(error.to_string());
-                    call.finish(outcome(&error));
+                    call.fail(outcome_of(&error), Some(error.to_string()));
                     Err(error)
                 }
             }
@@ -143,57 +139,56 @@ where
     }
 }
 
-/// The same requests, without what is ours and with our body; the first is the one that was
-/// already built, because building an upload reads its file.
-fn replay(
-    factory: &HttpRequestFactory,
+/// The HTTP requests of one call: the first, which is already built, and one for each retry.
+struct Attempts {
+    factory: HttpRequestFactory,
+    /// Building an upload reads its file, so that the request that was built to be read is also sent.
     first: Request,
+    /// Replaces the body of each request.
     body: Option<Bytes>,
-    attempts: Arc<AtomicU32>,
-) -> HttpRequestFactory {
-    let first = Arc::new(Mutex::new(Some(first)));
-    let factory = factory.clone();
-    HttpRequestFactory::new(move || {
-        attempts.fetch_add(1, Ordering::Relaxed);
-        let built = first.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (factory, body) = (factory.clone(), body.clone());
-        async move {
-            let mut request = match built {
-                Some(request) => request,
-                None => {
-                    let mut request = factory.build().await?;
-                    // Taken off again; it was read from the first request.
-                    drop(attributed::take(request.headers_mut()));
-                    request
+    /// How many requests were made so far.
+    count: Arc<AtomicU32>,
+}
+
+impl Attempts {
+    fn new(factory: HttpRequestFactory, first: Request, body: Option<Bytes>) -> Self {
+        Self { factory, first, body, count: Arc::default() }
+    }
+
+    fn into_factory(self) -> HttpRequestFactory {
+        let Self { factory, first, body, count } = self;
+        let first = Arc::new(Mutex::new(Some(first)));
+        HttpRequestFactory::new(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let (factory, body) = (factory.clone(), body.clone());
+            async move {
+                let mut request = match first {
+                    Some(request) => request,
+                    None => {
+                        let mut request = factory.build().await?;
+                        // The attribution was read from the first request; here it is only removed.
+                        drop(attributed::take(request.headers_mut()));
+                        request
+                    }
+                };
+                if let Some(body) = body {
+                    *request.body_mut() = Some(body.into());
                 }
-            };
-            if let Some(body) = body {
-                *request.body_mut() = Some(body.into());
+                Ok(request)
             }
-            Ok(request)
-        }
-    })
+        })
+    }
 }
 
-fn refuse(asked: &Asked) -> OpenAIError {
-    OpenAIError::InvalidArgument(format!(
-        "spanledger: {} was not sent, because it has no attribution: feature, route, customer_id and environment are \
-         missing. Attach one with `.attributed(&attribution)` before the call, or run the task in \
-         `attribution.scope(…)`",
-        asked.path
-    ))
+fn unattributed(request: &RequestInfo) -> OpenAIError {
+    refusal(
+        request,
+        "it has no attribution: feature, route, customer_id and environment are missing. Attach one with \
+         `.attributed(&attribution)` before the call, or run the task in `attribution.scope(…)`",
+    )
 }
 
-/// What an error that never became a response means for the invoice.
-fn outcome(error: &OpenAIError) -> CallOutcome {
-    let kind = error_type(error);
-    let nothing_ran = match error {
-        OpenAIError::ApiError(_) | OpenAIError::InvalidArgument(_) | OpenAIError::FileReadError(_) => true,
-        // Nothing was sent. A request that was sent and not answered may have run.
-        OpenAIError::Reqwest(error) => error.is_connect() || error.is_builder(),
-        // `async-openai` gives up on a 429 whose body it cannot read.
-        OpenAIError::JSONDeserialize(..) => true,
-        _ => false,
-    };
-    if nothing_ran { CallOutcome::Failed(kind) } else { CallOutcome::Incomplete(kind) }
+fn refusal(request: &RequestInfo, reason: &str) -> OpenAIError {
+    OpenAIError::InvalidArgument(format!("spanledger: {} was not sent, because {reason}", request.path))
 }

@@ -1,16 +1,17 @@
 #![doc = include_str!("../README.md")]
 
+mod answer;
 mod attributed;
+mod body;
 mod call;
 mod client;
+mod error;
 mod exporter;
 mod layer;
 mod recorder;
 mod request;
-mod response;
 mod scope;
 mod span;
-mod units;
 
 pub use attributed::Attributed;
 pub use client::{Instrument, instrument};

@@ -2,11 +2,12 @@
 
 use std::{
     sync::{Arc, LazyLock},
+    thread,
     time::{Duration, Instant},
 };
 
-use spanledger_event::{Cost, Observation};
-use spanledger_otlp::{price, record};
+use spanledger_event::Observation;
+use spanledger_otlp::{price, record::LogRecord};
 use spanledger_price::PriceBook;
 use tokio::sync::watch;
 
@@ -16,34 +17,34 @@ static GLOBAL: LazyLock<Recorder> = LazyLock::new(|| Recorder::new(ExporterConfi
 
 /// Prices calls and exports a record of each to the receiver. Cloning shares it.
 ///
-/// Calls are priced with the built-in book, which the exporter's thread reads when it starts, or with
-/// [one of your own](Self::with_price_book). That cost is what the span says; the event's is worked
-/// out by the receiver, with its own book.
+/// Calls are priced with the built-in book, or with [one of your own](Self::with_price_book). That is
+/// the cost on the span. The cost of the event is calculated by the receiver, with the receiver's book.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     inner: Arc<Inner>,
-    /// The built-in one where there is none.
+    /// `None` stands for the built-in book, which may still be loading.
     book: Option<PriceBook>,
 }
 
 #[derive(Debug)]
 struct Inner {
     exporter: Exporter,
-    /// Calls that have begun and not ended.
-    open: watch::Sender<usize>,
+    /// The number of calls that have started and not ended.
+    calls_in_flight: watch::Sender<usize>,
 }
 
 /// How long a flush waits for calls that are about to end, such as a stream that was just dropped.
-const OPEN_WAIT: Duration = Duration::from_secs(1);
+const IN_FLIGHT_WAIT_MAX: Duration = Duration::from_secs(1);
 
 impl Recorder {
-    /// A recorder that exports by `config`.
+    /// A recorder that exports as `config` says.
     pub fn new(config: ExporterConfig) -> Self {
-        let inner = Inner { exporter: Exporter::start(config), open: watch::Sender::new(0) };
+        load_builtin_book();
+        let inner = Inner { exporter: Exporter::start(config), calls_in_flight: watch::Sender::new(0) };
         Self { inner: Arc::new(inner), book: None }
     }
 
-    /// The same recorder, with its queue and its connection, pricing with another book: negotiated
+    /// The same recorder, with its queue and its connection, that prices with another book: negotiated
     /// rates, models of your own, names of deployments.
     ///
     /// ```
@@ -54,13 +55,13 @@ impl Recorder {
     /// let ours = r#"
     /// [provider]
     /// name = "openai"
-    /// [source]
+    /// [sources]
     /// contract = "enterprise agreement of 2026"
     /// [[discount]]
     /// percent = "10"
     /// from = 2026-01-01
     /// sources = ["contract"]
-    /// checked = 2026-01-05
+    /// prices_checked = 2026-01-05
     /// "#;
     /// let book = PriceBook::builtin().layered([("prices.toml", ours)])?;
     /// let recorder = Recorder::global().clone().with_price_book(book);
@@ -80,37 +81,48 @@ impl Recorder {
         &GLOBAL
     }
 
-    /// Waits until the receiver has acknowledged every call that ended before.
+    /// Waits until the receiver has acknowledged the record of every call that has ended.
     ///
     /// Call it before the process ends: records that are still queued then are lost.
     pub async fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
-        let begun = Instant::now();
-        let mut open = self.inner.open.subscribe();
-        // A call that is still open then is not one that ended before.
-        drop(tokio::time::timeout(timeout.min(OPEN_WAIT), open.wait_for(|count| *count == 0)).await);
-        self.inner.exporter.flush(timeout.saturating_sub(begun.elapsed())).await
+        let started_at = Instant::now();
+        let mut in_flight = self.inner.calls_in_flight.subscribe();
+        let none_in_flight = in_flight.wait_for(|count| *count == 0);
+        // A call that is still in flight after this time has not ended, and is not waited for.
+        drop(tokio::time::timeout(timeout.min(IN_FLIGHT_WAIT_MAX), none_in_flight).await);
+        self.inner.exporter.flush(timeout.saturating_sub(started_at.elapsed())).await
     }
 
-    /// What became of the records so far.
+    /// How many records were made, acknowledged and lost so far.
     pub fn stats(&self) -> ExporterStats {
         self.inner.exporter.stats()
     }
 
-    pub(crate) fn opened(&self) {
-        self.inner.open.send_modify(|count| *count += 1);
+    pub(crate) fn call_started(&self) {
+        self.inner.calls_in_flight.send_modify(|count| *count += 1);
     }
 
-    pub(crate) fn closed(&self) {
-        self.inner.open.send_modify(|count| *count = count.saturating_sub(1));
+    pub(crate) fn call_ended(&self) {
+        self.inner.calls_in_flight.send_modify(|count| *count = count.saturating_sub(1));
     }
 
-    pub(crate) fn price(&self, observation: &Observation) -> Cost {
-        price(self.book.as_ref().unwrap_or_else(|| PriceBook::builtin()), observation)
+    pub(crate) fn price(&self, observation: &mut Observation) {
+        price(self.book.as_ref().unwrap_or_else(|| PriceBook::builtin()), observation);
     }
 
-    pub(crate) fn record(&self, observation: &Observation) {
-        self.inner.exporter.send(record::record(observation));
+    pub(crate) fn send(&self, record: LogRecord) {
+        self.inner.exporter.send(record);
     }
+}
+
+/// Loads the built-in book on a thread of its own: it takes some milliseconds, which the first call
+/// would spend otherwise.
+fn load_builtin_book() {
+    let loading = thread::Builder::new().name("spanledger-prices".to_owned()).spawn(|| {
+        PriceBook::builtin();
+    });
+    // Without a thread the first call that ends loads the book.
+    drop(loading);
 }
 
 /// [`Recorder::flush`] of the process's recorder.

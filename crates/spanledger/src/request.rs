@@ -1,4 +1,4 @@
-//! What a request says about itself.
+//! What a request says about the call: which API, which model, which options.
 
 use bytes::Bytes;
 use http::Method;
@@ -6,21 +6,24 @@ use reqwest::Request;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use spanledger_event::{Endpoint, fingerprint};
+use spanledger_price::providers;
 use uuid::Uuid;
 
-use crate::units::AskedUnits;
+use units::RequestUnits;
 
 #[cfg(test)]
 mod tests;
+mod units;
 
 /// A billable call, read from its first request.
 #[derive(Debug, Default)]
-pub(crate) struct Asked {
+pub(crate) struct RequestInfo {
     pub(crate) endpoint: Endpoint,
     pub(crate) provider: String,
     pub(crate) path: String,
     pub(crate) server_address: Option<String>,
     pub(crate) server_port: Option<u16>,
+    /// A hash of path and body: the same request sent again has the same one.
     pub(crate) fingerprint: u128,
     pub(crate) model: Option<String>,
     pub(crate) stream: bool,
@@ -33,18 +36,18 @@ pub(crate) struct Asked {
     pub(crate) top_p: Option<f64>,
     pub(crate) seed: Option<i64>,
     pub(crate) choices: Option<i64>,
-    pub(crate) units: AskedUnits,
-    /// The body with `include_usage`, where the user did not ask for it.
-    pub(crate) with_usage: Option<Bytes>,
+    pub(crate) units: RequestUnits,
+    /// The body with `include_usage`, for a stream whose request did not ask for its usage.
+    pub(crate) body_with_usage: Option<Bytes>,
 }
 
-/// The part of a request body that is read; the rest is skipped, not parsed.
+/// The fields of a request body that are read. All others are skipped, not parsed.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Body<'a> {
     model: Option<String>,
     stream: Option<bool>,
-    #[serde(borrow, deserialize_with = "present")]
+    #[serde(borrow, deserialize_with = "null_too")]
     stream_options: Option<&'a RawValue>,
     service_tier: Option<String>,
     reasoning_effort: Option<String>,
@@ -58,7 +61,7 @@ struct Body<'a> {
     top_p: Option<f64>,
     seed: Option<i64>,
     n: Option<i64>,
-    /// Text to speak here; a list of messages, a prompt or anything else elsewhere.
+    /// The text to speak, a prompt, or a list of messages.
     #[serde(borrow)]
     input: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -67,8 +70,8 @@ struct Body<'a> {
     size: Option<&'a RawValue>,
 }
 
-/// A value that is there, `null` too: its place in the body is wanted.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+/// Keeps an explicit `null`, because its place in the body is needed.
+fn null_too<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
@@ -78,7 +81,7 @@ struct Reasoning {
     effort: Option<String>,
 }
 
-/// Paths whose POST creates a charge, by their ending; the first that fits counts.
+/// The endings of paths whose POST creates a charge. The first row that fits counts.
 const BILLABLE: [(&str, Endpoint); 11] = [
     ("/chat/completions", Endpoint::Chat),
     ("/completions", Endpoint::Completions),
@@ -93,9 +96,9 @@ const BILLABLE: [(&str, Endpoint); 11] = [
     ("/audio/translations", Endpoint::AudioTranslation),
 ];
 
-/// The endpoint of a billable request; `None` for what cannot be billed: reading, listing,
-/// uploading, cancelling.
-fn endpoint(method: &Method, path: &str) -> Option<Endpoint> {
+/// The endpoint of a billable request. `None` for requests that cannot be billed: they read, list,
+/// upload or cancel something.
+fn billable_endpoint(method: &Method, path: &str) -> Option<Endpoint> {
     if method != Method::POST {
         return None;
     }
@@ -103,13 +106,16 @@ fn endpoint(method: &Method, path: &str) -> Option<Endpoint> {
     BILLABLE.iter().find(|(ending, _)| path.ends_with(ending)).map(|(_, endpoint)| *endpoint)
 }
 
-impl Asked {
-    /// Reads a request; `None` when it cannot be billed.
-    pub(crate) fn of(request: &Request, provider: Option<&str>, ask_for_usage: bool) -> Option<Self> {
+impl RequestInfo {
+    /// Reads a request. `None` when it cannot be billed.
+    ///
+    /// `provider` is the provider's name, where the URL does not tell it. With `ask_for_usage` a stream's
+    /// request gets a body that asks for its usage.
+    pub(crate) fn read(request: &Request, provider: Option<&str>, ask_for_usage: bool) -> Option<Self> {
         let url = request.url();
-        let endpoint = endpoint(request.method(), url.path())?;
+        let endpoint = billable_endpoint(request.method(), url.path())?;
         let host = url.host_str();
-        let mut asked = Self {
+        let mut info = Self {
             endpoint,
             provider: provider.map_or_else(|| provider_of(host, url.path()).to_owned(), str::to_owned),
             path: url.path().to_owned(),
@@ -118,22 +124,24 @@ impl Asked {
             ..Self::default()
         };
         let Some(bytes) = request.body().map_or(Some(&[][..]), |body| body.as_bytes()) else {
-            // The body of an upload is a stream: nothing says that two of them are the same.
-            asked.fingerprint = Uuid::now_v7().as_u128();
-            return Some(asked);
+            // The body of an upload is a stream that cannot be read twice. Each gets a fingerprint of
+            // its own, so that two uploads are never taken for one.
+            info.fingerprint = Uuid::now_v7().as_u128();
+            return Some(info);
         };
-        asked.fingerprint = fingerprint(&asked.path, bytes);
+        info.fingerprint = fingerprint(&info.path, bytes);
         if let Ok(body) = serde_json::from_slice::<Body<'_>>(bytes) {
-            asked.read(body, bytes, ask_for_usage);
+            info.read_body(body, bytes, ask_for_usage);
         }
-        Some(asked)
+        Some(info)
     }
 
-    fn read(&mut self, body: Body<'_>, bytes: &[u8], ask_for_usage: bool) {
+    fn read_body(&mut self, body: Body<'_>, bytes: &[u8], ask_for_usage: bool) {
         self.stream = body.stream.unwrap_or(false);
-        let has_option = matches!(self.endpoint, Endpoint::Chat | Endpoint::Completions);
-        if self.stream && has_option && ask_for_usage {
-            self.with_usage = include_usage(bytes, body.stream_options);
+        // Streams of the other endpoints report their usage without being asked.
+        let has_usage_option = matches!(self.endpoint, Endpoint::Chat | Endpoint::Completions);
+        if self.stream && has_usage_option && ask_for_usage {
+            self.body_with_usage = with_usage_option(bytes, body.stream_options);
         }
         self.model = body.model;
         self.service_tier = body.service_tier;
@@ -145,29 +153,23 @@ impl Asked {
         self.top_p = body.top_p;
         self.seed = body.seed;
         self.choices = body.n.filter(|&n| n != 1);
-        let text = |raw: Option<&RawValue>| serde_json::from_str::<String>(raw?.get()).ok();
-        match self.endpoint {
-            Endpoint::AudioSpeech => {
-                let spoken = text(body.input).map_or(0, |input| input.chars().count());
-                self.units.characters = u64::try_from(spoken).unwrap_or(u64::MAX);
-            }
-            Endpoint::Images => (self.units.quality, self.units.size) = (text(body.quality), text(body.size)),
-            _ => {}
-        }
+        self.units = RequestUnits::read(self.endpoint, body.input, body.quality, body.size);
     }
 }
 
+/// The provider of a call whose client does not name it: Azure by the path of its deployments, others by
+/// their hosts. An unknown host counts as OpenAI, whose API it speaks.
 fn provider_of(host: Option<&str>, path: &str) -> &'static str {
-    let is_azure =
-        host.is_some_and(|host| host.ends_with(".openai.azure.com")) || path.contains("/openai/deployments/");
-    if is_azure { "azure.ai.openai" } else { "openai" }
+    let is_azure = path.contains("/openai/deployments/");
+    let named = if is_azure { Some("azure.ai.openai") } else { host.and_then(providers::of_host) };
+    named.unwrap_or("openai")
 }
 
-/// The body with `"include_usage": true`; `None` when it is there already.
+/// The body with `"stream_options": {"include_usage": true}`. `None` when the body has it already.
 ///
-/// The bytes around it stay as they were: reading and writing the whole body again would reorder
-/// the keys of tool schemas, and with them the prefix that the provider's cache knows.
-fn include_usage(body: &[u8], options: Option<&RawValue>) -> Option<Bytes> {
+/// All other bytes stay the same. To parse the body and write it again would reorder the keys of tool
+/// schemas, and a prompt whose prefix differs misses the provider's cache.
+fn with_usage_option(body: &[u8], options: Option<&RawValue>) -> Option<Bytes> {
     let (at, end, insert) = match options.map(RawValue::get) {
         None => {
             let at = body.iter().position(|&byte| byte == b'{')? + 1;
@@ -190,7 +192,7 @@ fn include_usage(body: &[u8], options: Option<&RawValue>) -> Option<Bytes> {
     Some(bytes.into())
 }
 
-/// Where a part that was borrowed from the body stands in it.
+/// The position in the body of a part that was borrowed from it.
 fn offset(body: &[u8], part: &str) -> Option<usize> {
     part.as_ptr().addr().checked_sub(body.as_ptr().addr())
 }

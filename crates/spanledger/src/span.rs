@@ -5,45 +5,57 @@ use opentelemetry::{
     trace::{SpanKind, Status, TraceContextExt as _, Tracer as _},
 };
 use spanledger_event::{Endpoint, Observation, Usd, keys};
-use spanledger_otlp::record::{self, AttributeValue, SCOPE};
+use spanledger_otlp::record::{AttributeValue, SCOPE};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use crate::{request::Asked, response::Answered};
+use crate::{answer::ResponseInfo, request::RequestInfo};
 
-/// Where the call was made: captured in the caller's task, before anything is awaited.
+/// The spans that the caller was in. They must be captured in the caller's task, before the first
+/// `await`.
 #[derive(Debug)]
-pub(crate) struct Surroundings {
-    tracing: tracing::Span,
-    context: Context,
+pub(crate) struct CallerContext {
+    span: tracing::Span,
+    otel: Context,
 }
 
-impl Surroundings {
+impl CallerContext {
     pub(crate) fn current() -> Self {
-        Self { tracing: tracing::Span::current(), context: Context::current() }
+        Self { span: tracing::Span::current(), otel: Context::current() }
     }
 }
 
-/// The ids of a span; empty where there is none of our own.
+/// The ids of a call's span. Without a tracer provider only the trace of the caller may be known.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Ids {
+pub(crate) struct SpanIds {
     pub(crate) trace: Option<String>,
     pub(crate) span: Option<String>,
     pub(crate) parent: Option<String>,
 }
 
-/// A span that has begun.
+/// The span of a call, from its start to its end.
 #[derive(Debug)]
 pub(crate) struct CallSpan {
-    /// Keeps the `tracing` span open; disabled where a filter says so.
+    /// The `tracing` span, which is disabled where a filter excludes it.
     tracing: tracing::Span,
-    /// The OpenTelemetry span: the `tracing` span's, or one of our own.
-    context: Context,
-    /// Whether the OpenTelemetry span is ours to end.
-    direct: bool,
-    pub(crate) ids: Ids,
+    /// The OpenTelemetry span: the one behind the `tracing` span, or one that was started directly.
+    otel: Context,
+    /// Whether the OpenTelemetry span was started directly and must be ended here.
+    is_direct: bool,
+    pub(crate) ids: SpanIds,
 }
 
-/// The operation of the convention.
+/// The attributes of a record that are not set at the end of the span: the span has them since its
+/// start, or says the same in a field of its own.
+const NOT_SET_AT_END: [&str; 6] = [
+    keys::PROVIDER_NAME,
+    keys::REQUEST_MODEL,
+    keys::SERVER_ADDRESS,
+    keys::START,
+    keys::END,
+    keys::PARENT_SPAN_ID,
+];
+
+/// The convention's name of the operation.
 fn operation(endpoint: Endpoint) -> &'static str {
     match endpoint {
         Endpoint::Chat | Endpoint::Responses => "chat",
@@ -53,23 +65,24 @@ fn operation(endpoint: Endpoint) -> &'static str {
 }
 
 impl CallSpan {
-    pub(crate) fn start(asked: &Asked, around: &Surroundings) -> Self {
-        let operation = operation(asked.endpoint);
-        let name = match &asked.model {
+    pub(crate) fn start(request: &RequestInfo, caller: &CallerContext) -> Self {
+        let operation = operation(request.endpoint);
+        let name = match &request.model {
             Some(model) => format!("{operation} {model}"),
             None => operation.to_owned(),
         };
-        // What a sampler may decide by is there from the start.
-        let mut first = vec![
+        // A sampler decides by the attributes that are set at the start.
+        let mut attributes = vec![
             KeyValue::new(keys::OPERATION_NAME, operation),
-            KeyValue::new(keys::PROVIDER_NAME, asked.provider.clone()),
+            KeyValue::new(keys::PROVIDER_NAME, request.provider.clone()),
         ];
-        first.extend(asked.model.clone().map(|model| KeyValue::new(keys::REQUEST_MODEL, model)));
-        first.extend(asked.server_address.clone().map(|host| KeyValue::new(keys::SERVER_ADDRESS, host)));
-        first.extend(asked.server_port.map(|port| KeyValue::new(keys::SERVER_PORT, i64::from(port))));
+        attributes.extend(request.model.clone().map(|model| KeyValue::new(keys::REQUEST_MODEL, model)));
+        attributes
+            .extend(request.server_address.clone().map(|host| KeyValue::new(keys::SERVER_ADDRESS, host)));
+        attributes.extend(request.server_port.map(|port| KeyValue::new(keys::SERVER_PORT, i64::from(port))));
 
-        let _attached = around.context.clone().attach();
-        let tracing = around.tracing.in_scope(|| {
+        let _attached = caller.otel.clone().attach();
+        let tracing = caller.span.in_scope(|| {
             tracing::info_span!(
                 target: "spanledger",
                 "spanledger.call",
@@ -77,105 +90,111 @@ impl CallSpan {
                 otel.kind = "client",
             )
         });
-        let parent = around.context.span().span_context().clone();
-        let is_own = |context: &Context| {
+        for attribute in &attributes {
+            tracing.set_attribute(attribute.key.clone(), attribute.value.clone());
+        }
+        let parent = caller.otel.span().span_context().clone();
+        let is_new = |context: &Context| {
             let span = context.span().span_context().clone();
             span.is_valid() && span.span_id() != parent.span_id()
         };
-        for attribute in &first {
-            tracing.set_attribute(attribute.key.clone(), attribute.value.clone());
-        }
-        let mut context = tracing.context();
-        let mut direct = false;
-        if !is_own(&context) {
-            // No `tracing` span (filtered), or none that OpenTelemetry hears of.
+        let mut otel = tracing.context();
+        let is_direct = !is_new(&otel);
+        if is_direct {
+            // A filter excludes the `tracing` span, or no OpenTelemetry layer listens to it.
             let scope = InstrumentationScope::builder(SCOPE).with_version(env!("CARGO_PKG_VERSION")).build();
             let tracer = global::tracer_with_scope(scope);
             let span = tracer
                 .span_builder(name)
                 .with_kind(SpanKind::Client)
-                .with_attributes(first)
-                .start_with_context(&tracer, &around.context);
-            context = around.context.with_span(span);
-            direct = true;
+                .with_attributes(attributes)
+                .start_with_context(&tracer, &caller.otel);
+            otel = caller.otel.with_span(span);
         }
-        let own = context.span().span_context().clone();
-        let ids = if is_own(&context) {
-            Ids {
+        let own = otel.span().span_context().clone();
+        let ids = if is_new(&otel) {
+            SpanIds {
                 trace: Some(own.trace_id().to_string()),
                 span: Some(own.span_id().to_string()),
                 parent: parent.is_valid().then(|| parent.span_id().to_string()),
             }
         } else {
-            // No provider: the caller's trace is still worth knowing.
-            Ids { trace: parent.is_valid().then(|| parent.trace_id().to_string()), ..Ids::default() }
+            // There is no tracer provider. The caller may still be in a trace that came from elsewhere.
+            SpanIds { trace: parent.is_valid().then(|| parent.trace_id().to_string()), ..SpanIds::default() }
         };
-        Self { tracing, context, direct, ids }
+        Self { tracing, otel, is_direct, ids }
     }
 
-    pub(crate) fn end(&self, o: &Observation, asked: &Asked, answered: &Answered) {
-        let span = self.context.span();
+    /// Ends the span. `attributes` are those of the call's record.
+    pub(crate) fn end(
+        &self,
+        o: &Observation,
+        attributes: &[(String, AttributeValue)],
+        request: &RequestInfo,
+        response: &ResponseInfo,
+    ) {
+        let span = self.otel.span();
         if span.is_recording() {
-            for (key, value) in record::attributes(o) {
-                if key == keys::START || key == keys::END || key == keys::PARENT_SPAN_ID {
-                    continue; // the span itself says these
-                }
-                let value = match value {
-                    AttributeValue::Text(text) => Value::from(text),
-                    AttributeValue::Integer(number) => Value::I64(number),
-                    AttributeValue::Boolean(truth) => Value::Bool(truth),
-                };
-                span.set_attribute(KeyValue::new(key, value));
+            for (key, value) in attributes.iter().filter(|(key, _)| !NOT_SET_AT_END.contains(&key.as_str())) {
+                span.set_attribute(KeyValue::new(key.clone(), otel_value(value)));
             }
-            for attribute in convention(o, asked, answered) {
+            for attribute in span_only_attributes(o, request, response) {
                 span.set_attribute(attribute);
             }
-            if let Some(error) = o.outcome.error() {
-                let words = answered.message.clone().unwrap_or_else(|| error.to_owned());
-                span.set_status(Status::error(words));
+            if let Some(error_type) = o.outcome.error() {
+                let message = response.error_message.clone().unwrap_or_else(|| error_type.to_owned());
+                span.set_status(Status::error(message));
             }
         }
-        if self.direct {
+        if self.is_direct {
             span.end();
         }
-        // A `tracing` span's end is the last time it was left; without this a stream would have
-        // ended before it began.
+        // `tracing-opentelemetry` ends a span at the time when it was last exited. Nobody is inside the
+        // span while a stream passes, so it is entered once more.
         self.tracing.in_scope(|| ());
     }
 }
 
-/// What the convention asks of a span and the record has no use for.
-fn convention(o: &Observation, asked: &Asked, answered: &Answered) -> Vec<KeyValue> {
+fn otel_value(value: &AttributeValue) -> Value {
+    match value {
+        AttributeValue::Text(text) => Value::from(text.clone()),
+        AttributeValue::Integer(number) => Value::I64(*number),
+        AttributeValue::Boolean(boolean) => Value::Bool(*boolean),
+    }
+}
+
+/// The attributes of the convention that the record does not carry.
+fn span_only_attributes(o: &Observation, request: &RequestInfo, response: &ResponseInfo) -> Vec<KeyValue> {
     let mut list = Vec::new();
     let mut put = |key: &'static str, value: Option<Value>| {
         list.extend(value.map(|value| KeyValue::new(key, value)));
     };
-    let api = match asked.endpoint {
+    let api = match request.endpoint {
         Endpoint::Chat => Some("chat_completions"),
         Endpoint::Responses => Some("responses"),
         _ => None,
     };
     put(keys::OPENAI_API_TYPE, api.map(Value::from));
-    put(keys::REQUEST_MAX_TOKENS, asked.max_tokens.map(Value::I64));
-    put(keys::REQUEST_TEMPERATURE, asked.temperature.map(Value::F64));
-    put(keys::REQUEST_TOP_P, asked.top_p.map(Value::F64));
-    put(keys::REQUEST_SEED, asked.seed.map(Value::I64));
-    put(keys::REQUEST_CHOICE_COUNT, asked.choices.map(Value::I64));
-    put(keys::REQUEST_PREVIOUS_RESPONSE_ID, asked.previous_response_id.clone().map(Value::from));
-    let tier = asked.service_tier.clone().filter(|tier| tier != "auto");
+    put(keys::REQUEST_MAX_TOKENS, request.max_tokens.map(Value::I64));
+    put(keys::REQUEST_TEMPERATURE, request.temperature.map(Value::F64));
+    put(keys::REQUEST_TOP_P, request.top_p.map(Value::F64));
+    put(keys::REQUEST_SEED, request.seed.map(Value::I64));
+    put(keys::REQUEST_CHOICE_COUNT, request.choices.map(Value::I64));
+    put(keys::REQUEST_PREVIOUS_RESPONSE_ID, request.previous_response_id.clone().map(Value::from));
+    let tier = request.service_tier.clone().filter(|tier| tier != "auto");
     put(keys::OPENAI_REQUEST_SERVICE_TIER, tier.map(Value::from));
-    put(keys::OPENAI_SYSTEM_FINGERPRINT, answered.system_fingerprint.clone().map(Value::from));
-    let reasons: Vec<StringValue> = answered.finish_reasons.iter().cloned().map(StringValue::from).collect();
+    put(keys::OPENAI_SYSTEM_FINGERPRINT, response.system_fingerprint.clone().map(Value::from));
+    let reasons: Vec<StringValue> = response.finish_reasons.iter().cloned().map(StringValue::from).collect();
     put(keys::FINISH_REASONS, (!reasons.is_empty()).then_some(Value::Array(Array::String(reasons))));
     let seconds =
         o.time_to_first_token_ms.and_then(|ms| u32::try_from(ms).ok()).map(|ms| f64::from(ms) / 1e3);
     put(keys::TIME_TO_FIRST_CHUNK, seconds.map(Value::F64));
-    let cost = o.cost.as_ref().and_then(|cost| cost.usd).and_then(approximate);
+    let cost = o.cost.as_ref().and_then(|cost| cost.usd).and_then(nearest_double);
     put(keys::USAGE_COST, cost.map(Value::F64));
     list
 }
 
-/// The nearest double, for readers that know no other; the exact amount stands beside it.
-fn approximate(usd: Usd) -> Option<f64> {
+/// The cost for tools that read a double; the exact amount is an attribute of its own.
+fn nearest_double(usd: Usd) -> Option<f64> {
     usd.to_string().parse().ok()
 }

@@ -14,21 +14,22 @@ use spanledger_event::Endpoint;
 /// and exact: the lines add up to the total. Rates are looked up in the built-in price book, with
 /// files of your own (--prices) laid over it; nothing is sent anywhere.
 ///
-/// The form for people shows each line's quantity and rate, the entry of the price book that holds,
-/// and its sources:
+/// The table shows the quantity and the rate of each line, the entry of the price book that holds, and
+/// its sources:
 ///
 ///   echo '{"prompt_tokens": 1000, "completion_tokens": 200}' | \
 ///     spanledger price --model gpt-5.5 --usage -
 ///
-/// A call that has no price is answered `unpriced`, with the reason and the lines that are known, and
-/// the exit code is 1.
+/// A call without a price is answered `unpriced`, with the reason and the lines that are known. The
+/// exit code is then 1.
 ///
-/// With --batch, FILE has one JSON object a line: `provider`, `model` (the one that answered), `usage`,
-/// and where they are known `id`, `api`, `service_tier`, `region`, `priced_at`; other fields are
-/// ignored. For each line one JSON object is printed, in the same order: `id`, `cost_usd` (a decimal
-/// string, or null), `cost_state`, `cost_reason`, `cost_detail`, `lines`, `price_version`. Unpriced
-/// calls are answers like any other. A line that is no such object is answered as unpriced, with its
-/// number in `cost_detail`, and the exit code is 1 at the end. The file is never in memory as a whole.
+/// With --batch, FILE has one JSON object on each line: `provider`, `model` (the one that answered),
+/// `usage`, and where they are known `id`, `api`, `service_tier`, `region`, `priced_at`. Other fields
+/// are ignored. For each line one JSON object is printed, in the same order: `id`, `cost_usd` (an exact
+/// number, or null), `cost_state`, `cost_reason`, `cost_detail`, `lines`, `price_version`. An unpriced
+/// call is an answer like any other. A line that does not describe a call is answered as unpriced, with
+/// its number in `cost_detail`, and the exit code at the end is 1. The file is read line by line, so it
+/// may be larger than the memory.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 #[expect(clippy::doc_markdown, reason = "the example is what one types")]
@@ -43,7 +44,7 @@ pub(crate) struct PriceArguments {
     /// Who bills: openai, azure.ai.openai, …
     #[arg(long, value_name = "NAME", default_value = "openai")]
     pub(crate) provider: String,
-    /// The API that was called; calls of `batch` have the batch price.
+    /// The API that was called. Calls of `batch` have the batch price.
     #[arg(
         long,
         value_name = "NAME",
@@ -52,24 +53,24 @@ pub(crate) struct PriceArguments {
             .map(|name| Endpoint::from_name(&name))
     )]
     pub(crate) endpoint: Endpoint,
-    /// The tier that served the call, in the provider's word. [default: the one in the usage, where
-    /// the provider says it there, else the standard one]
+    /// The tier that served the call, in the provider's word. [default: the tier that the usage names,
+    /// else the standard one]
     #[arg(long, value_name = "TIER")]
     pub(crate) service_tier: Option<String>,
     /// The region of processing, where it changes the price: eu, us, …
     #[arg(long, value_name = "REGION")]
     pub(crate) region: Option<String>,
-    /// How to show it.
+    /// How to show the cost.
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: PriceFormat,
-    /// Price many calls: a file of one JSON object a line; `-` for standard input.
+    /// Price many calls: a file with one JSON object on each line; `-` for standard input.
     #[arg(
         long,
         value_name = "FILE",
         conflicts_with_all = ["usage", "model", "provider", "endpoint", "service_tier", "region", "format"]
     )]
     pub(crate) batch: Option<PathBuf>,
-    /// When the call was made; in a batch, for the lines that do not say it: `2026-11-01`,
+    /// When the call was made; in a batch, the time of lines without `priced_at`: `2026-11-01`,
     /// `2026-11-01T10:00:00Z`, or back from now: `90m`, `24h`, `7d`. [default: now]
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
@@ -90,6 +91,6 @@ pub(crate) struct BookArguments {
 pub(crate) enum PriceFormat {
     /// For people.
     Table,
-    /// For programs: one object; amounts exact, as number literals.
+    /// For programs: one object, whose amounts are exact number literals.
     Json,
 }

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{BookArguments, PriceFormat};
 
-/// The price book: look into it, check it, compare it, bring it up to date.
+/// Look into the price book, check it, compare it, bring it up to date.
 #[derive(Debug, Args)]
 pub(crate) struct PricesArguments {
     #[command(subcommand)]
@@ -24,12 +24,12 @@ pub(crate) enum PricesCommand {
 
 /// List the models and their standard rates in force, in US dollars per million tokens.
 ///
-/// `= input` stands where a model has no rate of its own for cached input, so that it costs what
-/// other input costs. `more` says how many other rates there are (`prices show` has them all); for a
-/// model that is not billed by tokens it shows the first. `dearer over` is the prompt length beyond
-/// which a call has other rates, or `unpriced` and the length where none are published; `since` the first day of the
-/// rates (left out where the table is wide). Discounts of your own are named above the table and not
-/// taken off in it. The CSV has a row for each rate.
+/// `= input` means that no rate for cached input is published, so that it costs what other input
+/// costs. `more` counts the other rates of the model (`prices show` lists them); for a model that is
+/// not billed by tokens it shows the first of them. `long over` is the prompt length beyond which a call
+/// has other rates; `unpriced` means that those are not published. `since` is the first day of the
+/// rates. A narrow terminal does not show all columns. Your own discounts are named above the table;
+/// the rates in it are without them. The CSV has a row for each rate.
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
     /// Only this provider.
@@ -39,7 +39,7 @@ pub(crate) struct ListArguments {
     /// [default: now]
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
-    /// How to show it.
+    /// How to show the list.
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: ListFormat,
     #[command(flatten)]
@@ -50,25 +50,25 @@ pub(crate) struct ListArguments {
 pub(crate) enum ListFormat {
     /// For people.
     Table,
-    /// For programs; all rates, exact, as number literals.
+    /// For programs: all rates as exact number literals.
     Json,
-    /// For spreadsheets; exact.
+    /// For spreadsheets: a row for each rate, exact.
     Csv,
 }
 
 /// Show everything about a model: every dated entry with all rates and sources, fees, other names.
 ///
-/// Rates are US dollars per unit. A rate in brackets is not published: what it is for costs what
-/// something else costs, by the book's rule.
+/// Rates are US dollars per unit. A rate in brackets is not published: by a rule of the book it is that
+/// of another kind of token.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArguments {
     /// The model, by any of its names.
     #[arg(value_name = "MODEL")]
     pub(crate) model: String,
-    /// Only of this provider; else of all that have it.
+    /// Only of this provider. [default: all providers that have the model]
     #[arg(long, value_name = "NAME")]
     pub(crate) provider: Option<String>,
-    /// Only what is in force at this moment: `2026-11-01`, `2026-11-01T10:00:00Z`, `24h`, `7d`.
+    /// Only the entries that hold at this moment: `2026-11-01`, `2026-11-01T10:00:00Z`, `24h`, `7d`.
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
     /// How to show it.
@@ -80,42 +80,41 @@ pub(crate) struct ShowArguments {
 
 /// Check price files and list every mistake with its file and line.
 ///
-/// Files are laid over the built-in book, one after the other, as `--prices` does. Without a file
-/// the built-in book itself is checked. The exit code is 1 if there is a mistake. `SPANLEDGER_PRICES` is
-/// not read: name its files.
+/// The files are laid over the built-in book, as `--prices` does. Without a file the built-in book is
+/// checked. The exit code is 1 if there is a mistake. `SPANLEDGER_PRICES` is not read: name its files.
 #[derive(Debug, Args)]
 pub(crate) struct BookCheckArguments {
     /// The files, or folders of `.toml` files.
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// The files are a whole book, not something laid over the built-in one.
+    /// The files are a book by themselves and are not laid over the built-in one.
     #[arg(long, requires = "files")]
     pub(crate) book: bool,
-    /// Without files: also show what is odd about the built-in book's prices, such as models that have
-    /// ended.
+    /// Without files: also show the warnings about the built-in book, such as models that have ended.
     #[arg(long)]
     pub(crate) verbose: bool,
 }
 
 /// Show what changed between two price books, rate by rate.
 ///
-/// Only published rates are compared, not those that a book's rule lends, and with a whole book in one
-/// file only the providers that it has. Discounts, deployments, fees and rules of a provider are
-/// compared as well. No difference is no error. `SPANLEDGER_PRICES` is not read: name its files.
+/// Published rates are compared, not those that follow from a book's fallback rules. Discounts,
+/// deployments, fees and rules of a provider are compared as well. Where one side is a whole book in one
+/// file, only its providers are compared. The exit code is 0 whether the books differ or not.
+/// `SPANLEDGER_PRICES` is not read: name its files.
 #[derive(Debug, Args)]
 pub(crate) struct DiffArguments {
     /// The book before: `builtin`, a file that is laid over the built-in book, a whole book, or a
     /// folder of such files.
     #[arg(value_name = "A")]
     pub(crate) before: PathBuf,
-    /// The book after, of the same kinds.
+    /// The book after, in one of the same forms.
     #[arg(value_name = "B")]
     pub(crate) after: PathBuf,
     /// Compare the rates of this moment: `2026-11-01`, `2026-11-01T10:00:00Z`, `24h`, `7d`.
     /// [default: compare all dated entries]
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
-    /// How to show it.
+    /// How to show the differences.
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: DiffFormat,
 }
@@ -124,19 +123,19 @@ pub(crate) struct DiffArguments {
 pub(crate) enum DiffFormat {
     /// For people.
     Table,
-    /// For programs; rates as decimal strings.
+    /// For programs: amounts are exact number literals.
     Json,
 }
 
-/// Compare a price list that others keep with the book, and take over what is new.
+/// Compare a price list that others keep with the book, and take over its changes.
 ///
-/// Shows what the list has that the book does not: new models, other rates, models that the list
-/// does not name any more. Nothing is written without --write. With it, dated entries for what is
-/// new and changed are added at the end of that file; nothing that stands there is touched, because
-/// the events of its time were priced by it. In a file of your own they are marked `list = true`, so
-/// that discounts are taken from them, and a tier or a fee for which that file has a rate of your own
-/// in force is left alone. What looks like a slip (a rate that more than triples,
-/// a cached rate above the ordinary one) is only shown, unless it is accepted.
+/// Shows how the list differs from the book: new models, other rates, models that the list does not
+/// name. Nothing is written without --write. With --write FILE, dated entries for new and changed models
+/// are added at the end of that file. Entries that are in it stay as they are, because events of their
+/// time were priced by them. In a file of your own the new entries are marked as list prices, so that
+/// discounts are taken from them, and your own rates and fees are kept. A model is suspicious where a
+/// rate looks like a slip: it more than triples, it is implausibly high, or a cached rate is above the
+/// ordinary one. Suspicious models are shown, and written only if they are accepted.
 ///
 /// Download the list first:
 ///   LiteLLM       <https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json>
@@ -144,10 +143,10 @@ pub(crate) enum DiffFormat {
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ImportArguments {
-    /// Whose list it is.
+    /// Which list it is.
     #[arg(long = "from", value_enum, value_name = "LIST")]
     pub(crate) list: PriceList,
-    /// The list, as it was downloaded.
+    /// The file of the list, unchanged.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// Only this provider.
@@ -160,20 +159,20 @@ pub(crate) struct ImportArguments {
     /// [default: now]
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
-    /// Add the entries to this file: of your own prices, or of a whole book; made where there is
-    /// none.
+    /// Add the entries to this file, which is one of your own prices or of a whole book. It is created
+    /// if it does not exist.
     #[arg(long, value_name = "FILE", requires = "provider")]
     pub(crate) write: Option<PathBuf>,
     /// The day from which the entries hold. [default: the day of --at]
     #[arg(long, value_name = "DAY")]
     pub(crate) effective: Option<String>,
-    /// What the entries name as their source. [default: the list, the file and the day]
+    /// The source that the entries name. [default: the list, the file and the day]
     #[arg(long, value_name = "TEXT")]
     pub(crate) source: Option<String>,
     /// Also take over this suspicious model; may be given more than once.
     #[arg(long, value_name = "MODEL", conflicts_with = "accept_suspicious")]
     pub(crate) accept: Vec<String>,
-    /// Also take over all that is suspicious.
+    /// Also take over all suspicious models.
     #[arg(long)]
     pub(crate) accept_suspicious: bool,
     /// How to show the comparison.

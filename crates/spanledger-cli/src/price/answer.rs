@@ -1,69 +1,63 @@
-//! The answer about one call, for people and for programs.
+//! What one call costs and why, for people and for programs.
 
 use rust_decimal::Decimal;
 use serde::Serialize;
-use spanledger_event::{Bucket, Cost, CostLine, Endpoint, Usage, Usd};
-use spanledger_price::{Basis, Discount, Fee, Meter, Price, PriceQuery, usage::ParsedUsage};
+use spanledger_event::{Bucket, Cost, CostLine, Usage, Usd};
+use spanledger_price::{Basis, Discount, Fee, Meter, Price, PriceQuery};
 
 use crate::{
-    prices::Cited,
+    prices::Provenance,
     render::parts::{aligned, clean, day, field, grid, list, period, quantity},
 };
 
-const SEARCHES: &str = "each call of this model also bills a web search, which no usage states";
-
-/// A cost, and everything that led to it.
-pub(super) struct Answer<'a> {
-    pub(super) question: &'a PriceQuery<'a>,
+/// The cost of a call and everything that led to it.
+pub(super) struct Explanation<'a> {
+    pub(super) query: &'a PriceQuery<'a>,
     pub(super) cost: &'a Cost,
     pub(super) basis: Option<&'a Basis<'a>>,
-    pub(super) parsed: Option<&'a ParsedUsage>,
+    /// The usage that was billed.
+    pub(super) usage: Option<&'a Usage>,
+    /// Counts of the usage that the price book has no meter for.
+    pub(super) unrecognized_counts: &'a [String],
 }
 
-impl<'a> Answer<'a> {
+impl<'a> Explanation<'a> {
     fn model(&self) -> &'a str {
-        self.question.response_model.unwrap_or_default()
+        self.query.response_model.unwrap_or_default()
     }
 
-    /// The fees that lines were billed by, each once.
+    /// The fees of the cost lines, each once.
     fn fees(&self) -> Vec<&'a Fee> {
         let Some(basis) = self.basis else { return Vec::new() };
-        self.cost.lines.iter().filter_map(|line| basis.fee(&line.kind, self.question)).collect()
+        self.cost.lines.iter().filter_map(|line| basis.fee(&line.kind, self.query)).collect()
     }
 
-    /// The discount, where a line has it: rates of one's own do not.
+    /// The discount, where a line has it. Rates of the user's own have none.
     fn discount(&self) -> Option<&'a Discount> {
         let discount = self.basis?.discount?;
         let label = format!("−{} %", discount.percent().normalize());
         self.cost.lines.iter().any(|line| line.unit.ends_with(&label)).then_some(discount)
     }
 
-    /// Whether each call searches the web, of which the usage says nothing.
-    fn searches(&self) -> bool {
-        let names = ["-search-preview", "-search-api"];
-        let has_search = || self.cost.lines.iter().any(|line| line.kind.starts_with("web_search"));
-        self.basis.is_some_and(|basis| names.iter().any(|name| basis.model.name().contains(name)))
-            && matches!(self.question.endpoint, Endpoint::Chat | Endpoint::Other)
-            && !has_search()
-    }
-
-    /// The kinds of line that had to borrow a rate. Reasoning is not named: it is output everywhere.
-    fn borrowed(&self) -> Vec<&'a str> {
+    /// The kinds of line whose rate is another meter's, by a fallback rule. Reasoning is left out: it costs what
+    /// output costs at every provider.
+    fn with_fallback_rate(&self) -> Vec<&'a str> {
         let Some((basis, price)) = self.basis.and_then(|basis| Some((basis, basis.price?))) else {
             return Vec::new();
         };
         let rates = if basis.is_long { price.long() } else { Some(price.rates()) };
-        let is_borrowed = |line: &&CostLine| {
+        let has_fallback_rate = |line: &&CostLine| {
             let meter = Meter::from_name(&line.kind);
             meter != Some(Meter::Tokens(Bucket::Reasoning))
-                && rates.is_some_and(|rates| rates.iter().any(|r| Some(r.meter) == meter && !r.published))
+                && rates
+                    .is_some_and(|rates| rates.iter().any(|r| Some(r.meter) == meter && !r.is_published()))
         };
-        self.cost.lines.iter().filter(is_borrowed).map(|line| &*line.kind).collect()
+        self.cost.lines.iter().filter(has_fallback_rate).map(|line| &*line.kind).collect()
     }
 }
 
-pub(super) fn table(answer: &Answer<'_>) -> String {
-    let Answer { question, cost, .. } = answer;
+pub(super) fn table(explanation: &Explanation<'_>) -> String {
+    let Explanation { query, cost, .. } = explanation;
     let mut text = String::new();
     if !cost.lines.is_empty() {
         text.push_str(&lines(cost));
@@ -74,18 +68,18 @@ pub(super) fn table(answer: &Answer<'_>) -> String {
         text.push_str(&field("unpriced", reason.as_str()));
         text.push_str(&field("", &clean(cost.detail.as_deref().unwrap_or_default())));
     }
-    let called = clean(answer.model());
-    match answer.basis {
+    let called = clean(explanation.model());
+    match explanation.basis {
         Some(basis) if basis.model.name() == called => text.push_str(&field("model", &called)),
         Some(basis) => {
             text.push_str(&field("model", &format!("{called}, billed as {}", basis.model.name())));
         }
         None => text.push_str(&field("model", &called)),
     }
-    let provider = answer.basis.map_or(question.provider, |basis| basis.provider.name());
+    let provider = explanation.basis.map_or(query.provider, |basis| basis.provider.name());
     text.push_str(&field("provider", &clean(provider)));
-    text.push_str(&field("priced at", &day(question.at)));
-    if let Some(basis) = answer.basis {
+    text.push_str(&field("priced at", &day(query.at)));
+    if let Some(basis) = explanation.basis {
         let side = match (basis.is_long, basis.model.long_context_over()) {
             (true, Some(over)) => {
                 format!(", long prompt: over {} tokens", quantity(over.into()))
@@ -97,18 +91,15 @@ pub(super) fn table(answer: &Answer<'_>) -> String {
             text.push_str(&entry(price));
         }
     }
-    let borrowed = answer.borrowed();
-    if !borrowed.is_empty() {
+    let kinds = explanation.with_fallback_rate();
+    if !kinds.is_empty() {
         let words = format!(
-            "no rate of its own is published for {}; the one shown is another line's, by the book's rule",
-            list(borrowed, "and")
+            "no rate is published for {}; the rate shown is that of another meter, by the book's fallback rule",
+            list(kinds, "and")
         );
         text.push_str(&field("note", &words));
     }
-    if answer.searches() {
-        text.push_str(&field("note", SEARCHES));
-    }
-    for fee in answer.fees() {
+    for fee in explanation.fees() {
         let words = format!(
             "{}, {}, {}",
             fee.meter().name(),
@@ -118,7 +109,7 @@ pub(super) fn table(answer: &Answer<'_>) -> String {
         text.push_str(&field("fee", &words));
         text.push_str(&sources(fee.sources()));
     }
-    if let Some(discount) = answer.discount() {
+    if let Some(discount) = explanation.discount() {
         let words = format!(
             "{} % off, {}, {}",
             discount.percent().normalize(),
@@ -129,8 +120,8 @@ pub(super) fn table(answer: &Answer<'_>) -> String {
         text.push_str(&sources(discount.sources()));
     }
     text.push_str(&field("price book", &cost.price_version));
-    if let Some(parsed) = answer.parsed.filter(|parsed| !parsed.unknown.is_empty()) {
-        text.push_str(&field("not used", &clean(&parsed.unknown.join(", "))));
+    if !explanation.unrecognized_counts.is_empty() {
+        text.push_str(&field("not used", &clean(&explanation.unrecognized_counts.join(", "))));
     }
     text
 }
@@ -154,7 +145,7 @@ fn lines(cost: &Cost) -> String {
     grid(&["kind", "quantity", "rate USD", "per", "USD"], &[1, 2, 4], rows, true)
 }
 
-/// When the entry holds and who says so.
+/// The entry of the price book: when it holds, and its sources.
 fn entry(price: &Price) -> String {
     let hours = price.hours().map(|hours| format!(", {hours} UTC")).unwrap_or_default();
     let words = format!("{}{hours}, {}", period(price.from(), price.until()), read_on(price.checked()));
@@ -169,50 +160,62 @@ fn sources(sources: &[spanledger_price::Source]) -> String {
     sources.iter().map(|source| field("", &format!("{}: {}", source.id, source.text))).collect()
 }
 
+/// A cost as JSON. All amounts are exact number literals.
 #[derive(Serialize)]
-struct Json<'a> {
+pub(super) struct JsonCost<'a> {
     cost_usd: Option<Usd>,
     cost_state: &'static str,
     cost_reason: Option<&'static str>,
     cost_detail: Option<&'a str>,
     lines: &'a [CostLine],
     price_version: &'a str,
+}
+
+impl<'a> From<&'a Cost> for JsonCost<'a> {
+    fn from(cost: &'a Cost) -> Self {
+        Self {
+            cost_usd: cost.usd,
+            cost_state: cost.state(),
+            cost_reason: cost.reason.map(|reason| reason.as_str()),
+            cost_detail: cost.detail.as_deref(),
+            lines: &cost.lines,
+            price_version: &cost.price_version,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    #[serde(flatten)]
+    cost: JsonCost<'a>,
     priced_at: String,
     provider: &'a str,
     /// The model of the book; null where the book does not have it.
     model: Option<&'a str>,
     tier: Option<&'static str>,
     is_long_prompt: bool,
-    entry: Option<Cited<'a>>,
-    fees: Vec<Cited<'a>>,
-    discount: Option<Cited<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<&'static str>,
+    entry: Option<Provenance<'a>>,
+    fees: Vec<Provenance<'a>>,
+    discount: Option<Provenance<'a>>,
     /// The exclusive buckets.
     usage: Option<&'a Usage>,
     not_understood: &'a [String],
 }
 
-pub(super) fn json(answer: &Answer<'_>) -> anyhow::Result<String> {
-    let Answer { question, cost, basis, parsed } = answer;
+pub(super) fn json(explanation: &Explanation<'_>) -> anyhow::Result<String> {
+    let Explanation { query, cost, basis, usage, unrecognized_counts } = *explanation;
     let whole = Json {
-        cost_usd: cost.usd,
-        cost_state: cost.state(),
-        cost_reason: cost.reason.map(|reason| reason.as_str()),
-        cost_detail: cost.detail.as_deref(),
-        lines: &cost.lines,
-        price_version: &cost.price_version,
+        cost: JsonCost::from(cost),
         priced_at: cost.priced_at.to_string(),
-        provider: basis.map_or(question.provider, |basis| basis.provider.name()),
+        provider: basis.map_or(query.provider, |basis| basis.provider.name()),
         model: basis.map(|basis| basis.model.name()),
         tier: basis.map(|basis| basis.tier.as_str()),
         is_long_prompt: basis.is_some_and(|basis| basis.is_long),
-        entry: basis.and_then(|basis| basis.price).map(Cited::price),
-        fees: answer.fees().into_iter().map(Cited::fee).collect(),
-        discount: answer.discount().map(Cited::discount),
-        note: answer.searches().then_some(SEARCHES),
-        usage: parsed.map(|parsed| &parsed.usage),
-        not_understood: parsed.map(|parsed| parsed.unknown.as_slice()).unwrap_or_default(),
+        entry: basis.and_then(|basis| basis.price).map(Provenance::price),
+        fees: explanation.fees().into_iter().map(Provenance::fee).collect(),
+        discount: explanation.discount().map(Provenance::discount),
+        usage,
+        not_understood: unrecognized_counts,
     };
     Ok(format!("{}\n", serde_json::to_string_pretty(&whole)?))
 }

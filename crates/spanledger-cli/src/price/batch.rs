@@ -1,4 +1,4 @@
-//! Many calls, one a line.
+//! Many calls, one on each line.
 
 use std::{
     io::{BufRead, Read as _},
@@ -8,17 +8,21 @@ use std::{
 
 use anyhow::Context as _;
 use spanledger_event::{Cost, Timestamp, UnpricedReason, Usd};
-use spanledger_price::{PriceBook, PriceQuery, usage};
+use spanledger_price::PriceBook;
 
-use super::{Input, line, progress::Progress};
+use super::{
+    Input,
+    line::{self, Line},
+    progress::Progress,
+};
 use crate::{render::parts::counted, terminal};
 
-/// A longer line is no call; memory stays bounded whatever the file is.
+/// A longer line is refused, so that memory stays bounded whatever the file is.
 const LINE_BYTES_MAX: usize = 4 << 20;
-/// Answers that are written at once.
+/// Bytes of answers that are written at once.
 const OUTPUT_BYTES: usize = 1 << 16;
 
-/// What the lines came to.
+/// The sums of a run.
 #[derive(Default)]
 struct Tally {
     priced: usize,
@@ -46,7 +50,7 @@ pub(super) fn run(path: &Path, book: &PriceBook, now: Timestamp) -> anyhow::Resu
             answers.push_str(&answer(book, line, is_whole, number, now, &mut tally)?);
         }
         progress.line(length);
-        // Before the next read may have to wait, all that was read is answered.
+        // Answer everything that was read before the next read, which may wait for the writer.
         if answers.len() >= OUTPUT_BYTES || reader.buffer().is_empty() {
             terminal::data(&answers)?;
             answers.clear();
@@ -66,7 +70,8 @@ pub(super) fn run(path: &Path, book: &PriceBook, now: Timestamp) -> anyhow::Resu
     Ok(ExitCode::FAILURE)
 }
 
-/// Reads a line into `bytes`; its length, and whether all of it is there. `None` at the end.
+/// Reads a line into `bytes`. Answers its length and whether it was read to its end; `None` at the end of the
+/// input.
 fn next(input: &mut impl BufRead, bytes: &mut Vec<u8>) -> std::io::Result<Option<(usize, bool)>> {
     bytes.clear();
     let limit = u64::try_from(LINE_BYTES_MAX).unwrap_or(u64::MAX);
@@ -86,7 +91,8 @@ fn trimmed(bytes: &[u8], number: usize) -> &[u8] {
     bytes.trim_ascii()
 }
 
-/// A document over several lines would be refused line by line: better once, with the way out.
+/// Refuses a JSON document that spans lines, with the command that makes lines of it. Otherwise each of its
+/// lines would be refused.
 fn refuse_document(name: &str, line: &[u8]) -> anyhow::Result<()> {
     let starts = |with: &str| {
         let mut rest = line.iter().filter(|byte| !byte.is_ascii_whitespace());
@@ -100,11 +106,12 @@ fn refuse_document(name: &str, line: &[u8]) -> anyhow::Result<()> {
         return Ok(());
     };
     anyhow::bail!(
-        "{name}:1 begins one JSON document, and a batch is one object a line: try\n  \
+        "{name}:1 begins one JSON document, but a batch has one object on each line; try\n  \
          jq -c '{filter}' FILE | spanledger price --batch -"
     )
 }
 
+/// Prices a line and answers it.
 fn answer(
     book: &PriceBook,
     line: &[u8],
@@ -113,63 +120,38 @@ fn answer(
     now: Timestamp,
     tally: &mut Tally,
 ) -> anyhow::Result<String> {
-    let read = if is_whole {
-        line::read(line)
+    let Line { id, unknown_api, call } = if is_whole {
+        Line::parse(line, now)
     } else {
-        line::Read { id: None, call: Err(format!("the line is longer than {LINE_BYTES_MAX} bytes")) }
+        Line::refused(format!("the line is longer than {LINE_BYTES_MAX} bytes"))
     };
-    let cost = match &read.call {
-        Ok(call) => price(book, call, now),
-        Err(words) => {
+    let mut cost = match call {
+        Ok(call) => {
+            let cost = book.price(&call.resolve().query());
+            match cost.usd {
+                Some(usd) => {
+                    tally.priced += 1;
+                    tally.usd = tally.usd + usd;
+                }
+                None => tally.unpriced += 1,
+            }
+            cost
+        }
+        Err(mistake) => {
             tally.refused += 1;
             Cost {
                 usd: None,
                 reason: Some(UnpricedReason::ContradictoryUsage),
-                detail: Some(format!("line {number}: {words}")),
+                detail: Some(format!("line {number}: {mistake}")),
                 lines: Vec::new(),
                 price_version: book.version().into(),
                 priced_at: now,
             }
         }
     };
-    match (cost.usd, &read.call) {
-        (Some(usd), _) => {
-            tally.priced += 1;
-            tally.usd = tally.usd + usd;
-        }
-        (None, Ok(_)) => tally.unpriced += 1,
-        (None, Err(_)) => {}
+    if let Some(api) = unknown_api {
+        let note = format!("the api `{api}` is not known");
+        cost.detail = Some(cost.detail.map_or_else(|| note.clone(), |detail| format!("{detail}; {note}")));
     }
-    line::answer(read.id, &cost)
-}
-
-fn price(book: &PriceBook, call: &line::Call<'_>, now: Timestamp) -> Cost {
-    let usage = call.usage.map(|json| {
-        usage::parse_for(&call.provider, call.endpoint, json).map_err(|error| error.to_problem())
-    });
-    let parsed = usage.as_ref().and_then(|usage| usage.as_ref().ok());
-    let (tier, region) = (call.service_tier.as_deref(), call.region.as_deref());
-    let (tier, region) = match parsed {
-        Some(parsed) => (parsed.tier_beside(tier), parsed.region_beside(region)),
-        None => (tier.map(str::to_owned), region.map(str::to_owned)),
-    };
-    let mut cost = book.price(&PriceQuery {
-        provider: &call.provider,
-        response_model: call.model.as_deref(),
-        endpoint: call.endpoint,
-        service_tier: tier.as_deref(),
-        region: region.as_deref(),
-        at: call.at.unwrap_or(now),
-        usage: parsed.map(|parsed| &parsed.usage),
-        usage_problem: usage.as_ref().and_then(|usage| usage.as_ref().err()).map(String::as_str),
-        ..PriceQuery::default()
-    });
-    if let Some(api) = &call.unknown_api {
-        let words = format!("the api `{}` is not known", line::excerpt(api));
-        cost.detail = Some(match cost.detail {
-            Some(detail) => format!("{detail}; {words}"),
-            None => words,
-        });
-    }
-    cost
+    line::answer(id, &cost)
 }

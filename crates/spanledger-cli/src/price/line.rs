@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use spanledger_event::{Cost, CostLine, Endpoint, Timestamp};
+use spanledger_event::{Cost, Endpoint, Timestamp};
 
-use crate::report;
+use super::{answer::JsonCost, call::Call};
+use crate::time;
 
-/// A call as it stands on a line, nothing understood yet. Other fields are for other readers.
+/// The fields of a line, not interpreted yet. Other fields are ignored.
 #[derive(Deserialize)]
 struct Fields<'a> {
     #[serde(borrow, default)]
@@ -27,43 +28,50 @@ struct Fields<'a> {
     usage: Option<&'a RawValue>,
 }
 
-/// A call that a line describes.
-pub(super) struct Call<'a> {
-    pub(super) provider: String,
-    pub(super) model: Option<String>,
-    pub(super) endpoint: Endpoint,
-    /// The name of the API, where it is none that is known.
-    pub(super) unknown_api: Option<String>,
-    pub(super) service_tier: Option<String>,
-    pub(super) region: Option<String>,
-    pub(super) at: Option<Timestamp>,
-    /// The provider's object, digit by digit.
-    pub(super) usage: Option<&'a str>,
-}
-
-/// What a line is called, and the call, or why it is none.
-pub(super) struct Read<'a> {
+/// A line of the batch.
+pub(super) struct Line<'a> {
     pub(super) id: Option<&'a RawValue>,
+    /// The name of the API, where it is not a known one; an excerpt of it.
+    pub(super) unknown_api: Option<String>,
+    /// The call, or why the line does not describe one.
     pub(super) call: Result<Call<'a>, String>,
 }
 
-pub(super) fn read(line: &[u8]) -> Read<'_> {
-    let refused = |words: String| Read { id: None, call: Err(words) };
-    let Ok(text) = std::str::from_utf8(line) else {
-        return refused("the line is not UTF-8".to_owned());
-    };
-    match serde_json::from_str::<Fields<'_>>(text) {
-        Ok(fields) if text.starts_with('{') => Read { id: fields.id, call: call(&fields) },
-        // An array has fields, too, if one asks serde.
-        Ok(_) => refused("the line is not a JSON object".to_owned()),
-        Err(error) if error.is_data() => {
-            let words = without_place(&error);
-            let is_object = text.starts_with('{');
-            refused(if is_object { words } else { "the line is not a JSON object".to_owned() })
+impl<'a> Line<'a> {
+    pub(super) fn refused(mistake: impl Into<String>) -> Self {
+        Self { id: None, unknown_api: None, call: Err(mistake.into()) }
+    }
+
+    /// Reads a line. A call without `priced_at` was made now.
+    pub(super) fn parse(line: &'a [u8], now: Timestamp) -> Self {
+        let Ok(text) = std::str::from_utf8(line) else { return Self::refused("the line is not UTF-8") };
+        let is_object = text.starts_with('{');
+        match serde_json::from_str::<Fields<'_>>(text) {
+            Ok(fields) if is_object => Self::of(&fields, now),
+            Err(error) if error.is_data() && is_object => Self::refused(without_place(&error)),
+            // serde also reads the fields of an object from an array.
+            Ok(_) => Self::refused("the line is not a JSON object"),
+            Err(error) if error.is_data() => Self::refused("the line is not a JSON object"),
+            Err(error) => Self::refused(format!(
+                "the line is not JSON: {} at column {}",
+                without_place(&error),
+                error.column()
+            )),
         }
-        Err(error) => {
-            refused(format!("the line is not JSON: {} at column {}", without_place(&error), error.column()))
-        }
+    }
+
+    fn of(fields: &Fields<'a>, now: Timestamp) -> Self {
+        let (mut endpoint, mut unknown_api) = (Endpoint::default(), None);
+        let api = text("api", fields.api).map(|api| {
+            let Some(api) = api.filter(|api| !api.trim().is_empty()) else { return };
+            let is_named = |known: &Endpoint| known.as_str().eq_ignore_ascii_case(api.trim());
+            match Endpoint::ALL.into_iter().find(is_named) {
+                Some(known) => endpoint = known,
+                None => unknown_api = Some(excerpt(&api)),
+            }
+        });
+        let call = api.and_then(|()| call(fields, endpoint, now));
+        Self { id: fields.id, unknown_api: unknown_api.filter(|_| call.is_ok()), call }
     }
 }
 
@@ -73,7 +81,7 @@ fn without_place(error: &serde_json::Error) -> String {
     text.rsplit_once(" at line ").map_or(text.clone(), |(words, _)| words.to_owned())
 }
 
-fn call<'a>(fields: &Fields<'a>) -> Result<Call<'a>, String> {
+fn call<'a>(fields: &Fields<'a>, endpoint: Endpoint, now: Timestamp) -> Result<Call<'a>, String> {
     let provider = text("provider", fields.provider)?;
     let provider = provider.ok_or("`provider` is missing: say who bills, such as \"openai\"")?;
     let at = text("priced_at", fields.priced_at)?.map(|text| moment(&text)).transpose()?;
@@ -81,19 +89,13 @@ fn call<'a>(fields: &Fields<'a>) -> Result<Call<'a>, String> {
     if let Some(usage) = usage.filter(|usage| !usage.starts_with('{')) {
         return Err(format!("`usage` is {}: write the provider's object, or null", excerpt(usage)));
     }
-    let api = text("api", fields.api)?.filter(|api| !api.trim().is_empty());
-    let known = |api: &String| {
-        Endpoint::ALL.into_iter().find(|endpoint| endpoint.as_str().eq_ignore_ascii_case(api.trim()))
-    };
-    let endpoint = api.as_ref().and_then(known);
     Ok(Call {
         provider,
         model: text("model", fields.model)?,
-        endpoint: endpoint.unwrap_or_default(),
-        unknown_api: api.filter(|_| endpoint.is_none()),
+        endpoint,
         service_tier: text("service_tier", fields.service_tier)?,
         region: text("region", fields.region)?,
-        at,
+        at: at.unwrap_or(now),
         usage,
     })
 }
@@ -105,14 +107,15 @@ fn text(key: &str, value: Option<&RawValue>) -> Result<Option<String>, String> {
 }
 
 fn moment(text: &str) -> Result<Timestamp, String> {
-    let nanos = report::absolute(text).and_then(|moment| i64::try_from(moment.as_nanosecond()).ok());
+    let nanos = time::absolute(text).and_then(|moment| i64::try_from(moment.as_nanosecond()).ok());
     nanos.map(Timestamp::from_nanos).ok_or_else(|| {
         let text = excerpt(text);
         format!("`priced_at` is {text}: write a day or a moment, such as 2026-11-01 or 2026-11-01T10:00:00Z")
     })
 }
 
-pub(super) fn excerpt(text: &str) -> String {
+/// The start of a text, for a message.
+fn excerpt(text: &str) -> String {
     const CHARS_MAX: usize = 40;
     let mut short: String = text.chars().take(CHARS_MAX).collect();
     if short.len() < text.len() {
@@ -121,51 +124,14 @@ pub(super) fn excerpt(text: &str) -> String {
     short
 }
 
-/// The answer to a line; amounts as strings, which no reader rounds.
 #[derive(Serialize)]
 struct Answer<'a> {
     id: Option<&'a RawValue>,
-    cost_usd: Option<String>,
-    cost_state: &'static str,
-    cost_reason: Option<&'static str>,
-    cost_detail: Option<&'a str>,
-    lines: Vec<Line<'a>>,
-    price_version: &'a str,
+    #[serde(flatten)]
+    cost: JsonCost<'a>,
 }
 
-#[derive(Serialize)]
-struct Line<'a> {
-    kind: &'a str,
-    quantity: String,
-    unit: &'a str,
-    rate: String,
-    usd: String,
-}
-
-impl<'a> From<&'a CostLine> for Line<'a> {
-    fn from(line: &'a CostLine) -> Self {
-        Self {
-            kind: &line.kind,
-            quantity: line.quantity.normalize().to_string(),
-            unit: &line.unit,
-            rate: line.rate.normalize().to_string(),
-            usd: line.usd.to_string(),
-        }
-    }
-}
-
-/// The answer as a line.
+/// The answer to a line, as a line.
 pub(super) fn answer(id: Option<&RawValue>, cost: &Cost) -> anyhow::Result<String> {
-    let answer = Answer {
-        id,
-        cost_usd: cost.usd.map(|usd| usd.to_string()),
-        cost_state: cost.state(),
-        cost_reason: cost.reason.map(|reason| reason.as_str()),
-        cost_detail: cost.detail.as_deref(),
-        lines: cost.lines.iter().map(Line::from).collect(),
-        price_version: &cost.price_version,
-    };
-    let mut text = serde_json::to_string(&answer)?;
-    text.push('\n');
-    Ok(text)
+    Ok(format!("{}\n", serde_json::to_string(&Answer { id, cost: JsonCost::from(cost) })?))
 }

@@ -1,16 +1,16 @@
-//! How far a long run is.
+//! The progress of a long run.
 
 use std::time::{Duration, Instant};
 
 use crate::{render::parts::counted, terminal};
 
-/// Below this a run ends before anybody looks.
+/// A smaller input is priced before a person would look.
 const BYTES_MIN: u64 = 8 << 20;
 const EVERY: Duration = Duration::from_millis(100);
 
-/// A counter on standard error, where a person watches it and the input is a file of some size.
+/// A counter on standard error, shown where a person watches it and the input is a large file.
 pub(super) struct Progress {
-    /// The whole, and when it was last shown.
+    /// The length of the input, and when the counter was last shown.
     shown: Option<(u64, Instant)>,
     bytes: u64,
     lines: usize,

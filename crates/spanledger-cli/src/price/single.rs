@@ -1,17 +1,15 @@
-//! One call.
+//! One call, priced and explained.
 
 use std::{io::Read as _, path::Path, process::ExitCode};
 
 use anyhow::Context as _;
 use spanledger_event::{Timestamp, UnpricedReason};
-use spanledger_price::{
-    PriceBook, PriceQuery, Provider,
-    usage::{self, ParsedUsage, UsageJsonError},
-};
+use spanledger_price::{PriceBook, PriceQuery, Provider, usage::UsageReadError};
 
 use super::{
     Input,
-    answer::{self, Answer},
+    answer::{self, Explanation},
+    call::Call,
 };
 use crate::{
     args::{PriceArguments, PriceFormat},
@@ -20,83 +18,89 @@ use crate::{
     terminal,
 };
 
-/// Far more than any usage object has.
+/// Far more bytes than any usage object has.
 const USAGE_BYTES_MAX: u64 = 1 << 20;
 
 pub(super) fn run(arguments: &PriceArguments, book: &PriceBook, at: Timestamp) -> anyhow::Result<ExitCode> {
     let path = arguments.usage.as_deref().context("--usage is missing")?;
-    let text = read(path)?;
-    let usage = usage(path, arguments, &text)?;
-    let (parsed, problem) = match &usage {
-        Some(Ok(parsed)) => (Some(parsed), None),
-        Some(Err(problem)) => (None, Some(problem.as_str())),
-        None => (None, None),
-    };
-    // What the command line does not say, the usage may say; what it says is the question.
-    let tier = arguments.service_tier.clone().or_else(|| parsed?.service_tier.clone());
-    let region = arguments.region.clone().or_else(|| parsed?.region.clone());
-    let question = PriceQuery {
-        provider: &arguments.provider,
-        response_model: arguments.model.as_deref(),
+    let (name, text) = read(path)?;
+    let call = Call {
+        provider: arguments.provider.clone(),
+        model: arguments.model.clone(),
         endpoint: arguments.endpoint,
-        service_tier: tier.as_deref(),
-        region: region.as_deref(),
+        service_tier: None,
+        region: None,
         at,
-        usage: parsed.map(|parsed| &parsed.usage),
-        usage_problem: problem,
-        ..PriceQuery::default()
+        usage: Some(text.as_str()).filter(|text| text.trim() != "null"),
     };
-    let cost = book.price(&question);
-    let basis = book.basis(&question);
-    let answer = Answer { question: &question, cost: &cost, basis: basis.as_ref(), parsed };
+    let mut call = call.resolve();
+    // Where the text is not a usage at all, the command is wrong, not the call.
+    if let Some(UsageReadError::NotJson(_) | UsageReadError::NotAUsage(_)) = call.resolved.problem
+        && let Some(error) = call.resolved.problem.take()
+    {
+        return Err(anyhow::Error::new(error).context(name));
+    }
+    let mut query = call.query();
+    // An option asks what the call costs in that tier or region, whatever its usage says.
+    query.service_tier = arguments.service_tier.as_deref().or(query.service_tier);
+    query.region = arguments.region.as_deref().or(query.region);
+    let cost = book.price(&query);
+    let basis = book.basis(&query);
+    let implied = book.implied_usage(&query);
+    let explanation = Explanation {
+        query: &query,
+        cost: &cost,
+        basis: basis.as_ref(),
+        usage: implied.as_ref().or(query.usage),
+        unrecognized_counts: &call.resolved.unrecognized_counts,
+    };
     terminal::data(&match arguments.format {
-        PriceFormat::Table => answer::table(&answer),
-        PriceFormat::Json => answer::json(&answer)?,
+        PriceFormat::Table => answer::table(&explanation),
+        PriceFormat::Json => answer::json(&explanation)?,
     })?;
-    if let Some(hint) = hint(book, &question, cost.reason) {
+    if let Some(hint) = hint(book, &query, cost.reason) {
         terminal::say(format_args!("hint: {hint}"));
     }
     Ok(if cost.usd.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What may have been meant, or what there is.
-fn hint(book: &PriceBook, question: &PriceQuery<'_>, reason: Option<UnpricedReason>) -> Option<String> {
-    let provider = book.provider(question.provider);
+/// What the user may have meant, or what the book has.
+fn hint(book: &PriceBook, query: &PriceQuery<'_>, reason: Option<UnpricedReason>) -> Option<String> {
+    let provider = book.provider(query.provider);
     match reason? {
         UnpricedReason::UnknownModel => {
             let Some(provider) = provider else {
-                return Some(prices::unknown_provider(book, question.provider).to_string());
+                return Some(prices::unknown_provider(book, query.provider).to_string());
             };
-            let name = question.response_model.unwrap_or_default();
+            let name = query.response_model.unwrap_or_default();
             let has = |other: &&Provider| other.name() != provider.name() && other.model(name).is_some();
             let others: Vec<&str> = book.providers().iter().filter(has).map(Provider::name).collect();
             if let Some(first) = others.first() {
                 let verb = if others.len() == 1 { "has" } else { "have" };
                 return Some(format!("{} {verb} it: --provider {first}", list(&others, "and")));
             }
-            let near = prices::similar(&[provider], name);
-            Some(if near.is_empty() {
+            let similar = prices::similar_models(&[provider], name);
+            Some(if similar.is_empty() {
                 "`spanledger prices list` shows the models that have a price".to_owned()
             } else {
-                format!("did you mean {}?", list(near, "or"))
+                format!("did you mean {}?", list(similar, "or"))
             })
         }
         UnpricedReason::NoRateForTier => {
             let provider = provider?;
             let is_unknown = |word: &str| !word.is_empty() && provider.tier(word).is_none();
-            if question.service_tier.is_some_and(is_unknown) {
+            if query.service_tier.is_some_and(is_unknown) {
                 let words = list(provider.tier_words(), "and");
                 return Some(format!("the service tiers of {} are {words}", provider.name()));
             }
-            let region = question.region.filter(|region| !region.is_empty())?;
+            let region = query.region.filter(|region| !region.is_empty())?;
             let rule = provider.regional()?;
-            let mut known = rule.regions().chain(rule.neutral());
+            let mut known = rule.regions().chain(rule.no_surcharge().iter().map(String::as_str));
             if known.any(|known| known.eq_ignore_ascii_case(region)) {
                 return None;
             }
-            let neutral = list(rule.neutral(), "and");
-            let neutral =
-                if neutral.is_empty() { neutral } else { format!("; {neutral} costs what no region does") };
+            let neutral = list(rule.no_surcharge().iter().map(String::as_str), "and");
+            let neutral = if neutral.is_empty() { neutral } else { format!("; {neutral} has no surcharge") };
             let regions = list(rule.regions(), "and");
             Some(format!("the regions of {} are {regions}{neutral}", provider.name()))
         }
@@ -104,7 +108,8 @@ fn hint(book: &PriceBook, question: &PriceQuery<'_>, reason: Option<UnpricedReas
     }
 }
 
-fn read(path: &Path) -> anyhow::Result<String> {
+/// The input's name and its text.
+fn read(path: &Path) -> anyhow::Result<(String, String)> {
     let Input { name, reader, .. } = super::open(path)?;
     let mut text = String::new();
     let length = reader.take(USAGE_BYTES_MAX).read_to_string(&mut text);
@@ -113,29 +118,5 @@ fn read(path: &Path) -> anyhow::Result<String> {
         u64::try_from(length)? < USAGE_BYTES_MAX,
         "{name} has a megabyte or more: give the usage object only, or --batch for a file of many calls"
     );
-    Ok(text)
-}
-
-/// The usage, or why it cannot be priced; `None` where there is none. What is no usage at all is an
-/// error: it is not the call that is at fault, but the question.
-fn usage(
-    path: &Path,
-    arguments: &PriceArguments,
-    text: &str,
-) -> anyhow::Result<Option<Result<ParsedUsage, String>>> {
-    if text.trim() == "null" {
-        return Ok(None);
-    }
-    match usage::parse_for(&arguments.provider, arguments.endpoint, text) {
-        Ok(parsed) => Ok(Some(Ok(parsed))),
-        Err(error @ (UsageJsonError::NotJson(_) | UsageJsonError::NotAUsage(_))) => {
-            let place = if path.as_os_str() == "-" {
-                "standard input".to_owned()
-            } else {
-                path.display().to_string()
-            };
-            Err(anyhow::Error::new(error).context(place))
-        }
-        Err(error) => Ok(Some(Err(error.to_problem()))),
-    }
+    Ok((name, text))
 }

@@ -1,6 +1,6 @@
 //! `spanledger prices check`.
 
-mod remarks;
+mod warnings;
 
 use std::process::ExitCode;
 
@@ -26,18 +26,18 @@ pub(super) fn run(arguments: &BookCheckArguments) -> anyhow::Result<ExitCode> {
         Ok(book) => {
             let mut text = String::new();
             let warnings =
-                if files.is_empty() { remarks::of_builtin() } else { remarks::of(&files, arguments.book)? };
-            // The built-in book is what it is: nobody has to act on these.
+                if files.is_empty() { warnings::of_builtin() } else { warnings::of(&files, arguments.book)? };
+            // Warnings about the built-in book need no action of the user, so they are shown on request only.
             let hidden = if files.is_empty() && !arguments.verbose { warnings.len() } else { 0 };
             for warning in warnings.iter().skip(hidden) {
                 text.push_str(&format!("warning: {warning}\n"));
             }
-            text.push_str(&fine(&book, &name, arguments));
+            text.push_str(&summary(&book, &name, arguments));
             terminal::data(&text)?;
             if hidden > 0 {
                 terminal::say(format_args!(
-                    "{} on prices as they were published; --verbose shows them",
-                    counted(hidden, "remark")
+                    "{} about prices as they were published; --verbose shows them",
+                    counted(hidden, "warning")
                 ));
             }
             Ok(ExitCode::SUCCESS)
@@ -54,9 +54,10 @@ pub(super) fn run(arguments: &BookCheckArguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn fine(book: &PriceBook, name: &str, arguments: &BookCheckArguments) -> String {
+fn summary(book: &PriceBook, name: &str, arguments: &BookCheckArguments) -> String {
     let models: usize = book.providers().iter().map(|provider| provider.models().len()).sum();
     let has = format!("{}, {}", counted(book.providers().len(), "provider"), counted(models, "model"));
-    let over = if arguments.files.is_empty() || arguments.book { "" } else { " over the built-in book" };
-    format!("ok  {name}{over}: {has}, version {}\n", book.version())
+    let overlay_suffix =
+        if arguments.files.is_empty() || arguments.book { "" } else { " over the built-in book" };
+    format!("ok  {name}{overlay_suffix}: {has}, version {}\n", book.version())
 }

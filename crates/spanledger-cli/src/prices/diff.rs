@@ -4,10 +4,8 @@ use std::process::ExitCode;
 
 use rust_decimal::Decimal;
 use serde::Serialize;
-use spanledger_price::{
-    Meter,
-    diff::{self, Change, Delta},
-};
+use spanledger_price::Meter;
+use spanledger_pricelist::diff::{self, Change, Delta, Subject, Value};
 
 use super::{files, moment};
 use crate::{
@@ -28,7 +26,7 @@ pub(super) fn run(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
     let (before, after) = (files::book(&arguments.before)?, files::book(&arguments.after)?);
     let mut changes = diff::between(&before.book, &after.book, at);
     for side in [&before, &after].into_iter().filter(|side| side.is_one_file) {
-        changes.retain(|change| side.book.provider(change.provider()).is_some());
+        changes.retain(|change| side.book.provider(&change.provider).is_some());
     }
     let (before, after) = (before.book, after.book);
     terminal::data(&match arguments.format {
@@ -47,118 +45,104 @@ pub(super) fn run(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What stands where nothing is.
+/// What the table shows where there is no value.
 const NONE: &str = "–";
 
 /// A table for each provider, with a heading in it for each model.
 fn table(changes: &[Change]) -> String {
     let mut text = String::new();
-    for of_provider in changes.chunk_by(|a, b| a.provider() == b.provider()) {
+    for of_provider in changes.chunk_by(|a, b| a.provider == b.provider) {
         let Some(first) = of_provider.first() else { continue };
         if !text.is_empty() {
             text.push('\n');
         }
-        text.push_str(&format!("{}, in US dollars per million tokens or what is said\n", first.provider()));
-        let mut rows: Vec<Vec<String>> = Vec::new();
-        for of_model in of_provider.chunk_by(|a, b| a.model() == b.model()) {
+        let provider = clean(&first.provider);
+        text.push_str(&format!("{provider}, in US dollars per million tokens or per the unit named\n"));
+        let mut rows: Vec<[String; 5]> = Vec::new();
+        for of_model in of_provider.chunk_by(|a, b| a.model == b.model) {
             rows.push(heading(of_model));
             rows.extend(of_model.iter().filter_map(row));
         }
-        let is_dated = rows.iter().any(|row| row.last().is_some_and(|since| !since.is_empty()));
         let titles = ["what", "before", "after", "change", "since"];
+        let is_dated = rows.iter().any(|[.., since]| !since.is_empty());
         let columns = if is_dated { titles.len() } else { titles.len() - 1 };
-        for row in &mut rows {
-            row.truncate(columns);
-        }
-        text.push_str(&grid(&titles[..columns], &[1, 2, 3], rows, false));
+        let rows = rows.into_iter().map(|row| row.into_iter().take(columns).collect());
+        text.push_str(&grid(&titles[..columns], &[1, 2, 3], rows.collect(), false));
     }
     text
 }
 
 /// The model, and whether only one of the books has it.
-fn heading(changes: &[Change]) -> Vec<String> {
-    let model = changes.first().and_then(Change::model).unwrap_or("all models");
-    let state = changes.iter().find_map(|change| match change {
-        Change::Model { is_new: true, .. } => Some(": new"),
-        Change::Model { is_new: false, .. } => Some(": withdrawn"),
-        _ => None,
-    });
-    let mut row = vec![String::new(); 5];
-    row[0] = format!("{model}{}", state.unwrap_or_default());
+fn heading(changes: &[Change]) -> [String; 5] {
+    let model = changes.first().and_then(|change| change.model.as_deref()).unwrap_or("all models");
+    let of_model = changes.iter().find(|change| change.subject == Subject::Model);
+    let state = match of_model.map(|change| &change.delta) {
+        Some(Delta::Removed(_)) => ": withdrawn",
+        Some(_) => ": new",
+        None => "",
+    };
+    let mut row = [const { String::new() }; 5];
+    row[0] = format!("{}{state}", clean(model));
     row
 }
 
-fn row(change: &Change) -> Option<Vec<String>> {
-    let (what, [before, after, percent], since) = match change {
-        Change::Model { .. } => return None,
-        Change::Rate { spot, since, delta, .. } => {
-            (format!("{spot}{}", per(spot.meter)), amounts(*delta), *since)
+fn row(change: &Change) -> Option<[String; 5]> {
+    let Change { subject, delta, since, .. } = change;
+    let what = match subject {
+        Subject::Model => return None,
+        Subject::Rate(key) => format!("{key}{}", per(key.meter)),
+        Subject::Fee { meter, models } => {
+            format!("fee {} for {}{}", meter.name(), shortened(models), per(*meter))
         }
-        Change::Fee { meter, models, since, delta, .. } => {
-            (format!("fee {} for {}{}", meter.name(), short(models), per(*meter)), amounts(*delta), *since)
-        }
-        Change::Discount { models, since, delta, .. } => {
-            let off = |percent: Decimal| format!("{} % off", percent.normalize());
-            let none = || NONE.to_owned();
-            let (before, after, change) = match *delta {
-                Delta::Added { to } => (none(), off(to), "new"),
-                Delta::Removed { from } => (off(from), none(), "gone"),
-                Delta::Changed { from, to } => (off(from), off(to), ""),
-            };
-            (format!("discount for {}", short(models)), [before, after, change.to_owned()], *since)
-        }
-        Change::Deployment { name, from, to, .. } => {
-            let change = match (from, to) {
-                (None, _) => "new",
-                (_, None) => "gone",
-                _ => "",
-            };
-            let [from, to] = [from, to].map(|model| model.as_deref().map_or_else(|| NONE.to_owned(), clean));
-            (format!("deployment {}", clean(name)), [from, to, change.to_owned()], None)
-        }
-        Change::Rule { name, from, to, .. } => {
-            // Of long lists only what differs.
-            let without = |all: &str, other: &str| {
-                let other: Vec<&str> = other.split(", ").collect();
-                let left: Vec<&str> = all.split(", ").filter(|word| !other.contains(word)).collect();
-                if left.is_empty() { NONE.to_owned() } else { left.join(", ") }
-            };
-            let both = if *name == "regional" {
-                [from.clone(), to.clone()]
-            } else {
-                [without(from, to), without(to, from)]
-            };
-            let [from, to] = both;
-            ((*name).to_owned(), [from, to, String::new()], None)
-        }
-        Change::Property { name, from, to, .. } => {
-            ((*name).to_owned(), [from.clone(), to.clone(), String::new()], None)
-        }
+        Subject::Discount { models } => format!("discount for {}", shortened(models)),
+        Subject::Deployment(name) => format!("deployment {name}"),
+        Subject::Rule(name) | Subject::Property(name) => (*name).to_owned(),
     };
-    Some(vec![format!("  {what}"), before, after, percent, since.map(day).unwrap_or_default()])
+    let is_discount = matches!(subject, Subject::Discount { .. });
+    let show = |value: Option<&Value>| match value {
+        Some(Value::Amount(percent)) if is_discount => format!("{} % off", percent.normalize()),
+        Some(Value::Amount(usd)) => rate(*usd),
+        Some(Value::Text(text)) => clean(text),
+        Some(Value::Listed) | None => NONE.to_owned(),
+    };
+    let mut sides = [show(delta.before()), show(delta.after())];
+    // Of long lists only what differs.
+    if matches!(subject, Subject::Rule(name) if *name != "regional") {
+        let [before, after] = &sides;
+        sides = [without(before, after), without(after, before)];
+    }
+    let [before, after] = sides;
+    let change = match delta {
+        Delta::Added(_) => "new".to_owned(),
+        Delta::Removed(_) => "gone".to_owned(),
+        Delta::Changed(Value::Amount(from), Value::Amount(to)) if !is_discount => {
+            percent(*from, *to).unwrap_or_else(|| NONE.to_owned())
+        }
+        Delta::Changed(..) => String::new(),
+    };
+    Some([format!("  {}", clean(&what)), before, after, change, since.map(day).unwrap_or_default()])
 }
 
-/// Models in words, not more of them than a reader takes in.
-fn short(models: &str) -> String {
+/// The items of a list that the other one does not have.
+fn without(all: &str, other: &str) -> String {
+    let other: Vec<&str> = other.split(", ").collect();
+    let left: Vec<&str> = all.split(", ").filter(|word| !other.contains(word)).collect();
+    if left.is_empty() { NONE.to_owned() } else { left.join(", ") }
+}
+
+/// A list of models, cut where it is long.
+fn shortened(models: &str) -> String {
     const NAMES_MAX: usize = 3;
     let names: Vec<&str> = models.split(", ").collect();
-    let more = names.len().saturating_sub(NAMES_MAX);
-    let shown = names.iter().take(NAMES_MAX).copied().collect::<Vec<_>>().join(", ");
-    if more > 1 { format!("{shown} and {more} more") } else { models.to_owned() }
+    match names.split_at_checked(NAMES_MAX) {
+        Some((shown, more)) if more.len() > 1 => format!("{} and {} more", shown.join(", "), more.len()),
+        _ => models.to_owned(),
+    }
 }
 
-/// The unit, where it is another than that of most.
+/// The unit, where it is not a million tokens.
 fn per(meter: Meter) -> String {
     if meter.unit() == "1M tokens" { String::new() } else { format!(" per {}", meter.unit()) }
-}
-
-fn amounts(delta: Delta) -> [String; 3] {
-    let none = || NONE.to_owned();
-    match delta {
-        Delta::Added { to } => [none(), rate(to), "new".to_owned()],
-        Delta::Removed { from } => [rate(from), none(), "gone".to_owned()],
-        Delta::Changed { from, to } => [rate(from), rate(to), percent(from, to).unwrap_or_else(none)],
-    }
 }
 
 /// How much more or less, in percent, to one place.

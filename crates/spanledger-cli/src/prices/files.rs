@@ -1,4 +1,4 @@
-//! Files of prices: what they are, and how one is replaced.
+//! Price files: how they are read, told apart and replaced.
 
 use std::{
     ffi::OsString,
@@ -9,29 +9,26 @@ use std::{
 
 use anyhow::Context as _;
 use spanledger_price::{BookErrors, PriceBook};
+use spanledger_receiver::read_price_file;
 
-/// The word for the book that is in the binary.
+/// The argument that names the book in the binary.
 const BUILTIN: &str = "builtin";
 
 /// Files and their texts.
 pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
-    let read = |path: &PathBuf| {
-        let name = path.display().to_string();
-        let text = fs::read_to_string(path).with_context(|| format!("{name} cannot be read"))?;
-        Ok((name, text))
-    };
-    paths.iter().map(read).collect()
+    paths.iter().map(|path| Ok((path.display().to_string(), read_price_file(path)?))).collect()
 }
 
 pub(super) fn borrowed(files: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
     files.iter().map(|(name, text)| (name.as_str(), text.as_str()))
 }
 
-/// A book, and whether it is a whole one of its own, not laid over the built-in one.
+/// A book that was read from files.
 pub(super) struct Loaded {
     pub(super) book: PriceBook,
+    /// Whether the files are a book by themselves; otherwise they are laid over the built-in book.
     pub(super) is_whole: bool,
-    /// Whether it is a whole book in one file: it says nothing of the providers of other files.
+    /// Whether they are a whole book in one file, which says nothing about other providers.
     pub(super) is_one_file: bool,
 }
 
@@ -44,8 +41,8 @@ pub(super) fn book(path: &Path) -> anyhow::Result<Loaded> {
     Ok(of(&files)?)
 }
 
-/// Files that can be laid over the built-in book are meant so; a whole book repeats its names and
-/// stands by itself. Where neither works, the errors of the better fit are the ones to read.
+/// Reads files as ones that are laid over the built-in book. A whole book cannot be: it repeats the names of
+/// models, so it is read by itself. Where both fail, the errors are those of the reading with fewer.
 pub(super) fn of(files: &[(String, String)]) -> Result<Loaded, BookErrors> {
     match PriceBook::builtin().layered(borrowed(files)) {
         Ok(book) => Ok(Loaded { book, is_whole: false, is_one_file: false }),
@@ -92,7 +89,7 @@ pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     beside.push(format!(".{}.new", std::process::id()));
     let written = write(&path, Path::new(&beside), text);
     if written.is_err() {
-        // What was not made needs no removing.
+        // It may not have been created.
         drop(fs::remove_file(&beside));
     }
     written
@@ -106,7 +103,7 @@ fn write(path: &Path, beside: &Path, text: &str) -> io::Result<()> {
     }
     file.sync_all()?;
     fs::rename(beside, path)?;
-    // The name is on the disk when the folder is. Some systems cannot open a folder.
+    // The new name is durable only when the folder is synced. Some systems cannot open a folder.
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder).map_or(Ok(()), |folder| folder.sync_all())
 }
@@ -116,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_and_nothing_stays_beside_it() {
+    fn a_replaced_file_leaves_no_temporary_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("prices.toml");
         replace(&path, "one").unwrap();
@@ -127,9 +124,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_file_is_shows_in_it() {
-        let whole = "[provider]\nname = \"openai\"\n[source]\np = \"p\"\n[[model]]\nname = \"gpt-5.5\"\n\
-                     [[model.price]]\nsources = [\"p\"]\nchecked = 2026-01-01\nstandard = { input = \"1\" }\n";
+    fn a_whole_book_is_told_from_an_overlay() {
+        let whole = "[provider]\nname = \"openai\"\n[sources]\np = \"p\"\n[[model]]\nname = \"gpt-5.5\"\n\
+                     [[price]]\nmodel = \"gpt-5.5\"\nsources = [\"p\"]\nprices_checked = 2026-01-01\nstandard = { input_per_1m = \"1\" }\n";
         let over = "[provider]\nname = \"openai\"\n[deployments]\nmine = \"gpt-5.5\"\n";
         let of = |text: &str| of(&[("x.toml".to_owned(), text.to_owned())]).map(|book| book.is_whole);
         assert_eq!((of(whole), of(over)), (Ok(true), Ok(false)));

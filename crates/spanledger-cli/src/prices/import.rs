@@ -3,19 +3,19 @@
 use std::{fs, path::Path, process::ExitCode};
 
 use anyhow::Context as _;
-use spanledger_price::{
-    PriceBook, Provider,
-    import::{self, Accept, Comparison, EntryOptions, InsertError, PriceMap, Scope},
+use spanledger_price::{PriceBook, Provider};
+use spanledger_pricelist::{
+    self as pricelist, Accept, Comparison, EntryOptions, InsertError, PriceMap, Scope,
 };
 
-use super::{files, moment, near, today};
+use super::{files, moment, suggest::suggest, today};
 use crate::{
     args::{DiffFormat, ImportArguments, PriceList},
     render::parts::{WIDTH, clean, counted, list, wrapped},
-    report, terminal,
+    terminal, time,
 };
 
-/// Where entries are to be written, and what stands there.
+/// The file that entries are written to, and its text.
 struct Target<'a> {
     path: &'a Path,
     text: String,
@@ -27,15 +27,14 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
     let at = moment(arguments.at.as_deref())?;
     let (book, target) = target(arguments)?;
     let provider = arguments.provider.as_deref().map(|asked| provider(&book, &map, asked)).transpose()?;
-    let scope =
-        Scope { at, provider: provider.clone(), models: arguments.models.clone(), ..Scope::default() };
+    let scope = Scope { at, provider: provider.clone(), models: arguments.models.clone() };
     for (flag, names) in [("--model", &arguments.models), ("--accept", &arguments.accept)] {
         for name in names {
             listed(&book, &map, provider.as_deref(), name)
                 .with_context(|| format!("{flag} {}", clean(name)))?;
         }
     }
-    let comparison = import::compare(&book, &map, &scope);
+    let comparison = pricelist::compare(&book, &map, &scope);
     terminal::data(&match arguments.format {
         DiffFormat::Table => text(&comparison),
         DiffFormat::Json => format!("{}\n", serde_json::to_string_pretty(&comparison)?),
@@ -54,13 +53,14 @@ fn map(arguments: &ImportArguments) -> anyhow::Result<PriceMap> {
     let name = arguments.file.display();
     let json = fs::read_to_string(&arguments.file).with_context(|| format!("{name} cannot be read"))?;
     let map = match arguments.list {
-        PriceList::LiteLlm => import::litellm(&json),
-        PriceList::GenaiPrices => import::genai_prices(&json),
+        PriceList::LiteLlm => pricelist::litellm(&json),
+        PriceList::GenaiPrices => pricelist::genai_prices(&json),
     };
     map.with_context(|| name.to_string())
 }
 
-/// The book to compare with: the built-in one, with what stands in the file that is to be written.
+/// The book to compare with: the built-in one with the file that is written laid over it, or that file alone
+/// where it is a whole book.
 fn target(arguments: &ImportArguments) -> anyhow::Result<(PriceBook, Option<Target<'_>>)> {
     let Some(path) = arguments.write.as_deref() else { return Ok((PriceBook::builtin().clone(), None)) };
     if !path.exists() {
@@ -73,7 +73,7 @@ fn target(arguments: &ImportArguments) -> anyhow::Result<(PriceBook, Option<Targ
     Ok((book, Some(Target { path, text, is_whole })))
 }
 
-/// The name that the comparison has for a provider: the book's, else the list's.
+/// The name of a provider in the comparison: the book's, or the list's where the book does not have it.
 fn provider(book: &PriceBook, map: &PriceMap, asked: &str) -> anyhow::Result<String> {
     let name = |name: &str| book.provider(name).map_or_else(|| name.to_owned(), |own| own.name().to_owned());
     let providers = map.providers();
@@ -84,7 +84,7 @@ fn provider(book: &PriceBook, map: &PriceMap, asked: &str) -> anyhow::Result<Str
     })
 }
 
-/// Whether the list, or at least the book, has a model of that name.
+/// Checks that the list or the book has a model of that name.
 fn listed(book: &PriceBook, map: &PriceMap, provider: Option<&str>, name: &str) -> anyhow::Result<()> {
     let own = |theirs: &str| book.provider(theirs).map_or_else(|| theirs.to_owned(), |p| p.name().to_owned());
     let asked = |theirs: &str| provider.is_none_or(|asked| own(theirs) == asked);
@@ -96,11 +96,12 @@ fn listed(book: &PriceBook, map: &PriceMap, provider: Option<&str>, name: &str) 
         return Ok(());
     }
     if let Some(model) = models().find(|model| model.aliases.iter().any(|alias| alias == name)) {
-        anyhow::bail!("the list has it as a name of `{}`: give that", clean(&model.name));
+        anyhow::bail!("the list has it as an alias of `{}`: use that name", clean(&model.name));
     }
-    let near = near::near(models().map(|model| model.name.clone()), name);
-    let near = if near.is_empty() { String::new() } else { format!(": did you mean {}?", list(near, "or")) };
-    anyhow::bail!("the list has no such model{near}")
+    let similar = suggest(models().map(|model| model.name.clone()), name);
+    let hint =
+        if similar.is_empty() { String::new() } else { format!(": did you mean {}?", list(similar, "or")) };
+    anyhow::bail!("the list has no such model{hint}")
 }
 
 fn options(
@@ -113,8 +114,8 @@ fn options(
     let today = today()?;
     let from = match arguments.effective.as_deref() {
         None => day(at),
-        Some(text) if report::absolute(text).is_some() && !text.contains('T') => text.to_owned(),
-        Some(text) => anyhow::bail!("--effective {text} is no day: write it as 2026-11-01"),
+        Some(text) if time::is_day(text) => text.to_owned(),
+        Some(text) => anyhow::bail!("--effective {text} is not a day: write it as 2026-11-01"),
     };
     let (id, words) = match arguments.list {
         PriceList::LiteLlm => ("litellm", "price map of LiteLLM"),
@@ -139,13 +140,13 @@ fn options(
 }
 
 fn write(target: &Target<'_>, comparison: &Comparison, options: EntryOptions) -> anyhow::Result<()> {
-    let entries = import::entries(comparison, &options);
+    let entries = pricelist::entries(comparison, &options);
     let name = target.path.display();
     if entries.is_empty() {
         let words = if comparison.suspicious.is_empty() {
             ""
         } else {
-            "; what is suspicious can be taken with --accept MODEL"
+            "; --accept MODEL takes over a suspicious model"
         };
         terminal::say(format_args!("{name} stays as it is: there is nothing to take over{words}"));
         return Ok(());
@@ -171,23 +172,24 @@ fn write(target: &Target<'_>, comparison: &Comparison, options: EntryOptions) ->
     Ok(())
 }
 
-/// The file's text with the entries in it. An id that the file has for another source gets a number.
+/// The file's text with the entries in it. Where the file uses the source's id for another source, the id gets a
+/// number.
 fn inserted(
     target: &Target<'_>,
     comparison: &Comparison,
     mut options: EntryOptions,
 ) -> Result<String, InsertError> {
-    /// So many lists a day are no accident.
+    /// No day has so many imports of one list.
     const IDS_MAX: usize = 100;
     let base = (!target.is_whole).then(PriceBook::builtin);
     let id = options.source_id.clone();
-    let mut result = import::insert(base, &target.text, &import::entries(comparison, &options));
+    let mut result = pricelist::insert(base, &target.text, &pricelist::entries(comparison, &options));
     for number in 2..IDS_MAX {
         if !matches!(result, Err(InsertError::SourceTaken { .. })) {
             break;
         }
         options.source_id = format!("{id}_{number}");
-        result = import::insert(base, &target.text, &import::entries(comparison, &options));
+        result = pricelist::insert(base, &target.text, &pricelist::entries(comparison, &options));
     }
     result
 }

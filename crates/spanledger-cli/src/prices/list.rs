@@ -10,11 +10,11 @@ use serde_json::value::RawValue;
 use spanledger_event::{Bucket, Timestamp};
 use spanledger_price::{Discount, Meter, Model, Price, PriceBook, Provider, Rate, Tier};
 
-use super::{Cited, moment, providers, show::JsonRate};
+use super::{Provenance, moment, providers, show::JsonRate};
 use crate::{
     args::{ListArguments, ListFormat},
     prices,
-    render::parts::{WIDTH, aligned, counted, day, grid, number, quantity, rate, wrapped},
+    render::parts::{WIDTH, aligned, counted, day, grid, list, number, quantity, rate, wrapped},
     terminal,
 };
 
@@ -27,7 +27,7 @@ struct Row<'b> {
     provider: &'b Provider,
     model: &'b Model,
     price: Option<&'b Price>,
-    /// What is taken off these rates, where one of them is a list price.
+    /// The discount, where one of the rates is a list price.
     discount: Option<&'b Discount>,
 }
 
@@ -36,14 +36,15 @@ impl<'b> Row<'b> {
         self.price?.rates().get(meter)
     }
 
-    /// The rates that are published, besides those with a column of their own.
+    /// The published rates that have no column of their own.
     fn more(&self) -> Vec<&'b Rate> {
-        let other = |rate: &&Rate| rate.published && ![INPUT, CACHED, OUTPUT].contains(&rate.meter);
+        let other = |rate: &&Rate| rate.is_published() && ![INPUT, CACHED, OUTPUT].contains(&rate.meter);
         self.price.map(|price| price.rates().iter().filter(other).collect()).unwrap_or_default()
     }
 
     fn is_published(&self, meter: Meter) -> bool {
-        self.price.is_some_and(|price| price.rates().iter().any(|rate| rate.meter == meter && rate.published))
+        self.price
+            .is_some_and(|price| price.rates().iter().any(|rate| rate.meter == meter && rate.is_published()))
     }
 }
 
@@ -78,7 +79,7 @@ pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
 fn rows(provider: &Provider, at: Timestamp) -> impl Iterator<Item = Row<'_>> {
     provider.models().iter().map(move |model| {
         let price = model.price(Tier::Standard, at);
-        let is_listed = price.is_some_and(|price| price.rates().iter().any(|rate| !rate.negotiated));
+        let is_listed = price.is_some_and(|price| price.rates().iter().any(|rate| !rate.is_negotiated()));
         let discount = provider.discount(model, Tier::Standard, at).filter(|_| is_listed);
         Row { provider, model, price, discount }
     })
@@ -113,17 +114,17 @@ fn table(book: &PriceBook, providers: &[&Provider], rows: &[Row<'_>], at: Timest
                 cached,
                 output[index].clone(),
                 more(row),
-                dearer(row),
+                long_over(row),
                 row.price.and_then(Price::from).map(day).unwrap_or_default(),
             ]
         });
-        let titles = ["model", "input", "cached", "output", "more", "dearer over", "since"];
-        text.push_str(&narrowed(&titles, &cells.collect::<Vec<_>>()));
+        let titles = ["model", "input", "cached", "output", "more", "long over", "since"];
+        text.push_str(&fitted(&titles, &cells.collect::<Vec<_>>(), WIDTH));
     }
     text
 }
 
-/// Which discounts are not in the rates.
+/// The discounts that are not taken off the rates of the table, in words.
 fn discounts(rows: &[Row<'_>]) -> String {
     let mut counts: Vec<(String, usize)> = Vec::new();
     for row in rows {
@@ -141,27 +142,37 @@ fn discounts(rows: &[Row<'_>]) -> String {
     )
 }
 
-/// The table without the columns that say nothing, and where the names are long, without the last.
-fn narrowed(titles: &[&str], rows: &[Vec<String>]) -> String {
-    let last = titles.len() - 1;
-    let show = |with_last: bool| {
-        let says = |column: &usize| {
-            (with_last || *column != last) && rows.iter().any(|row| !row[*column].is_empty())
-        };
-        let columns: Vec<usize> = (0..titles.len()).filter(says).collect();
-        let rows = rows.iter().map(|row| columns.iter().map(|&column| row[column].clone()).collect());
-        let titles: Vec<&str> = columns.iter().map(|&column| titles[column]).collect();
-        let is_text = |title: &&str| ["model", "more", "since"].contains(title);
-        let right: Vec<usize> = (0..titles.len()).filter(|&column| !is_text(&titles[column])).collect();
-        grid(&titles, &right, rows.collect(), false)
-    };
-    let table = show(true);
-    let is_wide = table.lines().any(|line| line.chars().count() > WIDTH);
-    if is_wide { show(false) } else { table }
+/// Columns that a narrow terminal does not show, in the order in which they are left out.
+const OPTIONAL: [&str; 3] = ["since", "more", "long over"];
+
+/// The table without empty columns. Where it is too wide, optional columns are left out and named below it.
+fn fitted(titles: &[&str], rows: &[Vec<String>], width: usize) -> String {
+    let filled = |column: &usize| rows.iter().any(|row| !row[*column].is_empty());
+    let mut columns: Vec<usize> = (0..titles.len()).filter(filled).collect();
+    let mut left_out: Vec<&str> = Vec::new();
+    loop {
+        let shown: Vec<&str> = columns.iter().map(|&column| titles[column]).collect();
+        let is_text = |title: &str| ["model", "more", "since"].contains(&title);
+        let right: Vec<usize> = (0..shown.len()).filter(|&column| !is_text(shown[column])).collect();
+        let cells = rows.iter().map(|row| columns.iter().map(|&column| row[column].clone()).collect());
+        let table = grid(&shown, &right, cells.collect(), false);
+        let fits = table.lines().all(|line| line.chars().count() <= width);
+        match OPTIONAL.into_iter().find(|title| shown.contains(title)).filter(|_| !fits) {
+            Some(title) => {
+                columns.retain(|&column| titles[column] != title);
+                left_out.push(title);
+            }
+            None if left_out.is_empty() => return table,
+            None => {
+                let columns = list(left_out.into_iter().rev(), "and");
+                return table + &format!("not shown at this width: {columns}\n");
+            }
+        }
+    }
 }
 
-/// The prompt length beyond which a call has other rates, or none.
-fn dearer(row: &Row<'_>) -> String {
+/// The prompt length beyond which a call has other rates, or is unpriced.
+fn long_over(row: &Row<'_>) -> String {
     let over = row.price.filter(|price| !price.is_flat()).and(row.model.long_context_over());
     let has_long = row.price.is_some_and(|price| price.long().is_some());
     let over = over.map(|over| quantity(over.into()));
@@ -203,10 +214,10 @@ struct JsonModel<'a> {
     rates: Vec<JsonRate<'a>>,
     long_context_over: Option<u64>,
     long_rates: Option<Vec<JsonRate<'a>>>,
-    /// What is taken off at billing; the rates are without it.
+    /// It is taken off at billing; the rates are without it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    discount: Option<Cited<'a>>,
-    entry: Option<Cited<'a>>,
+    discount: Option<Provenance<'a>>,
+    entry: Option<Provenance<'a>>,
 }
 
 impl<'b> JsonModel<'b> {
@@ -221,8 +232,8 @@ impl<'b> JsonModel<'b> {
             rates: row.price.map(|price| JsonRate::all(price.rates())).unwrap_or_default(),
             long_context_over: row.model.long_context_over(),
             long_rates: row.price.and_then(Price::long).map(JsonRate::all),
-            discount: row.discount.map(Cited::discount),
-            entry: row.price.map(Cited::price),
+            discount: row.discount.map(Provenance::discount),
+            entry: row.price.map(Provenance::price),
         }
     }
 }

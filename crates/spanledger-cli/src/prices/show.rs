@@ -9,7 +9,7 @@ use spanledger_event::Timestamp;
 use spanledger_price::{Discount, Fee, Model, PriceBook, Provider, Source, Tier};
 
 pub(super) use self::json::JsonRate;
-use super::{moment, near, providers};
+use super::{moment, providers, suggest};
 use crate::{
     args::{PriceFormat, ShowArguments},
     prices,
@@ -17,7 +17,7 @@ use crate::{
     terminal,
 };
 
-/// A model of a provider, and whether only a moment of it is asked for.
+/// A model of a provider, at one moment or with its whole history.
 struct Shown<'b> {
     provider: &'b Provider,
     model: &'b Model,
@@ -31,7 +31,7 @@ impl<'b> Shown<'b> {
         prices
             .flat_map(|price| [Some(price.rates()), price.long()])
             .flatten()
-            .any(|rates| rates.iter().any(|rate| rate.negotiated))
+            .any(|rates| rates.iter().any(|rate| rate.is_negotiated()))
     }
 
     /// Fees that the model pays, at the moment or ever.
@@ -44,7 +44,7 @@ impl<'b> Shown<'b> {
         })
     }
 
-    /// Whether a discount finds something to be taken off.
+    /// Whether the discount applies to a rate or a fee that is not the user's own.
     fn is_listed(&self, discount: &Discount, tier: Tier) -> bool {
         let meets = |from: Option<Timestamp>, until: Option<Timestamp>| {
             let before = |end: Option<Timestamp>, start: Option<Timestamp>| {
@@ -56,11 +56,12 @@ impl<'b> Shown<'b> {
         let mut prices = of_tier.filter(|price| self.at.is_none_or(|at| price.holds_at(at)));
         prices.any(|price| {
             let mut rates = price.rates().iter().chain(price.long().into_iter().flat_map(|long| long.iter()));
-            meets(price.from(), price.until()) && rates.any(|rate| !rate.negotiated)
+            meets(price.from(), price.until()) && rates.any(|rate| !rate.is_negotiated())
         }) || self.fees().any(|fee| !fee.is_negotiated() && meets(fee.from(), fee.until()))
     }
 
-    /// Discounts that it has, at the moment or ever: those off a rate or a fee that is not one's own.
+    /// The discounts of the model, at the moment or ever. One that applies only to what is the user's own is left
+    /// out: it changes nothing.
     fn discounts(&self) -> impl Iterator<Item = &'b Discount> + '_ {
         let (model, at) = (self.model.name(), self.at);
         self.provider.discounts().iter().filter(move |discount| {
@@ -81,7 +82,7 @@ pub(super) fn run(arguments: &ShowArguments) -> anyhow::Result<ExitCode> {
         .filter_map(|provider| Some(Shown { provider, model: provider.model(&arguments.model)?, at }))
         .collect();
     if shown.is_empty() {
-        return Err(near::unknown_model(&providers, &arguments.model));
+        return Err(suggest::unknown_model(&providers, &arguments.model));
     }
     terminal::data(&match arguments.format {
         PriceFormat::Table => table(&book, &shown),
@@ -147,7 +148,7 @@ fn model(shown: &Shown<'_>) -> String {
             fee.checked()
         );
         text.push_str(&field("", &words));
-        // Fees of one page are told together.
+        // Fees with the same sources are listed together, with the sources once.
         if fees.get(index + 1).is_none_or(|next| next.sources() != fee.sources()) {
             text.push_str(&sources(fee.sources()));
         }
@@ -157,7 +158,7 @@ fn model(shown: &Shown<'_>) -> String {
         let words = format!(
             "{} % off{}{}, {}, read on {}",
             discount.percent().normalize(),
-            if shown.has_own() { " what is not your own" } else { "" },
+            if shown.has_own() { " list prices" } else { "" },
             if tiers.is_empty() { String::new() } else { format!(" in the tiers {tiers}") },
             period(discount.from(), discount.until()),
             discount.checked()

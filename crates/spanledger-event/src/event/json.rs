@@ -14,10 +14,30 @@ use crate::{Timestamp, Usd};
 
 impl Serialize for CostEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.without_columns(&[]).serialize(serializer)
+    }
+}
+
+impl CostEvent {
+    /// The JSON form without some columns.
+    pub fn without_columns<'a>(&'a self, omitted: &'a [String]) -> EventJson<'a> {
+        EventJson { event: self, omitted }
+    }
+}
+
+/// The JSON form of an event without some columns; see [`CostEvent::without_columns`].
+#[derive(Clone, Copy, Debug)]
+pub struct EventJson<'a> {
+    event: &'a CostEvent,
+    omitted: &'a [String],
+}
+
+impl Serialize for EventJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for column in COLUMNS {
+        for column in COLUMNS.iter().filter(|column| !self.omitted.iter().any(|name| name == column.name)) {
             let raw = |text: String| RawValue::from_string(text).map_err(S::Error::custom);
-            match (column.get)(self) {
+            match (column.get)(self.event) {
                 Cell::Null => {}
                 Cell::Text(text) => map.serialize_entry(column.name, &text)?,
                 Cell::Integer(number) => map.serialize_entry(column.name, &number)?,

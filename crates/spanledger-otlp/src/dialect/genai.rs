@@ -9,13 +9,16 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message as _;
 use spanledger_event::{
-    CallOutcome, Endpoint, EventId, Observation, ObservedAs, Role, Timestamp, Usage, UsageError, UsageSource,
-    keys,
+    CallOutcome, Endpoint, EventId, Observation, ObservedAs, Role, Timestamp, Usage, UsageError, keys,
+};
+use spanledger_price::{
+    providers,
+    usage::{Answer, UsageReadError, resolve},
 };
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{Dialect, Seen};
-use crate::{attributes::Attributes, provider, record::hex, usage};
+use crate::{attributes::Attributes, price::set_usage, record::hex, usage};
 
 pub(crate) const DIALECT: Dialect = Dialect {
     recognises: |seen| {
@@ -98,9 +101,10 @@ fn read(seen: &Seen<'_>) -> Option<Observation> {
         (name, version) => format!("genai {name} {version}"),
     };
     o.server_address = attributes.string(keys::SERVER_ADDRESS);
-    let named =
-        attributes.any(keys::aliases::PROVIDER_NAMES, |a, key| a.text(key)).map(|n| provider::normalize(&n));
-    let hosted = o.server_address.as_deref().and_then(of_host);
+    let named = attributes
+        .any(keys::aliases::PROVIDER_NAMES, |a, key| a.text(key))
+        .map(|n| providers::canonical_name(&n));
+    let hosted = o.server_address.as_deref().and_then(providers::of_host).map(str::to_owned);
     // Compatible hosts are mostly labelled `openai`: there the address knows better.
     o.provider = match (named, hosted) {
         (Some(name), Some(host)) if name == "openai" => host,
@@ -117,10 +121,10 @@ fn read(seen: &Seen<'_>) -> Option<Observation> {
         });
     o.region = attributes
         .string(keys::REGION)
-        .or_else(|| provider::region_of(&o.provider, o.server_address.as_deref()));
+        .or_else(|| providers::region_of_host(&o.provider, o.server_address.as_deref()));
     o.response = attributes
         .text(keys::RESPONSE_ID)
-        .map(|id| provider::response_ref(&o.provider, o.server_address.as_deref(), &id));
+        .map(|id| providers::response_ref(&o.provider, o.server_address.as_deref(), &id));
     o.stream = attributes.bool(keys::REQUEST_STREAM).unwrap_or(attributes.has(keys::TIME_TO_FIRST_CHUNK));
     o.time_to_first_token_ms = attributes
         .decimal(keys::TIME_TO_FIRST_CHUNK)
@@ -128,21 +132,15 @@ fn read(seen: &Seen<'_>) -> Option<Observation> {
         .and_then(|millis| millis.trunc().try_into().ok());
     o.reasoning_effort = attributes.string(keys::REQUEST_REASONING_LEVEL);
     o.emitter_cost = attributes.usd(keys::USAGE_COST);
-    match usage {
-        Some(Ok(mut usage)) => {
-            // Zeros stay zeros: with a search beside them they would pass for the whole usage.
-            if !usage.is_empty() {
-                usage.web_search_calls = usage.web_search_calls.max(provider::implied_searches(&o));
-            }
-            o.usage = Some(usage);
-            o.usage_source = UsageSource::Provider;
-        }
-        Some(Err(problem)) => {
-            o.usage_problem = Some(problem.to_string());
-            o.usage_source = UsageSource::Provider;
-        }
-        None => {}
-    }
+    let resolved = resolve(Answer {
+        provider: &o.provider,
+        endpoint: o.endpoint,
+        service_tier: o.service_tier.as_deref(),
+        region: o.region.as_deref(),
+        usage: usage.map(|usage| usage.map_err(UsageReadError::Counts)),
+        ..Answer::default()
+    });
+    set_usage(&mut o, resolved);
     o.usage_unknown = usage::unknown(attributes);
     o.outcome = outcome(seen, &o);
     o.attribution = seen.keys.read(attributes, seen.resource, seen.is_server());
@@ -217,20 +215,6 @@ fn is_uuid(id: &str) -> bool {
             .bytes()
             .enumerate()
             .all(|(at, byte)| if HYPHENS.contains(&at) { byte == b'-' } else { byte.is_ascii_hexdigit() })
-}
-
-fn of_host(host: &str) -> Option<String> {
-    let host = host.to_ascii_lowercase();
-    let name = if host == "api.openai.com" || host.ends_with(".api.openai.com") {
-        "openai"
-    } else if host.ends_with(".openai.azure.com") {
-        "azure.ai.openai"
-    } else if host == "api.anthropic.com" {
-        "anthropic"
-    } else {
-        return None;
-    };
-    Some(name.to_owned())
 }
 
 /// Event and call of a span; where its ids are not valid, its contents stand in for them, so that

@@ -9,13 +9,13 @@ use spanledger_price::{PriceBook, PriceQuery};
 /// own.
 #[expect(clippy::expect_used, reason = "a measurement of something else would mislead")]
 pub(crate) fn large_book() -> PriceBook {
-    let mut text = String::from("[provider]\nname = \"openai\"\n[source]\nown = \"made up\"\n");
+    let mut text = String::from("[provider]\nname = \"openai\"\n[sources]\nown = \"made up\"\n");
     for number in 0..500 {
         write!(
             text,
             "[[model]]\nname = \"own-model-{number}\"\nsnapshots = [\"own-model-{number}-preview\"]\n\
-             [[model.price]]\nfrom = 2026-01-01\nsources = [\"own\"]\nchecked = 2026-01-01\n\
-             standard = {{ input = \"1.{number}\", cached_input = \"0.1\", output = \"4\" }}\n"
+             [[price]]\nmodel = \"own-model-{number}\"\nfrom = 2026-01-01\nsources = [\"own\"]\nprices_checked = 2026-01-01\n\
+             standard = {{ input_per_1m = \"1.{number}\", cached_input_per_1m = \"0.1\", output_per_1m = \"4\" }}\n"
         )
         .expect("a string takes everything");
     }

@@ -3,10 +3,7 @@
 use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
 
-use super::{
-    Source,
-    price::{Provenance, covers},
-};
+use super::{Model, Period, Provider, Source, price::Provenance};
 use crate::Tier;
 
 /// A negotiated percentage off all rates and fees of a provider, or of some models and tiers.
@@ -19,20 +16,12 @@ pub struct Discount {
     pub(crate) label: String,
     pub(crate) models: Vec<String>,
     pub(crate) tiers: Vec<Tier>,
-    pub(crate) from: Option<Timestamp>,
-    pub(crate) until: Option<Timestamp>,
+    pub(crate) period: Period,
     pub(crate) provenance: Provenance,
 }
 
 impl Discount {
-    pub(crate) fn new(percent: Decimal, provenance: Provenance) -> Self {
-        let factor = (Decimal::ONE_HUNDRED - percent) / Decimal::ONE_HUNDRED;
-        let label = format!("−{} %", percent.normalize());
-        let (models, tiers, from, until) = (Vec::new(), Vec::new(), None, None);
-        Self { percent, factor, label, models, tiers, from, until, provenance }
-    }
-
-    /// How much is taken off, in percent.
+    /// The percentage that is taken off.
     pub fn percent(&self) -> Decimal {
         self.percent
     }
@@ -47,17 +36,22 @@ impl Discount {
         &self.tiers
     }
 
-    /// The first moment, `None` for the beginning of time.
+    /// When it holds.
+    pub fn period(&self) -> Period {
+        self.period
+    }
+
+    /// The first moment at which it holds, `None` for the beginning of time.
     pub fn from(&self) -> Option<Timestamp> {
-        self.from
+        self.period.from()
     }
 
-    /// The first moment that is not covered any more.
+    /// The first moment at which it does not hold any more.
     pub fn until(&self) -> Option<Timestamp> {
-        self.until
+        self.period.until()
     }
 
-    /// What says so.
+    /// The sources of the discount.
     pub fn sources(&self) -> &[Source] {
         &self.provenance.sources
     }
@@ -69,8 +63,20 @@ impl Discount {
 
     /// Whether calls of the model in the tier have it at a moment.
     pub fn applies(&self, model: &str, tier: Tier, at: Timestamp) -> bool {
-        covers(self.from, self.until, at)
+        self.period.contains(at)
             && (self.tiers.is_empty() || self.tiers.contains(&tier))
             && (self.models.is_empty() || self.models.iter().any(|name| name == model))
+    }
+}
+
+impl Provider {
+    /// The discount on calls of a model in a tier at a moment. Of several that apply one holds: the one that
+    /// names the model, then the one that names the tier, then the latest. They do not add up.
+    pub fn discount(&self, model: &Model, tier: Tier, at: Timestamp) -> Option<&Discount> {
+        // Of equal ones the first of the file holds: `max_by_key` takes the last.
+        let applying = self.discounts.iter().rev().filter(|discount| discount.applies(&model.name, tier, at));
+        applying.max_by_key(|discount| {
+            (!discount.models.is_empty(), !discount.tiers.is_empty(), discount.period.from())
+        })
     }
 }

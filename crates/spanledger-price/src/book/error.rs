@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::grammar::{Key, Section, Value};
+
 /// All mistakes of a book, by file and line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct BookErrors(pub Vec<BookError>);
@@ -27,6 +29,7 @@ pub struct BookError {
 }
 
 /// A kind of mistake.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BookProblem {
     /// Not TOML.
@@ -56,7 +59,7 @@ pub enum BookProblem {
         /// The number.
         text: String,
     },
-    /// A rate that must be a slip.
+    /// A rate that is too high to be true.
     #[error("`{key}` is {text}: above 1,000,000 dollars per unit, check the unit")]
     Absurd {
         /// The key.
@@ -69,12 +72,33 @@ pub enum BookProblem {
     WrongType {
         /// The key.
         key: String,
-        /// What belongs there.
+        /// What it has to be.
         expected: &'static str,
-        /// What stands there.
+        /// What it is.
         found: &'static str,
     },
-    /// A key that nothing reads.
+    /// A key that the table does not have, whose meaning is clear.
+    #[error("unknown key `{key}`: write `{instead}`")]
+    MistakenKey {
+        /// The key.
+        key: String,
+        /// The key that was most likely meant.
+        instead: &'static str,
+    },
+    /// A rate whose key has no unit, or another one.
+    #[error("`{key}` does not have the unit of the rate: write `{instead}`, in dollars per {unit}")]
+    RateWithoutUnit {
+        /// The key.
+        key: String,
+        /// The key with its unit.
+        instead: &'static str,
+        /// How much of the meter the rate is for.
+        unit: &'static str,
+    },
+    /// The entry of a price inside the entry of its model.
+    #[error("a price is no part of its model's table: write [[price]], and in it model = \"…\"")]
+    NestedPrice,
+    /// A key that the table does not have.
     #[error("unknown key `{key}`: remove it or correct it to one of {allowed}")]
     UnknownKey {
         /// The key.
@@ -89,6 +113,12 @@ pub enum BookProblem {
         key: &'static str,
         /// What to write.
         example: &'static str,
+    },
+    /// A model that is neither free nor has a price.
+    #[error("the model {model} has no price: add a [[price]] with model = \"{model}\"")]
+    NoPrice {
+        /// The model.
+        model: String,
     },
     /// Not a day.
     #[error("`{key}` is {text}: write a day without quotes, such as 2026-04-23")]
@@ -121,28 +151,34 @@ pub enum BookProblem {
         /// The other entry's line.
         other: usize,
     },
-    /// A name that is already somebody's.
+    /// A name that belongs to another model or provider.
     #[error("the name `{name}` already belongs to {owner}: a name leads to one price list")]
     DuplicateName {
         /// The name.
         name: String,
-        /// Whose it is.
+        /// The model or provider that has it.
         owner: String,
     },
     /// Two files for one provider.
-    #[error("another file speaks of {name} already: put both into one file")]
+    #[error("another file describes {name} already: put both into one file")]
     SecondFile {
         /// The provider.
         name: String,
     },
     /// A name with a dot that is not quoted, which TOML takes for a table in a table.
-    #[error("`{name}` is a table: put names with a dot into quotes, such as \"gpt-4.1\" = \"gpt-5.5\"")]
+    #[error("`{name}` is a table: put names with a dot into quotes, such as \"gpt-4.1\"")]
     DottedName {
         /// The name, up to the dot.
         name: String,
     },
-    /// A source that the table does not list.
-    #[error("unknown source `{id}`: add it to the [source] table")]
+    /// A source that is declared twice.
+    #[error("the source `{id}` is declared already: use that one, or choose another id")]
+    DuplicateSource {
+        /// The id.
+        id: String,
+    },
+    /// A source that is not declared.
+    #[error("unknown source `{id}`: add it to the [sources] table")]
     UnknownSource {
         /// The id.
         id: String,
@@ -163,27 +199,29 @@ pub enum BookProblem {
         /// The provider.
         provider: String,
     },
-    /// A surcharge that makes cheaper.
+    /// A surcharge that would lower the price.
     #[error("`factor` is {text}: a surcharge is at least \"1\", such as \"1.1\" for ten percent")]
     BadFactor {
         /// The number.
         text: String,
     },
     /// Not hours of a day.
-    #[error("`hours` is \"{text}\": write the hours of the day in UTC, such as \"16:30-00:30\"")]
+    #[error("`hours_utc` is \"{text}\": write the hours of the day in UTC, such as \"16:30-00:30\"")]
     BadHours {
         /// What stands there.
         text: String,
     },
-    /// Hours that overlap others of the book below.
-    #[error("these hours overlap the book's {hours}: give the price the same hours, or leave `hours` out")]
-    TornHours {
+    /// Hours that overlap those of a price below in part, so that it is undefined which of the two holds.
+    #[error(
+        "these hours overlap the book's {hours}: give the price the same hours, or leave `hours_utc` out"
+    )]
+    PartialOverlap {
         /// The hours of the book.
         hours: String,
     },
     /// Not days of the week, or without the hours to which they belong.
-    #[error("`days` is \"{text}\": write days of the week in UTC, such as \"mon-fri\", beside `hours`")]
-    BadDays {
+    #[error("`weekdays_utc` is \"{text}\": write days of the week, such as \"mon-fri\", beside `hours_utc`")]
+    BadWeekdays {
         /// What stands there.
         text: String,
     },
@@ -194,12 +232,14 @@ pub enum BookProblem {
         text: String,
     },
     /// An entry without a single rate.
-    #[error("the entry has no rates: add a line such as standard = {{ input = \"5\", output = \"30\" }}")]
+    #[error(
+        "the entry has no rates: add a line such as standard = {{ input_per_1m = \"5\", output_per_1m = \"30\" }}"
+    )]
     NoRates,
     /// Long-context rates of a model without a threshold.
     #[error(
-        "`{key}` needs `long_context_over` on the model, the prompt length beyond which it applies, and an \
-         entry that is not `flat`"
+        "`{key}` needs `long_context_over_tokens` on the model, the prompt length beyond which it applies, \
+         and an entry without `no_long_context`"
     )]
     LongWithoutThreshold {
         /// The key.
@@ -213,4 +253,19 @@ pub enum BookProblem {
         /// The tier.
         tier: &'static str,
     },
+}
+
+impl BookProblem {
+    /// The problem of a key that the table does not have, with the key that was most likely meant.
+    pub(super) fn unknown_key(section: &Section, key: &str) -> Self {
+        let written = key.to_owned();
+        match section.meant_by(key) {
+            Some(Key { name: instead, value: Value::Rate(meter), .. }) => {
+                Self::RateWithoutUnit { key: written, instead, unit: meter.unit() }
+            }
+            Some(Key { name: instead, .. }) => Self::MistakenKey { key: written, instead },
+            None if key == "price" => Self::NestedPrice,
+            None => Self::UnknownKey { key: written, allowed: section.names() },
+        }
+    }
 }

@@ -63,7 +63,7 @@ impl Hours {
     }
 
     /// Whether two spans of hours share a minute of a day.
-    pub(crate) fn overlap(self, other: Self) -> bool {
+    pub fn overlap(self, other: Self) -> bool {
         let same_days = self.days.0 <= other.days.1 && other.days.0 <= self.days.1;
         same_days && (self.has(other.start) || other.has(self.start))
     }

@@ -77,7 +77,7 @@ impl Provider {
             rest.strip_prefix('/').or_else(|| rest.strip_prefix("::"))
         };
         // Google's clients say `models/` before every name.
-        (strip(&self.name).or_else(|| self.also.iter().chain(&self.prefixes).find_map(|also| strip(also))))
+        (strip(&self.name).or_else(|| self.aliases.iter().chain(&self.prefixes).find_map(|name| strip(name))))
             .or_else(|| name.strip_prefix("models/"))
             .unwrap_or(name)
     }
@@ -91,7 +91,7 @@ fn fine_tuned(name: &str) -> Option<&str> {
 }
 
 /// The name without `-YYYY-MM-DD`.
-pub(crate) fn without_date(name: &str) -> Option<&str> {
+pub fn without_date(name: &str) -> Option<&str> {
     const SHAPE: [u8; 11] = *b"-0000-00-00";
     let (base, date) = name.split_at_checked(name.len().checked_sub(SHAPE.len())?)?;
     let is_date = date.bytes().zip(SHAPE).all(|(byte, shape)| match shape {

@@ -1,33 +1,25 @@
-//! Dated rates, fees and surcharges.
+//! Dated prices of a model: rates for a tier and a period.
 
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
 
-use super::Hours;
+use super::{Hours, Period};
 use crate::{Meter, Tier};
 
-/// Whether a moment lies from one day on and before another, where there are such.
-pub(crate) fn covers(from: Option<Timestamp>, until: Option<Timestamp>, at: Timestamp) -> bool {
-    from.is_none_or(|from| from <= at) && until.is_none_or(|until| at < until)
-}
-
-/// The rates of one model and tier for a span of time.
+/// The rates of one model and tier for a period.
 #[derive(Clone, Debug)]
 pub struct Price {
     pub(crate) tier: Tier,
-    pub(crate) from: Option<Timestamp>,
-    pub(crate) until: Option<Timestamp>,
+    pub(crate) period: Period,
     pub(crate) hours: Option<Hours>,
     pub(crate) rates: Rates,
     pub(crate) long: Option<Rates>,
     /// Whether the model's long-context threshold does not apply.
-    pub(crate) flat: bool,
-    /// How many books lie under the one that it is from.
-    pub(crate) layer: u8,
+    pub(crate) no_long_context: bool,
     pub(crate) provenance: Provenance,
-    /// Where it stands in its file.
+    /// The line of its entry in the file, from 1.
     pub(crate) line: usize,
 }
 
@@ -37,14 +29,19 @@ impl Price {
         self.tier
     }
 
-    /// The first moment, `None` for the beginning of time.
-    pub fn from(&self) -> Option<Timestamp> {
-        self.from
+    /// When it holds. It ends where the next price of its tier begins, if its entry does not state an end.
+    pub fn period(&self) -> Period {
+        self.period
     }
 
-    /// The first moment that is not covered any more: the next price's first, or the model's end.
+    /// The first moment at which it holds, `None` for the beginning of time.
+    pub fn from(&self) -> Option<Timestamp> {
+        self.period.from()
+    }
+
+    /// The first moment at which it does not hold any more.
     pub fn until(&self) -> Option<Timestamp> {
-        self.until
+        self.period.until()
     }
 
     /// The hours of the day to which it is limited.
@@ -64,15 +61,15 @@ impl Price {
 
     /// Whether the rates hold for prompts of any length, whatever the model's threshold.
     pub fn is_flat(&self) -> bool {
-        self.flat
+        self.no_long_context
     }
 
-    /// The line of its file on which it stands, from 1.
+    /// The line of its entry in the file, from 1.
     pub fn line(&self) -> usize {
         self.line
     }
 
-    /// What says so.
+    /// The sources of its rates.
     pub fn sources(&self) -> &[Source] {
         &self.provenance.sources
     }
@@ -82,18 +79,24 @@ impl Price {
         &self.provenance.checked
     }
 
-    /// Whether it is in force at a moment.
+    /// Whether it holds at the moment.
     pub fn holds_at(&self, at: Timestamp) -> bool {
         self.is_listed_at(at) && self.hours.is_none_or(|hours| hours.contain(at))
     }
 
-    /// Whether the price list of that day has it, at whatever hours.
-    pub(crate) fn is_listed_at(&self, at: Timestamp) -> bool {
-        covers(self.from, self.until, at)
+    /// Whether the price list of that day has it, for whichever hours of the day.
+    pub fn is_listed_at(&self, at: Timestamp) -> bool {
+        self.period.contains(at)
     }
 }
 
-/// Something that was read: a price page, a price map, a contract.
+/// Sorts prices for the look-up, which takes the first that holds: by tier, those of certain hours before
+/// those of all hours, then by date.
+pub(super) fn sort(prices: &mut [Price]) {
+    prices.sort_by_key(|price| (price.tier, price.hours.is_none(), price.hours, price.from()));
+}
+
+/// Something that prices were read from: a price page, a price map, a contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// Its name in the file.
@@ -102,10 +105,11 @@ pub struct Source {
     pub text: Arc<str>,
 }
 
-/// Where something in a book is from.
+/// Where the numbers of an entry come from.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Provenance {
     pub(crate) sources: Vec<Source>,
+    /// The day on which the sources were read.
     pub(crate) checked: String,
 }
 
@@ -116,16 +120,60 @@ pub struct Rates(pub(crate) Vec<Rate>);
 /// One rate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// Of what.
+    /// What it is for.
     pub meter: Meter,
-    /// For which kind of it, where the kinds have rates of their own: `hd 1024x1792`.
+    /// Which kind of it, where the kinds have rates of their own: `hd 1024x1792`.
     pub variant: Option<Box<str>>,
     /// Dollars per unit.
     pub usd: Decimal,
-    /// Whether the provider publishes it; else the book's fallback rule gave it another meter's.
-    pub published: bool,
-    /// Whether it is of the user's own and final: no [discount](super::Discount) is taken from it.
-    pub negotiated: bool,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+impl Rate {
+    /// A rate of a meter, or of one variant of it.
+    pub fn new(meter: Meter, variant: Option<&str>, usd: Decimal, origin: Origin) -> Self {
+        Self { meter, variant: variant.map(Into::into), usd, origin }
+    }
+
+    /// Whether a price file states it. Otherwise a fallback rule gave it to the meter.
+    pub fn is_published(&self) -> bool {
+        !matches!(self.origin, Origin::Fallback { .. })
+    }
+
+    /// Whether it is final: no [discount](super::Discount) is taken from it.
+    pub fn is_negotiated(&self) -> bool {
+        match self.origin {
+            Origin::Listed => false,
+            Origin::Override => true,
+            Origin::Fallback { negotiated, .. } => negotiated,
+        }
+    }
+}
+
+/// Where a rate comes from. The set is closed: whoever shows or compares rates has to treat each case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The provider's price list.
+    Listed,
+    /// A file of the user's own, as a final rate.
+    Override,
+    /// A [fallback rule](super::FallbackRules): the meter costs what another one costs.
+    Fallback {
+        /// The meter whose rate it is.
+        of: Meter,
+        /// Whether that rate is final.
+        negotiated: bool,
+    },
+}
+
+impl FromIterator<Rate> for Rates {
+    /// The rates in the order of [`Meter::ALL`]; the variants of a meter keep their order.
+    fn from_iter<I: IntoIterator<Item = Rate>>(rates: I) -> Self {
+        let mut rates: Vec<Rate> = rates.into_iter().collect();
+        rates.sort_by_key(|rate| rate.meter);
+        Self(rates)
+    }
 }
 
 impl Rates {
@@ -134,24 +182,24 @@ impl Rates {
         self.of(meter, None)
     }
 
-    /// The rate of one variant of the meter; where the rate does not depend on it, that of all.
+    /// The rate of one variant of the meter, or the rate that is the same for all variants.
     pub fn of(&self, meter: Meter, variant: Option<&str>) -> Option<Decimal> {
         self.find(meter, variant).map(|rate| rate.usd)
     }
 
     pub(crate) fn find(&self, meter: Meter, variant: Option<&str>) -> Option<&Rate> {
-        let fits = |rate: &&Rate| {
+        let matches = |rate: &&Rate| {
             rate.meter == meter
                 && match (rate.variant.as_deref(), variant) {
                     (None, _) => true,
-                    (Some(own), Some(asked)) => own.eq_ignore_ascii_case(asked),
+                    (Some(own), Some(used)) => own.eq_ignore_ascii_case(used),
                     (Some(_), None) => false,
                 }
         };
-        self.0.iter().find(fits)
+        self.0.iter().find(matches)
     }
 
-    /// The variants that have a rate of the meter.
+    /// The variants of the meter that have a rate of their own.
     pub fn variants(&self, meter: Meter) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |rate| rate.meter == meter).filter_map(|rate| rate.variant.as_deref())
     }
@@ -160,101 +208,9 @@ impl Rates {
     pub fn iter(&self) -> impl Iterator<Item = &Rate> {
         self.0.iter()
     }
-}
 
-/// The surcharge on tokens for processing in a region.
-#[derive(Clone, Debug)]
-pub struct Regional {
-    /// Names of the provider under which the surcharge is not known: a region named there is unpriced.
-    pub(crate) unknown_for: Vec<String>,
-    pub(crate) factor: Decimal,
-    /// Each with the words that say on a cost line that the rate contains the factor.
-    pub(crate) regions: Vec<(String, String)>,
-    pub(crate) neutral: Vec<String>,
-}
-
-impl Regional {
-    /// What token rates are multiplied with.
-    pub fn factor(&self) -> Decimal {
-        self.factor
-    }
-
-    /// The regions, as in the provider's host names.
-    pub fn regions(&self) -> impl Iterator<Item = &str> {
-        self.regions.iter().map(|(region, _)| region.as_str())
-    }
-
-    /// Regions that have no surcharge.
-    pub fn neutral(&self) -> impl Iterator<Item = &str> {
-        self.neutral.iter().map(String::as_str)
-    }
-}
-
-/// A fee per tool call, the same for all models or for some.
-#[derive(Clone, Debug)]
-pub struct Fee {
-    pub(crate) meter: Meter,
-    pub(crate) usd: Decimal,
-    pub(crate) only: Vec<String>,
-    pub(crate) except: Vec<String>,
-    pub(crate) from: Option<Timestamp>,
-    pub(crate) until: Option<Timestamp>,
-    pub(crate) negotiated: bool,
-    pub(crate) provenance: Provenance,
-}
-
-impl Fee {
-    /// Of what.
-    pub fn meter(&self) -> Meter {
-        self.meter
-    }
-
-    /// Dollars per unit.
-    pub fn usd(&self) -> Decimal {
-        self.usd
-    }
-
-    /// The only models to which it applies; empty for all.
-    pub fn only(&self) -> &[String] {
-        &self.only
-    }
-
-    /// The models to which it does not apply; theirs is unknown unless another fee or their own
-    /// price has one.
-    pub fn except(&self) -> &[String] {
-        &self.except
-    }
-
-    /// Whether it was laid over the book's own fees: no [discount](super::Discount) is taken from it.
-    pub fn is_negotiated(&self) -> bool {
-        self.negotiated
-    }
-
-    /// The first moment, `None` for the beginning of time.
-    pub fn from(&self) -> Option<Timestamp> {
-        self.from
-    }
-
-    /// The first moment that is not covered any more.
-    pub fn until(&self) -> Option<Timestamp> {
-        self.until
-    }
-
-    /// What says so.
-    pub fn sources(&self) -> &[Source] {
-        &self.provenance.sources
-    }
-
-    /// The day on which the sources were read.
-    pub fn checked(&self) -> &str {
-        &self.provenance.checked
-    }
-
-    /// Whether calls of the meter with the model pay it at a moment.
-    pub fn applies(&self, meter: Meter, model: &str, at: Timestamp) -> bool {
-        self.meter == meter
-            && covers(self.from, self.until, at)
-            && (self.only.is_empty() || self.only.iter().any(|name| name == model))
-            && !self.except.iter().any(|name| name == model)
+    /// The rates that a price file states, without those that fallback rules add.
+    pub fn published(&self) -> impl Iterator<Item = &Rate> {
+        self.0.iter().filter(|rate| rate.is_published())
     }
 }

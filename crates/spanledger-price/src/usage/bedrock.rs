@@ -5,24 +5,31 @@ use serde_json::Value;
 use spanledger_event::NestedUsage;
 
 use super::{
-    ParsedUsage, UsageJsonError,
-    reader::{Part, Reader, Result},
+    counter::Counter,
+    error::{Result, UsageReadError},
+    family::{OwnForm, UsageFamily},
+    json::Part,
+    openai,
+    parsed::ParsedUsage,
     tokens::{Tokens, ordinary_writes},
 };
 
-/// Whether it is in this form beyond doubt.
-pub(super) fn is_meant(usage: &Part<'_>) -> bool {
-    usage.has("inputTokens") || usage.has("outputTokens")
+/// Bedrock's own form, and OpenAI's as gateways write it.
+pub(crate) static FAMILY: UsageFamily =
+    UsageFamily { own_form: Some(OwnForm { matches, read }), read_openai_form: openai::read };
+
+fn matches(usage: &Part<'_>, is_own: bool) -> bool {
+    is_own && !openai::matches(usage) && (usage.has("inputTokens") || usage.has("outputTokens"))
 }
 
-pub(super) fn read(mut reader: Reader<'_>) -> Result<ParsedUsage> {
-    let root = reader.root;
+fn read(mut counter: Counter<'_>) -> Result<ParsedUsage> {
+    let root = counter.root;
     if !(root.has("totalTokens") || root.has("inputTokens")) {
-        return Err(UsageJsonError::NotAUsage(
-            "the object lacks inputTokens: without them it says half of what is billed",
+        return Err(UsageReadError::NotAUsage(
+            "the object lacks inputTokens: without them the input would cost nothing",
         ));
     }
-    let mut count = |keys: &[&'static str]| reader.named(&root, keys);
+    let mut count = |keys: &[&'static str]| counter.named(&root, keys);
     let uncached = count(&["inputTokens"])?.unwrap_or_default();
     let output = count(&["outputTokens"])?.unwrap_or_default();
     let total = count(&["totalTokens"])?;
@@ -30,11 +37,12 @@ pub(super) fn read(mut reader: Reader<'_>) -> Result<ParsedUsage> {
     let written = count(&["cacheWriteInputTokens", "cacheWriteInputTokenCount"])?;
     let (mut short, mut long) = (None, 0_u64);
     for split in root.items("cacheDetails")? {
-        let tokens = reader.count(&split, "inputTokens")?.unwrap_or_default();
+        let tokens = counter.count(&split, "inputTokens")?.unwrap_or_default();
         match split.get("ttl").and_then(Value::as_str) {
             Some("5m") => short = Some(short.unwrap_or(0_u64).saturating_add(tokens)),
             Some("1h") => long = long.saturating_add(tokens),
-            // Left out of both, so that the split does not add up to the whole.
+            // A lifetime that is not known here is left out of both, so that the split does not add up
+            // to the whole and the usage is refused.
             _ => short = short.or(Some(0)),
         }
     }
@@ -49,5 +57,5 @@ pub(super) fn read(mut reader: Reader<'_>) -> Result<ParsedUsage> {
         total,
         ..NestedUsage::default()
     };
-    reader.finish(Some(&Tokens { nested, ..Tokens::default() }))
+    counter.finish(Some(&Tokens { nested, ..Tokens::default() }))
 }

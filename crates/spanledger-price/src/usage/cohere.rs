@@ -1,16 +1,23 @@
 //! Cohere's usage object, also the `meta` of its embed and rerank calls.
 //!
 //! `billed_units` decides: `tokens` also counts what Cohere adds to a prompt and does not bill, and
-//! `cached_tokens` is a part of that. Where nobody bills by units (a private deployment) there is only
-//! `tokens`.
+//! `cached_tokens` is a part of that. A private deployment is not billed by units and has only `tokens`.
 
 use spanledger_event::NestedUsage;
 
 use super::{
-    ParsedUsage, UsageJsonError,
-    reader::{Billable, Part, Reader, Result, Unit},
+    counter::{Billable, Counter, Unit},
+    error::{Result, UsageReadError},
+    family::{OwnForm, UsageFamily},
+    json::Part,
+    openai,
+    parsed::ParsedUsage,
     tokens::Tokens,
 };
+
+/// Cohere's own form, and OpenAI's as gateways write it.
+pub(crate) static FAMILY: UsageFamily =
+    UsageFamily { own_form: Some(OwnForm { matches, read }), read_openai_form: openai::read };
 
 /// Searches of a rerank, classified texts, images that were embedded.
 pub(super) const BILLABLE: [Billable; 3] = [
@@ -19,27 +26,26 @@ pub(super) const BILLABLE: [Billable; 3] = [
     Billable { unit: Unit::Named("input_images"), places: &[&["billed_units", "images"]] },
 ];
 
-/// Whether it is in this form beyond doubt.
-pub(super) fn is_meant(usage: &Part<'_>) -> bool {
+fn matches(usage: &Part<'_>, _is_own: bool) -> bool {
     usage.has("billed_units") || usage.get("tokens").is_some_and(serde_json::Value::is_object)
 }
 
-pub(super) fn read(mut reader: Reader<'_>) -> Result<ParsedUsage> {
-    let root = reader.root;
-    reader.billables(&BILLABLE)?;
+fn read(mut counter: Counter<'_>) -> Result<ParsedUsage> {
+    let root = counter.root;
+    counter.bill_fields(&BILLABLE)?;
     let (billed, processed) = (root.part("billed_units")?, root.part("tokens")?);
     let is_billed = root.has("billed_units");
     let part = if is_billed { billed } else { processed };
-    let input = reader.count(&part, "input_tokens")?;
-    let output = reader.count(&part, "output_tokens")?;
-    let images = reader.count(&part, "image_tokens")?;
+    let input = counter.count(&part, "input_tokens")?;
+    let output = counter.count(&part, "output_tokens")?;
+    let images = counter.count(&part, "image_tokens")?;
     if output.is_some() && input.is_none() {
-        return Err(UsageJsonError::NotAUsage(
-            "the object lacks the input tokens: without them it says half of what is billed",
+        return Err(UsageReadError::NotAUsage(
+            "the object lacks the input tokens: without them the input would cost nothing",
         ));
     }
-    let cached = if is_billed { None } else { reader.count(&root, "cached_tokens")? };
-    reader.skip(&root, &["tokens", "cached_tokens"]);
+    let cached = if is_billed { None } else { counter.count(&root, "cached_tokens")? };
+    counter.ignore(&root, &["tokens", "cached_tokens"]);
     let nested = NestedUsage {
         input: input.unwrap_or_default() + images.unwrap_or_default(),
         cached: cached.unwrap_or_default(),
@@ -48,5 +54,5 @@ pub(super) fn read(mut reader: Reader<'_>) -> Result<ParsedUsage> {
         ..NestedUsage::default()
     };
     let tokens = Tokens { nested, ..Tokens::default() };
-    reader.finish(input.or(output).or(images).map(|_| &tokens))
+    counter.finish(input.or(output).or(images).map(|_| &tokens))
 }

@@ -4,18 +4,24 @@
 use spanledger_event::Endpoint;
 
 use super::{
-    ParsedUsage, UsageJsonError, openai,
-    reader::{Reader, Result},
+    counter::Counter,
+    error::{Result, UsageReadError},
+    family::UsageFamily,
+    openai,
+    parsed::ParsedUsage,
 };
 
-pub(super) fn read(mut reader: Reader<'_>, endpoint: Endpoint) -> Result<ParsedUsage> {
-    let root = reader.root;
-    let tokens = openai::tokens(&mut reader, endpoint)?;
-    let missed = reader.count(&root, "prompt_cache_miss_tokens")?;
+/// OpenAI's form with `DeepSeek`'s fields.
+pub(crate) static FAMILY: UsageFamily = UsageFamily { own_form: None, read_openai_form: read };
+
+fn read(mut counter: Counter<'_>, endpoint: Endpoint) -> Result<ParsedUsage> {
+    let root = counter.root;
+    let tokens = openai::tokens(&mut counter, endpoint)?;
+    let missed = counter.count(&root, "prompt_cache_miss_tokens")?;
     if let (Some(tokens), Some(missed)) = (&tokens, missed) {
         let (sum, whole) = (tokens.nested.cached.saturating_add(missed), tokens.nested.input);
         if sum != whole {
-            return Err(UsageJsonError::Disagreement {
+            return Err(UsageReadError::Disagreement {
                 a: "prompt_cache_hit_tokens + prompt_cache_miss_tokens".to_owned(),
                 a_value: sum.into(),
                 b: "prompt_tokens".to_owned(),
@@ -23,5 +29,5 @@ pub(super) fn read(mut reader: Reader<'_>, endpoint: Endpoint) -> Result<ParsedU
             });
         }
     }
-    openai::finish(reader, tokens)
+    openai::finish(counter, tokens)
 }

@@ -2,18 +2,26 @@
 //! the Interactions API's `usage`.
 //!
 //! The prompt contains what was cached; the prompt that tools made is beside it. Thoughts are beside
-//! the candidates, or part of them on some versions of Vertex; the total decides. Zeros are left out.
+//! the candidates, or part of them on some versions of Vertex; the total decides. Counts of zero are left out.
 
 use serde_json::Value;
 use spanledger_event::{Endpoint, NestedUsage, UsageError};
 
 use super::{
-    ParsedUsage, UsageJsonError, openai,
-    reader::{Part, Reader, Result, Unit},
+    counter::{Counter, Unit},
+    error::{Result, UsageReadError},
+    family::{OwnForm, UsageFamily},
+    json::Part,
+    openai,
+    parsed::ParsedUsage,
     tokens::{Sides, Tokens},
 };
 
-// The last of each is the Interactions API's.
+/// Google's own form, and OpenAI's as Google itself writes it.
+pub(crate) static FAMILY: UsageFamily =
+    UsageFamily { own_form: Some(OwnForm { matches, read }), read_openai_form: read_openai_form };
+
+// The last key of each list is the Interactions API's.
 const PROMPT: [&str; 3] = ["promptTokenCount", "prompt_token_count", "total_input_tokens"];
 const CACHED: [&str; 3] = ["cachedContentTokenCount", "cached_content_token_count", "total_cached_tokens"];
 const TOOLS: [&str; 3] = ["toolUsePromptTokenCount", "tool_use_prompt_token_count", "total_tool_use_tokens"];
@@ -40,26 +48,25 @@ const CANDIDATES_DETAILS: [&str; 5] = [
     "output_tokens_by_modality",
 ];
 
-/// Whether it is in this form beyond doubt. Only Google's own calls can be of the Interactions API,
-/// whose words others use too.
-pub(super) fn is_meant(usage: &Part<'_>, is_google: bool) -> bool {
+/// Only Google's own calls can be in the form of the Interactions API, whose keys others use too.
+fn matches(usage: &Part<'_>, is_own: bool) -> bool {
     let words = |of: &[&'static str]| of.iter().take(of.len() - 1).any(|key| usage.has(key));
     words(&PROMPT)
         || words(&CANDIDATES)
         || words(&TOTAL)
-        || is_google && (usage.has("total_input_tokens") || usage.has("total_output_tokens"))
+        || is_own && (usage.has("total_input_tokens") || usage.has("total_output_tokens"))
 }
 
-pub(super) fn read(mut reader: Reader<'_>) -> Result<ParsedUsage> {
-    let root = reader.root;
+fn read(mut counter: Counter<'_>) -> Result<ParsedUsage> {
+    let root = counter.root;
     let has = |keys: &[&'static str]| keys.iter().any(|key| root.has(key));
-    // An output of zero is left out here; a prompt is never empty.
+    // Google leaves out an output of zero. A prompt is never empty.
     if !(has(&TOTAL) || has(&PROMPT)) {
-        return Err(UsageJsonError::NotAUsage(
-            "the object lacks the prompt's tokens: without them it says half of what is billed",
+        return Err(UsageReadError::NotAUsage(
+            "the object lacks the prompt's tokens: without them the input would cost nothing",
         ));
     }
-    let mut count = |keys: &[&'static str]| Ok(reader.named(&root, keys)?.unwrap_or_default());
+    let mut count = |keys: &[&'static str]| Ok(counter.named(&root, keys)?.unwrap_or_default());
     let (prompt, tools) = (count(&PROMPT)?, count(&TOOLS)?);
     let mut nested = NestedUsage {
         input: prompt + tools,
@@ -68,12 +75,12 @@ pub(super) fn read(mut reader: Reader<'_>) -> Result<ParsedUsage> {
         reasoning: count(&THOUGHTS)?,
         ..NestedUsage::default()
     };
-    nested.total = reader.named(&root, &TOTAL)?;
+    nested.total = counter.named(&root, &TOTAL)?;
 
-    let from_prompt = details(&mut reader, &PROMPT_DETAILS, "prompt", prompt)?;
-    let from_tools = details(&mut reader, &TOOLS_DETAILS, "tools' prompt", tools)?;
-    let cached = details(&mut reader, &CACHED_DETAILS, "cached input", nested.cached)?;
-    let output = details(&mut reader, &CANDIDATES_DETAILS, "candidates", nested.output)?;
+    let from_prompt = details(&mut counter, &PROMPT_DETAILS, "prompt", prompt)?;
+    let from_tools = details(&mut counter, &TOOLS_DETAILS, "tools' prompt", tools)?;
+    let cached = details(&mut counter, &CACHED_DETAILS, "cached input", nested.cached)?;
+    let output = details(&mut counter, &CANDIDATES_DETAILS, "candidates", nested.output)?;
     let input = from_prompt.plus(&from_tools);
     (nested.audio_input, nested.cached_audio, nested.audio_output) =
         (input.audio, cached.audio, output.audio);
@@ -87,23 +94,23 @@ pub(super) fn read(mut reader: Reader<'_>) -> Result<ParsedUsage> {
     };
     tokens.add_hidden_output(true);
 
-    // Searches that the Interactions API counts; the same by invocation, and raw, is nothing new.
+    // Searches that the Interactions API counts. Its counts by invocation repeat them.
     for tool in root.items("grounding_tool_count")? {
-        let count = reader.named(&tool, &["search_query_count"])?.filter(|&count| count > 0);
-        let count = count.or(reader.count(&tool, "count")?).unwrap_or_default();
-        reader.bill(Unit::Named("grounding_queries"), count.into());
+        let count = counter.named(&tool, &["search_query_count"])?.filter(|&count| count > 0);
+        let count = count.or(counter.count(&tool, "count")?).unwrap_or_default();
+        counter.bill(Unit::Named("grounding_queries"), count.into());
     }
-    reader.skip(&root, &["model_invocation_token_counts", "raw_prompt_token"]);
-    reader.finish(Some(&tokens))
+    counter.ignore(&root, &["model_invocation_token_counts", "raw_prompt_token"]);
+    counter.finish(Some(&tokens))
 }
 
 /// Google's answers in OpenAI's form leave the thoughts out of the completion.
-pub(super) fn read_openai(mut reader: Reader<'_>, endpoint: Endpoint) -> Result<ParsedUsage> {
-    let mut tokens = openai::tokens(&mut reader, endpoint)?;
+fn read_openai_form(mut counter: Counter<'_>, endpoint: Endpoint) -> Result<ParsedUsage> {
+    let mut tokens = openai::tokens(&mut counter, endpoint)?;
     if let Some(tokens) = &mut tokens {
         tokens.add_hidden_output(false);
     }
-    openai::finish(reader, tokens)
+    openai::finish(counter, tokens)
 }
 
 /// Tokens by modality.
@@ -129,20 +136,20 @@ impl Modalities {
     }
 }
 
-/// A list by modality, which may tell less than the whole, never more.
+/// The tokens of a list by modality. They may be less than the whole, never more.
 fn details(
-    reader: &mut Reader<'_>,
+    counter: &mut Counter<'_>,
     keys: &[&'static str],
     side: &'static str,
     whole: u64,
 ) -> Result<Modalities> {
-    let root = reader.root;
+    let root = counter.root;
     let mut found = Modalities::default();
     let mut parts = 0_u64;
     let Some(key) = keys.iter().find(|key| root.has(key)) else { return Ok(found) };
     for item in root.items(key)? {
-        let tokens = reader.named(&item, &["tokenCount", "token_count", "tokens"])?.unwrap_or_default();
-        reader.skip(&item, &["modality"]);
+        let tokens = counter.named(&item, &["tokenCount", "token_count", "tokens"])?.unwrap_or_default();
+        counter.ignore(&item, &["modality"]);
         let sum = match modality(item.get("modality")) {
             Some("text") => &mut found.text,
             Some("audio") => &mut found.audio,
@@ -154,7 +161,7 @@ fn details(
         parts = parts.saturating_add(tokens);
     }
     if parts > whole {
-        return Err(UsageJsonError::Contradictory(UsageError::PartsExceedWhole { side, parts, whole }));
+        return Err(UsageReadError::Contradictory(UsageError::PartsExceedWhole { side, parts, whole }));
     }
     Ok(found)
 }

@@ -1,14 +1,14 @@
-//! Groq's usage object: OpenAI's form with the times of processing, which nobody bills.
+//! Groq's usage object: OpenAI's form with the times of processing, which are not billed.
 
 use spanledger_event::Endpoint;
 
-use super::{
-    ParsedUsage, openai,
-    reader::{Reader, Result},
-};
+use super::{counter::Counter, error::Result, family::UsageFamily, openai, parsed::ParsedUsage};
 
-pub(super) fn read(mut reader: Reader<'_>, endpoint: Endpoint) -> Result<ParsedUsage> {
-    let root = reader.root;
-    reader.skip(&root, &["queue_time", "prompt_time", "completion_time", "total_time"]);
-    openai::read(reader, endpoint)
+/// OpenAI's form with Groq's fields.
+pub(crate) static FAMILY: UsageFamily = UsageFamily { own_form: None, read_openai_form: read };
+
+fn read(mut counter: Counter<'_>, endpoint: Endpoint) -> Result<ParsedUsage> {
+    let root = counter.root;
+    counter.ignore(&root, &["queue_time", "prompt_time", "completion_time", "total_time"]);
+    openai::read(counter, endpoint)
 }

@@ -4,9 +4,15 @@
 use spanledger_event::Endpoint;
 
 use super::{
-    ParsedUsage, openai,
-    reader::{Billable, Reader, Result, Unit},
+    counter::{Billable, Counter, Unit},
+    error::Result,
+    family::UsageFamily,
+    openai,
+    parsed::ParsedUsage,
 };
+
+/// OpenAI's form with Mistral's fields.
+pub(crate) static FAMILY: UsageFamily = UsageFamily { own_form: None, read_openai_form: read };
 
 /// Pages of a document, the tools of an agent and the tokens that they put between prompt and answer.
 pub(super) const BILLABLE: [Billable; 8] = [
@@ -20,23 +26,23 @@ pub(super) const BILLABLE: [Billable; 8] = [
     Billable { unit: Unit::Named("document_library"), places: &[&["connectors", "document_library"]] },
 ];
 
-pub(super) fn read(mut reader: Reader<'_>, endpoint: Endpoint) -> Result<ParsedUsage> {
-    let root = reader.root;
-    reader.billables(&BILLABLE)?;
-    reader.skip(&root, &["doc_size_bytes"]);
-    let mut tokens = openai::tokens(&mut reader, endpoint)?;
+fn read(mut counter: Counter<'_>, endpoint: Endpoint) -> Result<ParsedUsage> {
+    let root = counter.root;
+    counter.bill_fields(&BILLABLE)?;
+    counter.ignore(&root, &["doc_size_bytes"]);
+    let mut tokens = openai::tokens(&mut counter, endpoint)?;
     if let Some(tokens) = &mut tokens {
         let sum = tokens.nested.input.saturating_add(tokens.nested.output);
-        let connectors = reader.count(&root, "connector_tokens")?.unwrap_or_default();
+        let connectors = counter.count(&root, "connector_tokens")?.unwrap_or_default();
         let has_output = root.has("completion_tokens") || root.has("output_tokens");
         let total = &mut tokens.nested.total;
         match *total {
             // The total has the connectors' tokens, which are a unit of their own here.
             Some(stated) if connectors > 0 && stated == sum.saturating_add(connectors) => *total = Some(sum),
             // The total has the tokens that the audio was made into; it is billed by the second.
-            Some(stated) if stated > sum && has_output && reader.has_audio_seconds() => *total = None,
+            Some(stated) if stated > sum && has_output && counter.has_audio_seconds() => *total = None,
             _ => {}
         }
     }
-    openai::finish(reader, tokens)
+    openai::finish(counter, tokens)
 }

@@ -1,11 +1,11 @@
 //! OpenAI's usage objects: chat, completions, Responses, embeddings, images, audio, realtime, batch.
 //!
-//! They are told apart by their keys, not by the endpoint: gateways answer one API in another's
-//! form, and some send both forms at once. The endpoint only says what the output is where the object
-//! does not: the tokens of the images endpoint are image tokens, those of speech are audio.
+//! They are recognised by their keys and not by the endpoint: gateways answer one API in another's form,
+//! and some send both forms at once. The endpoint decides only where the object does not say what the
+//! output is: the tokens of the images endpoint are image tokens, those of speech are audio tokens.
 //!
-//! Most other providers speak this form too, with words of their own for what it has no word for.
-//! Those words are understood here, whoever sends them, because gateways pass them on.
+//! Most other providers use this form too and add fields to it. Those fields are read here for every
+//! provider, because gateways pass them on.
 
 #[cfg(test)]
 mod tests;
@@ -13,10 +13,16 @@ mod tests;
 use spanledger_event::{Endpoint, NestedUsage};
 
 use super::{
-    ParsedUsage, UsageJsonError,
-    reader::{Billable, Part, Reader, Result, Unit},
+    counter::{Billable, Counter, Unit},
+    error::{Result, UsageReadError},
+    family::UsageFamily,
+    json::Part,
+    parsed::ParsedUsage,
     tokens::{Sides, Tokens, ordinary_writes},
 };
+
+/// OpenAI's form, for all providers that have no fields of their own.
+pub(crate) static FAMILY: UsageFamily = UsageFamily { own_form: None, read_openai_form: read };
 
 const TOTALS: [&str; 5] =
     ["prompt_tokens", "input_tokens", "completion_tokens", "output_tokens", "total_tokens"];
@@ -24,7 +30,7 @@ const TOTALS: [&str; 5] =
 const INPUT: [&str; 3] = ["prompt_tokens_details", "input_tokens_details", "input_token_details"];
 const OUTPUT: [&str; 3] = ["completion_tokens_details", "output_tokens_details", "output_token_details"];
 
-/// Cached input where others put it: Moonshot, Mistral, `DeepSeek`, LiteLLM, xAI.
+/// Cached input as Moonshot, Mistral, `DeepSeek`, LiteLLM and xAI name it.
 const CACHED: [&str; 5] = [
     "cached_tokens",
     "num_cached_tokens",
@@ -33,11 +39,11 @@ const CACHED: [&str; 5] = [
     "cached_prompt_text_tokens",
 ];
 
-/// Audio in OpenAI's word and in LangChain's.
+/// Audio under OpenAI's name and LangChain's.
 const AUDIO: [&str; 2] = ["audio_tokens", "audio"];
 
-/// What is billable and no token: transcriptions by time, speech by characters, tools, and what
-/// gateways and other providers add to this form.
+/// Billable fields that do not count tokens: transcriptions by time, speech by characters, tools, and
+/// the fields of gateways and other providers.
 pub(super) const BILLABLE: [Billable; 15] = [
     Billable { unit: Unit::AudioSeconds, places: &[&["seconds"], &["prompt_audio_seconds"]] },
     Billable {
@@ -75,7 +81,7 @@ pub(super) const BILLABLE: [Billable; 15] = [
             &["server_side_tool_usage_details", "code_interpreter_calls"],
         ],
     },
-    // What was shown to the model, not what it made.
+    // Images and video that were shown to the model.
     Billable {
         unit: Unit::Named("input_images"),
         places: &[&["prompt_tokens_details", "image_count"], &["input_tokens_details", "image_count"]],
@@ -87,7 +93,7 @@ pub(super) const BILLABLE: [Billable; 15] = [
             &["input_tokens_details", "video_length_seconds"],
         ],
     },
-    // Tokens of the model that the image tool calls, which is another than the one that answered.
+    // Tokens of the model that the image tool calls, which is not the model that answered.
     Billable {
         unit: Unit::Named("image_tool_input_tokens"),
         places: &[&["tool_usage", "image_gen", "input_tokens"]],
@@ -106,41 +112,36 @@ pub(super) const BILLABLE: [Billable; 15] = [
     Billable { unit: Unit::Named("citation_tokens"), places: &[&["citation_tokens"]] },
 ];
 
-/// What LiteLLM puts among the parts of the input although it is billed beside them.
+/// Fields that LiteLLM puts among the parts of the input although they are billed separately.
 const BESIDE_INPUT: [&str; 4] =
     ["web_search_requests", "character_count", "image_count", "video_length_seconds"];
 
-/// Reads a usage object.
-pub fn parse(json: &str) -> std::result::Result<ParsedUsage, UsageJsonError> {
-    super::with_object(json, |usage| read(Reader::new(usage), Endpoint::Other))
-}
-
-/// Whether it is in this form beyond doubt.
-pub(super) fn is_meant(usage: &Part<'_>) -> bool {
+/// Whether an object has keys of this form that no other form has.
+pub(super) fn matches(usage: &Part<'_>) -> bool {
     usage.has("prompt_tokens") || INPUT.iter().any(|key| usage.has(key))
 }
 
 /// Reads a usage object of an endpoint.
-pub(super) fn read(mut reader: Reader<'_>, endpoint: Endpoint) -> Result<ParsedUsage> {
-    let tokens = tokens(&mut reader, endpoint)?;
-    finish(reader, tokens)
+pub(super) fn read(mut counter: Counter<'_>, endpoint: Endpoint) -> Result<ParsedUsage> {
+    let tokens = tokens(&mut counter, endpoint)?;
+    finish(counter, tokens)
 }
 
-/// The last step for all that speak this form.
-pub(super) fn finish(mut reader: Reader<'_>, tokens: Option<Tokens>) -> Result<ParsedUsage> {
-    let (root, told) = (reader.root, tokens.unwrap_or_default().nested.reasoning);
-    let apart = reader.count(&root, "reasoning_tokens")?.unwrap_or_default();
-    if same_reasoning(told, apart)? != told {
-        // Inside the output or beside it, billed like it or at a rate of its own: nobody can tell.
-        reader.bill(Unit::Named("reasoning_tokens"), apart.into());
+/// The last step for all providers whose answers are in this form.
+pub(super) fn finish(mut counter: Counter<'_>, tokens: Option<Tokens>) -> Result<ParsedUsage> {
+    let (root, in_details) = (counter.root, tokens.unwrap_or_default().nested.reasoning);
+    let apart = counter.count(&root, "reasoning_tokens")?.unwrap_or_default();
+    if same_reasoning(in_details, apart)? != in_details {
+        // Without details it may or may not be part of the output, so it stays a unit without a price.
+        counter.bill(Unit::Named("reasoning_tokens"), apart.into());
     }
-    reader.finish(tokens.as_ref())
+    counter.finish(tokens.as_ref())
 }
 
-/// Hidden output as the details tell it and as a field of its own does.
+/// Hidden output, which the details and a field of its own may both state.
 pub(super) fn same_reasoning(in_details: u64, apart: u64) -> Result<u64> {
     if in_details != 0 && apart != 0 && in_details != apart {
-        return Err(UsageJsonError::Disagreement {
+        return Err(UsageReadError::Disagreement {
             a: "completion_tokens_details.reasoning_tokens".to_owned(),
             a_value: in_details.into(),
             b: "reasoning_tokens".to_owned(),
@@ -150,21 +151,21 @@ pub(super) fn same_reasoning(in_details: u64, apart: u64) -> Result<u64> {
     Ok(in_details.max(apart))
 }
 
-/// The tokens and all other billable fields; `None` where neither input nor output is told.
-pub(super) fn tokens(reader: &mut Reader<'_>, endpoint: Endpoint) -> Result<Option<Tokens>> {
-    let root = reader.root;
+/// The tokens and all other billable fields; `None` where neither input nor output is stated.
+pub(super) fn tokens(counter: &mut Counter<'_>, endpoint: Endpoint) -> Result<Option<Tokens>> {
+    let root = counter.root;
     let inputs = parts_of(&[root], &INPUT)?;
-    // Most objects have tokens alone: no need to look for all the rest.
+    // Most objects have only tokens; the search for other fields is skipped.
     let has_beside = inputs.iter().any(|part| BESIDE_INPUT.iter().any(|key| part.has(key)));
     if has_beside || !root.has_only(&[&TOTALS, &INPUT, &OUTPUT]) {
-        reader.billables(&BILLABLE)?;
-        // The rest of what is told of those tools, read above where it is billed.
-        reader.skip(&root.part("tool_usage")?, &["image_gen"]);
-        reader.skip(&root.part("server_tool_use_details")?, &["tool_calls_requested"]);
+        counter.bill_fields(&BILLABLE)?;
+        // The other counts of these tools repeat the billed ones.
+        counter.ignore(&root.part("tool_usage")?, &["image_gen"]);
+        counter.ignore(&root.part("server_tool_use_details")?, &["tool_calls_requested"]);
     }
-    let input = reader.named(&root, &["prompt_tokens", "input_tokens"])?;
-    let output = reader.named(&root, &["completion_tokens", "output_tokens"])?;
-    let total = reader.count(&root, "total_tokens")?;
+    let input = counter.named(&root, &["prompt_tokens", "input_tokens"])?;
+    let output = counter.named(&root, &["completion_tokens", "output_tokens"])?;
+    let total = counter.count(&root, "total_tokens")?;
     if input.is_none() && output.is_none() {
         return Ok(None);
     }
@@ -174,7 +175,7 @@ pub(super) fn tokens(reader: &mut Reader<'_>, endpoint: Endpoint) -> Result<Opti
     let in_cache = parts_of(&inputs, &["cached_tokens_details"])?;
     let mut modality = |parts: &[Part<'_>], keys: &[&'static str]| {
         let places = parts.iter().flat_map(|part| keys.iter().map(move |key| (part, *key)));
-        Ok(reader.agreed(places)?.unwrap_or_default())
+        Ok(counter.agreed(places)?.unwrap_or_default())
     };
     let mut nested = NestedUsage {
         input: input.unwrap_or_default(),
@@ -197,47 +198,53 @@ pub(super) fn tokens(reader: &mut Reader<'_>, endpoint: Endpoint) -> Result<Opti
         })
     };
     let (text, video) = (of("text_tokens")?, of("video_tokens")?);
-    // Parts of the output that are billed like the rest of it, also the rejected ones.
-    reader.any(&outputs, "accepted_prediction_tokens")?;
-    reader.any(&outputs, "rejected_prediction_tokens")?;
+    // Predicted tokens are parts of the output and billed like it, the rejected ones too.
+    counter.in_any(&outputs, "accepted_prediction_tokens")?;
+    counter.in_any(&outputs, "rejected_prediction_tokens")?;
 
     let in_details = inputs.iter().flat_map(|part| ["cached_tokens", "cache_read"].map(|key| (part, key)));
-    let cached = reader.agreed(in_details.chain(CACHED.map(|key| (&root, key))))?;
+    let cached = counter.agreed(in_details.chain(CACHED.map(|key| (&root, key))))?;
     nested.cached = cached.unwrap_or_default();
-    writes(reader, &inputs, &mut nested)?;
-    untold(&mut nested, endpoint, &text, &video, reader.has_audio_seconds());
+    writes(counter, &inputs, &mut nested)?;
+    assign_unlabelled(&mut nested, endpoint, &text, &video, counter.has_audio_seconds());
     Ok(Some(Tokens { nested, text, video, other: Sides::default() }))
 }
 
-/// Half a usage is none: what is not told would be free. A total tells it, because the sides have to
-/// add up to it; elsewhere only an output may be missing, where there is none to speak of.
+/// Refuses a usage without input or output: the missing side would cost zero. With a total a side may be
+/// missing, because both have to add up to it; and calls without output tokens need not state them.
 fn both_sides(endpoint: Endpoint, input: Option<u64>, output: Option<u64>, total: Option<u64>) -> Result<()> {
     let has_output = matches!(
         endpoint,
         Endpoint::Chat | Endpoint::Responses | Endpoint::Completions | Endpoint::Realtime | Endpoint::Images
     );
     if total.is_none() && (input.is_none() || has_output && output.is_none()) {
-        return Err(UsageJsonError::NotAUsage(if input.is_none() {
-            "the object lacks the input tokens: without them it says half of what is billed"
+        return Err(UsageReadError::NotAUsage(if input.is_none() {
+            "the object lacks the input tokens: without them the input would cost nothing"
         } else {
-            "the object lacks the output tokens: without them it says half of what is billed"
+            "the object lacks the output tokens: without them the output would cost nothing"
         }));
     }
     Ok(())
 }
 
-/// Tokens of which the object does not say what they are, and the endpoint does. A list of zeros says
-/// nothing either.
-fn untold(nested: &mut NestedUsage, endpoint: Endpoint, text: &Sides, video: &Sides, by_time: bool) {
+/// Assigns tokens whose modality the object does not state to the modality of the endpoint. A list of
+/// zeros states nothing.
+fn assign_unlabelled(
+    nested: &mut NestedUsage,
+    endpoint: Endpoint,
+    text: &Sides,
+    video: &Sides,
+    by_time: bool,
+) {
     let n = nested;
-    let is_told = [text.output, video.output, n.audio_output, n.image_output] != [0; 4];
+    let is_stated = [text.output, video.output, n.audio_output, n.image_output] != [0; 4];
     match endpoint {
-        // Hidden output is not told apart from the image, and never taken for the cheaper text.
-        Endpoint::Images if !is_told && n.reasoning <= n.output => {
+        // Hidden output is not stated separately from the image; as text it would be too cheap.
+        Endpoint::Images if !is_stated && n.reasoning <= n.output => {
             (n.image_output, n.reasoning) = (n.output, 0);
         }
-        Endpoint::AudioSpeech if !is_told => n.audio_output = n.output.saturating_sub(n.reasoning),
-        // Where the audio is billed by its length, the tokens are those of the prompt.
+        Endpoint::AudioSpeech if !is_stated => n.audio_output = n.output.saturating_sub(n.reasoning),
+        // Where the audio is billed by its length, the tokens are those of the prompt, which is text.
         Endpoint::AudioTranscription | Endpoint::AudioTranslation
             if !by_time && [text.input, video.input, n.audio_input, n.image_input] == [0; 4] =>
         {
@@ -248,22 +255,22 @@ fn untold(nested: &mut NestedUsage, endpoint: Endpoint, text: &Sides, video: &Si
     }
 }
 
-/// Cache writes by lifetime, in OpenAI's words and in LiteLLM's for Anthropic's.
-fn writes(reader: &mut Reader<'_>, inputs: &[Part<'_>], nested: &mut NestedUsage) -> Result<()> {
+/// Cache writes by lifetime, under OpenAI's names and under LiteLLM's for Anthropic.
+fn writes(counter: &mut Counter<'_>, inputs: &[Part<'_>], nested: &mut NestedUsage) -> Result<()> {
     const SUMS: [&str; 3] = ["cache_write_tokens", "cache_creation_tokens", "cache_creation"];
-    let root = reader.root;
+    let root = counter.root;
     let mut splits = parts_of(inputs, &["cache_write_tokens_details", "cache_creation_token_details"])?;
-    // Anthropic's own split, passed on beside the totals or, by LangChain, in the details themselves,
-    // whose sum is then zero.
+    // Anthropic's own split, which gateways pass on beside the totals, and LangChain in the details
+    // themselves, whose sum is then zero.
     splits.push(root.part("cache_creation")?);
     splits.extend_from_slice(inputs);
     let in_details = inputs.iter().flat_map(|part| SUMS.map(|key| (part, key)));
-    let total = reader.agreed(in_details.chain([(&root, "cache_creation_input_tokens")]))?;
+    let total = counter.agreed(in_details.chain([(&root, "cache_creation_input_tokens")]))?;
     let short =
         splits.iter().flat_map(|part| ["ttl_30m_tokens", "ephemeral_5m_input_tokens"].map(|key| (part, key)));
-    let short = reader.agreed(short)?;
-    nested.cache_write_1h = reader.any(&splits, "ephemeral_1h_input_tokens")?.unwrap_or_default();
-    nested.cache_write_12h = reader.any(&splits, "ttl_12h_tokens")?.unwrap_or_default();
+    let short = counter.agreed(short)?;
+    nested.cache_write_1h = counter.in_any(&splits, "ephemeral_1h_input_tokens")?.unwrap_or_default();
+    nested.cache_write_12h = counter.in_any(&splits, "ttl_12h_tokens")?.unwrap_or_default();
     let longer = nested.cache_write_1h.saturating_add(nested.cache_write_12h);
     let is_split = longer > 0 || short.is_some_and(|short| short > 0);
     let total = total.filter(|&total| total > 0 || !is_split);

@@ -1,19 +1,19 @@
-//! What all providers' counts come to: totals with their parts, and the buckets of them.
+//! The tokens of a call: totals with their parts, and the exclusive buckets of them.
 
 use spanledger_event::{NestedUsage, Usage, UsageError};
 
-use super::{UsageJsonError, reader::Result};
+use super::error::{Result, UsageReadError};
 
 /// The tokens of a call as totals that contain their parts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tokens {
     pub(super) nested: NestedUsage,
-    /// Text as far as it was told. What is left of a whole is text, so this says nothing new; it must
-    /// not say more than that.
+    /// Text, where it is stated. Text is what the other modalities leave of a whole, so this count is
+    /// only checked: it must not be more than that.
     pub(super) text: Sides,
     /// Video has no bucket.
     pub(super) video: Sides,
-    /// Nor has what a provider may think of next.
+    /// Modalities that are not known here, which have no bucket either.
     pub(super) other: Sides,
 }
 
@@ -29,7 +29,7 @@ impl Tokens {
     /// The tokens of modalities that have no bucket, by the names of their units.
     pub(super) fn without_bucket(&self) -> Result<Vec<(&'static str, u64)>> {
         let rest = |side, Sides { input, cached, .. }: Sides| {
-            input.checked_sub(cached).ok_or(UsageJsonError::Contradictory(UsageError::PartsExceedWhole {
+            input.checked_sub(cached).ok_or(UsageReadError::Contradictory(UsageError::PartsExceedWhole {
                 side,
                 parts: cached,
                 whole: input,
@@ -46,7 +46,8 @@ impl Tokens {
         Ok(units.into_iter().filter(|(_, count)| *count > 0).collect())
     }
 
-    /// Exclusive buckets, without what has none. Everything is checked against the wholes first.
+    /// The exclusive buckets, without the modalities that have none. All parts are checked against
+    /// their wholes first.
     pub(super) fn exclusive(&self) -> std::result::Result<Usage, UsageError> {
         let Self { nested, text, video, other } = self;
         // Also looks for counts out of range, so that the sums here cannot overflow.
@@ -69,9 +70,8 @@ impl Tokens {
         .exclusive()
     }
 
-    /// Where a provider counts hidden output beside the visible one and not in it: adds it, if the
-    /// stated total says so. Both have been seen of the same provider, and without a total the
-    /// documented meaning holds.
+    /// Adds hidden output that is counted beside the visible output and not in it. The stated total
+    /// decides, because some providers do both; without a total the documented meaning holds.
     pub(super) fn add_hidden_output(&mut self, is_beside_by_default: bool) {
         let NestedUsage { input, output, reasoning, total, .. } = self.nested;
         let visible = input.saturating_add(output);
@@ -86,8 +86,8 @@ impl Tokens {
     }
 }
 
-/// The writes of the ordinary lifetime: the total without the longer ones, or the split where no
-/// total is told. `names` are the fields of the total and of the ordinary lifetime.
+/// The cache writes of the ordinary lifetime: the total without the longer ones, or the split where no
+/// total is stated. `names` are the fields of the total and of the ordinary lifetime.
 pub(super) fn ordinary_writes(
     names: [&str; 2],
     total: Option<u64>,
@@ -96,14 +96,14 @@ pub(super) fn ordinary_writes(
 ) -> Result<u64> {
     let Some(total) = total else { return Ok(ordinary.unwrap_or_default()) };
     let rest =
-        total.checked_sub(longer).ok_or(UsageJsonError::Contradictory(UsageError::PartsExceedWhole {
+        total.checked_sub(longer).ok_or(UsageReadError::Contradictory(UsageError::PartsExceedWhole {
             side: "cache writes",
             parts: longer,
             whole: total,
         }))?;
     match ordinary {
-        // A lifetime that nobody here knows must not be billed as one of the others.
-        Some(ordinary) if ordinary != rest => Err(UsageJsonError::Disagreement {
+        // A lifetime that is not known here must not be billed as one of the others.
+        Some(ordinary) if ordinary != rest => Err(UsageReadError::Disagreement {
             a: names[1].to_owned(),
             a_value: ordinary.into(),
             b: format!("{} without the longer ones", names[0]),

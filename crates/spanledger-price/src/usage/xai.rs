@@ -6,9 +6,15 @@
 use spanledger_event::Endpoint;
 
 use super::{
-    ParsedUsage, openai,
-    reader::{Billable, Reader, Result, Unit},
+    counter::{Billable, Counter, Unit},
+    error::Result,
+    family::UsageFamily,
+    openai,
+    parsed::ParsedUsage,
 };
+
+/// OpenAI's form with xAI's fields, and xAI's own, which extends it.
+pub(crate) static FAMILY: UsageFamily = UsageFamily { own_form: None, read_openai_form: read };
 
 /// Tools that run on xAI's side, beside those that [OpenAI's form](openai::BILLABLE) has.
 pub(super) const BILLABLE: [Billable; 5] = [
@@ -34,22 +40,22 @@ pub(super) const BILLABLE: [Billable; 5] = [
     },
 ];
 
-pub(super) fn read(mut reader: Reader<'_>, endpoint: Endpoint) -> Result<ParsedUsage> {
-    let root = reader.root;
-    reader.billables(&BILLABLE)?;
-    // Sums and costs of what is counted elsewhere. Calls of somebody else's server cost nothing here.
-    reader.skip(&root, &["num_server_side_tools_used", "cost_in_usd_ticks", "context_details"]);
-    reader.skip(&root.part("server_side_tool_usage_details")?, &["mcp_calls"]);
-    let mut tokens = openai::tokens(&mut reader, endpoint)?;
-    let mut count = |key| Ok(reader.count(&root, key)?.unwrap_or_default());
+fn read(mut counter: Counter<'_>, endpoint: Endpoint) -> Result<ParsedUsage> {
+    let root = counter.root;
+    counter.bill_fields(&BILLABLE)?;
+    // Sums and costs of what other fields count. Calls of the user's own MCP server cost nothing.
+    counter.ignore(&root, &["num_server_side_tools_used", "cost_in_usd_ticks", "context_details"]);
+    counter.ignore(&root.part("server_side_tool_usage_details")?, &["mcp_calls"]);
+    let mut tokens = openai::tokens(&mut counter, endpoint)?;
+    let mut count = |key| Ok(counter.count(&root, key)?.unwrap_or_default());
     let (apart, text, image) =
         (count("reasoning_tokens")?, count("prompt_text_tokens")?, count("prompt_image_tokens")?);
     if let Some(tokens) = &mut tokens {
         tokens.nested.reasoning = openai::same_reasoning(tokens.nested.reasoning, apart)?;
-        // Chat tells these in its details and the own protocol here, never both.
+        // Chat has these counts in its details and xAI's own protocol has them here, never both.
         tokens.text.input = tokens.text.input.max(text);
         tokens.nested.image_input = tokens.nested.image_input.max(image);
         tokens.add_hidden_output(root.has("completion_tokens"));
     }
-    reader.finish(tokens.as_ref())
+    counter.finish(tokens.as_ref())
 }

@@ -9,7 +9,7 @@ use crate::support::day;
 /// `input / cached / cache write / output`; `-` where nothing is published.
 fn written(rates: &Rates) -> String {
     let rate = |bucket| {
-        let published = rates.iter().find(|rate| rate.meter == Meter::Tokens(bucket) && rate.published);
+        let published = rates.iter().find(|rate| rate.meter == Meter::Tokens(bucket) && rate.is_published());
         published.map_or("-".to_owned(), |rate| rate.usd.to_string())
     };
     [Bucket::Input, Bucket::CachedInput, Bucket::CacheWrite, Bucket::Output].map(rate).join(" / ")

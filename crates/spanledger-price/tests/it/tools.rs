@@ -1,9 +1,9 @@
 //! Fees of tool calls.
 
-use spanledger_event::{Bucket, UnpricedReason, Usage};
-use spanledger_price::PriceQuery;
+use spanledger_event::{Bucket, Endpoint, UnpricedReason, Usage};
+use spanledger_price::{PriceBook, PriceQuery};
 
-use crate::support::{line, price, question, rate, total, unpriced, usd};
+use crate::support::{line, nested, price, question, rate, total, unpriced, usd};
 
 fn used(set: impl FnOnce(&mut Usage)) -> Usage {
     let mut usage = Usage::default();
@@ -66,6 +66,33 @@ fn preview_searches_depend_on_the_model() {
     assert_eq!(total(&question("gpt-4.1", &usage)), usd("0.05"));
     assert_eq!(total(&question("gpt-5", &usage)), usd("0.02"));
     assert_eq!(total(&question("o4-mini", &usage)), usd("0.02"));
+}
+
+/// Scenario: a search model's answer does not count the search that each of its chat calls makes.
+#[test]
+fn search_models_bill_a_search_at_each_chat_call() {
+    let tokens = nested(1_000, 0, 100, 0);
+    let counted = |searches| {
+        let mut usage = tokens.clone();
+        usage.web_search_calls = searches;
+        usage
+    };
+    for (model, endpoint, usage, billed) in [
+        ("gpt-4o-search-preview-2025-03-11", Endpoint::Chat, tokens.clone(), "0.025"),
+        ("gpt-4o-mini-search-preview", Endpoint::Chat, tokens.clone(), "0.025"),
+        ("gpt-5-search-api", Endpoint::Chat, tokens.clone(), "0.01"),
+        ("gpt-5-search-api", Endpoint::Other, tokens.clone(), "0.01"),
+        ("gpt-5-search-api", Endpoint::Chat, counted(1), "0.01"),
+        ("gpt-5-search-api", Endpoint::Chat, counted(3), "0.03"),
+        ("gpt-5-search-api", Endpoint::Responses, tokens.clone(), "0"),
+        ("gpt-5", Endpoint::Chat, tokens.clone(), "0"),
+    ] {
+        let query = PriceQuery { endpoint, ..question(model, &usage) };
+        assert_eq!(line(&price(&query), "web_search"), usd(billed), "{model} {endpoint}");
+        let implied = PriceBook::builtin().implied_usage(&query);
+        let is_added = usage.web_search_calls == 0 && billed != "0";
+        assert_eq!(implied, is_added.then(|| counted(1)), "{model} {endpoint}");
+    }
 }
 
 /// Unit vector tool-09: 3 GB for 10 days, the first gigabyte free.

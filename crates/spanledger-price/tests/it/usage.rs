@@ -1,7 +1,7 @@
 //! Every form of a usage object, what is refused, and the names of the providers.
 
 use spanledger_event::{Bucket, Endpoint, UnpricedReason, Usage};
-use spanledger_price::usage::{ParsedUsage, UsageJsonError, parse, parse_for};
+use spanledger_price::usage::{ParsedUsage, UsageReadError, parse, parse_for};
 
 use crate::{
     support::{price, question},
@@ -53,7 +53,7 @@ fn every_form_has_its_buckets() {
             panic!("{provider} {json}: {}", error.to_problem());
         });
         assert_eq!(show(&parsed.usage), buckets, "{provider} {json}");
-        assert_eq!(parsed.unknown, Vec::<String>::new(), "{provider} {json}");
+        assert_eq!(parsed.unrecognized_counts, Vec::<String>::new(), "{provider} {json}");
         assert_complete(&parsed, json);
     }
 }
@@ -251,12 +251,12 @@ fn what_is_wrong_is_named() {
 #[test]
 fn documents_are_bounded() {
     let deep = format!(r#"{{"prompt_tokens": {}1{}}}"#, "[".repeat(200_000), "]".repeat(200_000));
-    assert!(matches!(parse("openai", &deep), Err(UsageJsonError::NotJson(_))));
+    assert!(matches!(parse("openai", &deep), Err(UsageReadError::NotJson(_))));
     let wide = (0..10_000).map(|n| format!(r#""{}{n}": 1"#, "k".repeat(500))).collect::<Vec<_>>().join(",");
     let parsed = parse("openai", &format!(r#"{{"prompt_tokens": 1, {wide}}}"#)).unwrap();
-    assert_eq!(parsed.unknown.len(), 65);
-    assert_eq!(parsed.unknown.last().map(String::as_str), Some("and 9936 more"));
-    assert!(parsed.unknown.iter().all(|line| line.len() < 210));
+    assert_eq!(parsed.unrecognized_counts.len(), 65);
+    assert_eq!(parsed.unrecognized_counts.last().map(String::as_str), Some("and 9936 more"));
+    assert!(parsed.unrecognized_counts.iter().all(|line| line.len() < 210));
 }
 
 /// Guarantees: the names that emitters have for a provider lead to its form.

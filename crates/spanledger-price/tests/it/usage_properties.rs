@@ -188,7 +188,7 @@ proptest! {
             let parsed = parsed.map_err(|error| TestCaseError::fail(format!("{provider} {json}: {error:?}")))?;
             prop_assert_eq!(&parsed.usage, &usage, "{} {}", provider, json);
             prop_assert_eq!(parsed.nested.input + parsed.nested.output, usage.prompt_tokens() + usage.output_tokens());
-            prop_assert!(parsed.unknown.is_empty(), "{:?}", parsed.unknown);
+            prop_assert!(parsed.unrecognized_counts.is_empty(), "{:?}", parsed.unrecognized_counts);
         }
     }
 

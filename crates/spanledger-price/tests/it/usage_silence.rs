@@ -39,7 +39,7 @@ fn words_inside_are_handed_on() {
         let json = format!(r#"{{"input_tokens": 1, "output_tokens": 1, {words}}}"#);
         let parsed = parse(provider, &json).unwrap();
         assert_eq!((parsed.service_tier.as_deref(), parsed.region.as_deref()), (tier, region), "{words}");
-        let is_told = parsed.unknown.is_empty() || words.contains('3');
+        let is_told = parsed.unrecognized_counts.is_empty() || words.contains('3');
         assert!(is_told, "{words}");
     }
     for (words, tier) in [
@@ -52,29 +52,6 @@ fn words_inside_are_handed_on() {
         let json = format!(r#"{{"promptTokenCount": 1, "candidatesTokenCount": 1, {words}}}"#);
         assert_eq!(parse("gcp.gemini", &json).unwrap().service_tier.as_deref(), tier, "{words}");
     }
-}
-
-/// The ordinary word beside the usage does not hide the special one inside it, nor the other way round.
-#[test]
-fn words_beside_and_inside_are_one() {
-    let fast = parse(
-        "anthropic",
-        r#"{"input_tokens": 1, "output_tokens": 1, "speed": "fast", "inference_geo": "us"}"#,
-    );
-    let fast = fast.unwrap();
-    let plain = parse("anthropic", r#"{"input_tokens": 1, "output_tokens": 1}"#).unwrap();
-    for (beside, with_fast, with_plain) in [
-        (None, Some("fast"), None),
-        (Some("standard"), Some("fast"), Some("standard")),
-        (Some("fast"), Some("fast"), Some("fast")),
-        (Some("batch"), Some("batch and fast"), Some("batch")),
-    ] {
-        assert_eq!(fast.tier_beside(beside).as_deref(), with_fast, "{beside:?}");
-        assert_eq!(plain.tier_beside(beside).as_deref(), with_plain, "{beside:?}");
-    }
-    assert_eq!(fast.region_beside(Some("global")).as_deref(), Some("us"));
-    assert_eq!(fast.region_beside(Some("eu")).as_deref(), Some("eu and us"));
-    assert_eq!(plain.region_beside(Some("global")).as_deref(), Some("global"));
 }
 
 /// Guarantees: the words decide: fast mode costs its rate, the region its factor, and what the book
@@ -197,7 +174,7 @@ fn writes_are_split_wherever_the_split_stands() {
         show(&parsed.usage),
         "input 6, cached_input 60, cache_write 30, audio_input 4, output 28, reasoning 20, audio_output 2"
     );
-    assert_eq!(parsed.unknown, Vec::<String>::new());
+    assert_eq!(parsed.unrecognized_counts, Vec::<String>::new());
 }
 
 /// Scenario: a list of zeros passes for a breakdown, and images or audio cost what text costs.

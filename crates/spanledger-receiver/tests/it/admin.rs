@@ -1,37 +1,40 @@
 //! The operator's port.
 
-use std::net::SocketAddr;
-
 use spanledger_ledger::Ledger;
 use spanledger_otlp::ObservationReader;
 use spanledger_price::PriceBook;
-use spanledger_receiver::{Admin, Limits, Pipeline, Receiver};
-use tokio::sync::oneshot;
+use spanledger_receiver::{Pipeline, Server};
 
-use crate::support::soon;
+use crate::support::{Http1, head, soon};
 
-/// Ready is who takes requests: not before the receiver serves, and not when it has stopped. Alive is
-/// who answers.
+/// `/readyz` is 200 while requests are taken, and not while a server that stops answers its last
+/// ones. `/healthz` is 200 as long as the process answers.
 #[tokio::test]
-async fn ready_is_who_takes_requests() {
+async fn ready_means_that_requests_are_taken() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(folder.path().join("ledger.db")).unwrap();
     let pipeline = Pipeline::new(ledger, PriceBook::builtin(), ObservationReader::default());
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let admin = Admin::bind(any, pipeline.clone()).await.unwrap();
-    let base = format!("http://{}", admin.addr().unwrap());
-    tokio::spawn(admin.serve());
+    assert!(!pipeline.is_ready(), "nothing serves it");
+    let any = "127.0.0.1:0".parse().unwrap();
+    let running = Server::builder().admin(Some(any)).bind().await.unwrap().spawn(pipeline.clone());
+    let addresses = running.addresses();
+    let base = format!("http://{}", addresses.admin.unwrap());
     let status =
         async |path: &str| soon(reqwest::get(format!("{base}{path}"))).await.unwrap().status().as_u16();
-    assert_eq!((status("/healthz").await, status("/readyz").await), (200, 503));
-
-    let receiver = Receiver::bind(any, any, Limits::default(), pipeline).await.unwrap();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let served = tokio::spawn(receiver.serve(async move { stopped.await.unwrap_or_default() }));
     while status("/readyz").await != 200 {
         tokio::task::yield_now().await;
     }
-    stop.send(()).unwrap();
-    soon(served).await.unwrap();
-    assert_eq!((status("/healthz").await, status("/readyz").await), (200, 503));
+    assert_eq!(status("/healthz").await, 200);
+
+    let mut unfinished = Http1::connect(addresses.http).await;
+    unfinished.send(head("Content-Length: 1\r\nExpect: 100-continue\r\n")).await;
+    assert_eq!(unfinished.answer().await.unwrap().status, 100, "the request was begun");
+    let stopping = tokio::spawn(running.stop());
+    while status("/readyz").await != 503 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(status("/healthz").await, 200);
+    drop(unfinished);
+    soon(stopping).await.unwrap().unwrap();
+    assert!(!pipeline.is_ready());
 }

@@ -1,4 +1,4 @@
-//! From the ledger to a sink: retries, refusals, stops and starts.
+//! From the ledger to a sink: retries, rejections, stops and starts.
 
 use std::{
     collections::VecDeque,
@@ -6,10 +6,11 @@ use std::{
     time::Duration,
 };
 
-use spanledger_event::{CostEvent, EventId, Observation, ObservedAs, Timestamp};
+use spanledger_event::{CostEvent, EventId, Observation, ObservedAs, PartialAttribution};
 use spanledger_ledger::{Ledger, LedgerError, LedgerReader};
 use spanledger_receiver::{DeliveryOptions, deliver};
 use spanledger_sinks::{Batch, Delivery, DeliveryOutcome, Sink};
+use spanledger_testkit::observation::ObservationBuilder;
 use tokio::{
     sync::{oneshot, watch},
     task::JoinHandle,
@@ -23,10 +24,12 @@ const OPTIONS: DeliveryOptions = DeliveryOptions {
     backoff_max: Duration::from_millis(20),
 };
 
-/// A sink that answers by plan, and refuses what is poisoned.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// A sink that answers by plan, and rejects a poisoned event.
 #[derive(Clone, Debug)]
 struct Scripted {
-    plan: Arc<Mutex<VecDeque<DeliveryOutcome>>>,
+    planned: Arc<Mutex<VecDeque<DeliveryOutcome>>>,
     /// Answers `Retry` for as long as it is set, after the plan.
     down: Arc<Mutex<bool>>,
     poison: Option<EventId>,
@@ -39,7 +42,7 @@ struct Scripted {
 impl Scripted {
     fn new() -> Self {
         Self {
-            plan: Arc::default(),
+            planned: Arc::default(),
             down: Arc::default(),
             poison: None,
             tried: Arc::default(),
@@ -48,8 +51,9 @@ impl Scripted {
         }
     }
 
-    fn will(&self, outcome: DeliveryOutcome) {
-        self.plan.lock().unwrap().push_back(outcome);
+    /// Plans the next answer.
+    fn plan(&self, outcome: DeliveryOutcome) {
+        self.planned.lock().unwrap().push_back(outcome);
     }
 
     fn delivered(&self) -> Vec<EventId> {
@@ -61,14 +65,14 @@ impl Scripted {
     }
 
     /// Waits until so many batches were tried.
-    async fn tries(&self, count: usize) {
+    async fn wait_for_tries(&self, count: usize) {
         soon(self.progress.subscribe().wait_for(|tries| *tries >= count)).await.unwrap();
     }
 
     fn answer(&self, batch: &Batch) -> DeliveryOutcome {
         let ids: Vec<EventId> = batch.iter().map(|event| event.event_id.clone()).collect();
         self.tried.lock().unwrap().push(ids.clone());
-        let planned = self.plan.lock().unwrap().pop_front();
+        let planned = self.planned.lock().unwrap().pop_front();
         let outcome = match planned {
             Some(outcome) => outcome,
             None if *self.down.lock().unwrap() => DeliveryOutcome::Retry { reason: "down".to_owned() },
@@ -106,7 +110,10 @@ impl Running {
     fn start(ledger: &Ledger, sink: &Scripted) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let sink: Box<dyn Sink> = Box::new(sink.clone());
-        let shutdown = async move { stopped.await.unwrap_or_default() };
+        let shutdown = async move {
+            stopped.await.unwrap_or_default();
+            tokio::time::Instant::now() + SHUTDOWN_TIMEOUT
+        };
         Self { stop, done: tokio::spawn(deliver(ledger.clone(), sink, OPTIONS, shutdown)) }
     }
 
@@ -127,7 +134,7 @@ impl Store {
         Self { ledger: Ledger::open(folder.path().join("ledger.db")).unwrap(), folder }
     }
 
-    /// One by one: what is appended at once has no order.
+    /// Appends one by one, because calls that are appended together have no order.
     async fn append(&self, numbers: std::ops::Range<i64>) -> Vec<EventId> {
         let calls: Vec<Observation> = numbers.map(call).collect();
         let ids = calls.iter().map(|call| call.event_id.clone()).collect();
@@ -151,23 +158,20 @@ impl Store {
 }
 
 fn call(number: i64) -> Observation {
-    let start = Timestamp::from_nanos(1_763_719_200_000_000_000 + number);
-    Observation::new(
-        EventId::of_request(&number.to_string(), 1),
-        number.to_string(),
-        ObservedAs::Record,
-        start,
-    )
+    let number_text = number.to_string();
+    ObservationBuilder::record(&number_text, &number_text, number)
+        .attribution(PartialAttribution::default())
+        .build()
 }
 
-/// What is there and what comes is delivered, in order, once, in batches of a bounded size; a stop
-/// waits until all of it is.
+/// Events that are in the ledger, and those that come, are delivered once, in order, in batches of a
+/// limited size. A stop waits until all of them are delivered.
 #[tokio::test]
-async fn in_order() {
+async fn events_are_delivered_once_and_in_order() {
     let (store, sink) = (Store::new(), Scripted::new());
     let mut ids = store.append(0..10).await;
     let running = Running::start(&store.ledger, &sink);
-    sink.tries(3).await;
+    sink.wait_for_tries(3).await;
     ids.extend(store.append(10..13).await);
     running.stop().await;
     assert_eq!(sink.delivered(), ids);
@@ -175,53 +179,53 @@ async fn in_order() {
     assert_eq!(store.cursor(), store.last_change());
 }
 
-/// An outage: the same batch again until it is delivered; the cursor moves after it, not before.
+/// During an outage the same batch is tried again until it is delivered. The cursor moves after that.
 #[tokio::test]
-async fn retries() {
+async fn a_batch_is_retried_until_it_is_delivered() {
     let (store, sink) = (Store::new(), Scripted::new());
     let ids = store.append(0..3).await;
     for _ in 0..2 {
-        sink.will(DeliveryOutcome::Retry { reason: "a moment".to_owned() });
+        sink.plan(DeliveryOutcome::Retry { reason: "a moment".to_owned() });
     }
     let running = Running::start(&store.ledger, &sink);
-    sink.tries(1).await;
+    sink.wait_for_tries(1).await;
     assert_eq!(store.cursor(), 0);
-    sink.tries(3).await;
+    sink.wait_for_tries(3).await;
     running.stop().await;
     assert_eq!(sink.tried(), [ids.clone(), ids.clone(), ids.clone()]);
     assert_eq!(sink.delivered(), ids);
     assert_eq!(store.cursor(), store.last_change());
 }
 
-/// One event that the sink refuses is found wherever it stands; all others are delivered, once, in
+/// An event that the sink rejects is found wherever it stands. All others are delivered once and in
 /// order, and the cursor passes it.
 #[tokio::test]
-async fn a_poisoned_event() {
+async fn a_rejected_event_is_isolated() {
     for poisoned in 0..6 {
         let (store, mut sink) = (Store::new(), Scripted::new());
         let mut ids = store.append(0..6).await;
         let poison = ids.remove(poisoned);
         sink.poison = Some(poison.clone());
-        // An outage in the midst of the search is no reason to pass over anything.
-        sink.will(DeliveryOutcome::Reject { reason: "something in it".to_owned() });
-        sink.will(DeliveryOutcome::Retry { reason: "a moment".to_owned() });
+        // An outage during the search must not skip anything.
+        sink.plan(DeliveryOutcome::Reject { reason: "something in it".to_owned() });
+        sink.plan(DeliveryOutcome::Retry { reason: "a moment".to_owned() });
         let running = Running::start(&store.ledger, &sink);
-        sink.tries(5).await;
+        sink.wait_for_tries(5).await;
         running.stop().await;
         assert_eq!(sink.delivered(), ids, "{poisoned}");
-        assert!(sink.tried().contains(&vec![poison]), "{poisoned}: refused alone");
+        assert!(sink.tried().contains(&vec![poison]), "{poisoned}: rejected alone");
         assert_eq!(store.cursor(), store.last_change(), "{poisoned}");
     }
 }
 
-/// A stop while the sink is down returns, with the cursor where it was; the next start delivers
-/// from there, and nothing that was delivered before (T1).
+/// T1: a stop while the sink is down ends, and the cursor stays where it was. The next start delivers from
+/// there, and nothing that was delivered before.
 #[tokio::test]
-async fn a_stop_during_an_outage() {
+async fn a_stop_during_an_outage_loses_and_repeats_nothing() {
     let (store, sink) = (Store::new(), Scripted::new());
     let before = store.append(0..4).await;
     let running = Running::start(&store.ledger, &sink);
-    sink.tries(1).await;
+    sink.wait_for_tries(1).await;
     // The cursor moves after the sink's answer.
     soon(async {
         while store.cursor() == 0 {
@@ -232,7 +236,7 @@ async fn a_stop_during_an_outage() {
     let cursor = store.cursor();
     *sink.down.lock().unwrap() = true;
     let after = store.append(4..6).await;
-    sink.tries(3).await;
+    sink.wait_for_tries(3).await;
     running.stop().await;
     assert_eq!(store.cursor(), cursor);
     assert_eq!(sink.delivered(), before);
@@ -244,9 +248,9 @@ async fn a_stop_during_an_outage() {
     assert_eq!(store.cursor(), store.last_change());
 }
 
-/// A sink that comes back during the stop still gets all that is there.
+/// A stop delivers the backlog first.
 #[tokio::test]
-async fn a_stop_with_a_backlog() {
+async fn a_stop_delivers_the_backlog() {
     let (store, sink) = (Store::new(), Scripted::new());
     let ids = store.append(0..9).await;
     let running = Running::start(&store.ledger, &sink);
@@ -257,11 +261,11 @@ async fn a_stop_with_a_backlog() {
 
 /// An event that changes is delivered again, with its greater revision.
 #[tokio::test]
-async fn a_revision() {
+async fn a_changed_event_is_delivered_again() {
     let (store, sink) = (Store::new(), Scripted::new());
     let ids = store.append(0..2).await;
     let running = Running::start(&store.ledger, &sink);
-    sink.tries(1).await;
+    sink.wait_for_tries(1).await;
     let mut better = call(0);
     better.sighting = ObservedAs::Span;
     better.attribution.feature = Some("search".to_owned());

@@ -1,4 +1,4 @@
-//! Traces are passed on as they came; the answer is the destination's and the ledger's together.
+//! Traces are forwarded as they came; the answer depends on the destination and on the ledger.
 
 use std::{
     collections::VecDeque,
@@ -16,34 +16,33 @@ use hyper_util::{
 };
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
-use spanledger_receiver::{Destination, Limits};
+use spanledger_receiver::Destination;
+use spanledger_testkit::otlp::{JSON, PROTOBUF, protobuf, traces};
 use tonic::Code;
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::support::{
-    Answer, Call, Harness, JSON, LOGS, LOGS_METHOD, PROTOBUF, TRACE_METHOD, TRACES, frame, gzip, zlib,
-};
+use crate::support::{Answer, Call, Harness, LOGS, LOGS_METHOD, TRACE_METHOD, TRACES, compress, frame};
 
-/// What a destination was asked.
+/// A request that a destination received.
 #[derive(Clone, Debug)]
-struct Seen {
+struct Received {
     path: String,
     headers: HeaderMap,
     body: Bytes,
 }
 
-/// What it answers; `Ok` when nothing else is planned.
+/// What a destination answers. Without a plan it accepts.
 #[derive(Clone, Debug)]
 enum Reply {
     Http(u16),
     Grpc(tonic::Status),
 }
 
-/// A destination of traces that notes every byte and answers by plan.
+/// A destination of traces that keeps every byte and answers by plan.
 #[derive(Clone)]
 struct StandIn {
     address: SocketAddr,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    received: Arc<Mutex<Vec<Received>>>,
     plan: Arc<Mutex<VecDeque<Reply>>>,
 }
 
@@ -51,7 +50,7 @@ impl StandIn {
     async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let this =
-            Self { address: listener.local_addr().unwrap(), seen: Arc::default(), plan: Arc::default() };
+            Self { address: listener.local_addr().unwrap(), received: Arc::default(), plan: Arc::default() };
         let serving = this.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -76,7 +75,7 @@ impl StandIn {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let is_grpc = parts.headers["content-type"] == "application/grpc";
-        self.seen.lock().unwrap().push(Seen {
+        self.received.lock().unwrap().push(Received {
             path: parts.uri.path().to_owned(),
             headers: parts.headers,
             body,
@@ -84,8 +83,8 @@ impl StandIn {
         let reply = self.plan.lock().unwrap().pop_front();
         match reply {
             Some(Reply::Http(status)) => {
-                // What a proxy says to a client of gRPC has no body; a text there is read as a broken
-                // message, whatever the status.
+                // A proxy answers a gRPC client without a body. A text would be read as a broken message,
+                // whatever the status.
                 let text: &[u8] = if is_grpc { b"" } else { b"what the destination says" };
                 let body = Full::new(Bytes::from_static(text)).boxed_unsync();
                 Response::builder().status(status).body(body).unwrap()
@@ -107,13 +106,21 @@ impl StandIn {
         }
     }
 
-    fn will(&self, reply: Reply) {
+    /// Plans the next answer.
+    fn plan(&self, reply: Reply) {
         self.plan.lock().unwrap().push_back(reply);
     }
 
-    /// What arrived since the last look.
-    fn seen(&self) -> Vec<Seen> {
-        std::mem::take(&mut self.seen.lock().unwrap())
+    /// The requests since the last call of this.
+    fn received(&self) -> Vec<Received> {
+        std::mem::take(&mut self.received.lock().unwrap())
+    }
+
+    /// The one request since the last call.
+    fn one_received(&self) -> Received {
+        let received = self.received();
+        assert_eq!(received.len(), 1, "{received:?}");
+        received.into_iter().next().unwrap()
     }
 
     fn http(&self) -> String {
@@ -125,17 +132,13 @@ impl StandIn {
     }
 }
 
-async fn harness(destination: &str) -> Harness {
-    Harness::with(Limits::default(), Some(destination)).await
-}
-
-/// C12 to C14, T42: over HTTP the body is the one that came, byte for byte, unknown fields and
-/// compression included, from both transports.
+/// C12, C13, C14, T42: over HTTP the body is forwarded byte for byte, unknown fields and compression
+/// included, from both transports.
 #[tokio::test]
-async fn over_http_byte_for_byte() {
+async fn over_http_the_body_is_forwarded_byte_for_byte() {
     let destination = StandIn::start().await;
-    let harness = harness(&destination.http()).await;
-    // A field that no version has.
+    let harness = Harness::forwarding_to(&destination.http()).await;
+    // With a field that no version of OTLP has.
     let message = |call: &Call| [call.protobuf(), vec![0xa0, 0x06, 0x01]].concat();
     let mut calls = 0;
     for (media_type, encoding) in [
@@ -147,100 +150,92 @@ async fn over_http_byte_for_byte() {
     ] {
         let call = Call::new();
         let plain = if media_type == JSON { call.json().into_bytes() } else { message(&call) };
-        let body = match encoding {
-            Some("gzip") => gzip(&plain),
-            Some(_) => zlib(&plain),
-            None => plain,
-        };
+        let body = compress(encoding, &plain);
         let mut headers = vec![("content-type", media_type)];
         headers.extend(encoding.map(|name| ("content-encoding", name)));
         assert_eq!(harness.post(TRACES, &headers, body.clone()).await.status, 200);
-        let [seen] = destination.seen().try_into().unwrap();
-        let seen: Seen = seen;
-        assert_eq!(seen.path, "/v1/traces");
-        assert_eq!(seen.headers["content-type"], media_type);
-        let header = seen.headers.get("content-encoding").map(|value| value.to_str().unwrap());
+        let received = destination.one_received();
+        assert_eq!(received.path, "/v1/traces");
+        assert_eq!(received.headers["content-type"], media_type);
+        let header = received.headers.get("content-encoding").map(|value| value.to_str().unwrap());
         assert_eq!(header, encoding);
-        assert_eq!(seen.body, body, "{media_type} {encoding:?}");
+        assert_eq!(received.body, body, "{media_type} {encoding:?}");
         assert!(harness.holds(&call));
         calls += 1;
     }
-    // gRPC in, HTTP out: the message without its frame.
+    // From gRPC to HTTP: the message without its prefix.
     for encoding in [None, Some("gzip")] {
         let call = Call::new();
-        let body = if encoding.is_some() { gzip(&message(&call)) } else { message(&call) };
+        let body = compress(encoding, &message(&call));
         harness.h2().await.call(TRACE_METHOD, encoding, &body).await.expect_grpc_success("forwarded");
-        let [seen] = destination.seen().try_into().unwrap();
-        let seen: Seen = seen;
-        assert_eq!(seen.headers["content-type"], PROTOBUF);
-        assert_eq!(seen.headers.get("content-encoding").map(|v| v.to_str().unwrap()), encoding);
-        assert_eq!(seen.body, body);
+        let received = destination.one_received();
+        assert_eq!(received.headers["content-type"], PROTOBUF);
+        assert_eq!(received.headers.get("content-encoding").map(|v| v.to_str().unwrap()), encoding);
+        assert_eq!(received.body, body);
         calls += 1;
     }
     assert_eq!(harness.counters().forwarded(), calls);
 }
 
-/// Over gRPC it is the same message, inflated; JSON becomes the protobuf that says the same.
+/// Over gRPC the same message is forwarded, inflated. JSON is converted to the same message in protobuf.
 #[tokio::test]
-async fn over_grpc_the_same_message() {
+async fn over_grpc_the_inflated_message_is_forwarded() {
     let destination = StandIn::start().await;
-    let harness = harness(&destination.grpc()).await;
+    let harness = Harness::forwarding_to(&destination.grpc()).await;
     for encoding in [None, Some("gzip")] {
         let call = Call::new();
         let message = [call.protobuf(), vec![0xa0, 0x06, 0x01]].concat();
-        let body = if encoding.is_some() { gzip(&message) } else { message.clone() };
+        let body = compress(encoding, &message);
         harness.h2().await.call(TRACE_METHOD, encoding, &body).await.expect_grpc_success("forwarded");
-        let [seen] = destination.seen().try_into().unwrap();
-        let seen: Seen = seen;
-        assert_eq!(seen.path, TRACE_METHOD);
-        assert_eq!(seen.body, frame(false, &message), "{encoding:?}");
+        let received = destination.one_received();
+        assert_eq!(received.path, TRACE_METHOD);
+        assert_eq!(received.body, frame(false, &message), "{encoding:?}");
     }
     let call = Call::new();
     assert_eq!(harness.post(TRACES, &[("content-type", JSON)], call.json()).await.status, 200);
-    let [seen] = destination.seen().try_into().unwrap();
-    let seen: Seen = seen;
-    let message = ExportTraceServiceRequest::decode(seen.body.slice(5..)).unwrap();
+    let received = destination.one_received();
+    let message = ExportTraceServiceRequest::decode(received.body.slice(5..)).unwrap();
     let span = &message.resource_spans[0].scope_spans[0].spans[0];
-    assert_eq!((&span.trace_id[..], &span.span_id[..]), (&call.trace[..], &call.span[..]));
+    assert_eq!((&span.trace_id, &span.span_id), (&call.span().trace_id, &call.span().span_id));
     assert_eq!(span.attributes.len(), 3);
     assert!(harness.holds(&call));
 }
 
-/// Whatever is not a GenAI span goes on too; log records never do.
+/// Spans of anything are forwarded; log records never are.
 #[tokio::test]
-async fn what_is_passed_on() {
+async fn all_spans_are_forwarded_and_no_records() {
     let destination = StandIn::start().await;
-    let harness = harness(&destination.http()).await;
+    let harness = Harness::forwarding_to(&destination.http()).await;
     let mut span = Call::new().span();
     span.attributes.clear();
-    let body = crate::support::traces(vec![span]).encode_to_vec();
+    let body = protobuf(&traces([span]));
     assert_eq!(harness.post(TRACES, &[("content-type", PROTOBUF)], body.clone()).await.status, 200);
-    let [seen] = destination.seen().try_into().unwrap();
-    let seen: Seen = seen;
-    assert_eq!(seen.body, body);
+    let received = destination.one_received();
+    assert_eq!(received.body, body);
 
     let (record, id) = Call::new().record();
     assert_eq!(harness.post(LOGS, &[("content-type", PROTOBUF)], record.clone()).await.status, 200);
     harness.h2().await.call(LOGS_METHOD, None, &record).await.expect_grpc_success("logs");
     assert!(harness.event(&id).is_some());
-    // What is not OTLP is not passed on either.
+    // What is not OTLP is not forwarded either.
     assert_eq!(harness.post(TRACES, &[("content-type", PROTOBUF)], vec![0xff]).await.status, 400);
-    assert!(destination.seen().is_empty());
+    assert!(destination.received().is_empty());
 }
 
-/// A destination's own path is used as it is.
+/// A destination without a path gets the path of traces; any other path is used as it is.
 #[tokio::test]
-async fn addresses() {
+async fn a_destination_may_have_a_path() {
     let destination = StandIn::start().await;
     for (suffix, path) in [("", "/v1/traces"), ("/", "/v1/traces"), ("/otlp/v1/traces", "/otlp/v1/traces")] {
-        let harness = harness(&format!("{}{suffix}", destination.http())).await;
+        let harness = Harness::forwarding_to(&format!("{}{suffix}", destination.http())).await;
         let body = Call::new().protobuf();
         assert_eq!(harness.post(TRACES, &[("content-type", PROTOBUF)], body).await.status, 200);
-        assert_eq!(destination.seen()[0].path, path, "{suffix}");
+        assert_eq!(destination.received()[0].path, path, "{suffix}");
     }
     for address in ["", "host", "host:4317", "https://host", "ftp://host", "grpc://", "grpc://a b", "http://"]
     {
-        assert!(Destination::new(address).is_err(), "{address}");
+        let error = Destination::new(address).unwrap_err();
+        assert!(error.to_string().starts_with(&format!("`{address}` is no OTLP destination: ")), "{error}");
     }
 }
 
@@ -259,13 +254,13 @@ fn is_retryable(answer: &Answer) -> bool {
     }
 }
 
-/// C34, C62: what the destination says decides whether the client tries again, by OTLP's tables;
-/// the event is durable either way, and the retry is a duplicate.
+/// C34, C62: the destination's answer decides whether the client tries again, by OTLP's tables. The event
+/// is durable in any case, and the retry is a duplicate.
 #[tokio::test]
-async fn refusals_of_the_destination() {
+async fn the_answer_of_the_destination_decides_about_a_retry() {
     let destination = StandIn::start().await;
-    let http = harness(&destination.http()).await;
-    let grpc = harness(&destination.grpc()).await;
+    let http = Harness::forwarding_to(&destination.http()).await;
+    let grpc = Harness::forwarding_to(&destination.grpc()).await;
     let status = |code| Reply::Grpc(tonic::Status::new(code, "words of the destination"));
     let exhausted = |delay| {
         let details = ErrorDetails::with_retry_info(Some(std::time::Duration::from_secs(delay)));
@@ -304,12 +299,12 @@ async fn refusals_of_the_destination() {
     for (harness, reply, retry) in rows {
         let call = Call::new();
         let headers = [("content-type", PROTOBUF)];
-        destination.will(reply.clone());
+        destination.plan(reply.clone());
         let answer = harness.post(TRACES, &headers, call.protobuf()).await;
         assert_eq!(is_retryable(&answer), retry, "{reply:?}: {answer:?}");
-        assert!(harness.holds(&call), "{reply:?}: recorded, though not passed on");
+        assert!(harness.holds(&call), "{reply:?}: recorded, although not forwarded");
 
-        destination.will(reply.clone());
+        destination.plan(reply.clone());
         let status = harness.h2().await.call(TRACE_METHOD, None, &call.protobuf()).await.grpc();
         assert_eq!(status.code(), if retry { Code::Unavailable } else { Code::InvalidArgument }, "{reply:?}");
         assert_eq!(status.get_details_retry_info().is_some(), retry, "{reply:?}");
@@ -317,7 +312,7 @@ async fn refusals_of_the_destination() {
         let duplicates = harness.counters().duplicates();
         assert_eq!(harness.post(TRACES, &headers, call.protobuf()).await.status, 200, "{reply:?}");
         assert_eq!(harness.counters().duplicates(), duplicates + 1);
-        assert_eq!(destination.seen().len(), 3);
+        assert_eq!(destination.received().len(), 3);
     }
     for harness in [http, grpc] {
         let summary = harness.summary();
@@ -325,12 +320,12 @@ async fn refusals_of_the_destination() {
     }
 }
 
-/// A destination that is not there is a passing fault: the client is told to come again.
+/// A destination that does not listen is a passing fault: the client is asked to try again.
 #[tokio::test]
-async fn a_destination_that_is_down() {
+async fn a_destination_that_is_down_is_answered_retryably() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for scheme in ["http", "grpc"] {
-        let harness = harness(&format!("{scheme}://{nobody}")).await;
+        let harness = Harness::forwarding_to(&format!("{scheme}://{nobody}")).await;
         for _ in 0..3 {
             let call = Call::new();
             let answer = harness.post(TRACES, &[("content-type", PROTOBUF)], call.protobuf()).await;
@@ -343,11 +338,11 @@ async fn a_destination_that_is_down() {
     }
 }
 
-/// A ledger that fails is not made up for by a destination that accepts.
+/// A request whose traces were forwarded, but not recorded, is not a success.
 #[tokio::test]
-async fn a_ledger_that_fails() {
+async fn a_destination_that_accepts_does_not_replace_the_ledger() {
     let destination = StandIn::start().await;
-    let harness = harness(&destination.http()).await;
+    let harness = Harness::forwarding_to(&destination.http()).await;
     let call = Call::new();
     harness.set_broken(true);
     let answer = harness.post(TRACES, &[("content-type", PROTOBUF)], call.protobuf()).await;

@@ -1,5 +1,5 @@
-//! Random and mutated requests with a fixed seed: there is always an answer, and never one that
-//! says that the receiver is at fault.
+//! Random and mutated requests with a fixed seed: each is answered, and no answer says that the receiver
+//! is at fault.
 
 use std::ops::ControlFlow;
 
@@ -11,15 +11,16 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 use spanledger_receiver::Limits;
+use spanledger_testkit::otlp::{JSON, PROTOBUF};
 use tonic::Code;
 
 use crate::support::{
-    Call, Harness, JSON, LOGS, LOGS_METHOD, PROTOBUF, TRACE_METHOD, TRACES, frame, gzip, head, zlib,
+    Call, Harness, LOGS, LOGS_METHOD, TRACE_METHOD, TRACES, compress, frame, head, request, soon,
 };
 
 const CASES: u32 = 400;
 
-/// What is done to a good body.
+/// A change of a valid body.
 #[derive(Clone, Debug)]
 enum Mutation {
     Flip(prop::sample::Index, u8),
@@ -85,20 +86,17 @@ struct Case {
     media_type: String,
     encoding: Option<String>,
     grpc_encoding: Option<String>,
-    /// Where the frames of the body end.
+    /// The most bytes of a DATA frame.
     frame_size: usize,
     is_framed: bool,
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    let body = (seed(), vec(mutation(), 0..4), 0..4, vec(mutation(), 0..2)).prop_map(
+    let compression = select(vec![None, None, Some("gzip"), Some("deflate")]);
+    let body = (seed(), vec(mutation(), 0..4), compression, vec(mutation(), 0..2)).prop_map(
         |(mut body, inside, compression, outside)| {
             apply(&inside, &mut body);
-            body = match compression {
-                0 | 1 => body,
-                2 => gzip(&body),
-                _ => zlib(&body),
-            };
+            body = compress(compression, &body);
             apply(&outside, &mut body);
             body
         },
@@ -137,22 +135,22 @@ fn check<S: Strategy>(
 ) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let limits = Limits { body_bytes_max: 4_000, ..Limits::default() };
-    let harness = runtime.block_on(Harness::with(limits, None));
+    let harness = runtime.block_on(Harness::with_limits(limits));
     let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     runner.run(strategy, |case| runtime.block_on(property(&harness, case))).unwrap();
-    // It still works, and what it refused it did not count as done.
+    // The receiver still works, and has counted what it refused.
     let call = Call::new();
     let answer = runtime.block_on(harness.post(TRACES, &[("content-type", PROTOBUF)], call.protobuf()));
     assert_eq!(answer.status, 200);
     assert!(harness.holds(&call));
     assert!(harness.counters().refused() > 0 && harness.counters().requests() > harness.counters().refused());
-    runtime.block_on(harness.shut_down());
+    runtime.block_on(harness.0.shut_down());
 }
 
-/// Whole requests of HTTP/2, of both protocols.
+/// Complete requests over HTTP/2, of both protocols.
 #[test]
-fn requests() {
+fn every_http2_request_is_answered() {
     check(&case(), &async |harness, case| {
         let body = if case.is_framed {
             frame(case.grpc_encoding.is_some(), &case.body)
@@ -184,7 +182,7 @@ fn requests() {
 
 /// Bytes of HTTP/1.1, mutated anywhere, heads and framing included.
 #[test]
-fn wire() {
+fn no_bytes_over_http1_are_a_fault_of_the_receiver() {
     let strategy = (seed(), any::<bool>(), vec(mutation(), 0..4)).prop_map(|(body, chunked, mutations)| {
         let mut bytes = if chunked {
             let mut bytes = head("Transfer-Encoding: chunked\r\n").into_bytes();
@@ -193,14 +191,14 @@ fn wire() {
             bytes.extend(b"\r\n0\r\n\r\n");
             bytes
         } else {
-            crate::support::request(TRACES, PROTOBUF, &body)
+            request(TRACES, PROTOBUF, &body)
         };
         apply(&mutations, &mut bytes);
         bytes
     });
     check(&strategy, &async |harness, bytes: Vec<u8>| {
         let mut raw = harness.raw().await;
-        // It may have answered and closed before all is written.
+        // The receiver may answer and close before everything is written.
         let (mut reader, mut writer) = raw.stream.split();
         let mut answers = Vec::new();
         let writing = async {
@@ -209,7 +207,7 @@ fn wire() {
             writer.shutdown().await.unwrap_or_default();
         };
         let reading = tokio::io::AsyncReadExt::read_to_end(&mut reader, &mut answers);
-        let ((), read) = crate::support::soon(futures_util::future::join(writing, reading)).await;
+        let ((), read) = soon(futures_util::future::join(writing, reading)).await;
         drop(read);
         let flow = answers.split(|&byte| byte == b'\n').try_for_each(|line| {
             let status = line.strip_prefix(b"HTTP/1.1 ").and_then(|rest| rest.get(..3));

@@ -1,73 +1,63 @@
 //! OTLP/HTTP: what is taken, what is refused, and how it is said.
 
-use bytes::Bytes;
 use prost::Message as _;
 use spanledger_event::EventId;
+use spanledger_testkit::otlp::{JSON, PROTOBUF, protobuf, text, traces};
 use tonic::Code;
 
-use crate::support::{
-    Answer, Call, Harness, Http1, Http2, JSON, LOGS, PROTOBUF, TRACES, gzip, post, traces, zlib,
-};
+use crate::support::{Call, Harness, Http2, LOGS, TRACE_METHOD, TRACES, compress, gzip, post};
 
-/// Row, path, media type, Content-Encoding, body, body of the answer, event.
-type SuccessRow =
-    (&'static str, &'static str, &'static str, Option<&'static str>, Vec<u8>, &'static [u8], Option<EventId>);
+/// A request, and what its success must look like.
+struct Success {
+    row: &'static str,
+    path: &'static str,
+    media_type: &'static str,
+    encoding: Option<&'static str>,
+    /// The body before it is compressed.
+    plain: Vec<u8>,
+    /// The event that must be in the ledger.
+    event: Option<EventId>,
+}
 
-/// A whole success is 200, in the request's own media type, with the bytes of an empty export
-/// response (C1, C7, C8, C56, C57); and what it acknowledges is in the file.
+/// C1, C7, C8, C56, C57, C72: a full success is 200, in the request's own media type, with the bytes of
+/// an empty export response. Its event is in the ledger's file.
 #[tokio::test]
-async fn success_byte_for_byte() {
+async fn a_success_is_an_empty_export_response() {
     let harness = Harness::start().await;
-    let calls = [(); 6].map(|()| Call::new());
-    let (record, record_id) = Call::new().record();
-    let (zipped, zipped_id) = Call::new().record();
-    let rows: Vec<SuccessRow> = vec![
-        ("C1 identity", TRACES, PROTOBUF, None, calls[0].protobuf(), b"", Some(calls[0].id())),
-        (
-            "C1 identity by name",
-            TRACES,
-            PROTOBUF,
-            Some("identity"),
-            calls[1].protobuf(),
-            b"",
-            Some(calls[1].id()),
-        ),
-        ("C1 gzip", TRACES, PROTOBUF, Some("gzip"), gzip(&calls[2].protobuf()), b"", Some(calls[2].id())),
-        ("C1 JSON", TRACES, JSON, None, calls[3].json().into(), b"{}", Some(calls[3].id())),
-        (
-            "C1 JSON gzip",
-            TRACES,
-            JSON,
-            Some("gzip"),
-            gzip(calls[4].json().as_bytes()),
-            b"{}",
-            Some(calls[4].id()),
-        ),
-        (
-            "C72 deflate",
-            TRACES,
-            PROTOBUF,
-            Some("deflate"),
-            zlib(&calls[5].protobuf()),
-            b"",
-            Some(calls[5].id()),
-        ),
-        ("logs", LOGS, PROTOBUF, None, record, b"", Some(record_id)),
-        ("logs gzip", LOGS, PROTOBUF, Some("gzip"), gzip(&zipped), b"", Some(zipped_id)),
-        ("C7 no bytes", TRACES, PROTOBUF, None, vec![], b"", None),
-        ("C7 no bytes, gzip", TRACES, PROTOBUF, Some("gzip"), gzip(b""), b"", None),
-        ("C7 {}", TRACES, JSON, None, b"{}".into(), b"{}", None),
-        ("C7 no scopes", TRACES, JSON, None, br#"{"resourceSpans":[{}]}"#.into(), b"{}", None),
-        ("C7 no spans", TRACES, PROTOBUF, None, traces(vec![]).encode_to_vec(), b"", None),
-        ("C7 logs {}", LOGS, JSON, None, b"{}".into(), b"{}", None),
-        ("C7 logs, no bytes", LOGS, PROTOBUF, None, vec![], b"", None),
-    ];
-    for (row, path, media_type, encoding, body, expected, event) in rows {
+    let mut rows = Vec::new();
+    for (row, media_type, encoding) in [
+        ("C1 identity", PROTOBUF, None),
+        ("C1 identity by name", PROTOBUF, Some("identity")),
+        ("C1 gzip", PROTOBUF, Some("gzip")),
+        ("C72 deflate", PROTOBUF, Some("deflate")),
+        ("C1 JSON", JSON, None),
+        ("C1 JSON gzip", JSON, Some("gzip")),
+    ] {
+        let call = Call::new();
+        let plain = if media_type == JSON { call.json().into_bytes() } else { call.protobuf() };
+        rows.push(Success { row, path: TRACES, media_type, encoding, plain, event: Some(call.id()) });
+    }
+    for (row, encoding) in [("logs", None), ("logs gzip", Some("gzip"))] {
+        let (plain, id) = Call::new().record();
+        rows.push(Success { row, path: LOGS, media_type: PROTOBUF, encoding, plain, event: Some(id) });
+    }
+    for (row, path, media_type, encoding, plain) in [
+        ("C7 no bytes", TRACES, PROTOBUF, None, vec![]),
+        ("C7 no bytes, gzip", TRACES, PROTOBUF, Some("gzip"), vec![]),
+        ("C7 no spans", TRACES, PROTOBUF, None, protobuf(&traces([]))),
+        ("C7 {}", TRACES, JSON, None, b"{}".to_vec()),
+        ("C7 no scopes", TRACES, JSON, None, br#"{"resourceSpans":[{}]}"#.to_vec()),
+        ("C7 logs {}", LOGS, JSON, None, b"{}".to_vec()),
+        ("C7 logs, no bytes", LOGS, PROTOBUF, None, vec![]),
+    ] {
+        rows.push(Success { row, path, media_type, encoding, plain, event: None });
+    }
+    for Success { row, path, media_type, encoding, plain, event } in rows {
         let mut headers = vec![("content-type", media_type)];
         headers.extend(encoding.map(|name| ("content-encoding", name)));
-        let answer = harness.post(path, &headers, body).await;
+        let answer = harness.post(path, &headers, compress(encoding, &plain)).await;
         assert_eq!(answer.status, 200, "{row}: {answer:?}");
-        assert_eq!(answer.body, expected, "{row}");
+        assert_eq!(answer.body, if media_type == JSON { "{}" } else { "" }, "{row}");
         assert_eq!(answer.header("content-type"), Some(media_type), "{row}");
         if let Some(id) = event {
             assert!(harness.event(&id).is_some(), "{row}: acknowledged, but not in the ledger");
@@ -76,12 +66,12 @@ async fn success_byte_for_byte() {
     assert_eq!(harness.counters().refused(), 0);
 }
 
-/// What stands in the Content-Type decides, whatever its case and parameters (C52, T34); without a
-/// known one nothing is read (C53), and the refusal is in JSON, which everyone can read.
+/// C52, T34: the Content-Type decides, whatever its case and parameters. C53: without a known one
+/// nothing is read, and the refusal is in JSON, which every developer can read.
 #[tokio::test]
-async fn media_types() {
+async fn the_content_type_decides_how_a_body_is_read() {
     let harness = Harness::start().await;
-    for (value, answers) in [
+    for (value, answered) in [
         ("application/x-protobuf", PROTOBUF),
         ("Application/X-Protobuf", PROTOBUF),
         (" application/x-protobuf ;foo=bar", PROTOBUF),
@@ -90,30 +80,36 @@ async fn media_types() {
         ("Application/JSON; charset=utf-8", JSON),
     ] {
         let call = Call::new();
-        let body = if answers == JSON { call.json().into_bytes() } else { call.protobuf() };
+        let body = if answered == JSON { call.json().into_bytes() } else { call.protobuf() };
         let answer = harness.post(TRACES, &[("content-type", value)], body).await;
-        assert_eq!((answer.status, answer.header("content-type")), (200, Some(answers)), "C52 {value}");
-        assert!(harness.holds(&call), "C52 {value}");
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some(answered)), "{value}");
+        assert!(harness.holds(&call), "{value}");
     }
     let known = harness.summary().observations;
-    for value in
-        ["", "text/plain", "application/octet-stream", "application/x-protobuf2", "gr\u{fc}n/\u{fc}", "json"]
-    {
-        let answer = harness.post(TRACES, &[("content-type", value)], Call::new().protobuf()).await;
-        assert_eq!((answer.status, answer.header("content-type")), (415, Some(JSON)), "C53 {value:?}");
-        let (_, message) = answer.refusal();
-        assert!(message.contains("application/x-protobuf"), "it says what to send: {message}");
+    for (value, named) in [
+        (Some(""), "``"),
+        (Some("text/plain"), "`text/plain`"),
+        (Some("application/octet-stream"), "`application/octet-stream`"),
+        (Some("application/x-protobuf2"), "`application/x-protobuf2`"),
+        (Some("gr\u{fc}n/\u{fc}"), "`(not text)`"),
+        (Some("json"), "`json`"),
+        (None, "missing"),
+    ] {
+        let headers: Vec<_> = value.map(|value| ("content-type", value)).into_iter().collect();
+        let answer = harness.post(TRACES, &headers, Call::new().protobuf()).await;
+        assert_eq!((answer.status, answer.header("content-type")), (415, Some(JSON)), "{value:?}");
+        let expected = format!(
+            "the Content-Type is {named}: send application/x-protobuf or application/json, or gRPC over HTTP/2"
+        );
+        assert_eq!(answer.refusal().1, expected, "{value:?}");
     }
-    let answer = harness.post(TRACES, &[], Call::new().protobuf()).await;
-    assert_eq!(answer.status, 415, "C53 missing");
-    assert!(answer.refusal().1.contains("missing"));
     assert_eq!(harness.summary().observations, known);
 }
 
-/// C50, C54, C36: only POST, only the paths that are served; slashes at the end and queries do not
-/// matter. Every refusal carries a status (C60) in the request's media type (C56).
+/// C36, C50: only the paths of traces and logs are served. Slashes at the end and queries do not
+/// matter. C56, C60: every refusal carries a status, in the request's media type.
 #[tokio::test]
-async fn paths_and_methods() {
+async fn only_the_paths_of_traces_and_logs_are_served() {
     let harness = Harness::start().await;
     for (path, status) in [
         ("/v1/traces", 200),
@@ -132,37 +128,44 @@ async fn paths_and_methods() {
             let body = if media_type == JSON { call.json().into_bytes() } else { call.protobuf() };
             let answer = harness.post(path, &[("content-type", media_type)], body).await;
             assert_eq!(answer.status, status, "{path}");
-            assert_eq!(answer.header("content-type"), Some(media_type), "C56 {path}");
+            assert_eq!(answer.header("content-type"), Some(media_type), "{path}");
             assert_eq!(harness.holds(&call), status == 200, "{path}");
             if status == 404 {
                 assert_eq!(answer.refusal().0, Code::Unimplemented as i32, "{path}");
             }
         }
     }
-    for method in ["GET", "PUT", "DELETE", "OPTIONS", "PATCH", "HEAD", "BREW"] {
+}
+
+/// C54: another method than POST is 405 with `Allow: POST`; a path that is not served is 404 for every
+/// method.
+#[tokio::test]
+async fn only_post_is_allowed() {
+    let harness = Harness::start().await;
+    for method in ["GET", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"] {
         let mut raw = harness.raw().await;
         raw.send(format!("{method} /v1/traces HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")).await;
-        if method == "HEAD" {
-            // Its answer announces a body and has none.
-            let mut answer = String::new();
-            tokio::io::AsyncReadExt::read_to_string(&mut raw.stream, &mut answer).await.unwrap();
-            assert!(answer.starts_with("HTTP/1.1 405 ") && answer.contains("allow: POST"), "{answer}");
-            continue;
-        }
         let answer = raw.answer().await.unwrap();
-        assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")), "C54 {method}");
-        answer.refusal();
+        assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")), "{method}");
+        assert_eq!(answer.refusal().1, "OTLP is sent with POST", "{method}");
     }
-    // C54: another path is not there for any method.
+    // The answer to HEAD announces a body and has none.
+    let mut raw = harness.raw().await;
+    raw.send("HEAD /v1/traces HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").await;
+    let mut answer = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut raw.stream, &mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 405 ") && answer.contains("\r\nallow: POST\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+
     let mut raw = harness.raw().await;
     raw.send("GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n").await;
     assert_eq!(raw.answer().await.unwrap().status, 404);
 }
 
-/// C63: what is not an OTLP message is 400, never 500, in the request's media type, and nothing of
-/// it is recorded.
+/// C56, C62, C63: what is not an OTLP message is 400, never 500 and never to be repeated, in the
+/// request's media type. Nothing of it is recorded.
 #[tokio::test]
-async fn malformed_bodies() {
+async fn a_malformed_body_is_a_bad_request() {
     let harness = Harness::start().await;
     let message = Call::new().protobuf();
     let zipped = gzip(&message);
@@ -185,9 +188,7 @@ async fn malformed_bodies() {
         ("no JSON", JSON, None, vec![]),
         ("JSON cut short", JSON, None, truncated(json.as_bytes(), 1)),
         ("two JSON values", JSON, None, b"{}{}".to_vec()),
-        ("JSON of another shape", JSON, None, br#"{"resourceSpans":7}"#.to_vec()),
         ("a JSON array", JSON, None, b"[]".to_vec()),
-        ("invalid UTF-8 in JSON", JSON, None, b"{\"resourceSpans\":\"\xff\"}".to_vec()),
         ("no gzip", PROTOBUF, Some("gzip"), message.clone()),
         ("gzip cut short", PROTOBUF, Some("gzip"), truncated(&zipped, 9)),
         ("gzip without its end", PROTOBUF, Some("gzip"), truncated(&zipped, 4)),
@@ -196,26 +197,28 @@ async fn malformed_bodies() {
         ("gzip of garbage", PROTOBUF, Some("gzip"), gzip(b"\xff\xff\xff")),
         ("gzip as deflate", PROTOBUF, Some("deflate"), zipped.clone()),
     ];
-    for path in [TRACES, LOGS] {
-        for (row, media_type, encoding, body) in &rows {
-            let mut headers = vec![("content-type", *media_type)];
-            headers.extend(encoding.map(|name| ("content-encoding", name)));
-            let answer = harness.post(path, &headers, body.clone()).await;
-            if path == LOGS && ["JSON of another shape", "invalid UTF-8 in JSON"].contains(row) {
-                continue; // The member is unknown there, and not looked at (J3).
-            }
-            assert_eq!(answer.status, 400, "{path} {row}: {answer:?}");
-            assert_eq!(answer.header("content-type"), Some(*media_type), "C56 {row}");
-            assert_eq!(answer.refusal().0, Code::InvalidArgument as i32, "{row}");
-            assert_eq!(answer.header("retry-after"), None, "C62: not to be repeated: {row}");
-        }
+    // Members that only traces have: for logs they are unknown, and so they are not looked at.
+    let of_traces: Vec<(&str, &str, Option<&str>, Vec<u8>)> = vec![
+        ("JSON of another shape", JSON, None, br#"{"resourceSpans":7}"#.to_vec()),
+        ("invalid UTF-8 in JSON", JSON, None, b"{\"resourceSpans\":\"\xff\"}".to_vec()),
+    ];
+    let both = [TRACES, LOGS].into_iter().flat_map(|path| rows.iter().map(move |row| (path, row)));
+    for (path, (row, media_type, encoding, body)) in both.chain(of_traces.iter().map(|row| (TRACES, row))) {
+        let mut headers = vec![("content-type", *media_type)];
+        headers.extend(encoding.map(|name| ("content-encoding", name)));
+        let answer = harness.post(path, &headers, body.clone()).await;
+        assert_eq!(answer.status, 400, "{path} {row}: {answer:?}");
+        assert_eq!(answer.header("content-type"), Some(*media_type), "{row}");
+        assert_eq!(answer.refusal().0, Code::InvalidArgument as i32, "{row}");
+        assert_eq!(answer.header("retry-after"), None, "{row}");
     }
     assert_eq!(harness.summary().observations, 0);
 }
 
-/// C71, C72: an unknown coding, or several, is 415 with the list of those that are known.
+/// C71: an unknown content coding, or several of them, is 415 with the list of the supported ones.
+/// C72: the name of a coding has any case.
 #[tokio::test]
-async fn content_encodings() {
+async fn an_unknown_content_encoding_is_refused_with_the_supported_ones() {
     let harness = Harness::start().await;
     let call = Call::new();
     for name in ["zstd", "snappy", "br", "lz4", "gzip, gzip", "gzip,identity", "\u{fc}"] {
@@ -225,28 +228,28 @@ async fn content_encodings() {
             assert_eq!(answer.status, 415, "{name}");
             assert_eq!(answer.header("accept-encoding"), Some("gzip, deflate"), "{name}");
             assert_eq!(answer.header("content-type"), Some(media_type), "{name}");
-            assert!(answer.refusal().1.contains("gzip"), "{name}");
+            assert!(answer.refusal().1.ends_with("send gzip, deflate or identity"), "{name}");
         }
     }
     // Two header lines are one list (RFC 9110, section 5.3).
     let twice = [("content-type", PROTOBUF), ("content-encoding", "gzip"), ("content-encoding", "gzip")];
     let answer = harness.post(TRACES, &twice, gzip(&gzip(&call.protobuf()))).await;
-    assert_eq!(answer.status, 415, "C71 two lines");
+    assert_eq!(answer.status, 415, "two lines");
     assert!(!harness.holds(&call));
     for name in ["GZIP", "x-gzip", " gzip "] {
         let call = Call::new();
         let headers = [("content-type", PROTOBUF), ("content-encoding", name)];
         let answer = harness.post(TRACES, &headers, gzip(&call.protobuf())).await;
-        assert_eq!(answer.status, 200, "C72 {name}");
-        assert!(harness.holds(&call), "C72 {name}");
+        assert_eq!(answer.status, 200, "{name}");
+        assert!(harness.holds(&call), "{name}");
     }
 }
 
-/// C51, C67, C68: HTTP/1.1 and HTTP/2, gRPC and HTTP, protobuf and JSON, on both ports.
+/// C51, C67, C68: both ports take HTTP/1.1 and HTTP/2, gRPC and HTTP, protobuf and JSON.
 #[tokio::test]
-async fn every_protocol_on_every_port() {
+async fn each_port_takes_every_protocol() {
     let harness = Harness::start().await;
-    for port in [harness.http, harness.grpc] {
+    for port in [harness.0.http_addr(), harness.0.grpc_addr()] {
         let calls = [(); 5].map(|()| Call::new());
         assert_eq!(post(port, TRACES, &[("content-type", PROTOBUF)], calls[0].protobuf()).await.status, 200);
         assert_eq!(post(port, TRACES, &[("content-type", JSON)], calls[1].json()).await.status, 200);
@@ -258,7 +261,7 @@ async fn every_protocol_on_every_port() {
             let answer = h2.send("POST", TRACES, &headers, vec![body.into()]).await.unwrap();
             assert_eq!((answer.status, answer.header("content-type")), (200, Some(media_type)), "{call:?}");
         }
-        let answer = h2.call(crate::support::TRACE_METHOD, None, &calls[4].protobuf()).await;
+        let answer = h2.call(TRACE_METHOD, None, &calls[4].protobuf()).await;
         answer.expect_grpc_success("on the same connection");
         for call in calls {
             assert!(harness.holds(&call), "{port}");
@@ -266,10 +269,9 @@ async fn every_protocol_on_every_port() {
     }
 }
 
-/// C13, T42, T43: fields of later versions, in any order and at every level, are no reason to
-/// refuse.
+/// C13, T42, T43: fields of later versions, in any order and at every level, are no reason to refuse.
 #[tokio::test]
-async fn unknown_fields() {
+async fn unknown_fields_are_passed_over() {
     let harness = Harness::start().await;
     // Numbers that no message of OTLP has, in every wire type.
     let unknown: Vec<u8> = [
@@ -287,13 +289,13 @@ async fn unknown_fields() {
         [bytes, inner].concat()
     };
     let call = Call::new();
-    let attribute = crate::support::text("feature", "search").encode_to_vec();
+    let attribute = text("feature", "search").encode_to_vec();
     let span =
         [unknown.clone(), call.span().encode_to_vec(), nested(9, [attribute, unknown.clone()].concat())];
     let spans = [unknown.clone(), nested(2, span.concat()), unknown.clone()].concat();
-    let resource = crate::support::text("deployment.environment.name", "staging").encode_to_vec();
+    let resource = text("deployment.environment.name", "staging").encode_to_vec();
     let resource = [nested(1, resource), unknown.clone()].concat();
-    // The resource after what belongs to it.
+    // The resource stands after the spans that belong to it.
     let resource_spans = [nested(2, spans), nested(1, resource), unknown.clone()].concat();
     let body = [unknown, nested(1, resource_spans)].concat();
     let answer = harness.post(TRACES, &[("content-type", PROTOBUF)], body).await;
@@ -303,129 +305,58 @@ async fn unknown_fields() {
     assert_eq!(event.environment.as_deref(), Some("staging"));
 }
 
-/// C17: of two attributes with one key the last counts.
+/// C17: of two attributes with the same key the last one counts.
 #[tokio::test]
-async fn last_of_two_attributes() {
+async fn of_two_attributes_with_one_key_the_last_counts() {
     let harness = Harness::start().await;
     let call = Call::new();
     let mut span = call.span();
-    span.attributes.insert(0, crate::support::text("feature", "first"));
-    span.attributes.push(crate::support::text("feature", "last"));
-    let body = traces(vec![span]).encode_to_vec();
+    span.attributes.insert(0, text("feature", "first"));
+    span.attributes.push(text("feature", "last"));
+    let body = protobuf(&traces([span]));
     assert_eq!(harness.post(TRACES, &[("content-type", PROTOBUF)], body).await.status, 200);
     assert_eq!(harness.event(&call.id()).unwrap().feature.as_deref(), Some("last"));
 }
 
-/// C18, T35: ids of a wrong length, or all zero, neither fail the request nor merge two spans;
-/// what stands beside them is recorded.
+/// C18, T35: ids of a wrong length, or of zeros, neither fail the request nor merge two spans. The spans
+/// beside them are recorded.
 #[tokio::test]
-async fn invalid_ids() {
+async fn invalid_ids_fail_neither_the_request_nor_other_spans() {
     let harness = Harness::start().await;
     let good = Call::new();
     let mut spans = vec![good.span()];
-    for (trace, id) in
+    for (trace_id, span_id) in
         [(vec![], vec![]), (vec![0; 16], vec![0; 8]), (vec![7; 32], vec![7; 16]), (vec![7; 15], vec![7; 8])]
     {
-        spans.push(opentelemetry_proto::tonic::trace::v1::Span {
-            trace_id: trace,
-            span_id: id,
-            ..good.span()
-        });
+        let mut span = good.span();
+        (span.trace_id, span.span_id) = (trace_id, span_id);
+        spans.push(span);
     }
-    let body = traces(spans).encode_to_vec();
+    let body = protobuf(&traces(spans));
     assert_eq!(harness.post(TRACES, &[("content-type", PROTOBUF)], body).await.status, 200);
     assert!(harness.holds(&good));
     assert_eq!(harness.summary().events, 5);
 }
 
-/// T20: the same request five times is one event, whatever the transport and the batch.
+/// T20: the same span five times is one event, whatever the transport and the batch.
 #[tokio::test]
-async fn the_same_request_five_times() {
+async fn a_repeated_request_is_one_event() {
     let harness = Harness::start().await;
     let call = Call::new();
     let headers = [("content-type", PROTOBUF)];
-    assert_eq!(harness.post(TRACES, &headers, call.protobuf()).await.status, 200);
-    assert_eq!(harness.post(TRACES, &headers, call.protobuf()).await.status, 200);
+    for _ in 0..2 {
+        assert_eq!(harness.post(TRACES, &headers, call.protobuf()).await.status, 200);
+    }
     let mut h2 = harness.h2().await;
     for encoding in [None, Some("gzip")] {
-        let body = if encoding.is_some() { gzip(&call.protobuf()) } else { call.protobuf() };
-        h2.call(crate::support::TRACE_METHOD, encoding, &body).await.expect_grpc_success("again");
+        let body = compress(encoding, &call.protobuf());
+        h2.call(TRACE_METHOD, encoding, &body).await.expect_grpc_success("again");
     }
-    // The same span beside another one.
-    let body = traces(vec![Call::new().span(), call.span()]).encode_to_vec();
+    // The same span in another batch.
+    let body = protobuf(&traces([Call::new().span(), call.span()]));
     assert_eq!(harness.post(TRACES, &headers, body).await.status, 200);
     let summary = harness.summary();
     assert_eq!((summary.observations, summary.events), (2, 2));
     assert_eq!((harness.counters().observations(), harness.counters().duplicates()), (2, 4));
     assert_eq!(harness.event(&call.id()).unwrap().revision, 1);
-}
-
-/// C32, C34, C62, C64: a ledger that fails is a passing fault on both transports, with a wait of a
-/// second; the same request succeeds when the ledger is back, and is counted once.
-#[tokio::test]
-async fn a_ledger_that_fails() {
-    use tonic_types::StatusExt as _;
-
-    let harness = Harness::start().await;
-    let call = Call::new();
-    let headers = [("content-type", PROTOBUF)];
-    harness.set_broken(true);
-    let answer = harness.post(TRACES, &headers, call.protobuf()).await;
-    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
-    let (code, message) = answer.refusal();
-    assert_eq!(code, Code::Unavailable as i32);
-    assert!(!message.contains("disk"), "C61: {message}");
-    let status = harness.h2().await.call(crate::support::TRACE_METHOD, None, &call.protobuf()).await.grpc();
-    assert_eq!(status.code(), Code::Unavailable);
-    let delay = status.get_details_retry_info().unwrap().retry_delay.unwrap();
-    assert_eq!(delay.as_secs(), 1, "C35");
-    // What needs no ledger is answered meanwhile.
-    assert_eq!(harness.post(TRACES, &headers, Bytes::new()).await.status, 200);
-    assert!(!harness.holds(&call));
-
-    harness.set_broken(false);
-    assert_eq!(harness.post(TRACES, &headers, call.protobuf()).await.status, 200);
-    assert!(harness.holds(&call));
-    assert_eq!(harness.summary().observations, 1);
-    assert_eq!(harness.counters().refused(), 2);
-}
-
-/// A stop answers what was begun, records it, and then closes (T44).
-#[tokio::test]
-async fn shutdown_answers_what_was_begun() {
-    let harness = Harness::start().await;
-    let call = Call::new();
-    let body = call.protobuf();
-    let mut raw = harness.raw().await;
-    let idle = harness.raw().await;
-    let expecting = format!("Content-Length: {}\r\nExpect: 100-continue\r\n", body.len());
-    raw.send(crate::support::head(&expecting)).await;
-    assert_eq!(raw.answer().await.unwrap().status, 100);
-    let path = harness.path();
-    let http = harness.http;
-    let stopping = tokio::spawn(harness.shut_down());
-    // The port is closed first: nobody new is let in. The request that was begun goes on.
-    while let Ok(stream) = tokio::net::TcpStream::connect(http).await {
-        drop(stream);
-        tokio::task::yield_now().await;
-    }
-    raw.send(body).await;
-    let answer: Answer = raw.answer().await.unwrap();
-    assert_eq!(answer.status, 200);
-    assert!(spanledger_ledger::LedgerReader::open(path).unwrap().event(&call.id()).unwrap().is_some());
-    drop((raw, idle));
-    let (_folder, _ledger): (_, _) = crate::support::soon(stopping).await.unwrap();
-}
-
-/// A receiver that is stopped closes connections on which nothing happens, at once.
-#[tokio::test]
-async fn shutdown_closes_idle_connections() {
-    let harness = Harness::start().await;
-    let mut used: Http1 = harness.raw().await;
-    used.send(crate::support::request(TRACES, JSON, b"{}")).await;
-    assert_eq!(used.answer().await.unwrap().status, 200);
-    let mut unused = harness.raw().await;
-    harness.shut_down().await;
-    assert!(used.is_closed().await);
-    assert!(unused.is_closed().await);
 }

@@ -1,12 +1,12 @@
 //! OTLP/JSON, as emitters write it.
 //!
 //! The reader is that of `opentelemetry-proto`. Where it is stricter than the rule, the request is
-//! refused with 400 and nothing is recorded in part; such rows stand in [`refused_today`].
+//! refused with 400 and nothing is recorded in part; such rows are in
+//! [`stricter_than_the_rule_is_refused_as_a_whole`].
 
-use crate::support::{Call, Harness, JSON, START, TRACES, hex, json_traces};
+use spanledger_testkit::otlp::{JSON, START};
 
-/// What a row replaces in the span's text, and by what.
-type Row = (&'static str, &'static str, String);
+use crate::support::{Call, Harness, TRACES, json_traces};
 
 async fn send(harness: &Harness, body: String) -> u16 {
     let answer = harness.post(TRACES, &[("content-type", JSON)], body).await;
@@ -16,51 +16,56 @@ async fn send(harness: &Harness, body: String) -> u16 {
     answer.status
 }
 
-/// What must be read, and is.
+/// A call whose span differs from the usual one: the first place of `old` is replaced by `new`. An
+/// `old` that ends in `$` means its last place.
+fn changed(old: &str, new: &str) -> (Call, String) {
+    let call = Call::new();
+    let span = call.json_span();
+    let (at, length) = match old.strip_suffix('$') {
+        Some(last) => (span.rfind(last), last.len()),
+        None => (span.find(old), old.len()),
+    };
+    let at = at.unwrap_or_else(|| panic!("{old} is not in {span}"));
+    let span = format!("{}{new}{}", &span[..at], &span[at + length..]);
+    assert_ne!(span, call.json_span(), "the row changes nothing");
+    (call, json_traces(&span))
+}
+
+/// J1, J2, J3, J4, J5, J6, J9, J10, J11, J15: what the rules allow is read.
 #[tokio::test]
-async fn accepted() {
+async fn every_form_that_the_rules_allow_is_read() {
     let harness = Harness::start().await;
-    let more = |text: &str| text.to_owned();
-    let rows: Vec<Row> = vec![
-        ("J1 empty parent", "}$", more(r#","parentSpanId":""}"#)),
-        ("J1 links", "}$", more(r#","links":[{"traceId":"AB","spanId":"cd"}]}"#)),
-        ("J2 number", r#""kind":3"#, more(r#""kind":2"#)),
-        ("J3 unknown in a span", "}$", more(r#","later":{"a":[1,{"b":null}]},"x":"y"}"#)),
-        ("J3 unknown in a value", r#""chat"}"#, more(r#""chat","later":[{"a":1}]}"#)),
-        ("J4 snake case is unknown", "}$", more(r#","trace_id":"zz","kind_of":1}"#)),
-        ("J5 number", r#""1763719200000000000""#, START.to_string()),
-        ("J6 number", r#"{"intValue":"1000"}"#, more(r#"{"intValue":1000}"#)),
-        ("J10 {}", "]$", more(r#",{"key":"empty","value":{}}]"#)),
-        ("J10 no value", "]$", more(r#",{"key":"empty"}]"#)),
-        ("J11", "]$", more(r#",{"key":"b","value":{"boolValue":true}}]"#)),
-        ("J9 null value", "]$", more(r#",{"key":"d","value":{"doubleValue":null}}]"#)),
-        ("J15 white space", "{", more(" \r\n\t{")),
-        ("J15 NUL", "]$", more(r#",{"key":"n","value":{"stringValue":"a\u0000b"}}]"#)),
-    ];
-    for (row, old, new) in rows {
-        let call = Call::new();
-        let span = call.json_span("");
-        let span = match old.strip_suffix('$') {
-            Some(last) => {
-                let at = span.rfind(last).unwrap();
-                format!("{}{new}{}", &span[..at], &span[at + last.len()..])
-            }
-            None => span.replacen(old, &new, 1),
-        };
-        assert_ne!(span, call.json_span(""), "{row}: the row changes something");
-        assert_eq!(send(&harness, json_traces(&span)).await, 200, "{row}: {span}");
+    let time = format!("\"{START}\"");
+    for (row, old, new) in [
+        ("J1 an empty parent", "}$", r#","parentSpanId":""}"#),
+        ("J1 links", "}$", r#","links":[{"traceId":"AB","spanId":"cd"}]}"#),
+        ("J2 a number", r#""kind":3"#, r#""kind":2"#),
+        ("J3 unknown in a span", "}$", r#","later":{"a":[1,{"b":null}]},"x":"y"}"#),
+        ("J3 unknown in a value", r#""chat"}"#, r#""chat","later":[{"a":1}]}"#),
+        ("J4 snake case is unknown", "}$", r#","trace_id":"zz","kind_of":1}"#),
+        ("J5 a number", time.as_str(), &START.to_string()),
+        ("J6 a number", r#"{"intValue":"1000"}"#, r#"{"intValue":1000}"#),
+        ("J9 a value of null", "]$", r#",{"key":"d","value":{"doubleValue":null}}]"#),
+        ("J10 an empty value", "]$", r#",{"key":"empty","value":{}}]"#),
+        ("J10 no value", "]$", r#",{"key":"empty"}]"#),
+        ("J11 a truth", "]$", r#",{"key":"b","value":{"boolValue":true}}]"#),
+        ("J15 white space", "{", " \r\n\t{"),
+        ("J15 NUL", "]$", r#",{"key":"n","value":{"stringValue":"a\u0000b"}}]"#),
+    ] {
+        let (call, body) = changed(old, new);
+        assert_eq!(send(&harness, body).await, 200, "{row}");
         let event = harness.event(&call.id()).unwrap_or_else(|| panic!("{row}: not recorded"));
         assert_eq!(event.prompt_tokens, Some(1_000), "{row}");
     }
 }
 
-/// J1: ids are hex of either case, and one call by whichever it is written.
+/// J1: ids are hexadecimal digits of either case, and the case does not make another call.
 #[tokio::test]
-async fn ids() {
+async fn ids_have_digits_of_any_case() {
     let harness = Harness::start().await;
     let call = Call::new();
     let lower = call.json();
-    let upper = lower.replace(&hex(&call.trace), &hex(&call.trace).to_uppercase());
+    let upper = lower.replace(&call.trace_id(), &call.trace_id().to_uppercase());
     let mixed = lower.replace("abab", "aBAb");
     assert!(lower != upper && lower != mixed && upper != mixed);
     for body in [lower, upper, mixed] {
@@ -70,12 +75,12 @@ async fn ids() {
     assert_eq!(harness.summary().observations, 1);
 }
 
-/// J3, J12: nothing has to be there, and what is unknown is passed over at every level.
+/// J3, J12: every field may be missing, and unknown names are ignored at every level.
 #[tokio::test]
-async fn sparse_and_unknown() {
+async fn fields_may_be_missing_or_unknown_at_every_level() {
     let harness = Harness::start().await;
     let call = Call::new();
-    let span = call.json_span("");
+    let span = call.json_span();
     let body = format!(
         r#"{{"later":[[]],"resourceSpans":[{{}},{{"x":1,"resource":{{"y":{{}}}},"scopeSpans":[{{}},
             {{"z":null,"scope":{{"w":[1]}},"spans":[{{}},{span}]}}]}}]}}"#
@@ -85,9 +90,9 @@ async fn sparse_and_unknown() {
     assert_eq!(harness.summary().events, 1);
 }
 
-/// J16: what is unknown is passed over without recursion, however deep it is.
+/// J16: an unknown member is ignored without recursion, however deep it is.
 #[tokio::test]
-async fn depth_of_the_unknown() {
+async fn an_unknown_member_may_be_deep() {
     let harness = Harness::start().await;
     let call = Call::new();
     let (open, close) = ("[".repeat(100_000), "]".repeat(100_000));
@@ -96,21 +101,21 @@ async fn depth_of_the_unknown() {
     assert!(harness.holds(&call));
 }
 
-/// J15: a byte-order mark in front is no part of the JSON.
+/// J15: a byte-order mark in front is ignored.
 #[tokio::test]
-async fn byte_order_mark() {
+async fn a_byte_order_mark_is_ignored() {
     let harness = Harness::start().await;
     let call = Call::new();
     assert_eq!(send(&harness, format!("\u{feff}{}", call.json())).await, 200);
     assert!(harness.holds(&call));
 }
 
-/// What must not be read: 400, and nothing of the request is recorded.
+/// J5, J6, J11, J15, J16: what the rules forbid is 400, and nothing of the request is recorded.
 #[tokio::test]
-async fn refused() {
+async fn what_the_rules_forbid_is_refused() {
     let harness = Harness::start().await;
     let value =
-        |value: &str| json_traces(&Call::new().json_span("").replace(r#"{"stringValue":"chat"}"#, value));
+        |value: &str| json_traces(&Call::new().json_span().replace(r#"{"stringValue":"chat"}"#, value));
     let depth = |open: &str, middle: &str, close: &str, count: usize| {
         value(&format!("{}{middle}{}", open.repeat(count), close.repeat(count)))
     };
@@ -137,28 +142,23 @@ async fn refused() {
     assert_eq!(harness.summary().observations, 0);
 }
 
-/// Rules that the reader breaks today, by refusing what it should read. A client is told so, and
-/// nothing is lost in silence; when a row begins to be accepted, it belongs to [`accepted`].
+/// J1, J2, J5, J6, J9: forms that should be read, and that the reader refuses. The client is told so, and
+/// nothing is lost in silence. When a row begins to be accepted, it belongs to
+/// [`every_form_that_the_rules_allow_is_read`].
 #[tokio::test]
-async fn refused_today() {
+async fn stricter_than_the_rule_is_refused_as_a_whole() {
     let harness = Harness::start().await;
-    let span = |old: &str, new: &str| {
-        let call = Call::new();
-        let span = call.json_span("");
-        let changed = span.replacen(old, new, 1);
-        assert_ne!(span, changed);
-        (call, json_traces(&changed))
-    };
+    let time = format!("\"{START}\"");
     for (row, old, new) in [
         ("J1 odd length", r#""traceId":""#, r#""traceId":"a"#),
         ("J1 no hex", r#""traceId":"ab"#, r#""traceId":"zz"#),
         ("J2 a name", r#""kind":3"#, r#""kind":"SPAN_KIND_CLIENT""#),
-        ("J5 exponent", r#""1763719200000000000""#, "1.7637192e18"),
+        ("J5 an exponent", time.as_str(), "1.7952552e18"),
         ("J6 a whole number with a point", r#"{"intValue":"1000"}"#, r#"{"intValue":1000.0}"#),
-        ("J9 null list", r#""name":"#, r#""events":null,"name":"#),
-        ("J9 null text", r#""name":"chat gpt-5.5""#, r#""name":null"#),
+        ("J9 a list of null", r#""name":"#, r#""events":null,"name":"#),
+        ("J9 a text of null", r#""name":"chat gpt-5.5""#, r#""name":null"#),
     ] {
-        let (call, body) = span(old, new);
+        let (call, body) = changed(old, new);
         assert_eq!(send(&harness, body).await, 400, "{row}: now accepted");
         assert!(!harness.holds(&call), "{row}");
     }

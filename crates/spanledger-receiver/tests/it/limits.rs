@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use spanledger_receiver::Limits;
-use tonic::Code;
+use spanledger_testkit::otlp::PROTOBUF;
+use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::support::{
-    Call, Harness, PROTOBUF, TRACE_METHOD, TRACES, bomb, export, frame, gzip, head, message_of,
+    Call, Harness, TRACE_METHOD, TRACES, bomb, compress, export, frame, gzip, head, message_of, soon,
 };
 
 const LIMIT: usize = 100_000;
@@ -15,23 +16,42 @@ fn small() -> Limits {
     Limits { body_bytes_max: LIMIT, ..Limits::default() }
 }
 
-/// C2, C4, C55, C30, T21, T31: at the limit a message is taken, one byte above it is 413 or
-/// `RESOURCE_EXHAUSTED`, without a hint to try again; whether its length is announced or not, plain
-/// or compressed.
+/// The ways of sending one message.
+#[derive(Clone, Copy, Debug)]
+enum Sent {
+    WithLength,
+    Chunked,
+    Gzip,
+    Grpc(Option<&'static str>),
+    /// With `tonic`'s own client.
+    Tonic,
+}
+
+/// C2, C4, C30, C55, T21, T31: a message at the limit is taken. One byte above it is 413 or
+/// `RESOURCE_EXHAUSTED` without a hint to try again, whether its length is announced or not, plain or
+/// compressed.
 #[tokio::test]
-async fn the_boundary() {
-    let harness = Harness::with(small(), None).await;
+async fn a_message_at_the_limit_is_taken_and_one_above_it_is_not() {
+    let harness = Harness::with_limits(small()).await;
+    let headers = [("content-type", PROTOBUF)];
     for (length, fits) in [(LIMIT - 1, true), (LIMIT, true), (LIMIT + 1, false)] {
-        for row in ["length", "chunked", "gzip", "gRPC", "gRPC gzip", "tonic"] {
+        for sent in [
+            Sent::WithLength,
+            Sent::Chunked,
+            Sent::Gzip,
+            Sent::Grpc(None),
+            Sent::Grpc(Some("gzip")),
+            Sent::Tonic,
+        ] {
             let call = Call::new();
             let message = message_of(&call, length);
-            let http = match row {
-                "length" => Some(harness.post(TRACES, &[("content-type", PROTOBUF)], message.clone()).await),
-                "gzip" => {
-                    let headers = [("content-type", PROTOBUF), ("content-encoding", "gzip")];
-                    Some(harness.post(TRACES, &headers, gzip(&message)).await)
+            let answer = match sent {
+                Sent::WithLength => harness.post(TRACES, &headers, message).await,
+                Sent::Gzip => {
+                    let headers = [headers[0], ("content-encoding", "gzip")];
+                    harness.post(TRACES, &headers, gzip(&message)).await
                 }
-                "chunked" => {
+                Sent::Chunked => {
                     let mut raw = harness.raw().await;
                     raw.send(head("Transfer-Encoding: chunked\r\n")).await;
                     for part in message.chunks(30_000) {
@@ -40,43 +60,43 @@ async fn the_boundary() {
                         raw.send("\r\n").await;
                     }
                     raw.send("0\r\n\r\n").await;
-                    raw.answer().await
+                    raw.answer().await.unwrap()
                 }
-                _ => None,
-            };
-            match (row, http) {
-                (_, Some(answer)) => {
-                    assert_eq!(answer.status, if fits { 200 } else { 413 }, "{row} {length}");
-                    if !fits {
-                        let (code, text) = answer.refusal();
-                        assert_eq!(code, Code::ResourceExhausted as i32, "{row}");
-                        assert!(text.contains("100000"), "it says the limit: {text}");
-                        assert_eq!(answer.header("retry-after"), None, "{row}");
-                    }
-                }
-                ("tonic", None) => {
-                    let answer = export(harness.grpc, TRACE_METHOD, message).await;
-                    let code = answer.map_or_else(|status| status.code(), |_| Code::Ok);
-                    assert_eq!(code, if fits { Code::Ok } else { Code::ResourceExhausted }, "{length}");
-                }
-                (_, None) => {
-                    let encoding = (row == "gRPC gzip").then_some("gzip");
-                    let body = if encoding.is_some() { gzip(&message) } else { message };
+                Sent::Grpc(encoding) => {
+                    let body = compress(encoding, &message);
                     let status = harness.h2().await.call(TRACE_METHOD, encoding, &body).await.grpc();
-                    let expected = if fits { Code::Ok } else { Code::ResourceExhausted };
-                    assert_eq!(status.code(), expected, "{row} {length}");
-                    assert!(status.get_details_retry_info().is_none(), "C30 {row}");
+                    expect_grpc(&status, fits, sent);
+                    assert_eq!(harness.holds(&call), fits, "{sent:?} {length}");
+                    continue;
                 }
+                Sent::Tonic => {
+                    let answer = export(harness.0.grpc_addr(), TRACE_METHOD, message).await;
+                    expect_grpc(&answer.err().unwrap_or_else(|| Status::ok("")), fits, sent);
+                    assert_eq!(harness.holds(&call), fits, "{sent:?} {length}");
+                    continue;
+                }
+            };
+            assert_eq!(answer.status, if fits { 200 } else { 413 }, "{sent:?} {length}");
+            if !fits {
+                let (code, text) = answer.refusal();
+                assert_eq!(code, Code::ResourceExhausted as i32, "{sent:?}");
+                assert!(text.starts_with("the message is larger than 100000 bytes: "), "{text}");
+                assert_eq!(answer.header("retry-after"), None, "{sent:?}");
             }
-            assert_eq!(harness.holds(&call), fits, "{row} {length}");
+            assert_eq!(harness.holds(&call), fits, "{sent:?} {length}");
         }
     }
 }
 
-/// C55, C69: a length over the limit is refused before a byte of the body is asked for.
+fn expect_grpc(status: &Status, fits: bool, sent: Sent) {
+    assert_eq!(status.code(), if fits { Code::Ok } else { Code::ResourceExhausted }, "{sent:?}");
+    assert!(status.get_details_retry_info().is_none(), "{sent:?}");
+}
+
+/// C55, C69: a length over the limit is refused before the client is asked for the body.
 #[tokio::test]
-async fn refused_by_its_length() {
-    let harness = Harness::with(small(), None).await;
+async fn an_announced_length_over_the_limit_is_refused_before_the_body() {
+    let harness = Harness::with_limits(small()).await;
     for length in ["100001", "9223372036854775807"] {
         let mut raw = harness.raw().await;
         raw.send(head(&format!("Content-Length: {length}\r\nExpect: 100-continue\r\n"))).await;
@@ -87,11 +107,11 @@ async fn refused_by_its_length() {
     assert_eq!(raw.answer().await.unwrap().status, 200);
 }
 
-/// C55: a client that writes its whole body before it reads still reads the refusal, and not a
-/// connection that was reset under it, which it would take for a passing fault and try again.
+/// C55: a client that writes its whole body before it reads still reads the refusal. If the connection
+/// were reset under it, it would take that for a passing fault and try again.
 #[tokio::test]
-async fn refusals_reach_who_is_still_writing() {
-    let harness = Harness::with(small(), None).await;
+async fn a_refusal_reaches_a_client_that_is_still_writing() {
+    let harness = Harness::with_limits(small()).await;
     for round in 0..10 {
         let mut raw = harness.raw().await;
         raw.send(head(&format!("Content-Length: {}\r\n", 8 << 20))).await;
@@ -101,21 +121,21 @@ async fn refusals_reach_who_is_still_writing() {
     }
 }
 
-/// C3: by default 60 MiB are taken, on both transports, and 65 MiB are not, also when they are
+/// C2, C3: by default 60 MiB are taken on both transports. 65 MiB are not, also when they are sent as
 /// 65 KiB of gzip.
 #[tokio::test]
-async fn the_default() {
+async fn the_default_limit_is_64_mib() {
     let harness = Harness::start().await;
     let call = Call::new();
     let big = Bytes::from(message_of(&call, 60 << 20));
     assert_eq!(harness.post(TRACES, &[("content-type", PROTOBUF)], big.clone()).await.status, 200);
     assert!(harness.holds(&call));
-    assert_eq!(export(harness.grpc, TRACE_METHOD, big).await.unwrap(), "");
+    assert_eq!(export(harness.0.grpc_addr(), TRACE_METHOD, big).await.unwrap(), "");
     assert_eq!(harness.counters().duplicates(), 1);
 
     let too_big = vec![0; 65 << 20];
     assert_eq!(harness.post(TRACES, &[("content-type", PROTOBUF)], too_big.clone()).await.status, 413);
-    let status = export(harness.grpc, TRACE_METHOD, too_big).await.unwrap_err();
+    let status = export(harness.0.grpc_addr(), TRACE_METHOD, too_big).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
     let zipped = bomb(65 << 20);
     let headers = [("content-type", PROTOBUF), ("content-encoding", "gzip")];
@@ -124,14 +144,13 @@ async fn the_default() {
     assert_eq!(status.code(), Code::ResourceExhausted);
 }
 
-/// T24, T25: a bomb is put down at the limit, whatever it would have become; inflating this one
-/// whole would take 2 GiB.
+/// T24, T25: inflating stops at the limit. The whole of this bomb would be 2 GiB.
 #[tokio::test]
-async fn bombs() {
+async fn a_decompression_bomb_is_refused_at_the_limit() {
     let zipped = bomb(2 << 30);
     assert!(zipped.len() < 3 << 20);
     let limits = Limits { body_bytes_max: 4 << 20, ..Limits::default() };
-    let harness = Harness::with(limits, None).await;
+    let harness = Harness::with_limits(limits).await;
     let status = harness.h2().await.call(TRACE_METHOD, Some("gzip"), &zipped).await.grpc();
     assert_eq!(status.code(), Code::ResourceExhausted);
     let headers = [("content-type", PROTOBUF), ("content-encoding", "gzip")];
@@ -140,8 +159,8 @@ async fn bombs() {
 
 /// T26: the members of a gzip body are one message, and share one limit.
 #[tokio::test]
-async fn members() {
-    let harness = Harness::with(small(), None).await;
+async fn gzip_members_are_one_message_under_one_limit() {
+    let harness = Harness::with_limits(small()).await;
     let headers = [("content-type", PROTOBUF), ("content-encoding", "gzip")];
     let call = Call::new();
     let message = call.protobuf();
@@ -150,7 +169,7 @@ async fn members() {
     assert_eq!(harness.post(TRACES, &headers, body).await.status, 200);
     assert!(harness.holds(&call));
 
-    // Messages in a row are one message (protobuf's rule of merging).
+    // Two messages in a row are one message (protobuf merges them).
     let [a, b] = [(); 2].map(|()| Call::new());
     let body = [gzip(&a.protobuf()), gzip(&b.protobuf())].concat();
     let answer = harness.h2().await.call(TRACE_METHOD, Some("gzip"), &body).await;
@@ -162,17 +181,18 @@ async fn members() {
     assert_eq!(harness.post(TRACES, &headers, body).await.status, 413, "each fits, both do not");
 }
 
-/// C32, C35, C64, T18, T30: when the bytes in flight are at their limit, the answer is at once one
-/// that is retried after a second, on both transports; and when they are back, so is the service.
+/// C32, C35, C64, T18, T30: when the bytes in flight are at their limit, a request is answered at once,
+/// on both transports, so that it is retried after a second. When the bytes are free again, requests
+/// are taken again.
 #[tokio::test]
-async fn the_budget() {
+async fn an_exhausted_budget_is_answered_retryably() {
     let limits = Limits { in_flight_bytes_max: 256 * 1_024, ..Limits::default() };
-    let harness = Harness::with(limits, None).await;
+    let harness = Harness::with_limits(limits).await;
     let slow = Call::new();
     let held = message_of(&slow, 240 * 1_024);
     let mut raw = harness.raw().await;
     raw.send(head(&format!("Content-Length: {}\r\nExpect: 100-continue\r\n", held.len()))).await;
-    assert_eq!(raw.answer().await.unwrap().status, 100, "its share is taken, its body is awaited");
+    assert_eq!(raw.answer().await.unwrap().status, 100, "its part is reserved, its body is awaited");
 
     let call = Call::new();
     let message = message_of(&call, 50_000);
@@ -195,12 +215,12 @@ async fn the_budget() {
     assert!(harness.holds(&call));
 }
 
-/// What a refused, broken or vanished request held of the budget comes back: a receiver whose
-/// budget is one message takes the next, every time.
+/// A request that is refused, malformed or abandoned releases its part of the budget: a receiver whose
+/// budget is two messages takes the next one, every time.
 #[tokio::test]
 async fn the_budget_does_not_leak() {
     let limits = Limits { in_flight_bytes_max: 256 * 1_024, body_bytes_max: LIMIT, ..Limits::default() };
-    let harness = Harness::with(limits, None).await;
+    let harness = Harness::with_limits(limits).await;
     let mut h2 = harness.h2().await;
     let headers = [("content-type", PROTOBUF), ("content-encoding", "gzip")];
     for _ in 0..20 {
@@ -212,7 +232,7 @@ async fn the_budget_does_not_leak() {
         raw.send(head("Content-Length: 90000\r\nExpect: 100-continue\r\n")).await;
         assert_eq!(raw.answer().await.unwrap().status, 100);
         drop(raw);
-        // The receiver sees that the client left when it sees it.
+        // The receiver notices at some moment that the client has gone.
         let body = message_of(&Call::new(), LIMIT);
         let answered = async {
             loop {
@@ -223,7 +243,7 @@ async fn the_budget_does_not_leak() {
                 }
             }
         };
-        assert_eq!(crate::support::soon(answered).await, 200);
+        assert_eq!(soon(answered).await, 200);
     }
     // A body in many small frames, with no length announced.
     let call = Call::new();

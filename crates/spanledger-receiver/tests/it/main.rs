@@ -1,17 +1,21 @@
-//! The receiver as clients, destinations and sinks meet it: over sockets, with a ledger on disk.
+//! The receiver over sockets, with a ledger on disk: as clients, destinations and sinks meet it.
 //!
-//! Rows named `C..`, `J..` and `T..` are those of the conformance lists in `reference/otlp.md`.
-//! An answer of success is always held against the ledger's file, opened by a second reader.
+//! Codes such as C55, J7 and T24 are rules of OTLP and failures of other systems;
+//! `docs/otlp-conformance.md` explains each of them. An answer of success is always checked against
+//! the ledger's file, opened by a second reader.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod admin;
+mod conformance;
 mod delivery;
+mod faults;
 mod forward;
 mod fuzz;
 mod grpc;
 mod http;
 mod json;
 mod limits;
+mod shutdown;
 mod support;
 mod wire;

@@ -1,10 +1,12 @@
 //! HTTP/1.1 on the wire: framing, keep-alive, connections that break.
 
-use crate::support::{Call, Harness, JSON, PROTOBUF, TRACES, head, hex, request};
+use spanledger_testkit::otlp::{JSON, PROTOBUF};
 
-/// C66: many requests on one connection, then pipelined ones, answered in order.
+use crate::support::{Call, Harness, TRACES, head, request};
+
+/// C66: a connection takes many requests, and pipelined ones are answered in order.
 #[tokio::test]
-async fn keep_alive_and_pipelining() {
+async fn a_connection_is_kept_alive_and_answers_in_order() {
     let harness = Harness::start().await;
     let mut raw = harness.raw().await;
     for _ in 0..500 {
@@ -25,10 +27,10 @@ async fn keep_alive_and_pipelining() {
     }
 }
 
-/// C70: framing. `hyper` decides these, and answers what it cannot read with a bare 400 (no
-/// status body) and the end of the connection; the rows keep it from changing unseen.
+/// C70: framing is decided by `hyper`. It answers what it cannot read with 400 without a body, and
+/// closes the connection. These rows make a change of that visible.
 #[tokio::test]
-async fn framing() {
+async fn ambiguous_framing_is_refused() {
     let harness = Harness::start().await;
     let call = Call::new();
     let body = call.protobuf();
@@ -47,7 +49,7 @@ async fn framing() {
         ("chunk extension", head(chunked), [chunk(&format!("{size};a=b")), last.clone()].concat(), 200),
         ("trailers", head(chunked), [chunk(&size), b"0\r\nA: b\r\n\r\n".to_vec()].concat(), 200),
         ("equal lengths twice", head(&format!("Content-Length: {length}\r\n").repeat(2)), body.clone(), 200),
-        // RFC 9112, section 6.3 allows both; hyper takes the chunks and forgets the length.
+        // RFC 9112, section 6.3 allows both headers; hyper takes the chunks and ignores the length.
         (
             "length and chunks",
             head(&format!("{chunked}Content-Length: 3\r\n")),
@@ -81,10 +83,10 @@ async fn framing() {
     }
 }
 
-/// C74: a body that breaks off leaves nothing behind, with a length, in chunks and in the midst of
-/// the head.
+/// C74: of a request that breaks off, in its head, in a body with a length or in chunks, nothing is
+/// recorded.
 #[tokio::test]
-async fn broken_off() {
+async fn a_request_that_breaks_off_records_nothing() {
     let harness = Harness::start().await;
     let call = Call::new();
     let body = call.protobuf();
@@ -95,21 +97,21 @@ async fn broken_off() {
     for bytes in [&whole[..20], &whole[..whole.len() - 1], &chunked] {
         let mut raw = harness.raw().await;
         raw.send(bytes).await;
-        // Half-closed: the receiver sees the end, and we see what it says.
+        // Only our side is closed, so that the receiver can still answer.
         tokio::io::AsyncWriteExt::shutdown(&mut raw.stream).await.unwrap();
         if let Some(answer) = raw.answer().await {
             assert_eq!(answer.status, 400, "{answer:?}");
         }
         assert!(raw.is_closed().await);
     }
-    assert!(!harness.holds(&call), "{}", hex(&call.trace));
+    assert!(!harness.holds(&call));
     assert_eq!(harness.summary().observations, 0);
 }
 
-/// C75: a client that left before the answer; its event may be there or not, and after its retry
-/// it is there once.
+/// C75: when a client leaves before the answer, its event may be recorded or not. After its retry the
+/// event is recorded once.
 #[tokio::test]
-async fn left_before_the_answer() {
+async fn a_client_that_left_before_the_answer_may_retry() {
     let harness = Harness::start().await;
     let calls: Vec<Call> = (0..20).map(|_| Call::new()).collect();
     for call in &calls {

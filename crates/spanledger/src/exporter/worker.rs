@@ -1,14 +1,15 @@
-//! The worker's end: batches, requests, retries.
+//! The thread that sends records: batches, requests, retries.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
 use reqwest::{StatusCode, header};
+use spanledger_event::ErrorChain;
 use spanledger_otlp::record::{self, LogRecord};
 use tokio::sync::{mpsc, watch};
 
 use super::{ExporterConfig, Progress};
 
-/// What a receiver may ask for in seconds; longer waits are its operator's mistake.
+/// The longest wait that a receiver may ask for with `Retry-After`.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 
 pub(super) fn run(
@@ -17,8 +18,6 @@ pub(super) fn run(
     progress: &Progress,
     settled: &watch::Sender<u64>,
 ) {
-    // Read here, so that no call of the service waits until it is.
-    spanledger_price::PriceBook::builtin();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
         Ok(runtime) => runtime.block_on(Worker { config, progress, settled }.work(queue)),
@@ -32,8 +31,8 @@ struct Worker<'a> {
     settled: &'a watch::Sender<u64>,
 }
 
-/// What the receiver said.
-enum Answer {
+/// What became of one request to the receiver.
+enum PostOutcome {
     Acknowledged,
     TryAgain { after: Option<Duration>, reason: String },
     TooLarge,
@@ -42,7 +41,6 @@ enum Answer {
 
 impl Worker<'_> {
     async fn work(self, mut queue: mpsc::Receiver<LogRecord>) {
-        // A process without TLS roots can still talk to a receiver beside it.
         let client = match reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(self.config.timeout)
@@ -67,42 +65,44 @@ impl Worker<'_> {
                         }
                     }
                 };
-                // Ending early is the ordinary case: the linger is over.
+                // A timeout is the usual case: the batch lingered long enough.
                 drop(tokio::time::timeout(self.config.linger, filling).await);
             }
             self.deliver(&client, std::mem::take(&mut batch)).await;
         }
     }
 
-    /// Until the receiver has every record, or has refused it for good.
+    /// Sends until the receiver has acknowledged every record or refused it for good.
     async fn deliver(&self, client: &reqwest::Client, batch: Vec<LogRecord>) {
         let mut pending = vec![batch];
         while let Some(mut batch) = pending.pop() {
-            match self.until_answered(client, &batch).await {
-                Answer::Acknowledged => {
+            match self.post_until_settled(client, &batch).await {
+                PostOutcome::Acknowledged => {
                     self.progress.set_error(None);
                     self.settle(&self.progress.acknowledged, batch.len());
                 }
-                Answer::TooLarge if batch.len() > 1 => {
+                PostOutcome::TooLarge if batch.len() > 1 => {
                     let rest = batch.split_off(batch.len() / 2);
                     pending.push(rest);
                     pending.push(batch);
                 }
-                Answer::TooLarge => self.lose("one record is larger than the receiver takes", batch.len()),
-                Answer::Refused { reason } | Answer::TryAgain { reason, .. } => {
+                PostOutcome::TooLarge => {
+                    self.lose("one record is larger than the receiver takes", batch.len());
+                }
+                PostOutcome::Refused { reason } | PostOutcome::TryAgain { reason, .. } => {
                     self.lose(&reason, batch.len());
                 }
             }
         }
     }
 
-    async fn until_answered(&self, client: &reqwest::Client, batch: &[LogRecord]) -> Answer {
+    async fn post_until_settled(&self, client: &reqwest::Client, batch: &[LogRecord]) -> PostOutcome {
         let message =
             record::request(batch.to_vec(), &self.config.resource, env!("CARGO_PKG_VERSION")).to_protobuf();
         let mut backoff = self.config.backoff;
         loop {
             match self.post(client, message.clone()).await {
-                Answer::TryAgain { after, reason } => {
+                PostOutcome::TryAgain { after, reason } => {
                     if backoff == self.config.backoff {
                         tracing::warn!(%reason, url = self.config.url, "spanledger.export.retry");
                     }
@@ -110,12 +110,12 @@ impl Worker<'_> {
                     tokio::time::sleep(after.unwrap_or_default().max(backoff)).await;
                     backoff = (backoff * 2).min(self.config.backoff_max);
                 }
-                answer => return answer,
+                outcome => return outcome,
             }
         }
     }
 
-    async fn post(&self, client: &reqwest::Client, message: Vec<u8>) -> Answer {
+    async fn post(&self, client: &reqwest::Client, message: Vec<u8>) -> PostOutcome {
         let url = self.config.url.as_deref().unwrap_or_default();
         let mut request =
             client.post(url).header(header::CONTENT_TYPE, "application/x-protobuf").body(message);
@@ -124,9 +124,14 @@ impl Worker<'_> {
         }
         let response = match request.send().await {
             Ok(response) => response,
-            // A URL that is none never becomes one.
-            Err(error) if error.is_builder() => return Answer::Refused { reason: chain(&error) },
-            Err(error) => return Answer::TryAgain { after: None, reason: chain(&error.without_url()) },
+            // An invalid URL will not become valid on retry.
+            Err(error) if error.is_builder() => {
+                return PostOutcome::Refused { reason: ErrorChain(&error).to_string() };
+            }
+            Err(error) => {
+                let reason = ErrorChain(&error.without_url()).to_string();
+                return PostOutcome::TryAgain { after: None, reason };
+            }
         };
         let status = response.status();
         let after = response
@@ -135,39 +140,28 @@ impl Worker<'_> {
             .and_then(|value| value.to_str().ok()?.parse().ok())
             .map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_MAX));
         match status {
-            status if status.is_success() => Answer::Acknowledged,
-            StatusCode::PAYLOAD_TOO_LARGE => Answer::TooLarge,
-            // Only what speaks of the bytes themselves is final. Anything else (a token that is
-            // being rotated, an ingress that is not ready, a 500) may pass, a record of money is
-            // worth the wait, and a repetition is harmless to the receiver.
+            status if status.is_success() => PostOutcome::Acknowledged,
+            StatusCode::PAYLOAD_TOO_LARGE => PostOutcome::TooLarge,
+            // Only a status that is about the bytes themselves is final. Any other one may pass: a token
+            // that is being rotated, an ingress that is not ready, a fault of the receiver. A record of
+            // money is worth the wait, and the receiver counts a repetition once.
             StatusCode::BAD_REQUEST
             | StatusCode::UNSUPPORTED_MEDIA_TYPE
             | StatusCode::UNPROCESSABLE_ENTITY => {
-                Answer::Refused { reason: format!("the receiver answered {status}") }
+                PostOutcome::Refused { reason: format!("the receiver answered {status}") }
             }
-            status => Answer::TryAgain { after, reason: format!("the receiver answered {status}") },
+            status => PostOutcome::TryAgain { after, reason: format!("the receiver answered {status}") },
         }
     }
 
     fn lose(&self, reason: &str, count: usize) {
         tracing::error!(reason, count, "spanledger.export.refused");
         self.progress.set_error(Some(reason.to_owned()));
-        self.settle(&self.progress.lost, count);
+        self.settle(&self.progress.refused, count);
     }
 
     fn settle(&self, counter: &std::sync::atomic::AtomicU64, count: usize) {
         counter.fetch_add(u64::try_from(count).unwrap_or_default(), Ordering::AcqRel);
         self.settled.send_replace(self.progress.settled());
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -7,8 +7,8 @@ fn post(url: &str, body: &str) -> Request {
 }
 
 #[test]
-fn only_what_can_be_billed_is_a_call() {
-    let endpoint_of = |method: Method, path: &str| endpoint(&method, path);
+fn only_requests_that_can_be_billed_have_an_endpoint() {
+    let endpoint_of = |method: Method, path: &str| billable_endpoint(&method, path);
     assert_eq!(endpoint_of(Method::POST, "/v1/chat/completions"), Some(Endpoint::Chat));
     assert_eq!(endpoint_of(Method::POST, "/openai/deployments/gpt/chat/completions"), Some(Endpoint::Chat));
     assert_eq!(endpoint_of(Method::POST, "/v1/completions"), Some(Endpoint::Completions));
@@ -28,32 +28,33 @@ fn only_what_can_be_billed_is_a_call() {
 }
 
 #[test]
-fn the_body_is_read_without_its_content() {
+fn options_are_read_and_text_of_the_prompt_is_not_mistaken_for_them() {
     let body = r#"{"messages":[{"role":"user","content":"{\"model\":\"x\"}"}],"model":"gpt-5.5","service_tier":"flex",
         "reasoning_effort":"high","prompt_cache_key":"k","max_completion_tokens":5,"temperature":0.5,"n":2}"#;
-    let asked = Asked::of(&post("https://api.openai.com/v1/chat/completions", body), None, true).unwrap();
-    assert_eq!((asked.model.as_deref(), asked.service_tier.as_deref()), (Some("gpt-5.5"), Some("flex")));
+    let info =
+        RequestInfo::read(&post("https://api.openai.com/v1/chat/completions", body), None, true).unwrap();
+    assert_eq!((info.model.as_deref(), info.service_tier.as_deref()), (Some("gpt-5.5"), Some("flex")));
     assert_eq!(
-        (asked.reasoning_effort.as_deref(), asked.max_tokens, asked.choices),
+        (info.reasoning_effort.as_deref(), info.max_tokens, info.choices),
         (Some("high"), Some(5), Some(2))
     );
-    assert_eq!((asked.server_address.as_deref(), asked.server_port), (Some("api.openai.com"), Some(443)));
-    assert_eq!((asked.provider.as_str(), asked.with_usage), ("openai", None));
+    assert_eq!((info.server_address.as_deref(), info.server_port), (Some("api.openai.com"), Some(443)));
+    assert_eq!((info.provider.as_str(), info.body_with_usage), ("openai", None));
 
     let azure =
         post("https://acme.openai.azure.com/openai/deployments/d/chat/completions?api-version=1", "{}");
-    assert_eq!(Asked::of(&azure, None, true).unwrap().provider, "azure.ai.openai");
-    assert_eq!(Asked::of(&azure, Some("groq"), true).unwrap().provider, "groq");
+    assert_eq!(RequestInfo::read(&azure, None, true).unwrap().provider, "azure.ai.openai");
+    assert_eq!(RequestInfo::read(&azure, Some("groq"), true).unwrap().provider, "groq");
     let responses = post("http://h/v1/responses", r#"{"reasoning":{"effort":"low"},"stream":true}"#);
-    let asked = Asked::of(&responses, None, true).unwrap();
+    let info = RequestInfo::read(&responses, None, true).unwrap();
     assert_eq!(
-        (asked.reasoning_effort.as_deref(), asked.stream, asked.with_usage),
+        (info.reasoning_effort.as_deref(), info.stream, info.body_with_usage),
         (Some("low"), true, None)
     );
 }
 
 #[test]
-fn usage_is_asked_for_and_nothing_else_changes() {
+fn a_stream_gets_the_usage_option_and_no_other_byte_changes() {
     for (body, expected) in [
         (
             r#"{"z":1,"model":"m","stream":true,"a":{"y":1,"b":2}}"#,
@@ -79,25 +80,25 @@ fn usage_is_asked_for_and_nothing_else_changes() {
         (r#"{"stream":false}"#, None),
         (r#"{"model":"m"}"#, None),
     ] {
-        let asked = Asked::of(&post("http://h/v1/chat/completions", body), None, true).unwrap();
-        let with_usage = asked.with_usage.as_deref().map(|bytes| std::str::from_utf8(bytes).unwrap());
+        let info = RequestInfo::read(&post("http://h/v1/chat/completions", body), None, true).unwrap();
+        let with_usage = info.body_with_usage.as_deref().map(|bytes| std::str::from_utf8(bytes).unwrap());
         assert_eq!(with_usage, expected, "{body}");
     }
 }
 
 #[test]
-fn where_it_is_switched_off_a_stream_is_left_as_it_was() {
+fn a_stream_is_not_changed_where_the_option_is_switched_off() {
     let request = post("http://h/v1/chat/completions", r#"{"stream":true}"#);
-    let asked = Asked::of(&request, None, false).unwrap();
-    assert_eq!((asked.stream, asked.with_usage), (true, None));
+    let info = RequestInfo::read(&request, None, false).unwrap();
+    assert_eq!((info.stream, info.body_with_usage), (true, None));
 }
 
 #[test]
-fn a_body_that_is_no_json_is_still_a_call() {
-    let asked = Asked::of(&post("http://h/v1/chat/completions", "not json"), None, true).unwrap();
-    assert_eq!((asked.model, asked.stream), (None, false));
+fn a_body_that_is_not_json_is_still_a_call() {
+    let info = RequestInfo::read(&post("http://h/v1/chat/completions", "not json"), None, true).unwrap();
+    assert_eq!((info.model, info.stream), (None, false));
     assert_ne!(
-        asked.fingerprint,
-        Asked::of(&post("http://h/v1/chat/completions", "{}"), None, true).unwrap().fingerprint
+        info.fingerprint,
+        RequestInfo::read(&post("http://h/v1/chat/completions", "{}"), None, true).unwrap().fingerprint
     );
 }

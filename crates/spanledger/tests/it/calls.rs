@@ -16,7 +16,7 @@ use tokio::{
     net::TcpListener,
 };
 
-use crate::world::{World, attribution, chat};
+use spanledger_testkit::world::{World, attribution, chat_request};
 
 #[tokio::test]
 async fn a_chat_is_one_exact_event() {
@@ -24,7 +24,7 @@ async fn a_chat_is_one_exact_event() {
     let usage = Usage::new(15_234, 5_312).cached(12_000).reasoning(4_500);
     world.provider.push(Reply::new().usage(usage).service_tier("default"));
     let answer =
-        world.client().chat().attributed(&attribution("search")).create(chat("hello")).await.unwrap();
+        world.client().chat().attributed(&attribution("search")).create(chat_request("hello")).await.unwrap();
     assert_eq!(answer.usage.unwrap().total_tokens, 20_546, "the caller's answer is untouched");
 
     let event = world.event().await;
@@ -66,7 +66,7 @@ async fn responses_and_embeddings_are_calls_too() {
     assert_eq!(events[1].cost_usd.unwrap().to_string(), "0.00000074");
 }
 
-/// A tool has a fee beside the tokens; an event is never silently cheaper.
+/// A search has a fee beside the tokens.
 #[tokio::test]
 async fn web_searches_are_billed() {
     let world = World::start().await;
@@ -81,9 +81,8 @@ async fn web_searches_are_billed() {
     assert_eq!(event.emitter_cost_usd, event.cost_usd);
 }
 
-/// What the answer does not say and its usage does decides the price.
 #[tokio::test]
-async fn the_tier_and_the_region_may_stand_inside_the_usage() {
+async fn tier_and_region_are_read_from_inside_the_usage_too() {
     let world = World::start().await;
     let answer = |outside: &str| {
         let usage = r#"{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100,"service_tier":"batch",
@@ -98,23 +97,23 @@ async fn the_tier_and_the_region_may_stand_inside_the_usage() {
     world.provider.push(answer(r#""service_tier":"default","#));
     let client = world.client();
     for text in ["one", "two"] {
-        client.chat().attributed(&attribution("search")).create(chat(text)).await.unwrap();
+        client.chat().attributed(&attribution("search")).create(chat_request(text)).await.unwrap();
     }
     let events = world.events().await;
-    let told: Vec<_> = events
+    let priced: Vec<_> = events
         .iter()
         .map(|e| (e.service_tier.as_deref(), e.region.as_deref(), e.cost_usd.unwrap().to_string()))
         .collect();
-    // (1,000 × 2.5 + 100 × 15 per million) × 1.1: the ordinary word outside hides nothing.
+    // (1,000 × 2.5 + 100 × 15 per million) × 1.1. A `default` outside does not hide the tier inside.
     let expected = (Some("batch"), Some("us"), "0.0044".to_owned());
-    assert_eq!(told, [expected.clone(), expected]);
+    assert_eq!(priced, [expected.clone(), expected]);
     assert!(events.iter().all(|event| event.emitter_cost_usd == event.cost_usd));
 }
 
-/// A gateway that knows no usage of its images sends zeros: what was made is counted instead, and where
-/// nothing can be counted the call has no price.
+/// A gateway that does not know the usage of its images sends zeros. The images are counted instead.
+/// Where nothing can be counted, the call has no price.
 #[tokio::test]
-async fn a_usage_of_zeros_is_none() {
+async fn a_usage_of_zeros_is_no_usage() {
     let world = World::start().await;
     let zeros = r#"{"input_tokens":0,"output_tokens":0,"total_tokens":0}"#;
     let gateway = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -137,19 +136,19 @@ async fn a_usage_of_zeros_is_none() {
         .build()
         .unwrap();
     let images = client.images();
-    // What the typed client makes of it is not ours: the money is spent.
+    // The typed client may refuse this answer; the images are billed all the same.
     drop(images.attributed(&attribution("pictures")).generate(request).await);
     let event = world.event().await;
     assert_eq!((event.images, event.cost_state.as_str()), (Some(2), "priced"), "{event:#?}");
     assert_eq!(event.cost_usd.unwrap().to_string(), "0.16");
 
     world.provider.push(Reply::new().usage(Usage::new(0, 0)));
-    world.client().chat().attributed(&attribution("search")).create(chat("hello")).await.unwrap();
+    world.client().chat().attributed(&attribution("search")).create(chat_request("hello")).await.unwrap();
     let events = world.events().await;
     assert_eq!(events[1].cost_reason.as_deref(), Some("no_usage"));
 }
 
-/// A regional host is a region of processing, and that has a price of its own.
+/// A call to a regional host is processed in that region, which costs more.
 #[tokio::test]
 async fn a_regional_host_is_billed_with_its_uplift() {
     let world = World::start().await;
@@ -160,7 +159,7 @@ async fn a_regional_host_is_billed_with_its_uplift() {
     let config = world.config().with_api_base(format!("http://{host}:{}/v1", world.provider.addr().port()));
     let client =
         spanledger::instrument(config).http_client(http_client).recorder(world.recorder.clone()).build();
-    client.chat().attributed(&attribution("search")).create(chat("hello")).await.unwrap();
+    client.chat().attributed(&attribution("search")).create(chat_request("hello")).await.unwrap();
     let event = world.event().await;
     // (1,000 × 5 + 100 × 30 per million) × 1.1.
     assert_eq!(
@@ -174,7 +173,7 @@ async fn retries_of_one_call_are_one_event() {
     let world = World::start().await;
     world.provider.push(Reply::rate_limited().retry_after(0));
     world.provider.push(Reply::status(500));
-    world.client().chat().attributed(&attribution("search")).create(chat("hello")).await.unwrap();
+    world.client().chat().attributed(&attribution("search")).create(chat_request("hello")).await.unwrap();
     let event = world.event().await;
     assert_eq!((event.attempts, event.error_code, event.cost_state.as_str()), (3, None, "priced"));
     assert_eq!(world.provider.requests().len(), 3);
@@ -191,7 +190,7 @@ async fn a_failed_call_is_free_and_says_why() {
         (Reply::invalid_request("no such parameter"), "invalid_request_error"),
     ] {
         world.provider.push(reply);
-        client.chat().attributed(&attribution(code)).create(chat(code)).await.unwrap_err();
+        client.chat().attributed(&attribution(code)).create(chat_request(code)).await.unwrap_err();
     }
     for event in world.events().await {
         assert_eq!(event.error_code, event.feature, "{event:#?}");
@@ -203,46 +202,47 @@ async fn a_failed_call_is_free_and_says_why() {
 }
 
 #[tokio::test]
-async fn the_same_request_again_is_the_same_event() {
+async fn the_same_request_with_the_same_id_is_the_same_event() {
     let world = World::start().await;
     let client =
         spanledger::instrument(world.config()).recorder(world.recorder.clone()).max_retries(0).build();
     let attribution = attribution("search").with_request_id("order-7").unwrap();
     world.provider.push(Reply::status(500));
-    client.chat().attributed(&attribution).create(chat("hello")).await.unwrap_err();
+    client.chat().attributed(&attribution).create(chat_request("hello")).await.unwrap_err();
     world.provider.push(Reply::new().usage(Usage::new(1_000, 100)));
-    client.chat().attributed(&attribution).create(chat("hello")).await.unwrap();
+    client.chat().attributed(&attribution).create(chat_request("hello")).await.unwrap();
     let event = world.event().await;
     assert_eq!((event.attempts, event.retry_cost_usd.unwrap().to_string().as_str()), (2, "0"));
 
-    // A second success is a second charge of the same event: the invoice has both.
+    // A second success is a second charge of the same event, because both are on the invoice.
     world.provider.push(Reply::new().usage(Usage::new(1_000, 200)));
-    client.chat().attributed(&attribution).create(chat("hello")).await.unwrap();
+    client.chat().attributed(&attribution).create(chat_request("hello")).await.unwrap();
     let event = world.event().await;
     assert_eq!(event.cost_usd.unwrap().to_string(), "0.008");
     assert_eq!(event.retry_cost_usd.unwrap().to_string(), "0.011");
     assert_eq!(event.billed_usd.unwrap().to_string(), "0.019");
 
-    // The id reused for another request is another event.
-    client.chat().attributed(&attribution).create(chat("something else")).await.unwrap();
+    // The same id with another request is another event.
+    client.chat().attributed(&attribution).create(chat_request("something else")).await.unwrap();
     assert_eq!(world.events().await.len(), 2);
 }
 
 #[tokio::test]
-async fn an_answer_that_the_typed_client_cannot_read_is_billed_all_the_same() {
+async fn a_call_whose_cost_cannot_be_known_is_unpriced_with_a_reason() {
     let world = World::start().await;
     world.provider.push(Reply::new().usage(Usage::new(1_000, 100)).service_tier("hyperdrive"));
     let client = world.client();
-    let error = client.chat().attributed(&attribution("search")).create(chat("one")).await.unwrap_err();
+    let error =
+        client.chat().attributed(&attribution("search")).create(chat_request("one")).await.unwrap_err();
     assert!(matches!(error, OpenAIError::JSONDeserialize(..)), "{error:?}");
     world.provider.push(Reply::not_json());
-    client.chat().attributed(&attribution("search")).create(chat("two")).await.unwrap_err();
+    client.chat().attributed(&attribution("search")).create(chat_request("two")).await.unwrap_err();
     world.provider.push(Reply::new().without_usage());
-    client.chat().attributed(&attribution("search")).create(chat("three")).await.unwrap();
+    client.chat().attributed(&attribution("search")).create(chat_request("three")).await.unwrap();
     world.provider.push(Reply::new().usage(Usage::new(10, 10).cached(11)));
-    client.chat().attributed(&attribution("search")).create(chat("four")).await.unwrap();
+    client.chat().attributed(&attribution("search")).create(chat_request("four")).await.unwrap();
     world.provider.push(Reply::new().usage(Usage::new(10, 10)).model("gpt-9-unheard-of"));
-    client.chat().attributed(&attribution("search")).create(chat("five")).await.unwrap();
+    client.chat().attributed(&attribution("search")).create(chat_request("five")).await.unwrap();
 
     let events = world.events().await;
     let reasons: Vec<_> = events.iter().map(|e| e.cost_reason.as_deref().unwrap()).collect();
@@ -259,7 +259,7 @@ async fn a_call_that_its_caller_gave_up_is_recorded_as_incomplete() {
     world.provider.push(Reply::hang());
     let client = world.client();
     let group = client.chat().attributed(&attribution("search"));
-    let waited = tokio::time::timeout(Duration::from_millis(200), group.create(chat("hello"))).await;
+    let waited = tokio::time::timeout(Duration::from_millis(200), group.create(chat_request("hello"))).await;
     assert!(waited.is_err());
     let event = world.event().await;
     assert_eq!((event.error_code.as_deref(), event.cost_usd), (Some("cancelled"), None));
@@ -270,7 +270,7 @@ async fn a_provider_that_is_not_there_is_a_free_failure() {
     let world = World::start().await;
     let config = world.config().with_api_base("http://127.0.0.1:1/v1");
     let client = spanledger::instrument(config).recorder(world.recorder.clone()).max_retries(0).build();
-    client.chat().attributed(&attribution("search")).create(chat("hello")).await.unwrap_err();
+    client.chat().attributed(&attribution("search")).create(chat_request("hello")).await.unwrap_err();
     let event = world.event().await;
     assert_eq!(
         (event.error_code.as_deref(), event.cost_state.as_str()),
@@ -288,11 +288,12 @@ async fn the_users_own_http_client_is_used() {
         .http_client(http_client)
         .recorder(world.recorder.clone())
         .build();
-    client.chat().attributed(&attribution("search")).create(chat("hello")).await.unwrap();
+    client.chat().attributed(&attribution("search")).create(chat_request("hello")).await.unwrap();
     assert_eq!(world.provider.requests()[0].header("x-from-my-client"), Some("yes"));
+    world.event().await;
 }
 
-/// The same response seen again, by a poll of the stored call, is not a charge.
+/// A stored response that is read again is not a charge.
 #[tokio::test]
 async fn reading_a_stored_call_costs_nothing() {
     let world = World::start().await;
@@ -303,27 +304,27 @@ async fn reading_a_stored_call_costs_nothing() {
     assert_eq!(world.event().await.attempts, 1);
 }
 
-/// A recorder with prices of one's own puts them on the span; the receiver's book stays the authority,
-/// and the difference is said.
+/// The span has the cost of the recorder's book. The event has the cost of the receiver's book and a
+/// flag that the two differ.
 #[tokio::test]
-async fn a_recorder_prices_with_a_book_of_ones_own() {
+async fn a_recorder_prices_with_its_own_book() {
     let world = World::start().await;
     let ours = r#"
         [provider]
         name = "openai"
-        [source]
+        [sources]
         contract = "enterprise agreement of 2026"
         [[discount]]
         percent = "10"
         sources = ["contract"]
-        checked = 2026-01-05
+        prices_checked = 2026-01-05
     "#;
     let book = PriceBook::builtin().layered([("prices.toml", ours)]).unwrap();
     let recorder = world.recorder.clone().with_price_book(book);
     let client = spanledger::instrument(world.config()).recorder(recorder).build();
     world.provider.push(Reply::new().usage(Usage::new(1_000, 100)));
-    client.chat().attributed(&attribution("search")).create(chat("hello")).await.unwrap();
-    // The queue is shared: flushing the first recorder is enough.
+    client.chat().attributed(&attribution("search")).create(chat_request("hello")).await.unwrap();
+    // Both recorders share a queue, so that flushing the first one is enough.
     let event = world.event().await;
     assert_eq!(event.cost_usd.unwrap().to_string(), "0.008");
     assert_eq!(event.emitter_cost_usd.unwrap().to_string(), "0.0072");

@@ -5,15 +5,15 @@ use futures_util::StreamExt as _;
 use spanledger::Attributed;
 use spanledger_testkit::{Reply, Usage};
 
-use crate::world::{World, attribution, chat};
+use spanledger_testkit::world::{World, attribution, chat_request};
 
 #[tokio::test]
-async fn usage_is_asked_for_and_its_chunk_is_hidden() {
+async fn a_stream_is_asked_for_its_usage_and_the_chunk_that_carries_it_is_hidden() {
     let world = World::start().await;
     world.provider.push(Reply::new().usage(Usage::new(1_000, 300).cached(400).reasoning(200)).chunks(5));
     let client = world.client();
     let mut stream =
-        client.chat().attributed(&attribution("search")).create_stream(chat("hello")).await.unwrap();
+        client.chat().attributed(&attribution("search")).create_stream(chat_request("hello")).await.unwrap();
     let mut chunks = 0;
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.unwrap();
@@ -33,10 +33,10 @@ async fn usage_is_asked_for_and_its_chunk_is_hidden() {
 }
 
 #[tokio::test]
-async fn who_asked_for_the_usage_gets_it() {
+async fn a_caller_that_asked_for_the_usage_gets_its_chunk() {
     let world = World::start().await;
     world.provider.push(Reply::new().usage(Usage::new(1_000, 300)));
-    let mut request = chat("hello");
+    let mut request = chat_request("hello");
     request.stream_options =
         Some(ChatCompletionStreamOptions { include_usage: Some(true), include_obfuscation: None });
     let client = world.client();
@@ -47,7 +47,7 @@ async fn who_asked_for_the_usage_gets_it() {
 }
 
 #[tokio::test]
-async fn a_responses_stream_is_priced_by_its_last_event() {
+async fn a_stream_of_the_responses_api_is_priced_by_its_last_event() {
     let world = World::start().await;
     world
         .provider
@@ -72,10 +72,11 @@ async fn a_stream_that_is_dropped_half_way_is_recorded() {
     world.provider.push(Reply::new().chunks(50).chunk_delay(Duration::from_millis(20)));
     let client = world.client();
     let mut stream =
-        client.chat().attributed(&attribution("search")).create_stream(chat("hello")).await.unwrap();
+        client.chat().attributed(&attribution("search")).create_stream(chat_request("hello")).await.unwrap();
     stream.next().await.unwrap().unwrap();
     drop(stream);
-    // A flush waits for the client's own task, which notices that nobody listens.
+    // The client reads the stream in a task of its own, which notices that the stream was dropped. The
+    // flush waits for that.
     let event = world.event().await;
     assert_eq!(event.error_code.as_deref(), Some("cancelled"));
     assert_eq!((event.cost_usd, event.cost_state.as_str()), (None, "unpriced"), "it may be billed");
@@ -90,7 +91,7 @@ async fn a_stream_that_is_cut_is_an_error_to_the_caller_and_recorded() {
     let client = world.client();
     for text in ["one", "two"] {
         let stream =
-            client.chat().attributed(&attribution("search")).create_stream(chat(text)).await.unwrap();
+            client.chat().attributed(&attribution("search")).create_stream(chat_request(text)).await.unwrap();
         let _items: Vec<_> = stream.collect().await;
     }
     let events = world.events().await;
@@ -100,7 +101,7 @@ async fn a_stream_that_is_cut_is_an_error_to_the_caller_and_recorded() {
 }
 
 #[tokio::test]
-async fn an_error_inside_a_stream_is_the_events_error() {
+async fn an_error_that_a_stream_reports_is_the_error_of_the_event() {
     let world = World::start().await;
     world.provider.push(
         Reply::new()
@@ -108,7 +109,8 @@ async fn an_error_inside_a_stream_is_the_events_error() {
             .error_after(2, spanledger_testkit::ApiError::for_status(500).code("server_error")),
     );
     let client = world.client();
-    let stream = client.chat().attributed(&attribution("search")).create_stream(chat("one")).await.unwrap();
+    let stream =
+        client.chat().attributed(&attribution("search")).create_stream(chat_request("one")).await.unwrap();
     let _items: Vec<_> = stream.collect().await;
     assert_eq!(world.event().await.error_code.as_deref(), Some("server_error"));
 }

@@ -46,7 +46,7 @@ pub(super) fn csv(rows: &[Row<'_>]) -> anyhow::Result<String> {
 /// A free model has no rates: all of a call costs nothing.
 fn record(row: &Row<'_>, prompt: &str, rate: Option<&Rate>) -> [String; 14] {
     let of = |at: fn(&Price) -> Option<Timestamp>| row.price.and_then(at).map(day).unwrap_or_default();
-    let discount = row.discount.filter(|_| rate.is_some_and(|rate| !rate.negotiated));
+    let discount = row.discount.filter(|_| rate.is_some_and(|rate| !rate.is_negotiated()));
     [
         row.provider.name().to_owned(),
         row.model.name().to_owned(),
@@ -55,8 +55,8 @@ fn record(row: &Row<'_>, prompt: &str, rate: Option<&Rate>) -> [String; 14] {
         rate.and_then(|rate| rate.variant.as_deref()).unwrap_or_default().to_owned(),
         rate.map_or("call", |rate| rate.meter.unit()).to_owned(),
         rate.map_or_else(|| "0".to_owned(), |rate| rate.usd.normalize().to_string()),
-        rate.is_none_or(|rate| rate.published).to_string(),
-        rate.is_some_and(|rate| rate.negotiated).to_string(),
+        rate.is_none_or(|rate| rate.is_published()).to_string(),
+        rate.is_some_and(|rate| rate.is_negotiated()).to_string(),
         discount.map(|discount| discount.percent().normalize().to_string()).unwrap_or_default(),
         row.model.long_context_over().map(|over| over.to_string()).unwrap_or_default(),
         of(Price::from),

@@ -10,7 +10,7 @@ pub(super) struct Entry<'b> {
     prices: Vec<&'b Price>,
 }
 
-/// The entries, the oldest first.
+/// The entries of a model, the oldest first.
 pub(super) fn of(model: &Model, at: Option<Timestamp>) -> Vec<Entry<'_>> {
     let mut entries: Vec<Entry<'_>> = Vec::new();
     for price in model.prices().iter().filter(|price| at.is_none_or(|at| price.holds_at(at))) {
@@ -34,26 +34,26 @@ impl Entry<'_> {
             && own.sources() == price.sources()
     }
 
-    /// Which rates are the user's own.
+    /// Which rates are the user's own, in words.
     fn own(&self) -> String {
         let published = || {
             self.prices.iter().flat_map(|price| {
                 let sides = [Some(price.rates()), price.long()].into_iter().flatten();
-                let rates = sides.flat_map(|rates| rates.iter()).filter(|rate| rate.published);
+                let rates = sides.flat_map(|rates| rates.iter()).filter(|rate| rate.is_published());
                 rates.map(|rate| (price.tier(), rate))
             })
         };
-        if published().all(|(_, rate)| rate.negotiated) {
+        if published().all(|(_, rate)| rate.is_negotiated()) {
             return ", your own rates".to_owned();
         }
         let mut names: Vec<String> = Vec::new();
-        for (tier, rate) in published().filter(|(_, rate)| rate.negotiated) {
+        for (tier, rate) in published().filter(|(_, rate)| rate.is_negotiated()) {
             let name = format!("{tier} {}", rate.meter.name());
             if !names.contains(&name) {
                 names.push(name);
             }
         }
-        if names.is_empty() { String::new() } else { format!(", of these your own: {}", names.join(", ")) }
+        if names.is_empty() { String::new() } else { format!(", your own rates: {}", names.join(", ")) }
     }
 
     pub(super) fn table(&self, model: &Model) -> String {
@@ -106,7 +106,7 @@ fn rates(columns: &[(&Price, &Rates)]) -> String {
 fn amount(rates: &Rates, meter: Meter, variant: Option<&str>) -> String {
     let own = rates.iter().find(|rate| rate.meter == meter && rate.variant.as_deref() == variant);
     match own {
-        Some(own) if own.published => rate(own.usd),
+        Some(own) if own.is_published() => rate(own.usd),
         Some(own) => format!("({})", rate(own.usd)),
         None => "–".to_owned(),
     }

@@ -1,11 +1,11 @@
-//! The same for programs.
+//! A model as JSON.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 use spanledger_price::{Fee, Price, PriceBook, Rates};
 
 use super::Shown;
-use crate::{prices::Cited, render::parts::number};
+use crate::{prices::Provenance, render::parts::number};
 
 #[derive(Serialize)]
 struct Json<'a> {
@@ -25,7 +25,7 @@ struct JsonModel<'a> {
     regional: Option<JsonRegional<'a>>,
     prices: Vec<JsonPrice<'a>>,
     fees: Vec<JsonFee<'a>>,
-    discounts: Vec<Cited<'a>>,
+    discounts: Vec<Provenance<'a>>,
 }
 
 #[derive(Serialize)]
@@ -38,7 +38,7 @@ struct JsonRegional<'a> {
 struct JsonPrice<'a> {
     tier: &'static str,
     #[serde(flatten)]
-    entry: Cited<'a>,
+    entry: Provenance<'a>,
     /// Whether it holds for prompts of any length.
     flat: bool,
     rates: Vec<JsonRate<'a>>,
@@ -48,12 +48,12 @@ struct JsonPrice<'a> {
 #[derive(Serialize)]
 struct JsonFee<'a> {
     #[serde(flatten)]
-    entry: Cited<'a>,
+    entry: Provenance<'a>,
     unit: &'static str,
     usd: Option<Box<RawValue>>,
 }
 
-/// A rate; `published` is false where the book's rule lends another meter's.
+/// A rate. `published` is false where a fallback rule gives the meter another one's rate.
 #[derive(Serialize)]
 pub(in crate::prices) struct JsonRate<'a> {
     meter: &'static str,
@@ -62,7 +62,7 @@ pub(in crate::prices) struct JsonRate<'a> {
     unit: &'static str,
     usd: Option<Box<RawValue>>,
     published: bool,
-    /// Whether it is one's own, from which no discount is taken.
+    /// Whether it is the user's own, so that no discount is taken from it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     negotiated: bool,
 }
@@ -74,8 +74,8 @@ impl<'a> JsonRate<'a> {
             variant: rate.variant.as_deref(),
             unit: rate.meter.unit(),
             usd: number(rate.usd),
-            published: rate.published,
-            negotiated: rate.negotiated,
+            published: rate.is_published(),
+            negotiated: rate.is_negotiated(),
         };
         rates.iter().map(rate).collect()
     }
@@ -91,13 +91,16 @@ fn model<'b>(shown: &Shown<'b>) -> JsonModel<'b> {
     let prices = model.prices().iter().filter(|price| at.is_none_or(|at| price.holds_at(at)));
     let price = |price: &'b Price| JsonPrice {
         tier: price.tier().as_str(),
-        entry: Cited::price(price),
+        entry: Provenance::price(price),
         flat: price.is_flat(),
         rates: JsonRate::all(price.rates()),
         long_rates: price.long().map(JsonRate::all),
     };
-    let fee =
-        |fee: &'b Fee| JsonFee { entry: Cited::fee(fee), unit: fee.meter().unit(), usd: number(fee.usd()) };
+    let fee = |fee: &'b Fee| JsonFee {
+        entry: Provenance::fee(fee),
+        unit: fee.meter().unit(),
+        usd: number(fee.usd()),
+    };
     let regional = provider.regional().filter(|_| model.is_regional());
     JsonModel {
         provider: provider.name(),
@@ -111,6 +114,6 @@ fn model<'b>(shown: &Shown<'b>) -> JsonModel<'b> {
             .map(|rule| JsonRegional { factor: number(rule.factor()), regions: rule.regions().collect() }),
         prices: prices.map(price).collect(),
         fees: shown.fees().map(fee).collect(),
-        discounts: shown.discounts().map(Cited::discount).collect(),
+        discounts: shown.discounts().map(Provenance::discount).collect(),
     }
 }

@@ -1,8 +1,11 @@
 use rust_decimal::Decimal;
 use spanledger_event::{Bucket, UsageError};
 
-use super::parse;
-use crate::usage::{ParsedUsage, UsageJsonError};
+use crate::usage::{ParsedUsage, UsageReadError};
+
+fn parse(json: &str) -> Result<ParsedUsage, UsageReadError> {
+    crate::usage::parse("openai", json)
+}
 
 fn buckets(json: &str) -> Vec<(&'static str, u64)> {
     let usage = parse(json).unwrap().usage;
@@ -24,7 +27,7 @@ fn chat() {
     let expected =
         [("input", 376), ("cached_input", 1024), ("cache_write", 100), ("output", 200), ("reasoning", 300)];
     assert_eq!(buckets(json), expected);
-    assert_eq!(parse(json).unwrap().unknown, Vec::<String>::new());
+    assert_eq!(parse(json).unwrap().unrecognized_counts, Vec::<String>::new());
 }
 
 #[test]
@@ -152,10 +155,10 @@ fn contradictions() {
         r#"{"input_tokens": 5, "total_tokens": 9}"#,
     ] {
         let error = parse(json).unwrap_err();
-        assert!(matches!(error, UsageJsonError::Contradictory(_)), "{json}: {error}");
+        assert!(matches!(error, UsageReadError::Contradictory(_)), "{json}: {error}");
     }
     let error = parse(r#"{"input_tokens": 5, "total_tokens": 9}"#).unwrap_err();
-    assert_eq!(error, UsageJsonError::Contradictory(UsageError::TotalMismatch { stated: 9, sum: 5 }));
+    assert_eq!(error, UsageReadError::Contradictory(UsageError::TotalMismatch { stated: 9, sum: 5 }));
 }
 
 #[test]
@@ -165,7 +168,7 @@ fn what_is_no_usage() {
     {
         let error = parse(json).unwrap_err();
         assert!(
-            matches!(error, UsageJsonError::NotJson(_) | UsageJsonError::NotAUsage(_)),
+            matches!(error, UsageReadError::NotJson(_) | UsageReadError::NotAUsage(_)),
             "{json}: {error}"
         );
     }
@@ -178,7 +181,7 @@ fn what_is_not_understood_is_reported() {
         "prompt_tokens_details": {"cached_tokens": 1, "video_tokens": 2},
         "gateway": {"estimate": 0.5, "tags": [0, 9]}, "note": "seven"
     }"#;
-    let ParsedUsage { unknown, usage, nested, .. } = parse(json).unwrap();
+    let ParsedUsage { unrecognized_counts: unknown, usage, nested, .. } = parse(json).unwrap();
     assert_eq!(unknown, ["gateway.estimate=0.5", "gateway.tags=9"]);
     // Billable, and without a place of its own: the rest must not pass for the whole price.
     let units = [("search_sources", Decimal::from(3)), ("video_tokens", Decimal::from(2))];

@@ -58,21 +58,21 @@ fn bug_06_own_prices_know_cached_rates() {
     let ours = r#"
 [provider]
 name = "openai"
-[source]
+[sources]
 ours = "a contract"
 [[price]]
 model = "gpt-5.5"
 from = 2026-01-01
 sources = ["ours"]
-checked = 2026-01-01
-standard = { input = "4", cached_input = "0.4", output = "20" }
+prices_checked = 2026-01-01
+standard = { input_per_1m = "4", cached_input_per_1m = "0.4", output_per_1m = "20" }
 "#;
     let book = PriceBook::builtin().layered([("ours.toml", ours)]).unwrap();
     let cost = book.price(&question("gpt-5.5", &usage));
     assert_eq!((line(&cost, "input"), line(&cost, "cached_input")), (usd("0.008"), usd("0.0032")));
 
     // And bug 07: one that is not given is the list's, and where that has none it is not free.
-    let ours = ours.replace("cached_input = \"0.4\", ", "");
+    let ours = ours.replace("cached_input_per_1m = \"0.4\", ", "");
     let book = PriceBook::builtin().layered([("ours.toml", ours.as_str())]).unwrap();
     assert_eq!(line(&book.price(&question("gpt-5.5", &usage)), "cached_input"), usd("0.004"));
     let ours = ours.replace("gpt-5.5", "gpt-5.5-pro");

@@ -8,11 +8,12 @@ use crate::support::{nested, price, question, rate, unpriced, usd};
 /// Scenario: the provider sent no usage, or one that cannot be true, and the call costs nothing.
 #[test]
 fn no_usage_and_bad_usage_are_unpriced() {
-    let usage = Usage::default();
+    let usage = nested(1, 0, 1, 0);
     let none = PriceQuery { usage: None, ..question("gpt-5.5", &usage) };
     assert_eq!(unpriced(&none).0, UnpricedReason::NoUsage);
 
-    let problem = usage::openai::parse(
+    let problem = usage::parse(
+        "openai",
         r#"{"input_tokens": 5, "output_tokens": 0, "input_tokens_details": {"cached_tokens": 6}}"#,
     )
     .unwrap_err()
@@ -23,6 +24,35 @@ fn no_usage_and_bad_usage_are_unpriced() {
 
     let absurd = Usage::default().with(Bucket::Input, u64::MAX);
     assert_eq!(unpriced(&question("gpt-5.5", &absurd)).0, UnpricedReason::ContradictoryUsage);
+}
+
+/// Scenario: a gateway reports zeros where it knows no counts, or a call fails before the model runs.
+/// Guarantees: zeros are no usage, also with a search model; only a call that failed without a usage, or
+/// a model that bills nothing, costs nothing.
+#[test]
+fn an_all_zero_usage_is_no_usage_and_a_failed_call_is_free() {
+    let (zeros, used) = (Usage::default(), nested(1_000, 0, 0, 0));
+    let mut zero_seconds = Usage::default();
+    zero_seconds.audio_seconds = Some(0.into());
+    for (model, usage, failed, expected) in [
+        ("gpt-5.5", None, false, Err(UnpricedReason::NoUsage)),
+        ("gpt-5.5", Some(&zeros), false, Err(UnpricedReason::NoUsage)),
+        ("whisper-1", Some(&zero_seconds), false, Err(UnpricedReason::NoUsage)),
+        ("gpt-4o-search-preview", Some(&zeros), false, Err(UnpricedReason::NoUsage)),
+        ("gpt-9-unknown", Some(&zeros), false, Err(UnpricedReason::NoUsage)),
+        ("omni-moderation-latest", Some(&zeros), false, Ok("0")),
+        ("gpt-5.5", None, true, Ok("0")),
+        ("gpt-5.5", Some(&zeros), true, Ok("0")),
+        ("gpt-9-unknown", None, true, Ok("0")),
+        ("gpt-5.5", Some(&used), true, Ok("0.005")),
+    ] {
+        let cost = price(&PriceQuery { usage, failed, ..question(model, &used) });
+        let found = cost.usd.ok_or_else(|| cost.reason.unwrap());
+        assert_eq!(found, expected.map(usd), "{model} {usage:?} {failed}");
+    }
+    let broken =
+        PriceQuery { usage: None, usage_problem: Some("x"), failed: true, ..question("gpt-5.5", &used) };
+    assert_eq!(unpriced(&broken).0, UnpricedReason::ContradictoryUsage);
 }
 
 /// Scenario: the data residency surcharge is forgotten, or charged on models that do not have it.

@@ -48,8 +48,8 @@ fn bug_52_an_unknown_model_is_not_free() {
         assert_eq!(reason, UnpricedReason::UnknownModel, "{model}");
         assert!(detail.contains(model), "{detail}");
     }
-    // Nor is a call that used nothing: what it would have cost is not known either.
-    assert_eq!(unpriced(&question("gpt-9-unknown", &Usage::default())).0, UnpricedReason::UnknownModel);
+    // An all-zero usage is no usage, so that the call is not free either.
+    assert_eq!(unpriced(&question("gpt-9-unknown", &Usage::default())).0, UnpricedReason::NoUsage);
 }
 
 /// litellm: what came through `OpenRouter` or Bedrock was found under the wrong price, or free. They

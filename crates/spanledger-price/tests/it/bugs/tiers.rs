@@ -20,9 +20,9 @@ fn bug_23_the_threshold_is_the_models_own() {
 fn bug_24_25_any_threshold_is_a_number() {
     let book = |threshold: u64| {
         let text = format!(
-            "[provider]\nname = \"acme\"\n[source]\np = \"page\"\n[[model]]\nname = \"m\"\n\
-             long_context_over = {threshold}\n[[model.price]]\nsources = [\"p\"]\nchecked = 2026-01-01\n\
-             standard = {{ input = \"1\" }}\nstandard_long = {{ input = \"2\" }}\n"
+            "[provider]\nname = \"acme\"\n[sources]\np = \"page\"\n[[model]]\nname = \"m\"\n\
+             long_context_over_tokens = {threshold}\n[[price]]\nmodel = \"m\"\nsources = [\"p\"]\nprices_checked = 2026-01-01\n\
+             standard = {{ input_per_1m = \"1\" }}\nstandard_long = {{ input_per_1m = \"2\" }}\n"
         );
         PriceBook::parse([("acme.toml", text.as_str())]).unwrap()
     };

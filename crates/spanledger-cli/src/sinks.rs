@@ -1,0 +1,13 @@
+//! The sinks that this program knows.
+
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use spanledger_sinks::SinkKind;
+
+/// The table that the command line, the configuration, `serve` and `check` share. A program with a
+/// sink of its own would have another one.
+pub(crate) const SINKS: &[SinkKind] = spanledger_sinks::SINKS;
+
+/// The values of `--sink`.
+pub(crate) fn names() -> PossibleValuesParser {
+    SINKS.iter().map(|kind| PossibleValue::new(kind.name).help(kind.summary)).collect::<Vec<_>>().into()
+}

@@ -1,0 +1,158 @@
+//! Appending: duplicates, revisions, cursors, amounts.
+
+use spanledger_event::{Timestamp, Usd};
+use spanledger_ledger::{GroupBy, Ledger, LedgerError, LedgerReader, Query};
+
+use crate::support::{SECOND, call, folder, runtime, stored};
+
+#[test]
+fn a_repeated_observation_is_counted_and_changes_nothing() {
+    let (_folder, path) = folder();
+    runtime().block_on(async {
+        let ledger = Ledger::open(&path).unwrap();
+        for round in 0..5 {
+            let appended = ledger.append(vec![call("r", "c", 1, 5)]).await.unwrap();
+            assert_eq!((appended.new, appended.duplicates), if round == 0 { (1, 0) } else { (0, 1) });
+        }
+        let reader = ledger.reader().unwrap();
+        let changes = reader.changes_after(0, 10).unwrap();
+        assert_eq!((changes.len(), changes[0].seq, changes[0].event.revision), (1, 1, 1));
+        assert_eq!(reader.report(&Query::by(GroupBy::Customer)).unwrap().total.requests, 1);
+    });
+}
+
+#[test]
+fn a_change_raises_the_revision_and_moves_the_roll_ups() {
+    let (_folder, path) = folder();
+    runtime().block_on(async {
+        let ledger = Ledger::open(&path).unwrap();
+        ledger.append(vec![call("r", "c1", 1, 5)]).await.unwrap();
+        ledger.append(vec![call("r", "c2", 2, 7)]).await.unwrap();
+        let reader = ledger.reader().unwrap();
+        let changes = reader.changes_after(1, 10).unwrap();
+        assert_eq!((changes[0].seq, changes[0].event.revision, changes[0].event.attempts), (2, 2, 2));
+        let total = reader.report(&Query::by(GroupBy::Feature)).unwrap().total;
+        assert_eq!((total.requests, total.retried), (1, 1));
+        assert_eq!((total.billed, total.retry), (Usd::from_picos(12), Usd::from_picos(7)));
+    });
+}
+
+#[test]
+fn the_timestamp_stays_once_a_follower_has_the_event() {
+    let (_folder, path) = folder();
+    runtime().block_on(async {
+        let ledger = Ledger::open(&path).unwrap();
+        ledger.append(vec![call("r", "c1", 50, 5)]).await.unwrap();
+        ledger.append(vec![call("r", "c2", 40, 5)]).await.unwrap();
+        let second = |reader: &LedgerReader| stored(reader)[0].timestamp.nanos() / SECOND;
+        let reader = ledger.reader().unwrap();
+        assert_eq!(second(&reader), 40);
+        ledger.advance("sink", 2).await.unwrap();
+        ledger.append(vec![call("r", "c3", 30, 5)]).await.unwrap();
+        assert_eq!(second(&reader), 40);
+    });
+}
+
+#[test]
+fn a_cursor_never_goes_back() {
+    let (_folder, path) = folder();
+    runtime().block_on(async {
+        let ledger = Ledger::open(&path).unwrap();
+        ledger.advance("sink", 2).await.unwrap();
+        ledger.advance("sink", 1).await.unwrap();
+        let reader = ledger.reader().unwrap();
+        assert_eq!((reader.cursor("sink").unwrap(), reader.cursor("other").unwrap()), (2, 0));
+    });
+}
+
+#[test]
+fn sums_are_exact_beyond_any_64_bit_amount_of_picodollars() {
+    let (_folder, path) = folder();
+    runtime().block_on(async {
+        let ledger = Ledger::open(&path).unwrap();
+        let greatest = 999_999_999_999_999_999_999_999_i128; // of DECIMAL(24,12)
+        let calls = (0..9).map(|i| call(&format!("r{i}"), &format!("c{i}"), i, greatest)).collect();
+        ledger.append(calls).await.unwrap();
+        let report = ledger.reader().unwrap().report(&Query::by(GroupBy::Day)).unwrap();
+        assert_eq!(report.total.billed.to_string(), "8999999999999.999999999991");
+    });
+}
+
+#[test]
+fn an_amount_that_no_column_holds_fails_its_own_request_alone() {
+    let (_folder, path) = folder();
+    runtime().block_on(async {
+        let ledger = Ledger::open(&path).unwrap();
+        let (good, bad) = futures_util::future::join(
+            ledger.append(vec![call("good", "c1", 1, 5)]),
+            ledger.append(vec![call("bad", "c2", 1, i128::MAX / 4), call("also", "c3", 1, 5)]),
+        )
+        .await;
+        assert_eq!(good.unwrap().new, 1);
+        assert!(matches!(bad, Err(LedgerError::Unstorable(_))), "{bad:?}");
+        assert_eq!(ledger.reader().unwrap().summary().unwrap().observations, 1);
+        assert_eq!(ledger.append(vec![call("also", "c3", 1, 5)]).await.unwrap().new, 1);
+    });
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_opening_again() {
+    let (_folder, path) = folder();
+    runtime().block_on(async {
+        let ledger = Ledger::open(&path).unwrap();
+        ledger.append(vec![call("r", "c", 1, 5)]).await.unwrap();
+        drop(ledger);
+        let ledger = Ledger::open(&path).unwrap();
+        assert_eq!(ledger.append(vec![call("r", "c", 1, 5)]).await.unwrap().duplicates, 1);
+        ledger.append(vec![call("s", "d", 1, 5)]).await.unwrap();
+        assert_eq!(ledger.reader().unwrap().summary().unwrap().last_change, 2);
+        assert_eq!(ledger.reader().unwrap().integrity().unwrap(), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn appends_at_the_same_time_are_all_answered() {
+    let (_folder, path) = folder();
+    runtime().block_on(async {
+        let ledger = Ledger::open(&path).unwrap();
+        let appends = (0..100).map(|i| ledger.append(vec![call(&format!("r{i}"), &format!("c{i}"), i, 1)]));
+        for appended in futures_util::future::join_all(appends).await {
+            assert_eq!(appended.unwrap().new, 1);
+        }
+        assert_eq!(*ledger.changes().borrow(), 100);
+    });
+}
+
+#[test]
+fn the_view_shows_amounts_as_decimal_text() {
+    let (_folder, path) = folder();
+    runtime().block_on(async {
+        let ledger = Ledger::open(&path).unwrap();
+        ledger.append(vec![call("r", "c", 1, 12_500_000_000_001)]).await.unwrap();
+        // As a person at an SQL prompt does.
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        let row: (String, String) = connection
+            .query_row("SELECT cost_usd, timestamp FROM openai_events", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .unwrap();
+        assert_eq!(row, ("12.500000000001".to_owned(), "1970-01-01T00:00:01Z".to_owned()));
+    });
+}
+
+#[test]
+fn a_report_takes_its_bounds_to_the_nanosecond() {
+    let (_folder, path) = folder();
+    runtime().block_on(async {
+        let ledger = Ledger::open(&path).unwrap();
+        ledger.append(vec![call("r", "c", 10, 5)]).await.unwrap();
+        let reader = ledger.reader().unwrap();
+        let requests = |since: i64, until: i64| {
+            let bound = |nanos| Some(Timestamp::from_nanos(nanos));
+            let query = Query { since: bound(since), until: bound(until), ..Query::by(GroupBy::Feature) };
+            reader.report(&query).unwrap().total.requests
+        };
+        let at = 10 * SECOND;
+        assert_eq!((requests(at, at + 1), requests(at + 1, at + 2), requests(at - 1, at)), (1, 0, 0));
+    });
+}

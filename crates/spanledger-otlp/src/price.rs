@@ -1,0 +1,37 @@
+//! Between observations and the price book.
+
+use spanledger_event::Observation;
+use spanledger_price::{PriceBook, PriceQuery, usage::ResolvedUsage};
+
+/// Prices a call with the rates of its own time, and adds to its usage the searches that its model
+/// makes at each call.
+pub fn price(book: &PriceBook, o: &mut Observation) {
+    let query = PriceQuery {
+        provider: &o.provider,
+        model: o.model.as_deref(),
+        response_model: o.response_model.as_deref(),
+        endpoint: o.endpoint,
+        service_tier: o.service_tier.as_deref(),
+        region: o.region.as_deref(),
+        at: o.start,
+        usage: o.usage.as_ref(),
+        usage_problem: o.usage_problem.as_deref(),
+        failed: !o.outcome.is_billable(),
+    };
+    let (cost, usage) = (book.price(&query), book.implied_usage(&query));
+    o.cost = Some(cost);
+    if usage.is_some() {
+        o.usage = usage;
+    }
+}
+
+/// Puts what an answer says about its usage into the observation of the call.
+pub fn set_usage(o: &mut Observation, resolved: ResolvedUsage) {
+    let ResolvedUsage { usage, source, problem, unrecognized_counts, service_tier, region } = resolved;
+    o.usage = usage;
+    o.usage_source = source;
+    o.usage_problem = problem.map(|problem| problem.to_problem());
+    o.usage_unknown = unrecognized_counts;
+    o.service_tier = service_tier;
+    o.region = region;
+}

@@ -1,0 +1,129 @@
+//! From rates and a usage to the lines of a cost.
+
+use std::borrow::Cow;
+
+use rust_decimal::Decimal;
+use spanledger_event::{Bucket, CostLine, Timestamp, UnpricedReason, Usage, Usd};
+
+use super::Unpriced;
+use crate::{
+    Discount, Meter, Tier,
+    book::{Model, Provider, Rates},
+};
+
+/// Everything that decides the rates of the lines.
+pub(super) struct Rating<'b> {
+    pub(super) provider: &'b Provider,
+    pub(super) model: &'b Model,
+    pub(super) tier: Tier,
+    pub(super) rates: &'b Rates,
+    /// The factor of the region, and its label.
+    pub(super) regional: Option<(Decimal, &'b str)>,
+    pub(super) discount: Option<&'b Discount>,
+    pub(super) at: Timestamp,
+}
+
+impl Rating<'_> {
+    /// Whether output that is reported as text may be images. A model that makes images says so in the
+    /// breakdown of its usage; without one the cheaper rate of text would be a guess.
+    fn may_be_images(&self, usage: &Usage) -> bool {
+        let rate = |bucket| self.rates.get(Meter::Tokens(bucket));
+        usage.tokens(Bucket::ImageOutput) == 0
+            && rate(Bucket::ImageOutput)
+                .is_some_and(|images| rate(Bucket::Output).is_some_and(|text| text < images))
+    }
+
+    /// The rate of a meter, and its unit with the labels of the factors that the rate contains.
+    fn rate(&self, meter: Meter, variant: Option<&str>) -> Option<(Decimal, Cow<'static, str>)> {
+        let (mut rate, is_fee, negotiated) = match self.rates.find(meter, variant) {
+            Some(rate) => (rate.usd, false, rate.is_negotiated()),
+            None => {
+                let fee = self.provider.fee(meter, self.model.name(), self.at)?;
+                (fee.usd(), true, fee.is_negotiated())
+            }
+        };
+        let mut unit = Cow::Borrowed(meter.unit());
+        if let Some((factor, label)) = self.regional.filter(|_| !is_fee && meter.is_tokens()) {
+            rate = rate.checked_mul(factor)?;
+            unit = format!("{unit}, {label}").into();
+        }
+        // A discount is taken from list prices; a negotiated rate is final.
+        if let Some(discount) = self.discount.filter(|_| !negotiated) {
+            rate = rate.checked_mul(discount.factor)?.normalize();
+            unit = format!("{unit}, {}", discount.label).into();
+        }
+        Some((rate, unit))
+    }
+}
+
+/// The total and the lines of a usage, or what of it has no rate.
+pub(super) fn cost_lines(rating: &Rating<'_>, usage: &Usage) -> Result<(Usd, Vec<CostLine>), Unpriced> {
+    /// Ordinary calls have input, cached input, output and reasoning.
+    const LINES_TYPICAL: usize = 4;
+    let mut sum =
+        Sum { lines: Vec::with_capacity(LINES_TYPICAL), total: Usd::ZERO, without_rate: Vec::new() };
+    for bucket in Bucket::ALL {
+        let tokens = usage.tokens(bucket);
+        if bucket == Bucket::Output && tokens > 0 && rating.may_be_images(usage) {
+            let output = format!("output ({tokens}) of which the usage does not say how much is images");
+            sum.without_rate.push(output);
+        } else if tokens > 0 {
+            sum.add(rating, Meter::Tokens(bucket), tokens.into(), None)?;
+        }
+    }
+    for meter in Meter::UNITS.into_iter().filter(|_| usage.has_units()) {
+        let quantity = meter.quantity(usage);
+        if !quantity.is_zero() {
+            sum.add(rating, meter, quantity, usage.variant.as_deref())?;
+        }
+    }
+    // A unit without a meter is billed by the provider nevertheless.
+    for (name, quantity) in &usage.units {
+        if !quantity.is_zero() && !Meter::from_name(name).is_some_and(Meter::is_in_units) {
+            sum.without_rate.push(format!("{name} ({quantity})"));
+        }
+    }
+    let Sum { lines, total, without_rate } = sum;
+    if without_rate.is_empty() {
+        return Ok((total, lines));
+    }
+    let detail =
+        format!("{} has no {} rate for {}", rating.model.name(), rating.tier, without_rate.join(", "));
+    Err(Unpriced { reason: UnpricedReason::NoRateForModality, detail, lines })
+}
+
+/// The sum of the lines so far.
+struct Sum {
+    lines: Vec<CostLine>,
+    total: Usd,
+    /// Descriptions of the quantities that have no rate.
+    without_rate: Vec<String>,
+}
+
+impl Sum {
+    fn add(
+        &mut self,
+        rating: &Rating<'_>,
+        meter: Meter,
+        quantity: Decimal,
+        variant: Option<&str>,
+    ) -> Result<(), Unpriced> {
+        let Some((rate, unit)) = rating.rate(meter, variant) else {
+            let known = rating.rates.variants(meter).collect::<Vec<_>>().join(", ");
+            self.without_rate.push(match (variant, known.as_str()) {
+                (_, "") => format!("{} ({quantity})", meter.name()),
+                (Some(asked), _) => format!("{} ({quantity}) of `{asked}`, only for {known}", meter.name()),
+                (None, _) => format!("{} ({quantity}) of an unknown kind, only for {known}", meter.name()),
+            });
+            return Ok(());
+        };
+        let usd = meter.cost(quantity, rate).filter(|_| quantity.is_sign_positive());
+        let Some(usd) = usd else {
+            let detail = format!("{quantity} {} is beyond any real call", meter.name());
+            return Err(Unpriced::new(UnpricedReason::ContradictoryUsage, detail));
+        };
+        self.total = self.total + usd;
+        self.lines.push(CostLine { kind: Cow::Borrowed(meter.name()), quantity, unit, rate, usd });
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! Why a usage cannot be priced.
+
+use rust_decimal::Decimal;
+use spanledger_event::UsageError;
+
+pub(super) type Result<T> = std::result::Result<T, UsageReadError>;
+
+/// Why a usage cannot be priced.
+///
+/// The call becomes unpriced; [`to_problem`](Self::to_problem) makes the sentence that says why, for
+/// [`PriceQuery::usage_problem`](crate::PriceQuery::usage_problem).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UsageReadError {
+    /// Not JSON.
+    #[error("the usage is not JSON ({0}): send the provider's usage object unchanged")]
+    NotJson(String),
+    /// JSON that is not a usage object, or lacks a side of it.
+    #[error("{0}: send the object that the provider calls `usage`")]
+    NotAUsage(&'static str),
+    /// A field that has to be a count and is not.
+    #[error("`{field}` is {value}: a count is a whole number, not negative and not beyond any real call")]
+    NotACount {
+        /// The path of the field.
+        field: String,
+        /// Its value.
+        value: String,
+    },
+    /// A field that has to hold counts and is something else.
+    #[error("`{field}` is {value}: the counts in it cannot be read")]
+    NotAnObject {
+        /// The path of the field.
+        field: String,
+        /// Its value.
+        value: String,
+    },
+    /// Two fields that mean the same and differ.
+    #[error("`{a}` is {a_value} and `{b}` is {b_value}, though both are the same count")]
+    Disagreement {
+        /// One field.
+        a: String,
+        /// Its count.
+        a_value: Decimal,
+        /// The other field.
+        b: String,
+        /// Its count.
+        b_value: Decimal,
+    },
+    /// The usage contradicts itself.
+    #[error("the usage contradicts itself")]
+    Contradictory(#[source] UsageError),
+    /// Counts that are not in an object, such as a span's attributes, contradict each other.
+    #[error(transparent)]
+    Counts(UsageError),
+    /// The usage as Spanledger itself writes it is damaged.
+    #[error("the usage in Spanledger's own form cannot be read: {0}")]
+    OwnForm(String),
+}
+
+impl UsageReadError {
+    /// The error and its cause on one line.
+    pub fn to_problem(&self) -> String {
+        match self {
+            Self::Contradictory(cause) => format!("{self}: {cause}"),
+            _ => self.to_string(),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What a call used, from everything that its answer says about it.
+
+use spanledger_event::{Endpoint, Usage, UsageSource};
+
+use super::{error::UsageReadError, parse::parse_for, tier_region, tools::ToolCalls};
+
+#[cfg(test)]
+mod tests;
+
+/// What an answer says about its usage, wherever it says it.
+#[derive(Clone, Debug, Default)]
+pub struct Answer<'a> {
+    /// Who answered: `openai`, `azure.ai.openai`, …
+    pub provider: &'a str,
+    /// The API that was called.
+    pub endpoint: Endpoint,
+    /// The tier that served the call, where the answer says it outside its usage.
+    pub service_tier: Option<&'a str>,
+    /// The region of processing, where it is known from outside the usage.
+    pub region: Option<&'a str>,
+    /// The provider's usage object, unchanged.
+    pub usage_json: Option<&'a str>,
+    /// A usage that somebody has read already, such as the counts of a span's attributes. It takes the
+    /// place of what the object says, which it is made from.
+    pub usage: Option<Result<Usage, UsageReadError>>,
+    /// Calls of tools that the answer lists beside its usage.
+    pub tools: ToolCalls,
+    /// What the request says that a successful call uses, for an answer that reports no usage.
+    pub estimate: Option<Usage>,
+}
+
+/// The usage of a call, ready for the price book.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResolvedUsage {
+    /// What was used; `None` where nothing was reported or where the report cannot be trusted.
+    pub usage: Option<Usage>,
+    /// Who counted it.
+    pub source: UsageSource,
+    /// Why a usage that was reported cannot be trusted.
+    pub problem: Option<UsageReadError>,
+    /// Counts of the usage object that nothing here understands, as `path=value`.
+    pub unrecognized_counts: Vec<String>,
+    /// The tier that served the call, from outside and inside the usage.
+    pub service_tier: Option<String>,
+    /// The region of processing, from outside and inside the usage.
+    pub region: Option<String>,
+}
+
+/// Decides what a call used.
+///
+/// Everything that reads answers asks this function: the instrumented client, the receiver of spans
+/// and records, and the command `price`. So the same answer has the same cost everywhere.
+///
+/// ```
+/// use spanledger_event::Endpoint;
+/// use spanledger_price::usage::{Answer, ToolCalls, resolve};
+///
+/// let resolved = resolve(Answer {
+///     provider: "openai",
+///     endpoint: Endpoint::Responses,
+///     service_tier: Some("flex"),
+///     usage_json: Some(r#"{"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}"#),
+///     tools: ToolCalls { web_searches: 2, ..ToolCalls::default() },
+///     ..Answer::default()
+/// });
+/// let usage = resolved.usage.ok_or("no usage")?;
+/// assert_eq!((usage.prompt_tokens(), usage.web_search_calls), (10, 2));
+/// assert_eq!(resolved.service_tier.as_deref(), Some("flex"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn resolve(answer: Answer<'_>) -> ResolvedUsage {
+    let Answer { provider, endpoint, service_tier, region, usage_json, usage, tools, estimate } = answer;
+    let mut resolved = ResolvedUsage {
+        service_tier: service_tier.map(str::to_owned),
+        region: region.map(str::to_owned),
+        ..ResolvedUsage::default()
+    };
+    let from_json = usage_json.map(|json| {
+        let parsed = parse_for(provider, endpoint, json)?;
+        resolved.service_tier = tier_region::resolve_tier(service_tier, parsed.service_tier.as_deref());
+        resolved.region = tier_region::resolve_region(region, parsed.region.as_deref());
+        resolved.unrecognized_counts = parsed.unrecognized_counts;
+        Ok(parsed.usage)
+    });
+    // An object that contradicts itself is a problem, whatever was made of it.
+    let reported = match (from_json, usage) {
+        (Some(Ok(_)) | None, Some(usage)) => Some(usage),
+        (from_json, _) => from_json,
+    };
+    if reported.is_some() {
+        resolved.source = UsageSource::Provider;
+    }
+    match reported.transpose() {
+        Err(problem) => resolved.problem = Some(problem),
+        Ok(reported) if reported.as_ref().is_none_or(Usage::is_empty) && estimate.is_some() => {
+            (resolved.usage, resolved.source) = (estimate, UsageSource::Estimated);
+        }
+        Ok(reported) => {
+            resolved.usage = reported.map(|mut usage| {
+                // With a tool's call added, an all-zero usage would be priced as the whole call.
+                if !usage.is_empty() {
+                    tools.add_to(&mut usage);
+                }
+                usage
+            });
+        }
+    }
+    resolved
+}

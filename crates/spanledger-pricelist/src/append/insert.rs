@@ -1,0 +1,123 @@
+//! Entries into the text of a book file.
+
+use spanledger_price::{BookErrors, PriceBook};
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    Entries,
+    toml_text::{key, string},
+};
+
+/// Why entries were not inserted. The text that was given is as it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InsertError {
+    /// The file is another provider's.
+    #[error("the file is that of {found}, the entries are for {expected}: choose the file of {expected}")]
+    WrongProvider {
+        /// The provider of the entries.
+        expected: String,
+        /// The provider of the file.
+        found: String,
+    },
+    /// The id of the source means something else already.
+    #[error("the source `{id}` is already \"{text}\": give the list another id")]
+    SourceTaken {
+        /// The id.
+        id: String,
+        /// What it stands for.
+        text: String,
+    },
+    /// The file is not TOML.
+    #[error("the file is not TOML: {0}")]
+    NotToml(String),
+    /// What would come out is no valid book.
+    #[error("the entries do not fit the file")]
+    Invalid(#[source] BookErrors),
+}
+
+/// The text of a book file with the entries at its end and their source in its `[sources]` table;
+/// nothing else is touched. Without a text it is a new file.
+///
+/// With `base`, the file is one that is laid over that book, as by [`PriceBook::layered`]; without,
+/// it stands for itself, as for [`PriceBook::parse`]. The result has been read that way before it is
+/// returned. A new file of a provider that the base does not have gets the usual tiers and
+/// fallback rules.
+///
+/// # Errors
+///
+/// The file is not TOML, is another provider's, uses the source's id for something else, or has
+/// entries that the new ones cannot stand beside: one that begins on the same day, for example.
+pub fn insert(base: Option<&PriceBook>, book_text: &str, entries: &Entries) -> Result<String, InsertError> {
+    let known = base.and_then(|base| base.provider(entries.provider()));
+    let text = if book_text.trim().is_empty() {
+        format!("{book_text}{}", header(entries, known.is_some()))
+    } else {
+        sourced(book_text, entries)?
+    };
+    let mut added = entries.to_string();
+    if text.contains("\r\n") {
+        added = added.replace('\n', "\r\n");
+    }
+    let gap = if text.ends_with('\n') { "" } else { "\n" };
+    let text = format!("{text}{gap}{added}");
+    let files = [("the file", text.as_str())];
+    match base {
+        Some(base) => base.layered(files),
+        None => PriceBook::parse(files),
+    }
+    .map_err(InsertError::Invalid)?;
+    Ok(text)
+}
+
+fn header(entries: &Entries, is_known: bool) -> String {
+    let name = string(entries.provider());
+    let source = source(entries);
+    let rules = "\n# The book's usual words and rules; check them against the provider's documentation.\n\
+                 [tiers]\nstandard = [\"standard\", \"default\", \"auto\"]\nbatch = [\"batch\"]\n\
+                 flex = [\"flex\"]\npriority = [\"priority\", \"fast\"]\n\n\
+                 [fallback]\nreasoning = \"output\"\ncached_input = \"input\"\n";
+    let rules = if is_known { "" } else { rules };
+    format!("[provider]\nname = {name}\n\n[sources]\n{source}\n{rules}")
+}
+
+fn source(entries: &Entries) -> String {
+    format!("{} = {}", key(&entries.source_id), string(&entries.source_text))
+}
+
+/// The text with the source in its table.
+fn sourced(text: &str, entries: &Entries) -> Result<String, InsertError> {
+    let root =
+        DeTable::parse(text).map_err(|error| InsertError::NotToml(error.message().trim().to_owned()))?;
+    let root = root.get_ref();
+    let table = |name: &str| root.get(name).and_then(|value| value.get_ref().as_table());
+    let found =
+        table("provider").and_then(|provider| provider.get("name")).and_then(|name| name.get_ref().as_str());
+    if let Some(found) = found
+        && !found.eq_ignore_ascii_case(entries.provider())
+    {
+        let (expected, found) = (entries.provider().to_owned(), found.to_owned());
+        return Err(InsertError::WrongProvider { expected, found });
+    }
+    let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let Some(sources) = table("sources") else {
+        let gap = if text.ends_with('\n') { "" } else { line_end };
+        return Ok(format!("{text}{gap}{line_end}[sources]{line_end}{}{line_end}", source(entries)));
+    };
+    if let Some(taken) = sources.get(entries.source_id.as_str()) {
+        return match taken.get_ref() {
+            DeValue::String(known) if *known == entries.source_text => Ok(text.to_owned()),
+            other => {
+                let text = other.as_str().unwrap_or_default().to_owned();
+                Err(InsertError::SourceTaken { id: entries.source_id.clone(), text })
+            }
+        };
+    }
+    // After the last source; where there is none, after the table's head.
+    let last = sources.iter().map(|(_, value)| value.span().end).max();
+    let head = || root.get("sources").map(|value| value.span().end);
+    let at = last.or_else(head).unwrap_or(text.len());
+    let end = text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |end| at + end + 1);
+    let (before, after) = text.split_at_checked(end).unwrap_or((text, ""));
+    let gap = if before.ends_with('\n') { "" } else { line_end };
+    Ok(format!("{before}{gap}{}{line_end}{after}", source(entries)))
+}

@@ -1,0 +1,122 @@
+//! Price lists that others keep, in the book's units.
+//!
+//! Numbers are read from the digits of the file: `2.5e-06` per token becomes `2.5` per million. A number
+//! with more places than a rate may have is skipped with the reason; it is never rounded.
+
+mod genai_prices;
+mod json;
+mod litellm;
+mod number;
+
+use rust_decimal::Decimal;
+use serde::Serialize;
+use spanledger_event::Timestamp;
+use spanledger_price::{Hours, Period, Rates, Tier};
+
+pub use genai_prices::genai_prices;
+pub use litellm::litellm;
+
+/// A price list that was read, in the book's units.
+#[derive(Clone, Debug, Default)]
+pub struct PriceMap {
+    /// The models, by provider and name.
+    pub models: Vec<ForeignModel>,
+    /// What has no place in the book's grammar, each with the reason.
+    pub skipped: Vec<Skipped>,
+}
+
+impl PriceMap {
+    /// The providers that the list has prices of, in the project's names, sorted.
+    pub fn providers(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.models.iter().map(|model| model.provider.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+/// A model of a price list.
+#[derive(Clone, Debug)]
+pub struct ForeignModel {
+    /// The provider, in this project's name.
+    pub provider: String,
+    /// The model, as the provider writes it.
+    pub name: String,
+    /// Other names of the same model.
+    pub aliases: Vec<String>,
+    /// Whether it makes embeddings, so that its output says nothing.
+    pub embedding: bool,
+    /// The prompt length in tokens beyond which the long rates apply.
+    pub long_context_over: Option<u64>,
+    /// The factor for processing in a region, where the list has one.
+    pub regional: Option<Decimal>,
+    /// Its rates. Several of one tier have different times or hours.
+    pub lines: Vec<ForeignLine>,
+}
+
+impl ForeignModel {
+    /// The lines of the price list of a moment, those of every hour of its day.
+    pub fn lines_at(&self, at: Timestamp) -> impl Iterator<Item = &ForeignLine> {
+        self.lines.iter().filter(move |line| line.period.contains(at))
+    }
+}
+
+/// The rates of one tier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignLine {
+    /// The tier.
+    pub tier: Tier,
+    /// When it holds, as far as the list dates it.
+    pub period: Period,
+    /// The hours of the day to which it is limited.
+    pub hours: Option<Hours>,
+    /// Dollars per [unit](crate::Meter::unit).
+    pub rates: Rates,
+    /// The same beyond the model's threshold.
+    pub long: Option<Rates>,
+}
+
+/// Something of a price list that was not taken over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// The provider, in this project's name where it has one, else in the list's.
+    pub provider: String,
+    /// The model or the key of the file.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Why a file is no price list.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ImportError {
+    /// Not JSON.
+    #[error("not JSON in line {line}, column {column}: {cause}; use the file as it was downloaded")]
+    NotJson {
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+        /// What is wrong there.
+        cause: String,
+    },
+    /// A file of another kind.
+    #[error("this is {found}, not {expected}: {remedy}")]
+    WrongFile {
+        /// What was asked for.
+        expected: &'static str,
+        /// What it looks like.
+        found: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The right kind of file with no model in it.
+    #[error("{expected} without a single model: check that the file is complete")]
+    Empty {
+        /// What was asked for.
+        expected: &'static str,
+    },
+}
+
+const LITELLM: &str = "LiteLLM's price map";
+const GENAI: &str = "genai-prices' data file";

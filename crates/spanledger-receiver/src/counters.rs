@@ -1,0 +1,79 @@
+//! What the receiver has done since it started.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use spanledger_event::UnpricedReason;
+
+/// Counters of requests, spans and observations, from the start of the process.
+#[derive(Debug, Default)]
+pub struct Counters {
+    requests: AtomicU64,
+    refused: AtomicU64,
+    spans: AtomicU64,
+    records: AtomicU64,
+    observations: AtomicU64,
+    duplicates: AtomicU64,
+    forwarded: AtomicU64,
+    unpriced: Mutex<BTreeMap<UnpricedReason, u64>>,
+}
+
+/// A public getter and a crate-wide adder for each counter.
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident, $add:ident;)+) => {
+        impl Counters {
+            $(
+                $(#[doc = $doc])+
+                pub fn $name(&self) -> u64 {
+                    self.$name.load(Ordering::Relaxed)
+                }
+
+                pub(crate) fn $add(&self, count: usize) {
+                    self.$name.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
+                }
+            )+
+        }
+    };
+}
+
+counters! {
+    /// Requests that arrived, refused ones included.
+    requests, add_requests;
+    /// Requests that were refused.
+    refused, add_refused;
+    /// Spans of requests that could be read, GenAI or not.
+    spans, add_spans;
+    /// Log records of requests that could be read, ours or not.
+    records, add_records;
+    /// Observations that were new.
+    observations, add_observations;
+    /// Observations that had been delivered before.
+    duplicates, add_duplicates;
+    /// Requests that the destination of traces accepted.
+    forwarded, add_forwarded;
+}
+
+impl Counters {
+    /// Observations of accepted requests that have no cost, by reason. An observation that had been
+    /// delivered before is counted again.
+    pub fn unpriced(&self) -> BTreeMap<UnpricedReason, u64> {
+        let mut counts: BTreeMap<_, _> = UnpricedReason::ALL.into_iter().map(|reason| (reason, 0)).collect();
+        counts.extend(self.unpriced.lock().unwrap_or_else(PoisonError::into_inner).iter());
+        counts
+    }
+
+    pub(crate) fn add_unpriced(&self, reasons: &[UnpricedReason]) {
+        if reasons.is_empty() {
+            return;
+        }
+        let mut counts = self.unpriced.lock().unwrap_or_else(PoisonError::into_inner);
+        for reason in reasons {
+            *counts.entry(*reason).or_default() += 1;
+        }
+    }
+}

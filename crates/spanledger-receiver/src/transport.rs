@@ -1,0 +1,9 @@
+//! The network side: listening ports, OTLP over HTTP and gRPC, the operator's port.
+
+pub(crate) mod admin;
+mod body;
+mod connections;
+mod grpc;
+mod http;
+pub(crate) mod ports;
+mod response;

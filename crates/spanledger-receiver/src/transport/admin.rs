@@ -1,0 +1,68 @@
+//! The operator's port: `/healthz`, `/readyz`, `/metrics`.
+
+use std::{convert::Infallible, time::Duration};
+
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{self, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+
+use super::{
+    connections::Connections,
+    response::{ResponseBody, full},
+};
+use crate::{Pipeline, metrics};
+
+/// The most connections; an operator's tools need few.
+const CONNECTIONS_MAX: usize = 64;
+/// How long a client may take to send the head of a request.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Serves until it is dropped. Its answers are small and complete, so none is cut short by that.
+pub(crate) async fn serve(listener: TcpListener, pipeline: Pipeline) {
+    let mut connections = Connections::new(CONNECTIONS_MAX);
+    loop {
+        let (stream, permit) = connections.accept(&listener).await;
+        let pipeline = pipeline.clone();
+        let service = service_fn(move |request| {
+            let response = answer(&request, &pipeline);
+            async move { Ok::<_, Infallible>(response) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .serve_connection(TokioIo::new(stream), service);
+        connections.spawn(permit, connection);
+    }
+}
+
+fn answer(request: &Request<Incoming>, pipeline: &Pipeline) -> Response<ResponseBody> {
+    if ![Method::GET, Method::HEAD].contains(request.method()) {
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "ask with GET\n");
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    match request.uri().path() {
+        "/healthz" => plain(StatusCode::OK, "ok\n"),
+        "/readyz" if pipeline.is_ready() => plain(StatusCode::OK, "ready\n"),
+        "/readyz" => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready: no requests are taken\n"),
+        "/metrics" => text(StatusCode::OK, metrics::MEDIA_TYPE, metrics::text(pipeline)),
+        _ => plain(StatusCode::NOT_FOUND, "there are /healthz, /readyz and /metrics\n"),
+    }
+}
+
+fn plain(status: StatusCode, body: &'static str) -> Response<ResponseBody> {
+    text(status, "text/plain; charset=utf-8", body.to_owned())
+}
+
+fn text(status: StatusCode, media_type: &'static str, body: String) -> Response<ResponseBody> {
+    let mut response = Response::new(full(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response
+}

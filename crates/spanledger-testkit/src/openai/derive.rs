@@ -1,0 +1,106 @@
+//! Everything that looks random, from a seed: no clock, no generator of the
+//! system, the same in every run.
+
+use crate::openai::request::Asked;
+use crate::openai::usage::Usage;
+
+/// The words that derived answers are made of.
+const WORDS: [&str; 16] = [
+    "ledger", "amber", "the", "quiet", "river", "counts", "every", "token", "and", "returns", "with", "a",
+    "small", "exact", "sum", "again",
+];
+
+/// The most words of a derived answer, so that logs stay readable.
+const WORDS_MAX: u64 = 48;
+
+/// The provider caches prefixes of at least this many tokens …
+const CACHE_MIN_TOKENS: u64 = 1_024;
+/// … in steps of this many (the "Prompt caching" guide).
+const CACHE_STEP_TOKENS: u64 = 128;
+
+/// `SplitMix64`: tiny, and equal on every platform.
+#[derive(Debug, Clone)]
+pub(crate) struct Rng(u64);
+
+impl Rng {
+    /// A generator for one purpose: seeds of different purposes are unrelated.
+    pub(crate) fn new(seed: u64, purpose: &str, number: u64) -> Self {
+        let mut rng = Self(seed ^ fnv1a(purpose.as_bytes()) ^ number.rotate_left(32));
+        rng.next();
+        rng
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `bound`, which must not be zero.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound.max(1)
+    }
+
+    /// A string of `length` characters out of `alphabet`.
+    pub(crate) fn string(&mut self, length: usize, alphabet: &[u8]) -> String {
+        (0..length)
+            .map(|_| {
+                let at = self.below(alphabet.len() as u64);
+                char::from(alphabet[usize::try_from(at).unwrap_or(0)])
+            })
+            .collect()
+    }
+}
+
+/// The alphabet of `resp_…`, `msg_…` and `req_…` ids.
+pub(crate) const HEX: &[u8] = b"0123456789abcdef";
+/// The alphabet of `chatcmpl-…` ids and of obfuscation.
+pub(crate) const BASE62: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// A hash that is the same in every version of the compiler and the crate.
+pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    })
+}
+
+/// The usage of a call whose reply does not say: plausible, consistent, and a
+/// function of the request and the seed alone.
+pub(crate) fn usage(seed: u64, asked: &Asked, text: Option<&str>) -> Usage {
+    let mut rng = Rng::new(seed, "usage", asked.fingerprint);
+    let prompt = asked.prompt_tokens;
+    let mut usage = Usage::new(prompt, 0);
+    let share = rng.below(100);
+    if prompt >= CACHE_MIN_TOKENS && rng.below(2) == 0 {
+        usage.cached = prompt * share / 100 / CACHE_STEP_TOKENS * CACHE_STEP_TOKENS;
+    }
+    let mut visible = match text {
+        Some(text) => tokens_of(text).max(1),
+        None => 1 + rng.below(256),
+    };
+    let mut reasoning = if asked.reasons { 64 * rng.below(8) } else { 0 };
+    if let Some(limit) = asked.max_output_tokens {
+        reasoning = reasoning.min(limit / 2);
+        visible = visible.min(limit - reasoning);
+    }
+    usage.reasoning = reasoning;
+    usage.completion = visible + reasoning;
+    usage
+}
+
+/// The text of a call whose reply does not say.
+pub(crate) fn text(seed: u64, asked: &Asked, usage: Usage) -> String {
+    let mut rng = Rng::new(seed, "text", asked.fingerprint);
+    let words = usage.completion.saturating_sub(usage.reasoning).clamp(1, WORDS_MAX);
+    (0..words)
+        .map(|_| WORDS[usize::try_from(rng.below(WORDS.len() as u64)).unwrap_or(0)])
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// An estimate: four bytes a token.
+pub(crate) fn tokens_of(text: &str) -> u64 {
+    (text.len() as u64).div_ceil(4)
+}

@@ -1,0 +1,109 @@
+//! A reply, resolved against the request that it answers: what every wire
+//! format needs to know, and nothing about how it is written.
+
+use crate::openai::derive::{self, BASE62, HEX, Rng};
+use crate::openai::models;
+use crate::openai::reply::{FinishReason, Kind, Reply, Setting};
+use crate::openai::request::{Asked, Endpoint};
+use crate::openai::usage::Usage;
+
+/// The creation time of the first call, in Unix seconds; each request is one
+/// second later. Not a clock: the same test writes the same bytes.
+const CREATED_BASE: u64 = 1_780_000_000;
+
+/// A resolved answer.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    pub(crate) asked: &'a Asked,
+    pub(crate) id: String,
+    pub(crate) model: String,
+    /// `None` if the answer has none, or if a failed call has not been metered.
+    pub(crate) usage: Option<Usage>,
+    /// Whether the answer has a field for the usage at all.
+    pub(crate) usage_present: bool,
+    pub(crate) service_tier: Option<String>,
+    pub(crate) text: String,
+    /// The text, in the pieces of a stream.
+    pub(crate) pieces: Vec<String>,
+    pub(crate) finish: FinishReason,
+    /// Code and message of a response that failed.
+    pub(crate) failure: Option<(&'a str, &'a str)>,
+    pub(crate) web_searches: u32,
+    pub(crate) created: u64,
+    ids: Rng,
+}
+
+impl<'a> Plan<'a> {
+    /// Resolves `reply` for the request with this number.
+    pub(crate) fn new(seed: u64, number: u64, asked: &'a Asked, reply: &'a Reply) -> Self {
+        let failure = match &reply.kind {
+            Kind::Failed { code, message } => Some((code.as_str(), message.as_str())),
+            _ => None,
+        };
+        let derived = derive::usage(seed, asked, reply.text.as_deref());
+        let usage = match reply.usage {
+            Setting::Derived if failure.is_some() => None,
+            Setting::Derived => Some(derived),
+            Setting::Is(usage) => Some(usage),
+            Setting::Absent => None,
+        };
+        let text = match &reply.text {
+            Some(text) => text.clone(),
+            None => derive::text(seed, asked, usage.unwrap_or(derived)),
+        };
+        let mut ids = Rng::new(seed, "id", number);
+        let id = match asked.endpoint {
+            Endpoint::Chat => format!("chatcmpl-{}", ids.string(29, BASE62)),
+            Endpoint::Responses | Endpoint::Embeddings => format!("resp_{}", ids.string(48, HEX)),
+        };
+        Self {
+            asked,
+            id: reply.id.clone().unwrap_or(id),
+            model: match &reply.model {
+                Some(model) => model.clone(),
+                None => models::snapshot(&asked.model).to_owned(),
+            },
+            usage,
+            usage_present: !matches!(reply.usage, Setting::Absent),
+            service_tier: match &reply.service_tier {
+                Setting::Derived => Some(served(asked.service_tier.as_deref()).to_owned()),
+                Setting::Is(tier) => Some(tier.clone()),
+                Setting::Absent => None,
+            },
+            pieces: pieces(&text, reply.chunks),
+            text,
+            finish: reply.finish.clone(),
+            failure,
+            web_searches: reply.web_searches,
+            created: CREATED_BASE + number,
+            ids,
+        }
+    }
+
+    /// Ids of the parts of the answer: always the same ones in the same order.
+    pub(crate) fn part_ids(&self) -> Rng {
+        self.ids.clone()
+    }
+}
+
+/// The tier that serves a request which asks for `tier`.
+fn served(tier: Option<&str>) -> &str {
+    match tier {
+        None | Some("auto") => "default",
+        Some("fast") => "priority",
+        Some(tier) => tier,
+    }
+}
+
+/// Splits the text into `count` pieces of nearly equal length, or into words.
+fn pieces(text: &str, count: Option<usize>) -> Vec<String> {
+    let Some(count) = count else {
+        return text.split_inclusive(' ').map(str::to_owned).collect();
+    };
+    let chars: Vec<char> = text.chars().collect();
+    let bound = |piece: usize| chars.len() * piece / count;
+    (0..count).map(|piece| chars[bound(piece)..bound(piece + 1)].iter().collect()).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! The running provider, and how it is started and stopped.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::openai::connection::{Line, Lines, Switch};
+use crate::openai::log::Received;
+use crate::openai::reply::Reply;
+use crate::openai::server;
+use crate::openai::state::State;
+
+/// How long [`Provider::stop`] lets the answers under way finish.
+const STOP_GRACE: Duration = Duration::from_secs(1);
+
+/// A provider that runs in this process.
+///
+/// Dropping it hangs up on all connections; [`Provider::stop`] lets the answers
+/// under way finish first. It runs on the `tokio` runtime that started it.
+pub struct Provider {
+    addr: SocketAddr,
+    state: Arc<State>,
+    drain: Switch,
+    hang_up_all: Switch,
+    task: Option<JoinHandle<()>>,
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider").field("addr", &self.addr).finish_non_exhaustive()
+    }
+}
+
+impl Provider {
+    /// What can be set before the start.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Starts with all defaults: a free port of the loopback interface, seed 0,
+    /// no script.
+    pub async fn start() -> io::Result<Self> {
+        Self::builder().start().await
+    }
+
+    /// The address that it listens on.
+    pub const fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// What a client takes as the base of the API, `http://127.0.0.1:PORT/v1`.
+    pub fn base_url(&self) -> String {
+        format!("http://{}/v1", self.addr)
+    }
+
+    /// Scripts the reply to one call, after those that are scripted already.
+    pub fn push(&self, reply: Reply) {
+        self.state.push(reply);
+    }
+
+    /// Scripts the reply to one call that asks for this model. A model's own
+    /// replies go before those of [`Provider::push`].
+    pub fn push_for(&self, model: impl Into<String>, reply: Reply) {
+        self.state.push_for(model.into(), reply);
+    }
+
+    /// How many scripted replies have not been taken.
+    pub fn scripted(&self) -> usize {
+        self.state.scripted()
+    }
+
+    /// All requests so far, in the order of arrival, refused ones included.
+    pub fn requests(&self) -> Vec<Received> {
+        self.state.requests()
+    }
+
+    /// Accepts no more connections, lets the answers under way finish for a
+    /// second, and hangs up on those that do not.
+    pub async fn stop(mut self) {
+        self.drain.flip();
+        if let Some(mut task) = self.task.take()
+            && tokio::time::timeout(STOP_GRACE, &mut task).await.is_err()
+        {
+            self.hang_up_all.flip();
+            // An error is a panic in the server, which has been reported.
+            drop(task.await);
+        }
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        self.drain.flip();
+        self.hang_up_all.flip();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+/// What a [`Provider`] is started with.
+#[derive(Debug)]
+pub struct Builder {
+    bind: SocketAddr,
+    seed: u64,
+    organization: HeaderValue,
+    anonymous_allowed: bool,
+    default_reply: Reply,
+    script: VecDeque<Reply>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            seed: 0,
+            organization: HeaderValue::from_static("org-testkit"),
+            anonymous_allowed: false,
+            default_reply: Reply::new(),
+            script: VecDeque::new(),
+        }
+    }
+}
+
+impl Builder {
+    /// Sets the address to listen on, otherwise a free port of the loopback
+    /// interface.
+    #[must_use]
+    pub fn bind(mut self, addr: SocketAddr) -> Self {
+        self.bind = addr;
+        self
+    }
+
+    /// Sets the seed of everything that is derived.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Sets the header `openai-organization`.
+    #[must_use]
+    pub fn organization(mut self, organization: HeaderValue) -> Self {
+        self.organization = organization;
+        self
+    }
+
+    /// Answers requests without a key as well, which the real provider refuses.
+    #[must_use]
+    pub fn allow_anonymous(mut self) -> Self {
+        self.anonymous_allowed = true;
+        self
+    }
+
+    /// Sets the reply to calls that nothing is scripted for; a demo gives its
+    /// delays here.
+    #[must_use]
+    pub fn default_reply(mut self, reply: Reply) -> Self {
+        self.default_reply = reply;
+        self
+    }
+
+    /// Scripts the replies to the next calls, in order.
+    #[must_use]
+    pub fn script(mut self, replies: impl IntoIterator<Item = Reply>) -> Self {
+        self.script.extend(replies);
+        self
+    }
+
+    /// Binds the address and starts to answer. Fails if the address cannot be
+    /// bound.
+    pub async fn start(self) -> io::Result<Provider> {
+        let listener = TcpListener::bind(self.bind).await?;
+        let addr = listener.local_addr()?;
+        let state = Arc::new(State::new(
+            self.seed,
+            self.organization,
+            self.anonymous_allowed,
+            self.default_reply,
+            self.script,
+        ));
+        let (drain, hang_up_all) = (Switch::new(), Switch::new());
+        let lines = Lines { listener, hang_up_all: hang_up_all.clone() };
+        let service =
+            server::router(Arc::clone(&state), drain.clone()).into_make_service_with_connect_info::<Line>();
+        let stopped = drain.clone().flipped();
+        let task = tokio::spawn(async move {
+            // The future ends without error, and not before it is told to.
+            drop(axum::serve(lines, service).with_graceful_shutdown(stopped).await);
+        });
+        Ok(Provider { addr, state, drain, hang_up_all, task: Some(task) })
+    }
+}

@@ -1,0 +1,339 @@
+//! What the provider does with one call.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
+
+use crate::openai::errors::ApiError;
+use crate::openai::usage::Usage;
+
+/// What the provider does with one call: answers, refuses, or breaks.
+///
+/// A value, so that a test can keep, clone and repeat it. What is not set is
+/// derived from the request and the provider's seed, or left to the format's
+/// default. One reply serves any endpoint and both unary and streamed calls;
+/// where a setting has no meaning for one of them, its documentation says what
+/// happens.
+///
+/// ```
+/// use std::time::Duration;
+/// use spanledger_testkit::{ApiError, Reply, Usage};
+///
+/// // A slow stream that breaks off after three deltas.
+/// let cut = Reply::answer("one two three four").chunk_delay(Duration::from_millis(5)).cut_after(3);
+/// // A call that is served by a tier that no client has heard of.
+/// let odd = Reply::new().service_tier("hyperdrive");
+/// // A usage that contradicts itself.
+/// let wrong = Reply::new().usage(Usage::new(100, 10).cached(200));
+/// // An error in the middle of a stream.
+/// let error = Reply::new().error_after(2, ApiError::for_status(500));
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Reply {
+    pub(crate) kind: Kind,
+    pub(crate) usage: Setting<Usage>,
+    pub(crate) service_tier: Setting<String>,
+    pub(crate) id: Option<String>,
+    pub(crate) model: Option<String>,
+    pub(crate) text: Option<String>,
+    pub(crate) finish: FinishReason,
+    pub(crate) web_searches: u32,
+    pub(crate) chunks: Option<usize>,
+    pub(crate) chunk_delay: Duration,
+    pub(crate) first_byte_delay: Duration,
+    pub(crate) fault: Option<Fault>,
+    pub(crate) retry_after_secs: Option<u64>,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// Why the model stopped: `finish_reason` in chat.
+///
+/// Responses has no such field: `Length` and `ContentFilter` make the response
+/// `incomplete` with `max_output_tokens` and `content_filter` as the reason,
+/// `Stop` and `ToolCalls` make it `completed`, and `Other` becomes the value of
+/// `status`, on an event of type `response.completed`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum FinishReason {
+    /// `stop`: the model was done.
+    #[default]
+    Stop,
+    /// `length`: the limit of output tokens was reached.
+    Length,
+    /// `content_filter`: the provider left content out.
+    ContentFilter,
+    /// `tool_calls`: the model called a tool.
+    ToolCalls,
+    /// A value that clients do not know.
+    Other(String),
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Kind {
+    #[default]
+    Answer,
+    /// 200, and then the response says that it failed.
+    Failed {
+        code: String,
+        message: String,
+    },
+    Error(ApiError),
+    Raw {
+        status: u16,
+        content_type: HeaderValue,
+        body: Bytes,
+    },
+    Hang,
+    Close,
+}
+
+/// A field of the reply.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Setting<T> {
+    /// From the request and the seed.
+    #[default]
+    Derived,
+    Is(T),
+    /// Left out of the body.
+    Absent,
+}
+
+/// How a body goes wrong, and when.
+#[derive(Debug, Clone)]
+pub(crate) struct Fault {
+    pub(crate) at: At,
+    pub(crate) what: Break,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum At {
+    /// After this many text deltas.
+    Deltas(usize),
+    /// When only the last message of the stream is missing.
+    LastMessage,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Break {
+    /// The connection drops inside the body.
+    Cut,
+    /// The body ends properly, too early.
+    End,
+    /// The connection stays open and nothing comes.
+    Stall,
+    /// An error event, and then the end.
+    Error(ApiError),
+}
+
+impl Reply {
+    /// An answer of which everything is derived.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An answer with this text.
+    pub fn answer(text: impl Into<String>) -> Self {
+        Self::new().text(text)
+    }
+
+    /// A refusal.
+    pub fn error(error: ApiError) -> Self {
+        Self { kind: Kind::Error(error), ..Self::default() }
+    }
+
+    /// The refusal that the provider sends with this status
+    /// ([`ApiError::for_status`]).
+    pub fn status(status: u16) -> Self {
+        Self::error(ApiError::for_status(status))
+    }
+
+    /// 400, with this message.
+    pub fn invalid_request(message: impl Into<String>) -> Self {
+        Self::error(ApiError::invalid_request(message))
+    }
+
+    /// 429 for too many requests; clients retry it.
+    pub fn rate_limited() -> Self {
+        Self::error(ApiError::rate_limited())
+    }
+
+    /// 429 for an account without money; clients do not retry it.
+    pub fn insufficient_quota() -> Self {
+        Self::error(ApiError::insufficient_quota())
+    }
+
+    /// A response that is accepted with 200 and then has the status `failed`:
+    /// a `response.failed` event when streamed. Its usage is null unless set.
+    /// Chat and embeddings have no such thing and answer 500 instead.
+    pub fn failed(code: impl Into<String>, message: impl Into<String>) -> Self {
+        let kind = Kind::Failed { code: code.into(), message: message.into() };
+        Self { kind, ..Self::default() }
+    }
+
+    /// 200 and a page of HTML, as from a proxy in between.
+    pub fn not_json() -> Self {
+        let page = HeaderValue::from_static("text/html; charset=utf-8");
+        Self::raw(200, page, "<!doctype html><title>Please sign in</title>")
+    }
+
+    /// These bytes, as they are, streamed or not.
+    pub fn raw(status: u16, content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
+        let kind = Kind::Raw { status, content_type, body: body.into() };
+        Self { kind, ..Self::default() }
+    }
+
+    /// Never answers; the connection stays open until the provider stops.
+    pub fn hang() -> Self {
+        Self { kind: Kind::Hang, ..Self::default() }
+    }
+
+    /// Closes the connection without a byte of answer.
+    pub fn close() -> Self {
+        Self { kind: Kind::Close, ..Self::default() }
+    }
+
+    /// Sets the text of the answer.
+    #[must_use]
+    pub fn text(mut self, text: impl Into<String>) -> Self {
+        self.text = Some(text.into());
+        self
+    }
+
+    /// Sets the usage.
+    #[must_use]
+    pub fn usage(mut self, usage: Usage) -> Self {
+        self.usage = Setting::Is(usage);
+        self
+    }
+
+    /// Leaves the usage out of the answer, also where it was asked for.
+    #[must_use]
+    pub fn without_usage(mut self) -> Self {
+        self.usage = Setting::Absent;
+        self
+    }
+
+    /// Sets the id of the answer, which is otherwise unique for each request.
+    #[must_use]
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// Sets the model of the answer, which is otherwise the dated snapshot of
+    /// the model asked for, or the model itself if it has none.
+    #[must_use]
+    pub fn model(mut self, model: impl Into<String>) -> Self {
+        self.model = Some(model.into());
+        self
+    }
+
+    /// Sets the tier that served the call, also to one that does not exist.
+    /// Otherwise it is the one asked for, `auto` and none being `default` and
+    /// `fast` being `priority`.
+    #[must_use]
+    pub fn service_tier(mut self, tier: impl Into<String>) -> Self {
+        self.service_tier = Setting::Is(tier.into());
+        self
+    }
+
+    /// Leaves the tier out of the answer.
+    #[must_use]
+    pub fn without_service_tier(mut self) -> Self {
+        self.service_tier = Setting::Absent;
+        self
+    }
+
+    /// Sets why the model stopped.
+    #[must_use]
+    pub fn finish(mut self, reason: FinishReason) -> Self {
+        self.finish = reason;
+        self
+    }
+
+    /// Makes the response contain this many billed web searches: output items
+    /// and `tool_usage` in Responses, nothing in chat.
+    #[must_use]
+    pub fn web_searches(mut self, count: u32) -> Self {
+        self.web_searches = count;
+        self
+    }
+
+    /// Sets the number of text deltas of a stream, otherwise one a word. More
+    /// than the text has characters makes some empty.
+    #[must_use]
+    pub fn chunks(mut self, count: usize) -> Self {
+        self.chunks = Some(count);
+        self
+    }
+
+    /// Sets the pause before each text delta but the first.
+    #[must_use]
+    pub fn chunk_delay(mut self, delay: Duration) -> Self {
+        self.chunk_delay = delay;
+        self
+    }
+
+    /// Sets the pause before anything is sent, headers included.
+    #[must_use]
+    pub fn first_byte_delay(mut self, delay: Duration) -> Self {
+        self.first_byte_delay = delay;
+        self
+    }
+
+    /// Sets the header `retry-after`.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_secs = Some(seconds);
+        self
+    }
+
+    /// Adds a response header, in place of one that the provider would send.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Drops the connection after this many text deltas, inside the body. With
+    /// more than there are, it drops before the last message. The call itself
+    /// succeeds at the provider: it can be fetched if it was stored. An answer
+    /// in one piece breaks off half-way.
+    #[must_use]
+    pub fn cut_after(self, deltas: usize) -> Self {
+        self.fault(At::Deltas(deltas), Break::Cut)
+    }
+
+    /// Drops the connection before the last message of the stream: `[DONE]` in
+    /// chat (so the usage has been sent), the closing event in Responses.
+    #[must_use]
+    pub fn cut_before_last_message(self) -> Self {
+        self.fault(At::LastMessage, Break::Cut)
+    }
+
+    /// Ends the body properly after this many text deltas, without the closing
+    /// messages. An answer in one piece breaks off half-way.
+    #[must_use]
+    pub fn end_after(self, deltas: usize) -> Self {
+        self.fault(At::Deltas(deltas), Break::End)
+    }
+
+    /// Sends nothing more after this many text deltas, and keeps the connection
+    /// open. An answer in one piece stalls half-way.
+    #[must_use]
+    pub fn stall_after(self, deltas: usize) -> Self {
+        self.fault(At::Deltas(deltas), Break::Stall)
+    }
+
+    /// Sends an error event after this many text deltas, and ends. The call is
+    /// not stored. A call that is not streamed is refused with the error.
+    #[must_use]
+    pub fn error_after(self, deltas: usize, error: ApiError) -> Self {
+        self.fault(At::Deltas(deltas), Break::Error(error))
+    }
+
+    fn fault(mut self, at: At, what: Break) -> Self {
+        self.fault = Some(Fault { at, what });
+        self
+    }
+}

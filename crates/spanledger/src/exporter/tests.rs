@@ -1,0 +1,36 @@
+use super::*;
+
+#[tokio::test]
+async fn an_export_that_is_off_has_nothing_to_flush() {
+    let exporter = Exporter::start(ExporterConfig::off());
+    exporter.send(LogRecord::default());
+    assert_eq!(exporter.flush(Duration::from_millis(1)).await, Ok(()));
+    assert_eq!(exporter.stats(), ExporterStats::default());
+}
+
+#[tokio::test]
+async fn a_flush_names_the_receiver_that_does_not_answer() {
+    let mut config = ExporterConfig::to("http://127.0.0.1:1");
+    config.linger = Duration::ZERO;
+    let exporter = Exporter::start(config);
+    exporter.send(LogRecord::default());
+    let error = exporter.flush(Duration::from_millis(500)).await.unwrap_err();
+    assert_eq!(error.pending, 1);
+    assert!(error.to_string().contains("127.0.0.1:1/v1/logs") && error.last_error.is_some(), "{error}");
+}
+
+#[tokio::test]
+async fn a_full_queue_drops_the_newest_records_and_a_flush_reports_them() {
+    let mut config = ExporterConfig::to("http://127.0.0.1:1");
+    config.queue_max = 2;
+    config.batch_max = 1;
+    let exporter = Exporter::start(config);
+    for _ in 0..10 {
+        exporter.send(LogRecord::default());
+    }
+    let stats = exporter.stats();
+    assert_eq!(stats.recorded, 10);
+    assert!((7..=8).contains(&stats.lost), "{stats:?}");
+    let error = exporter.flush(Duration::from_millis(10)).await.unwrap_err();
+    assert_eq!((error.lost, error.pending), (stats.lost, 10 - stats.lost));
+}

@@ -1,0 +1,31 @@
+use super::*;
+
+#[test]
+fn speech_is_estimated_by_its_characters_and_images_by_quality_and_size() {
+    let units = RequestUnits { characters: 7, quality: Some("hd".into()), size: Some("1024x1792".into()) };
+    assert_eq!(units.estimate(Endpoint::AudioSpeech, 0).unwrap().characters, 7);
+    let usage = units.estimate(Endpoint::Images, 2).unwrap();
+    assert_eq!((usage.images, usage.variant.as_deref()), (2, Some("hd 1024x1792")));
+    let defaults = RequestUnits::default().estimate(Endpoint::Images, 1).unwrap();
+    assert_eq!(defaults.variant.as_deref(), Some("standard 1024x1024"));
+}
+
+#[test]
+fn there_is_no_estimate_without_units() {
+    let units = RequestUnits { characters: 7, ..RequestUnits::default() };
+    assert_eq!(units.estimate(Endpoint::Images, 0), None);
+    assert_eq!(units.estimate(Endpoint::Chat, 1), None);
+    assert_eq!(RequestUnits::default().estimate(Endpoint::AudioSpeech, 0), None);
+}
+
+#[test]
+fn only_fields_that_the_endpoint_is_priced_by_are_read() {
+    let raw = |json: &str| RawValue::from_string(json.to_owned()).unwrap();
+    let (input, quality) = (raw(r#""grüße""#), raw(r#""hd""#));
+    let read = |endpoint| RequestUnits::read(endpoint, Some(&input), Some(&quality), None);
+    assert_eq!(read(Endpoint::AudioSpeech), RequestUnits { characters: 5, ..RequestUnits::default() });
+    assert_eq!(read(Endpoint::Images).quality.as_deref(), Some("hd"));
+    assert_eq!(read(Endpoint::Chat), RequestUnits::default());
+    let messages = raw("[]");
+    assert_eq!(RequestUnits::read(Endpoint::AudioSpeech, Some(&messages), None, None).characters, 0);
+}
