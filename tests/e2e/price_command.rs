@@ -50,7 +50,7 @@ fn is_number(amount: Amount<'_>) -> bool {
     serde_json::from_str::<serde_json::Number>(amount.get()).is_ok()
 }
 
-/// Scenario: every vector of the price engine through the binary.
+/// Scenario: every vector of the price engine is priced by the binary.
 /// Guarantees: the answers are in order, each has the expected cost or a reason, and adds up.
 #[test]
 fn the_vectors_agree_through_the_binary() {
@@ -115,8 +115,8 @@ fn an_all_zero_usage_is_unpriced() {
     }
 }
 
-/// Scenario: lines that are no calls, among lines that are.
-/// Guarantees: each line that is not blank has its answer, and the end says that some were wrong.
+/// Scenario: some lines of a batch do not describe a call.
+/// Guarantees: each line that is not blank has its answer, and the end says how many were wrong.
 #[test]
 fn a_bad_line_does_not_stop_a_batch() {
     let lines = [
@@ -133,7 +133,7 @@ fn a_bad_line_does_not_stop_a_batch() {
         "   \t ",
         r#"{"id": "last", "provider": "openai", "model": "nobody", "api": "telepathy", "usage": {"input_tokens": 1, "output_tokens": 1}}"#,
     ];
-    // Line ends of Windows, a mark at the start, none at the end.
+    // Line ends of Windows, a byte order mark at the start, no line end at the end.
     let input = format!("\u{feff}{}", lines.join("\r\n"));
     let output = run_with_input(&["price", "--batch", "-", "--at", "2026-11-15"], &input);
     assert_eq!(output.status.code(), Some(1));
@@ -160,7 +160,7 @@ fn a_bad_line_does_not_stop_a_batch() {
     assert_eq!(of(9, "cost_reason"), "unknown_model");
 }
 
-/// A whole document is refused once, with the way to make lines of it.
+/// Guarantees: a JSON document is refused once, with the command that makes lines of it.
 #[test]
 fn a_document_is_not_a_batch() {
     for document in
@@ -175,9 +175,9 @@ fn a_document_is_not_a_batch() {
 }
 
 /// Scenario: a program that writes a line, waits for the answer, and writes the next.
-/// Guarantees: it never waits in vain.
+/// Guarantees: the answer comes before the next line is needed.
 #[test]
-fn a_line_is_answered_when_it_comes() {
+fn each_line_is_answered_before_the_next_is_read() {
     let mut child = spanledger()
         .args(["price", "--batch", "-"])
         .stdin(Stdio::piped())
@@ -195,9 +195,9 @@ fn a_line_is_answered_when_it_comes() {
     assert!(answers.next().is_none() && child.wait().unwrap().success());
 }
 
-/// A reader that goes away ends it quietly.
+/// Guarantees: a closed pipe is not an error.
 #[test]
-fn nobody_has_to_read_to_the_end() {
+fn a_reader_that_goes_away_ends_the_batch_quietly() {
     let mut child = spanledger()
         .args(["price", "--batch", "-"])
         .stdin(Stdio::piped())
@@ -208,7 +208,7 @@ fn nobody_has_to_read_to_the_end() {
     drop(child.stdout.take());
     let mut stdin = child.stdin.take().unwrap();
     for _ in 0..20 {
-        // It may have gone away as well.
+        // The program may have ended.
         drop(stdin.write_all(VECTORS.as_bytes()));
     }
     drop(stdin);
@@ -220,7 +220,7 @@ fn nobody_has_to_read_to_the_end() {
 pub(crate) const USAGE: &str = r#"{"input_tokens": 10000, "input_tokens_details": {"cached_tokens": 8000}, "output_tokens": 1200,
     "output_tokens_details": {"reasoning_tokens": 1000}, "odd": {"things": 3}}"#;
 
-/// One call, to be followed line by line.
+/// Guarantees: the answer for one call shows its lines, the entry, its sources, and what was not used.
 #[test]
 fn one_call_is_explained() {
     let ask = |more: &[&str]| {
@@ -270,9 +270,9 @@ fn one_call_is_explained() {
     assert!(stdout(&unknown).contains("unknown_model") && stderr(&unknown).contains("did you mean gpt-5.5"));
 }
 
-/// What is no usage is said once, with its place.
+/// Guarantees: the mistake is reported once, with its place.
 #[test]
-fn what_is_no_usage_is_an_error() {
+fn input_that_is_not_a_usage_is_an_error() {
     let fails = |input: &str, words: &[&str]| {
         let output = run_with_input(&["price", "--model", "gpt-5.5", "--usage", "-"], input);
         let text = stderr(&output);
@@ -292,11 +292,11 @@ fn what_is_no_usage_is_an_error() {
     assert_eq!(run(&["price", "--batch", "-", "--model", "x"]).status.code(), Some(2));
 }
 
-/// Scenario: the tier and the region stand in the usage alone.
-/// Guarantees: they decide the price of one call, unless the question names others, and of many, where
-/// the ordinary word of a line does not hide them.
+/// Scenario: only the usage names the tier and the region.
+/// Guarantees: they decide the price of one call, unless an option names others; and the price of a line of a
+/// batch, where the ordinary word of the line does not hide them.
 #[test]
-fn the_words_inside_a_usage_decide() {
+fn tier_and_region_in_the_usage_decide_the_price() {
     let usage =
         r#"{"input_tokens": 1000, "output_tokens": 0, "service_tier": "batch", "inference_geo": "us"}"#;
     let arguments = [

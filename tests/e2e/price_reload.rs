@@ -1,4 +1,4 @@
-//! Prices of one's own: in force from the start, replaced while it runs, kept when they are broken.
+//! Prices of the user's own while `serve` runs: in force from the start, reloaded, kept when a file is broken.
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -108,7 +108,8 @@ impl World {
     }
 }
 
-/// The whole life: in force, changed, broken, gone, mended. Old events keep what they cost.
+/// Scenario: the file is read at the start, changed, broken, removed and repaired.
+/// Guarantees: each good version is used from then on, a bad one never; old events keep their cost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn prices_of_ones_own_are_reloaded_without_a_restart() {
     let mut world = World::start(&prices("\"10\"", "7"));
@@ -134,7 +135,7 @@ async fn prices_of_ones_own_are_reloaded_without_a_restart() {
     assert_eq!(world.priced(own_after), ("0.0085".to_owned(), second.clone()));
     assert!(text.contains(&format!("version=\"{second}\"")) && !text.contains(&first), "{text}");
     world.serve.wait_for_stderr(&format!("receiver.prices.reloaded version={first} -> {second}"));
-    // Delivered again, an old event is what it was.
+    // A repeated delivery does not reprice an old event.
     let before = world.event(own);
     world.send("our-model", own).await;
     assert_eq!(world.event(own), before);
@@ -157,7 +158,7 @@ async fn prices_of_ones_own_are_reloaded_without_a_restart() {
     let while_gone = world.call("our-model").await;
     assert_eq!(world.priced(while_gone), ("0.0085".to_owned(), second));
 
-    // As an editor does: under another name, then moved.
+    // Editors write another file and rename it.
     let other = world.folder.path().join("prices.toml.new");
     fs::write(&other, prices("\"20\"", "9")).unwrap();
     fs::rename(&other, world.path()).unwrap();
@@ -169,7 +170,7 @@ async fn prices_of_ones_own_are_reloaded_without_a_restart() {
     assert_eq!(mistakes, 1, "a mistake is said once");
 }
 
-/// What has not changed is read again only when it is ordered.
+/// Guarantees: SIGHUP reads files again that have not changed.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hangup_reads_the_prices_at_once() {
@@ -178,7 +179,7 @@ async fn a_hangup_reads_the_prices_at_once() {
     world.wait_for_metric("spanledger_prices_reloads_total{result=\"ok\"} 1").await;
 }
 
-/// What an operator asks, and a machine that watches.
+/// Guarantees: health, readiness and metrics are served, and the metrics count what was sent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn health_and_metrics_are_answered() {
     let mut world = World::start(&prices("\"10\"", "7"));

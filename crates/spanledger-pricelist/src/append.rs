@@ -15,7 +15,7 @@ use crate::{Comparison, Proposal, compare::Line};
 pub use insert::{InsertError, insert};
 use toml_text::{key, string, strings};
 
-/// Which suspicious proposals are taken.
+/// Which suspicious proposals are taken over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Accept {
     /// None.
@@ -37,7 +37,7 @@ impl Accept {
     }
 }
 
-/// How entries are dated and where they are from.
+/// The dates and the source of entries.
 #[derive(Clone, Debug, Default)]
 pub struct EntryOptions {
     /// The provider context file it is, by the name that the comparison has for it.
@@ -52,7 +52,7 @@ pub struct EntryOptions {
     pub source_text: String,
     /// Which suspicious proposals are taken.
     pub accept: Accept,
-    /// Whether the entries are laid over another book, where they have to say that they are list
+    /// Whether the entries are for a file that is laid over a book. There they state that they are list
     /// prices (`discountable = true`), from which discounts are taken.
     pub list: bool,
 }
@@ -78,7 +78,7 @@ impl Entries {
         &self.models
     }
 
-    /// Whether there is nothing to write.
+    /// Whether no model gets an entry.
     pub fn is_empty(&self) -> bool {
         self.models.is_empty()
     }
@@ -123,7 +123,7 @@ pub fn entries(comparison: &Comparison, options: &EntryOptions) -> Entries {
     }
 }
 
-/// A text that cannot end a comment.
+/// A text without line breaks, which would end a comment.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
@@ -150,7 +150,7 @@ fn entry(proposal: &Proposal, options: &EntryOptions) -> String {
             line("regional_surcharge = true".to_owned());
         }
     }
-    // What an entry says of hours and thresholds, it says of all its lines.
+    // Hours and thresholds belong to an entry, so lines with different ones need different entries.
     let mut groups: Vec<(Option<Hours>, bool, bool)> = Vec::new();
     for changed in proposal.lines.iter().filter(|line| line.changed) {
         let group = (changed.hours, changed.flat, changed.own);

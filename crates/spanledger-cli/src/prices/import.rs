@@ -11,7 +11,7 @@ use spanledger_pricelist::{
 use super::{files, moment, suggest::suggest, today};
 use crate::{
     args::{DiffFormat, ImportArguments, PriceList},
-    render::parts::{WIDTH, clean, counted, list, wrapped},
+    render::parts::{clean, counted, list, width, wrapped},
     report, terminal,
 };
 
@@ -198,7 +198,7 @@ fn inserted(
 fn text(comparison: &Comparison) -> String {
     let mut text = String::new();
     for line in comparison.to_string().lines() {
-        if line.chars().count() <= WIDTH {
+        if line.chars().count() <= width() {
             text.push_str(line);
             text.push('\n');
         } else {

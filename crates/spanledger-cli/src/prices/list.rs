@@ -14,7 +14,7 @@ use super::{Provenance, moment, providers, show::JsonRate};
 use crate::{
     args::{ListArguments, ListFormat},
     prices,
-    render::parts::{WIDTH, aligned, counted, day, grid, list, number, quantity, rate, wrapped},
+    render::parts::{aligned, counted, day, grid, list, number, quantity, rate, width, wrapped},
     terminal,
 };
 
@@ -119,7 +119,7 @@ fn table(book: &PriceBook, providers: &[&Provider], rows: &[Row<'_>], at: Timest
             ]
         });
         let titles = ["model", "input", "cached", "output", "more", "long over", "since"];
-        text.push_str(&fitted(&titles, &cells.collect::<Vec<_>>(), WIDTH));
+        text.push_str(&fitted(&titles, &cells.collect::<Vec<_>>(), width()));
     }
     text
 }

@@ -7,8 +7,13 @@ use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 use spanledger_event::Timestamp;
 
-/// The width that texts keep to.
+/// The greatest width of texts and tables.
 pub(crate) const WIDTH: usize = 100;
+
+/// The width of texts and tables: that of the terminal, if it is narrower.
+pub(crate) fn width() -> usize {
+    Table::new().width().map_or(WIDTH, |columns| usize::from(columns).min(WIDTH))
+}
 
 /// A table in the house's style: the columns of `right` are numbers; `total` makes the last row one.
 pub(crate) fn grid(titles: &[&str], right: &[usize], rows: Vec<Vec<String>>, total: bool) -> String {

@@ -15,7 +15,7 @@ use super::{
 use condition::{Precedence, Span};
 use spanledger_price::{Meter, Rate, Rates, Tier};
 
-/// The file's ids of providers, and this project's names.
+/// The file's ids of providers, each with the name in the book.
 const PROVIDERS: [(&str, &str); 8] = [
     ("openai", "openai"),
     ("anthropic", "anthropic"),
@@ -30,9 +30,9 @@ const PROVIDERS: [(&str, &str); 8] = [
 /// Reads `prices/data.json` or `prices/new_data/v2/data.json`.
 ///
 /// Prices with a start date or hours of the day become lines of their own. Variants for batch, flex
-/// and priority (`fast`) become tiers, with the rates that the variant itself states: what it would
-/// take over from the standard price is no rate of the tier. Prices of tool calls are the same in
-/// all tiers. Names that a model matches exactly become its aliases.
+/// and priority (`fast`) become tiers, with the rates that the variant itself states: rates that it
+/// inherits from the standard price are not published for the tier. Prices of tool calls are the same
+/// in all tiers. Names that a model matches exactly become its aliases.
 ///
 /// # Errors
 ///
@@ -55,7 +55,7 @@ pub fn genai_prices(json: &str) -> Result<PriceMap, ImportError> {
             (false, false) => wrong("a single value", "use prices/data.json"),
         });
     };
-    let mut reader = Reader::default();
+    let mut reader = FileReader::default();
     for raw in &list {
         let provider = json::object(raw).filter(|provider| provider.contains_key("models"));
         let Some(provider) = provider else {
@@ -63,19 +63,20 @@ pub fn genai_prices(json: &str) -> Result<PriceMap, ImportError> {
         };
         reader.provider(&provider);
     }
-    if reader.seen == 0 {
+    if reader.models == 0 {
         return Err(ImportError::Empty { expected: GENAI });
     }
     Ok(reader.map)
 }
 
+/// The state of reading the file.
 #[derive(Default)]
-struct Reader {
-    seen: usize,
+struct FileReader {
+    models: usize,
     map: PriceMap,
 }
 
-impl Reader {
+impl FileReader {
     fn skip(&mut self, provider: &str, name: &str, reason: impl Into<String>) {
         self.map.skipped.push(Skipped {
             provider: provider.to_owned(),
@@ -85,25 +86,25 @@ impl Reader {
     }
 
     fn provider(&mut self, fields: &Object<'_>) {
-        let theirs = json::text(fields, "id").unwrap_or_default();
-        let ours = PROVIDERS.iter().find(|(name, _)| *name == theirs).map(|(_, ours)| *ours);
+        let id = json::text(fields, "id").unwrap_or_default();
+        let ours = PROVIDERS.iter().find(|(name, _)| *name == id).map(|(_, ours)| *ours);
         let models = json::items(fields, "models");
-        self.seen += models.len();
+        self.models += models.len();
         for raw in models {
             let model = json::object(raw).unwrap_or_default();
             let name = json::text(&model, "id").unwrap_or_default();
-            match (ours, theirs.as_str()) {
-                _ if name.is_empty() => self.skip(&theirs, "?", "a model without an id"),
+            match (ours, id.as_str()) {
+                _ if name.is_empty() => self.skip(&id, "?", "a model without an id"),
                 (Some(ours), _) => match self.model(ours, &name, &model) {
                     Ok(model) => self.map.models.push(model),
                     Err(reason) => self.skip(ours, &name, reason),
                 },
                 (None, "azure") => self.skip(
-                    &theirs,
+                    &id,
                     &name,
                     "azure has the list prices of openai: a deployment's model decides, see [deployments]",
                 ),
-                (None, _) => self.skip(&theirs, &name, "a provider that is not imported"),
+                (None, _) => self.skip(&id, &name, "a provider that is not imported"),
             }
         }
     }
@@ -174,7 +175,7 @@ impl Reader {
             let constraint = conditional.get("constraint").and_then(|raw| json::object(raw));
             let mut span = Span::read(constraint.as_ref())?;
             if index == 0 && span.hours.is_none() {
-                // Where nothing applies, the first one does.
+                // The first price holds where no condition of another one does.
                 span.from = None;
             }
             let prices =
@@ -208,7 +209,7 @@ impl Reader {
             let prices = variant.get("prices").and_then(|raw| json::object(raw)).unwrap_or_default();
             let constraint = variant.get("constraint").and_then(|raw| json::object(raw));
             match (tier(&variant), Span::read(constraint.as_ref())) {
-                // `default` without prices of its own: the standard tier.
+                // The variant `default` has no prices of its own: it is the standard tier.
                 _ if prices.is_empty() => {}
                 (Some((tier, word)), Ok(span)) => {
                     by_tier.entry((tier, word)).or_default().push((span, prices));
@@ -219,7 +220,7 @@ impl Reader {
         }
         let mut lines: Vec<ForeignLine> = Vec::new();
         let mut done: Option<Tier> = None;
-        // Of two words for one tier, `priority` comes after `fast` and is the one in responses.
+        // Of two words for one tier the last in the alphabet counts: responses say `priority`, not `fast`.
         for ((tier, word), read) in by_tier.into_iter().rev() {
             let spans = condition::resolve(
                 &read.iter().map(|(span, _)| *span).collect::<Vec<_>>(),
@@ -250,7 +251,7 @@ impl Reader {
     }
 }
 
-/// Whether it is counted by calls of a tool, which cost the same in every tier.
+/// Whether the meter counts calls of a tool, which cost the same in every tier.
 fn is_tool(meter: Meter) -> bool {
     matches!(meter, Meter::WebSearch | Meter::FileSearch)
 }
@@ -267,13 +268,13 @@ fn tier(variant: &Object<'_>) -> Option<(Tier, String)> {
         ("service_tier", "default" | "standard") => Tier::Standard,
         _ => return None,
     };
-    // A standard price with conditions of its own has no place beside the standard price.
+    // A variant of the standard tier would be a second standard price.
     (tier != Tier::Standard).then_some((tier, value))
 }
 
-/// The names that a matcher takes exactly, and whether there are patterns in it that say more.
+/// Collects the names that a matcher takes exactly. Notes whether it has patterns as well.
 fn matches(matcher: Raw<'_>, names: &mut Vec<String>, patterns: &mut bool) {
-    /// What the book's own rule for dated names says as well.
+    /// The pattern of dated names, which the book matches by a rule of its own.
     const DATED: &str = r"-\d{4}-\d{2}-\d{2}$";
     for (kind, raw) in json::object(matcher).unwrap_or_default() {
         match kind.as_str() {
