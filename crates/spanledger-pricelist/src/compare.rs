@@ -72,7 +72,7 @@ impl Comparison {
 }
 
 /// A model that is new or has other prices.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Proposal {
     /// The provider.
     pub provider: String,

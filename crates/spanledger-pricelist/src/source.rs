@@ -8,6 +8,8 @@ mod json;
 mod litellm;
 mod number;
 
+use std::collections::BTreeSet;
+
 use rust_decimal::Decimal;
 use serde::Serialize;
 use spanledger_event::Timestamp;
@@ -33,6 +35,29 @@ impl PriceMap {
         names.dedup();
         names
     }
+
+    fn skip(&mut self, provider: &str, name: &str, reason: impl Into<String>) {
+        let (provider, name) = (provider.to_owned(), name.to_owned());
+        self.skipped.push(Skipped { provider, name, reason: reason.into() });
+    }
+}
+
+/// Why a provider's models are not imported.
+fn not_imported(provider: &str) -> &'static str {
+    if matches!(provider, "azure" | "azure_text") {
+        "azure has the list prices of openai: a deployment's model decides, see [deployments]"
+    } else {
+        "a provider that is not imported"
+    }
+}
+
+/// The long-context threshold of a model, of which the book has one.
+fn one_threshold(thresholds: &BTreeSet<u64>) -> Result<Option<u64>, String> {
+    if thresholds.len() > 1 {
+        let all = thresholds.iter().map(u64::to_string).collect::<Vec<_>>().join(" and ");
+        return Err(format!("thresholds at {all} tokens: the book has one for each model"));
+    }
+    Ok(thresholds.first().copied())
 }
 
 /// A model of a price list.

@@ -14,7 +14,7 @@ use super::{Provenance, moment, providers, show::JsonRate};
 use crate::{
     args::{ListArguments, ListFormat},
     prices,
-    render::parts::{aligned, counted, day, grid, list, number, quantity, rate, width, wrapped},
+    render::parts::{self, aligned, counted, day, grid, list, number, quantity, rate, width, wrapped},
     terminal,
 };
 
@@ -241,5 +241,5 @@ impl<'b> JsonModel<'b> {
 fn json(book: &PriceBook, rows: &[Row<'_>], at: Timestamp) -> anyhow::Result<String> {
     let models = rows.iter().map(JsonModel::new).collect();
     let whole = Json { price_version: book.version(), at: at.to_string(), models };
-    Ok(format!("{}\n", serde_json::to_string_pretty(&whole)?))
+    parts::json(&whole)
 }

@@ -195,15 +195,12 @@ impl<'a, 'c> ProviderComparison<'a, 'c> {
         self.propose(Proposal {
             provider: self.name.to_owned(),
             model: model.name().to_owned(),
-            is_new: false,
-            apart_from: None,
-            aliases: Vec::new(),
-            snapshots: Vec::new(),
             changes,
             reasons,
             long_context_over: model.long_context_over(),
             regional: model.is_regional(),
             lines,
+            ..Proposal::default()
         });
     }
 
@@ -279,12 +276,12 @@ impl<'a, 'c> ProviderComparison<'a, 'c> {
             is_new: true,
             apart_from: Some(billed_as.name.to_owned()),
             aliases,
-            snapshots: Vec::new(),
             changes: overlaid.changes,
             reasons,
             long_context_over: ours.or(theirs),
             regional: billed_as.regional,
             lines: overlaid.lines.into_iter().map(written).collect(),
+            ..Proposal::default()
         });
         true
     }
@@ -348,14 +345,13 @@ impl<'a, 'c> ProviderComparison<'a, 'c> {
                 provider: self.name.to_owned(),
                 model: name.to_owned(),
                 is_new: true,
-                apart_from: None,
                 aliases,
-                snapshots: Vec::new(),
                 changes: overlaid.changes,
                 reasons: overlaid.reasons,
                 long_context_over: foreign.long_context_over,
                 regional,
                 lines: overlaid.lines,
+                ..Proposal::default()
             });
         }
     }

@@ -9,8 +9,9 @@ mod tests;
 use std::collections::BTreeMap;
 
 use super::{
-    ForeignLine, ForeignModel, GENAI, ImportError, PriceMap, Skipped,
+    ForeignLine, ForeignModel, GENAI, ImportError, PriceMap,
     json::{self, Object, Raw},
+    not_imported, one_threshold,
 };
 use condition::{Precedence, Span};
 use spanledger_price::{Meter, Rate, Rates, Tier};
@@ -77,14 +78,6 @@ struct FileReader {
 }
 
 impl FileReader {
-    fn skip(&mut self, provider: &str, name: &str, reason: impl Into<String>) {
-        self.map.skipped.push(Skipped {
-            provider: provider.to_owned(),
-            name: name.to_owned(),
-            reason: reason.into(),
-        });
-    }
-
     fn provider(&mut self, fields: &Object<'_>) {
         let id = json::text(fields, "id").unwrap_or_default();
         let ours = PROVIDERS.iter().find(|(name, _)| *name == id).map(|(_, ours)| *ours);
@@ -93,18 +86,13 @@ impl FileReader {
         for raw in models {
             let model = json::object(raw).unwrap_or_default();
             let name = json::text(&model, "id").unwrap_or_default();
-            match (ours, id.as_str()) {
-                _ if name.is_empty() => self.skip(&id, "?", "a model without an id"),
-                (Some(ours), _) => match self.model(ours, &name, &model) {
+            match ours {
+                _ if name.is_empty() => self.map.skip(&id, "?", "a model without an id"),
+                Some(ours) => match self.model(ours, &name, &model) {
                     Ok(model) => self.map.models.push(model),
-                    Err(reason) => self.skip(ours, &name, reason),
+                    Err(reason) => self.map.skip(ours, &name, reason),
                 },
-                (None, "azure") => self.skip(
-                    &id,
-                    &name,
-                    "azure has the list prices of openai: a deployment's model decides, see [deployments]",
-                ),
-                (None, _) => self.skip(&id, &name, "a provider that is not imported"),
+                None => self.map.skip(&id, &name, not_imported(&id)),
             }
         }
     }
@@ -116,7 +104,7 @@ impl FileReader {
             matches(matcher, &mut names, &mut patterns);
         }
         if patterns {
-            self.skip(provider, name, "names that match a pattern: only exact ones are taken");
+            self.map.skip(provider, name, "names that match a pattern: only exact ones are taken");
         }
         names.retain(|alias| alias != name);
         names.sort_unstable();
@@ -136,12 +124,9 @@ impl FileReader {
         }
         lines.append(&mut variants);
         for note in sheet.notes {
-            self.skip(provider, name, note);
+            self.map.skip(provider, name, note);
         }
-        if sheet.thresholds.len() > 1 {
-            let starts = sheet.thresholds.iter().map(u64::to_string).collect::<Vec<_>>().join(" and ");
-            return Err(format!("thresholds at {starts} tokens: the book has one for each model"));
-        }
+        let long_context_over = one_threshold(&sheet.thresholds)?;
         if lines.is_empty() {
             return Err("no rate that the book can hold".to_owned());
         }
@@ -150,7 +135,7 @@ impl FileReader {
             name: name.to_owned(),
             aliases: names,
             embedding: crate::lint::is_embedding(name),
-            long_context_over: sheet.thresholds.first().copied(),
+            long_context_over,
             regional: None,
             lines,
         })
@@ -188,7 +173,7 @@ impl FileReader {
         for ((_, prices), span) in read.iter().zip(spans) {
             match span {
                 Ok(span) => lines.extend(sheet.line(prices, Tier::Standard, span)),
-                Err(reason) => self.skip(provider, name, reason),
+                Err(reason) => self.map.skip(provider, name, reason),
             }
         }
         Ok(lines)
@@ -214,8 +199,10 @@ impl FileReader {
                 (Some((tier, word)), Ok(span)) => {
                     by_tier.entry((tier, word)).or_default().push((span, prices));
                 }
-                (None, _) => self.skip(provider, name, format!("prices when {when}: no tier of the book")),
-                (_, Err(reason)) => self.skip(provider, name, format!("prices when {when}: {reason}")),
+                (None, _) => {
+                    self.map.skip(provider, name, format!("prices when {when}: no tier of the book"))
+                }
+                (_, Err(reason)) => self.map.skip(provider, name, format!("prices when {when}: {reason}")),
             }
         }
         let mut lines: Vec<ForeignLine> = Vec::new();
@@ -230,13 +217,13 @@ impl FileReader {
             for ((_, prices), span) in read.iter().zip(spans) {
                 match span {
                     Ok(span) => own.extend(sheet.line(prices, tier, span)),
-                    Err(reason) => self.skip(provider, name, reason),
+                    Err(reason) => self.map.skip(provider, name, reason),
                 }
             }
             if done == Some(tier) {
                 let same = own.iter().all(|line| lines.contains(line));
                 if !same {
-                    self.skip(
+                    self.map.skip(
                         provider,
                         name,
                         format!("prices when `{word}`: another word for {tier} has others"),

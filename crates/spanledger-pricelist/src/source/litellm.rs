@@ -11,9 +11,11 @@ use rust_decimal::Decimal;
 use spanledger_event::Bucket;
 
 use super::{
-    ForeignLine, ForeignModel, ImportError, LITELLM, PriceMap, Skipped,
+    ForeignLine, ForeignModel, ImportError, LITELLM, PriceMap,
     json::{self, Object, Raw},
+    not_imported,
     number::{self, Scale},
+    one_threshold,
 };
 use keys::Key;
 use spanledger_price::{Meter, Origin, Period, Rate, Rates, Tier};
@@ -83,41 +85,27 @@ struct MapReader {
     models: BTreeMap<(&'static str, String), ForeignModel>,
     /// Rates per image by size, for each model.
     sizes: BTreeMap<(&'static str, String), Vec<(String, Decimal)>>,
-    skipped: Vec<Skipped>,
+    map: PriceMap,
 }
 
 impl MapReader {
-    fn skip(&mut self, provider: &str, name: &str, reason: impl Into<String>) {
-        self.skipped.push(Skipped {
-            provider: provider.to_owned(),
-            name: name.to_owned(),
-            reason: reason.into(),
-        });
-    }
-
     fn model(&mut self, key: &str, raw: Raw<'_>) {
         let Some(fields) = json::object(raw) else {
-            return self.skip("", key, "not an object");
+            return self.map.skip("", key, "not an object");
         };
         let Some(listed_as) = json::text(&fields, "litellm_provider") else {
-            return self.skip("", key, "no `litellm_provider`");
+            return self.map.skip("", key, "no `litellm_provider`");
         };
         self.has_model = true;
         let Some(provider) = PROVIDERS.iter().find(|(name, _)| *name == listed_as).map(|(_, ours)| *ours)
         else {
-            let reason = match listed_as.as_str() {
-                "azure" | "azure_text" => {
-                    "azure has the list prices of openai: a deployment's model decides, see [deployments]"
-                }
-                _ => "a provider that is not imported",
-            };
-            return self.skip(&listed_as, key, reason);
+            return self.map.skip(&listed_as, key, not_imported(&listed_as));
         };
         let prefix = |prefix: &str| key.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/'));
         let name = prefix(&listed_as).or_else(|| prefix(provider)).unwrap_or(key);
         let mode = json::text(&fields, "mode").unwrap_or_default();
         if mode == "search" {
-            return self.skip(provider, name, "a search engine, not a model");
+            return self.map.skip(provider, name, "a search engine, not a model");
         }
         match keys::size(name) {
             Some((variant, model)) => self.size(provider, name, &variant, model, &fields),
@@ -130,7 +118,7 @@ impl MapReader {
         let price =
             ["output_cost_per_image", "input_cost_per_image"].into_iter().find_map(|key| fields.get(key));
         let Some(raw) = price else {
-            return self.skip(
+            return self.map.skip(
                 provider,
                 name,
                 "an image size without a price per image (per pixel it is not exact)",
@@ -141,7 +129,7 @@ impl MapReader {
                 let place = (provider, model.to_owned());
                 self.sizes.entry(place).or_default().push((variant.to_owned(), usd));
             }
-            Err(reason) => self.skip(provider, name, reason),
+            Err(reason) => self.map.skip(provider, name, reason),
         }
     }
 
@@ -150,7 +138,7 @@ impl MapReader {
         for (key, raw) in fields.iter().filter(|(_, raw)| !json::is_null(raw)) {
             let outcome = match keys::read(key, mode) {
                 Key::Other => Ok(()),
-                Key::Whole(reason) => return self.skip(provider, name, reason),
+                Key::Whole(reason) => return self.map.skip(provider, name, reason),
                 Key::Unsupported(reason) => Err(reason.to_owned()),
                 Key::Search => search(raw).map(|usd| sheet.tools.push((Meter::WebSearch, usd))),
                 Key::Tool(meter, scale) => {
@@ -164,26 +152,30 @@ impl MapReader {
                 }
             };
             if let Err(reason) = outcome {
-                self.skip(provider, name, format!("`{key}`: {reason}"));
+                self.map.skip(provider, name, format!("`{key}`: {reason}"));
             }
         }
         let place = (provider, name.to_owned());
         match sheet.finish(provider, name, mode == "embedding") {
             Ok((model, notes)) => {
                 for note in notes {
-                    self.skip(provider, name, note);
+                    self.map.skip(provider, name, note);
                 }
                 match self.models.get(&place) {
                     Some(other) if other.lines == model.lines => {}
                     Some(_) => {
-                        self.skip(provider, name, "listed twice with different prices; the first was taken");
+                        self.map.skip(
+                            provider,
+                            name,
+                            "listed twice with different prices; the first was taken",
+                        );
                     }
                     None => {
                         self.models.insert(place, model);
                     }
                 }
             }
-            Err(reason) => self.skip(provider, name, reason),
+            Err(reason) => self.map.skip(provider, name, reason),
         }
     }
 
@@ -197,7 +189,11 @@ impl MapReader {
             let place = (provider, name.clone());
             if self.models.get(&place).is_some_and(has_tokens) {
                 let count = sizes.len();
-                self.skip(provider, &name, format!("{count} prices by image size: billed by tokens already"));
+                self.map.skip(
+                    provider,
+                    &name,
+                    format!("{count} prices by image size: billed by tokens already"),
+                );
                 continue;
             }
             let mut rates: Vec<Rate> = sizes.into_iter().map(per_image).collect();
@@ -206,7 +202,8 @@ impl MapReader {
             // The model's own key has a rate for any size. The rates by size replace it.
             self.models.insert(place, model_of(provider, &name, rates.into_iter().collect()));
         }
-        PriceMap { models: self.models.into_values().collect(), skipped: self.skipped }
+        self.map.models = self.models.into_values().collect();
+        self.map
     }
 }
 
@@ -290,10 +287,7 @@ impl Sheet {
         embedding: bool,
     ) -> Result<(ForeignModel, Vec<String>), String> {
         let Self { rates, tools, thresholds, regional } = self;
-        if thresholds.len() > 1 {
-            let list = thresholds.iter().map(u64::to_string).collect::<Vec<_>>().join(" and ");
-            return Err(format!("thresholds at {list} tokens: the book has one for each model"));
-        }
+        let threshold = one_threshold(&thresholds)?;
         let mut notes = Vec::new();
         let mut lines = Vec::new();
         for tier in Tier::ALL {
@@ -349,8 +343,7 @@ impl Sheet {
             };
             return Err(reason.to_owned());
         }
-        let long_context_over =
-            thresholds.first().copied().filter(|_| lines.iter().any(|line| line.long.is_some()));
+        let long_context_over = threshold.filter(|_| lines.iter().any(|line| line.long.is_some()));
         let model = model_of(provider, name, Rates::default());
         Ok((ForeignModel { embedding, long_context_over, regional, lines, ..model }, notes))
     }
