@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
+use spanledger_event::{CostLine, Usd};
 
 use crate::support::{run, run_with_input, spanledger, stderr, stdout};
 
@@ -17,84 +18,61 @@ fn answers(output: &Output) -> Vec<Value> {
     stdout(output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// A decimal number as whole picodollars.
-fn picos(text: &str) -> i128 {
-    text.parse::<spanledger_event::Usd>().unwrap().picos()
-}
-
-/// An answer of a batch, its amounts digit by digit.
+/// The amounts of an answer, exactly as they are written.
 #[derive(serde::Deserialize)]
-struct Answer<'a> {
-    #[serde(borrow)]
-    cost_usd: Option<Amount<'a>>,
-    #[serde(borrow)]
-    lines: Vec<Line<'a>>,
+struct Amounts {
+    cost_usd: Usd,
+    lines: Vec<CostLine>,
 }
 
-#[derive(serde::Deserialize)]
-struct Line<'a> {
-    kind: &'a str,
-    unit: String,
-    #[serde(borrow)]
-    quantity: Amount<'a>,
-    #[serde(borrow)]
-    rate: Amount<'a>,
-    #[serde(borrow)]
-    usd: Amount<'a>,
+/// One vector for each combination of provider, API, tier and region, and each vector that has no
+/// price. The price crate's own test prices all of them; here it matters that the program hands on
+/// every field of a line, and writes the whole answer.
+fn sample() -> Vec<&'static str> {
+    let mut seen = BTreeSet::new();
+    let is_new = |line: &&str| {
+        let vector: Value = serde_json::from_str(line).unwrap();
+        let fields = ["provider", "api", "service_tier", "region"].map(|field| vector[field].to_string());
+        vector["expected_cost_usd"].is_null() || seen.insert(fields)
+    };
+    VECTORS.lines().filter(is_new).collect()
 }
 
-type Amount<'a> = &'a serde_json::value::RawValue;
-
-/// Whether an amount is a number literal of JSON, not a string.
-fn is_number(amount: Amount<'_>) -> bool {
-    serde_json::from_str::<serde_json::Number>(amount.get()).is_ok()
-}
-
-/// Scenario: every vector of the price engine is priced by the binary.
-/// Guarantees: the answers are in order, each has the expected cost or a reason, and adds up.
+/// Guarantees: the answers are in the order of the lines, each has the expected cost or a reason, and
+/// the lines of a cost add up to it.
 #[test]
-fn the_vectors_agree_through_the_binary() {
-    let exceptions: BTreeSet<String> = JUDGED_WRONG.parse::<toml::Table>().unwrap().keys().cloned().collect();
-    let output = run_with_input(&["price", "--batch", "-"], VECTORS);
+fn vectors_have_their_cost_through_the_program() {
+    let wrong: BTreeSet<String> = JUDGED_WRONG.parse::<toml::Table>().unwrap().keys().cloned().collect();
+    let sample = sample();
+    let output = run_with_input(&["price", "--batch", "-"], &sample.join("\n"));
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(stderr(&output), "");
-    let answers = answers(&output);
-    assert_eq!(answers.len(), VECTORS.lines().count());
-    let mut priced = 0;
-    let texts = stdout(&output);
-    for ((line, answer), text) in VECTORS.lines().zip(&answers).zip(texts.lines()) {
+    let text = stdout(&output);
+    assert_eq!(text.lines().count(), sample.len());
+    for (line, answer_text) in sample.into_iter().zip(text.lines()) {
         let vector: Value = serde_json::from_str(line).unwrap();
+        let answer: Value = serde_json::from_str(answer_text).unwrap();
         assert_eq!(answer["id"], vector["id"]);
-        let id = vector["id"].as_str().unwrap();
-        assert!(answer["price_version"].as_str().unwrap().contains('+'), "{answer}");
-        if exceptions.contains(id) {
+        assert!(answer["price_version"].is_string(), "{answer}");
+        if wrong.contains(vector["id"].as_str().unwrap()) {
             continue;
         }
-        let expected = vector["expected_cost_usd"].as_str();
-        match expected {
-            Some(expected) => {
-                let Answer { cost_usd: Some(cost), lines } = serde_json::from_str(text).unwrap() else {
-                    panic!("{answer}")
-                };
-                assert!(is_number(cost), "{answer}");
-                let (cost, expected) = (picos(cost.get()), picos(expected));
-                assert!((cost - expected).abs() <= 1, "{id}: {cost}, not {expected}");
-                assert_eq!((&answer["cost_state"], &answer["cost_reason"]), (&"priced".into(), &Value::Null));
-                let sum: i128 = lines.iter().map(|line| picos(line.usd.get())).sum();
-                assert_eq!(sum, cost, "{answer}");
-                for line in lines {
-                    assert!(!line.kind.is_empty() && !line.unit.is_empty(), "{answer}");
-                    assert!(is_number(line.quantity) && is_number(line.rate), "{answer}");
-                }
-                priced += 1;
-            }
-            None => {
-                assert_eq!((&answer["cost_usd"], &answer["cost_state"]), (&Value::Null, &"unpriced".into()));
-                assert!(answer["cost_reason"].is_string() && answer["cost_detail"].is_string(), "{answer}");
-            }
+        let Some(expected) = vector["expected_cost_usd"].as_str() else {
+            assert_eq!((&answer["cost_usd"], &answer["cost_state"]), (&Value::Null, &"unpriced".into()));
+            assert!(answer["cost_reason"].is_string() && answer["cost_detail"].is_string(), "{answer}");
+            continue;
+        };
+        assert_eq!((&answer["cost_state"], &answer["cost_reason"]), (&"priced".into(), &Value::Null));
+        assert!(answer["cost_usd"].is_number(), "{answer}");
+        for line in answer["lines"].as_array().unwrap() {
+            assert!(["quantity", "rate", "usd"].iter().all(|key| line[*key].is_number()), "{answer}");
         }
+        let amounts: Amounts = serde_json::from_str(answer_text).unwrap();
+        // The sources of the vectors rounded some costs to the picodollar in another way.
+        let difference = amounts.cost_usd.picos() - expected.parse::<Usd>().unwrap().picos();
+        assert!(difference.abs() <= 1, "not {expected}: {answer}");
+        assert_eq!(amounts.lines.iter().map(|line| line.usd).sum::<Usd>(), amounts.cost_usd, "{answer}");
     }
-    assert!(priced > 140, "{priced}");
 }
 
 /// Scenario: a provider or a gateway answered with zeros where it knows no counts.
@@ -115,8 +93,8 @@ fn an_all_zero_usage_is_unpriced() {
     }
 }
 
-/// Scenario: some lines of a batch do not describe a call.
-/// Guarantees: each line that is not blank has its answer, and the end says how many were wrong.
+/// Lines that are not calls stand among lines that are. Each line that is not blank gets an answer, and the
+/// end says how many were wrong.
 #[test]
 fn a_bad_line_does_not_stop_a_batch() {
     let lines = [
@@ -133,7 +111,7 @@ fn a_bad_line_does_not_stop_a_batch() {
         "   \t ",
         r#"{"id": "last", "provider": "openai", "model": "nobody", "api": "telepathy", "usage": {"input_tokens": 1, "output_tokens": 1}}"#,
     ];
-    // Line ends of Windows, a byte order mark at the start, no line end at the end.
+    // Line ends of Windows, a mark at the start, none at the end.
     let input = format!("\u{feff}{}", lines.join("\r\n"));
     let output = run_with_input(&["price", "--batch", "-", "--at", "2026-11-15"], &input);
     assert_eq!(output.status.code(), Some(1));
@@ -160,7 +138,7 @@ fn a_bad_line_does_not_stop_a_batch() {
     assert_eq!(of(9, "cost_reason"), "unknown_model");
 }
 
-/// Guarantees: a JSON document is refused once, with the command that makes lines of it.
+/// A JSON document is refused once; the error says how to turn it into lines.
 #[test]
 fn a_document_is_not_a_batch() {
     for document in
@@ -174,10 +152,9 @@ fn a_document_is_not_a_batch() {
     }
 }
 
-/// Scenario: a program that writes a line, waits for the answer, and writes the next.
-/// Guarantees: the answer comes before the next line is needed.
+/// A program may write a line, wait for the answer, and then write the next one.
 #[test]
-fn each_line_is_answered_before_the_next_is_read() {
+fn each_line_is_answered_before_the_next_one_is_written() {
     let mut child = spanledger()
         .args(["price", "--batch", "-"])
         .stdin(Stdio::piped())
@@ -195,9 +172,9 @@ fn each_line_is_answered_before_the_next_is_read() {
     assert!(answers.next().is_none() && child.wait().unwrap().success());
 }
 
-/// Guarantees: a closed pipe is not an error.
+/// When the reader goes away, as `head` does, the program ends without an error.
 #[test]
-fn a_reader_that_goes_away_ends_the_batch_quietly() {
+fn a_closed_standard_output_ends_a_batch_without_an_error() {
     let mut child = spanledger()
         .args(["price", "--batch", "-"])
         .stdin(Stdio::piped())
@@ -208,7 +185,7 @@ fn a_reader_that_goes_away_ends_the_batch_quietly() {
     drop(child.stdout.take());
     let mut stdin = child.stdin.take().unwrap();
     for _ in 0..20 {
-        // The program may have ended.
+        // The program may have ended already, which makes writing fail.
         drop(stdin.write_all(VECTORS.as_bytes()));
     }
     drop(stdin);
@@ -220,7 +197,7 @@ fn a_reader_that_goes_away_ends_the_batch_quietly() {
 pub(crate) const USAGE: &str = r#"{"input_tokens": 10000, "input_tokens_details": {"cached_tokens": 8000}, "output_tokens": 1200,
     "output_tokens_details": {"reasoning_tokens": 1000}, "odd": {"things": 3}}"#;
 
-/// Guarantees: the answer for one call shows its lines, the entry, its sources, and what was not used.
+/// `price` explains one call line by line.
 #[test]
 fn one_call_is_explained() {
     let ask = |more: &[&str]| {
@@ -270,7 +247,7 @@ fn one_call_is_explained() {
     assert!(stdout(&unknown).contains("unknown_model") && stderr(&unknown).contains("did you mean gpt-5.5"));
 }
 
-/// Guarantees: the mistake is reported once, with its place.
+/// Input that is not a usage is one error, with its place.
 #[test]
 fn input_that_is_not_a_usage_is_an_error() {
     let fails = |input: &str, words: &[&str]| {
@@ -292,11 +269,11 @@ fn input_that_is_not_a_usage_is_an_error() {
     assert_eq!(run(&["price", "--batch", "-", "--model", "x"]).status.code(), Some(2));
 }
 
-/// Scenario: only the usage names the tier and the region.
-/// Guarantees: they decide the price of one call, unless an option names others; and the price of a line of a
-/// batch, where the ordinary word of the line does not hide them.
+/// Scenario: the tier and the region stand in the usage alone.
+/// Guarantees: they decide the price of one call, unless the question names others, and of many, where
+/// the ordinary word of a line does not hide them.
 #[test]
-fn tier_and_region_in_the_usage_decide_the_price() {
+fn the_words_inside_a_usage_decide() {
     let usage =
         r#"{"input_tokens": 1000, "output_tokens": 0, "service_tier": "batch", "inference_geo": "us"}"#;
     let arguments = [
