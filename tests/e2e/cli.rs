@@ -1,6 +1,10 @@
 //! What a person at a terminal meets.
 
-use std::{net::TcpListener, process::Stdio};
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    process::Stdio,
+};
 
 use spanledger_event::CostEvent;
 
@@ -29,22 +33,23 @@ fn the_demo_is_the_same_for_the_same_seed() {
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
-        let reports: Vec<String> = ["feature", "route", "customer", "model"]
-            .iter()
-            .map(|by| stdout(&run(&["report", "--ledger", path, "--by", by, "--format", "json"])))
-            .collect();
-        reports
+        ["feature", "route", "customer", "model"].map(|by| {
+            let text = stdout(&run(&["report", "--ledger", path, "--by", by, "--format", "json"]));
+            let mut report: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(report["ledger"], path);
+            for of_this_run in ["ledger", "first_event", "last_event"] {
+                assert!(report.as_object_mut().unwrap().remove(of_this_run).is_some(), "{text}");
+            }
+            report
+        })
     };
     let first = demo("a.db", "1");
     assert_eq!(first, demo("b.db", "1"));
     assert_ne!(first, demo("c.db", "2"));
 
     // All ways to cut the same spend give the same total.
-    let totals: Vec<serde_json::Value> = first
-        .iter()
-        .map(|report| serde_json::from_str::<serde_json::Value>(report).unwrap()["total"].clone())
-        .collect();
-    assert!(totals.iter().all(|total| total == &totals[0]), "{totals:#?}");
+    let totals: Vec<&serde_json::Value> = first.iter().map(|report| &report["total"]).collect();
+    assert!(totals.iter().all(|total| *total == totals[0]), "{totals:#?}");
     assert_eq!(totals[0]["requests"], 86);
 
     let again = run(&["demo", "--ledger", folder.path().join("a.db").to_str().unwrap()]);
@@ -105,7 +110,9 @@ fn errors_say_what_to_do() {
     fails(&["report", "--ledger", &at("none.db")], 1, &["none.db", "choose another file"]);
     fails(&["serve", "--ledger", &at("no/folder/x.db")], 1, &["no/folder/x.db", "writable", "No such file"]);
     fails(&["report", "--by", "colour"], 2, &["colour", "feature"]);
-    fails(&["report", "--ledger", &at("x"), "--since", "yesterday"], 1, &["--since yesterday", "24h"]);
+    fails(&["report", "--ledger", &at("x"), "--since", "tomorrow"], 1, &["--since tomorrow", "24h"]);
+    let turned = ["report", "--ledger", &at("x"), "--since", "today", "--until", "yesterday"];
+    fails(&turned, 1, &["--until", "is not after --since"]);
 
     let config = at("spanledger.toml");
     std::fs::write(&config, "[receiver]\ngrcp_addr = '127.0.0.1:1'\n").unwrap();
@@ -126,7 +133,8 @@ fn errors_say_what_to_do() {
         &["none.toml: cannot be read"],
     );
     assert!(!folder.path().join("q.db").exists(), "nothing is made before the configuration is good");
-    fails(&["serve", "--admin-addr", "4319"], 2, &["4319", "`off`"]);
+    fails(&["serve", "--admin-addr", "on"], 2, &["`on`", "127.0.0.1:4319", "`off`"]);
+    fails(&["serve", "--http-addr", "example.com:80"], 2, &["`example.com:80`", "0.0.0.0:4317"]);
 
     let newer = at("newer.db");
     assert!(run(&["demo", "--ledger", &newer]).status.success());
@@ -183,9 +191,9 @@ fn check_finds_what_would_stop_serve() {
     };
     let (code, text) = check(&[]);
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("will be made") && !ledger.exists(), "{text}");
+    assert!(text.contains("will be created") && !ledger.exists(), "{text}");
     assert!(run(&["demo", "--ledger", ledger.to_str().unwrap()]).status.success());
-    let (code, text) = check(&["--forward-traces", "http://localhost:4318"]);
+    let (code, text) = check(&[]);
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("86 events") && text.contains("models"), "{text}");
 
@@ -210,4 +218,242 @@ fn check_finds_what_would_stop_serve() {
     let (code, text) = check(&[]);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("FAILED  ledger"), "{text}");
+}
+
+/// The report says what it covers, and explains its numbers of failed, unpriced and retried requests.
+#[test]
+fn a_report_says_what_it_covers_and_why_requests_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = folder.path().join("demo.db");
+    let path = ledger.to_str().unwrap();
+    assert!(run(&["demo", "--ledger", path]).status.success());
+    let text = stdout(&run(&["report", "--ledger", path, "--since", "1w", "--environment", "production"]));
+    for words in [
+        "Spend by feature in production\n",
+        "period  from 20",
+        ": first event 20",
+        &format!("ledger  {path}\n"),
+        "Failed      4 requests, by error\n",
+        "1 × insufficient_quota\n",
+        "Unpriced    3 requests, never counted as zero\n",
+        "1 × unknown_model: the book has no model `gpt-7-preview` of openai\n",
+        "Retried     4 requests needed more than one attempt and count once; 1 of them had a second",
+    ] {
+        assert!(text.contains(words), "`{words}` is not in\n{text}");
+    }
+    let json = stdout(&run(&["report", "--ledger", path, "--format", "json"]));
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    for kind in ["failed", "unpriced"] {
+        let reasons = report["reasons"][kind].as_array().unwrap();
+        let requests: i64 = reasons.iter().map(|reason| reason["requests"].as_i64().unwrap()).sum();
+        assert_eq!(report["total"][kind], requests, "{json}");
+    }
+    assert_eq!(report["total"]["retried"], report["reasons"]["retried"]["requests"]);
+    assert!(report["first_event"].as_str() < report["last_event"].as_str(), "{json}");
+}
+
+#[test]
+fn an_address_can_be_a_port_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let serve = Serve::start(&folder.path().join("spanledger.db"), &["--http-addr", "0"]);
+    assert!(serve.http.ip().is_loopback(), "{}", serve.http);
+    assert_eq!(serve.stop(), "");
+}
+
+/// What keeps `serve` from starting is found before a file is created or changed.
+#[test]
+fn serve_that_cannot_start_leaves_every_file_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = || {
+        let mut names: Vec<_> =
+            std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let serve = |ledger: &str, more: &[&str]| {
+        let ledger = folder.path().join(ledger);
+        let any = ["--grpc-addr", "0", "--admin-addr", "off", "--ledger", ledger.to_str().unwrap()];
+        let output = run(&[&["serve"], &any[..], more].concat());
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    serve("new.db", &["--http-addr", &taken.local_addr().unwrap().to_string()]);
+    serve("new.db", &["--http-addr", "0", "--forward-traces", "ftp://x"]);
+    assert!(files().is_empty(), "{:?}", files());
+
+    let other = folder.path().join("other.db");
+    let connection = rusqlite::Connection::open(&other).unwrap();
+    connection.execute_batch("CREATE TABLE mine (x); INSERT INTO mine VALUES (1)").unwrap();
+    drop(connection);
+    std::fs::write(folder.path().join("notes.txt"), "not a database, but long enough to look like a file")
+        .unwrap();
+    let before = (files(), std::fs::read(&other).unwrap());
+    for name in ["other.db", "notes.txt"] {
+        let error = serve(name, &["--http-addr", "0"]);
+        assert!(error.contains("is not a ledger but another program's file"), "{error}");
+        assert!(!error.contains("code"), "SQLite's numbers say nothing to a reader: {error}");
+    }
+    assert_eq!((files(), std::fs::read(&other).unwrap()), before);
+    assert!(serve(".", &["--http-addr", "0"]).contains("is a folder"));
+}
+
+/// Beside a healthy `serve`, its ports are no failure; a port of another program and a destination that
+/// is down are.
+#[test]
+fn check_tells_a_running_serve_from_other_programs_and_asks_the_destination() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = folder.path().join("spanledger.db");
+    let serve = Serve::start(&ledger, &[]);
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let [grpc, http, admin, other] =
+        [serve.grpc, serve.http, serve.admin, other.local_addr().unwrap()].map(|address| address.to_string());
+    let check = |ports: [&str; 3], more: &[&str]| {
+        let [grpc, http, admin] = ports;
+        let ports = ["check", "--grpc-addr", grpc, "--http-addr", http, "--admin-addr", admin];
+        let output = run(&[&ports[..], &["--ledger", ledger.to_str().unwrap()], more].concat());
+        (output.status.code(), stdout(&output))
+    };
+    let (code, text) = check([&grpc, &http, &admin], &[]);
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(text.matches("is in use by a running `spanledger serve`").count(), 3, "{text}");
+    let (code, text) = check([&other, &http, &admin], &[]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains(&format!("FAILED  OTLP/gRPC      {other} is in use by another program")), "{text}");
+
+    let any = ["0", "0", "off"];
+    for destination in [format!("http://{http}"), format!("grpc://{grpc}")] {
+        let (code, text) = check(any, &["--forward-traces", &destination]);
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.contains(&format!("ok      destination    {destination} accepts traces")), "{text}");
+    }
+    serve.stop();
+    for destination in [format!("http://{http}"), format!("grpc://{grpc}")] {
+        let (code, text) = check(any, &["--forward-traces", &destination]);
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains(&format!("FAILED  destination    {destination}: ")), "{text}");
+        assert!(text.contains("not available") && text.contains("start it"), "{text}");
+    }
+    // What it asked was not a call.
+    assert!(stdout(&run(&["tail", "--no-follow", "--ledger", ledger.to_str().unwrap()])).is_empty());
+}
+
+#[test]
+fn tail_says_that_a_ledger_is_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = folder.path().join("spanledger.db");
+    Serve::start(&ledger, &[]).stop();
+    let output = run(&["tail", "--no-follow", "--ledger", ledger.to_str().unwrap()]);
+    assert!(output.status.success() && output.stdout.is_empty());
+    assert!(stderr(&output).contains("has no events yet"), "{}", stderr(&output));
+}
+
+/// Sends a JSON body and reads the whole answer.
+fn post(address: &str, path: &str, body: &serde_json::Value) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let body = body.to_string();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer any-key\r\n\
+         Content-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// What a sender wrote into a name must not act in a terminal or in a spreadsheet.
+#[test]
+fn text_of_senders_is_harmless_in_every_output() {
+    const FEATURE: &str = "=HYPERLINK(\"http://x\")";
+    const MODEL: &str = "acme\u{1b}[2J\u{7}\u{9b}31m\u{202e}";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spanledger.db");
+    let serve = Serve::start(&path, &[]);
+    let attributes = [
+        ("gen_ai.operation.name", "chat"),
+        ("gen_ai.provider.name", "openai"),
+        ("gen_ai.request.model", MODEL),
+        ("error.type", MODEL),
+        ("spanledger.feature", FEATURE),
+    ]
+    .map(|(key, value)| serde_json::json!({"key": key, "value": {"stringValue": value}}));
+    let span = serde_json::json!({
+        "traceId": "0123456789abcdef0123456789abcdef", "spanId": "0123456789abcdef", "name": "chat", "kind": 3,
+        "startTimeUnixNano": "1793491200000000000", "endTimeUnixNano": "1793491201000000000",
+        "status": {"code": 2}, "attributes": attributes,
+    });
+    let message = serde_json::json!({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]});
+    let answer = post(&serve.http.to_string(), "/v1/traces", &message);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    serve.stop();
+    let path = path.to_str().unwrap();
+    let is_harmless = |text: &str| !text.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}');
+    for by in ["feature", "model"] {
+        for format in ["table", "csv", "json"] {
+            let text = stdout(&run(&["report", "--ledger", path, "--by", by, "--format", format]));
+            assert!(is_harmless(&text), "{by} {format}: {text:?}");
+            if (by, format) == ("feature", "csv") {
+                assert!(text.contains("\"'=HYPERLINK("), "{text}");
+            }
+            if (by, format) == ("model", "json") {
+                let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+                assert_eq!(report["rows"][0]["name"], MODEL, "JSON escapes, and loses nothing");
+            }
+        }
+    }
+    for format in ["text", "json"] {
+        let text = stdout(&run(&["tail", "--ledger", path, "--no-follow", "--format", format]));
+        assert!(is_harmless(&text) && text.contains("acme"), "{format}: {text:?}");
+    }
+    let output = run(&["report", "--ledger", path, "--since", MODEL]);
+    assert!(is_harmless(&stderr(&output)) && stderr(&output).contains("acme"), "{:?}", stderr(&output));
+}
+
+/// A demo that fails leaves nothing behind, so that it can be tried again; its error names a flag that
+/// it has.
+#[test]
+fn a_demo_can_leave_the_ports_to_others_and_be_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = folder.path().join("demo.db");
+    let path = ledger.to_str().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let failed =
+        run(&["demo", "--ledger", path, "--keep-serving", "--grpc-addr", "0", "--http-addr", &address]);
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(
+        stderr(&failed).contains(&address) && stderr(&failed).contains("--http-addr"),
+        "{}",
+        stderr(&failed)
+    );
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "a failed demo leaves no file");
+
+    drop(taken);
+    let again = run(&["demo", "--ledger", path, "--http-addr", &address]);
+    assert!(again.status.success(), "{}", stderr(&again));
+    assert!(stderr(&again).contains(&format!("receiver  http://{address} ")), "{}", stderr(&again));
+    let calls = "calls     87, all acknowledged by the receiver; they are 86 requests, because 1 of them";
+    assert!(stderr(&again).contains(calls), "{}", stderr(&again));
+}
+
+#[test]
+fn the_stand_in_runs_by_itself() {
+    let mut child = spanledger()
+        .args(["stand-in", "--addr", "0"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut url = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+    let address = url.trim().strip_prefix("http://").and_then(|rest| rest.strip_suffix("/v1")).unwrap();
+    let request = serde_json::json!({"model": "gpt-5.5", "messages": [{"role": "user", "content": "Hello"}]});
+    let answer = post(address, "/v1/chat/completions", &request);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"usage\""), "{answer}");
 }

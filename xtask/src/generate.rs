@@ -18,7 +18,7 @@ struct Generated {
 }
 
 /// All generated files, in the order of their paths.
-const FILES: &[Generated] = &[];
+const FILES: &[Generated] = &[Generated { path: "docs/events.md", text: spanledger_event::reference }];
 
 /// Writes every generated file.
 pub(crate) fn write() -> anyhow::Result<()> {

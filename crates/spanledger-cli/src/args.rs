@@ -1,9 +1,11 @@
-//! What can be said on the command line. The doc comments are the manual.
+//! The command line. The doc comments are the help.
 
 mod price;
 mod prices;
+#[cfg(test)]
+mod tests;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -14,6 +16,9 @@ pub(crate) use self::{
         PricesArguments, PricesCommand, ShowArguments,
     },
 };
+#[cfg(feature = "demo")]
+use crate::config::ListenAddr;
+use crate::config::{LEDGER, Options};
 
 /// Where does our AI money go?
 ///
@@ -33,53 +38,38 @@ pub(crate) enum Command {
     Report(ReportArguments),
     Tail(TailArguments),
     Check(CheckArguments),
+    #[cfg(feature = "demo")]
     Demo(DemoArguments),
+    #[cfg(feature = "demo")]
+    StandIn(StandInArguments),
     Price(PriceArguments),
     Prices(PricesArguments),
 }
 
 /// Receive OTLP and keep the ledger; needs no configuration.
 ///
-/// Listens for OTLP/gRPC and OTLP/HTTP (protobuf and JSON, gzip); both ports take both. A request
-/// is answered with success once every AI call in it is durable in the ledger. Talk goes to
-/// standard error; standard output carries events, when `--sink stdout` is given, and nothing else.
+/// Listens for OTLP/gRPC and OTLP/HTTP (protobuf and JSON, gzip); each port takes both. A request is
+/// answered with success once every AI call in it is durable in the ledger. Messages and logs go to
+/// standard error; standard output carries events when `--sink stdout` is given, and nothing else.
 ///
-/// Each option can stand in a file (--config), in the environment, or here; the latter wins.
+/// An option can also be set in the environment, or in a file (--config). The command line wins over
+/// the environment, and the environment over the file.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
-    /// A configuration file, TOML. See docs/configuration.md.
+    /// A configuration file (TOML), described in docs/configuration.md.
     #[arg(long, value_name = "FILE", env = "SPANLEDGER_CONFIG")]
     pub(crate) config: Option<PathBuf>,
-    /// The ledger's file; created where there is none. [default: spanledger.db]
-    #[arg(long, value_name = "FILE", env = "SPANLEDGER_LEDGER")]
-    pub(crate) ledger: Option<PathBuf>,
-    /// Where OTLP/gRPC is taken. [default: 127.0.0.1:4317]
-    #[arg(long, value_name = "ADDRESS", env = "SPANLEDGER_GRPC_ADDR")]
-    pub(crate) grpc_addr: Option<SocketAddr>,
-    /// Where OTLP/HTTP is taken. [default: 127.0.0.1:4318]
-    #[arg(long, value_name = "ADDRESS", env = "SPANLEDGER_HTTP_ADDR")]
-    pub(crate) http_addr: Option<SocketAddr>,
-    /// Pass traces on, byte for byte, and wait for this destination before answering:
-    /// `http://host:4318` (OTLP/HTTP) or `grpc://host:4317` (OTLP/gRPC).
-    #[arg(long, value_name = "URL", env = "SPANLEDGER_FORWARD_TRACES")]
-    pub(crate) forward_traces: Option<String>,
-    /// Where events go; may be given more than once. It replaces the sinks of the configuration file,
-    /// where a sink can also have options.
-    #[arg(long = "sink", value_name = "SINK", value_parser = crate::sinks::names())]
-    pub(crate) sinks: Vec<String>,
-    /// A file of your own prices, laid over the built-in book and read again when it changes; may be
-    /// given more than once, or with commas between.
-    #[arg(long, value_name = "FILE", value_delimiter = ',', env = "SPANLEDGER_PRICES")]
-    pub(crate) prices: Vec<std::ffi::OsString>,
-    /// Where /healthz, /readyz and /metrics are answered; `off` for nowhere. [default: 127.0.0.1:4319]
-    #[arg(long, value_name = "ADDRESS", env = "SPANLEDGER_ADMIN_ADDR")]
-    pub(crate) admin_addr: Option<crate::config::AdminAddr>,
+    #[command(flatten)]
+    pub(crate) options: Options,
 }
 
 /// Show spend by feature, route, customer, model or day.
 ///
-/// Sums are exact. A request counts once, with all its retries; `unpriced` requests have a cost
-/// that is not (wholly) known, and the spend shown beside them is a lower bound, marked ≥.
+/// Sums are exact. A request counts once, with all its retries. `unpriced` requests have a cost that
+/// is not known, or only in part; the spend shown beside them is a lower bound, marked ≥. Below the
+/// table stands why requests failed, were retried, have no price, or lack attribution.
+///
+/// In a terminal that is too narrow for all columns, some are left out; JSON and CSV always have all.
 #[derive(Debug, Args)]
 pub(crate) struct ReportArguments {
     #[command(flatten)]
@@ -87,10 +77,11 @@ pub(crate) struct ReportArguments {
     /// What to group by.
     #[arg(long, value_enum, default_value = "feature")]
     pub(crate) by: By,
-    /// From this moment: `2026-11-01`, `2026-11-01T10:00:00Z`, or back from now: `90m`, `24h`, `7d`.
+    /// From this moment: a day (`2026-11-01`, `today`, `yesterday`), a month (`2026-11`), a time
+    /// (`2026-11-01T10:00:00Z`), or how long ago (`90m`, `24h`, `7d`, `1w`); all in UTC.
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
-    /// Up to this moment, exclusive.
+    /// Before this moment, written like --since; `--since 2026-10 --until 2026-11` is October.
     #[arg(long, value_name = "TIME")]
     pub(crate) until: Option<String>,
     /// Only this environment.
@@ -116,7 +107,8 @@ pub(crate) enum ReportFormat {
     Table,
     /// For programs; amounts exact, as number literals.
     Json,
-    /// For spreadsheets; amounts exact.
+    /// For spreadsheets; amounts exact. A text that a spreadsheet would run as a formula begins with
+    /// an apostrophe.
     Csv,
 }
 
@@ -125,10 +117,10 @@ pub(crate) enum ReportFormat {
 pub(crate) struct TailArguments {
     #[command(flatten)]
     pub(crate) ledger: LedgerArguments,
-    /// Begin with so many of the latest events.
+    /// Begin with this many of the latest events.
     #[arg(short = 'n', long, default_value_t = 10, value_name = "NUMBER")]
     pub(crate) lines: usize,
-    /// End when the latest event is shown.
+    /// End after the latest event.
     #[arg(long)]
     pub(crate) no_follow: bool,
     /// How to show them.
@@ -138,13 +130,17 @@ pub(crate) struct TailArguments {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TailFormat {
-    /// One line for people.
+    /// For people: one line an event; in a narrow terminal shorter, with remarks on a line of their own.
     Text,
-    /// One JSON object a line, all columns.
+    /// For programs: one JSON object a line with all columns.
     Json,
 }
 
-/// Check configuration, price book, ledger and ports, and say what to do.
+/// Check the configuration, the prices, the ledger, the ports and the destination of traces.
+///
+/// Takes the options of `serve`, says for each part whether `serve` could use it, and what to do
+/// otherwise. Beside a running `serve` its ports are recognised as such. The exit code is 1 if
+/// something failed.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
     #[command(flatten)]
@@ -155,6 +151,7 @@ pub(crate) struct CheckArguments {
 ///
 /// Starts a stand-in for OpenAI, runs a small service through the real client, layer and exporter
 /// into a real receiver and ledger, and prints the report. It ends by itself.
+#[cfg(feature = "demo")]
 #[derive(Debug, Args)]
 pub(crate) struct DemoArguments {
     /// The same seed gives the same calls, tokens and costs.
@@ -164,44 +161,38 @@ pub(crate) struct DemoArguments {
     /// [default: spanledger-demo.db]
     #[arg(long, value_name = "FILE")]
     pub(crate) ledger: Option<PathBuf>,
-    /// Go on receiving on 127.0.0.1:4317 and :4318 when the report is printed.
+    /// Go on receiving after the report is printed, until Ctrl-C.
     #[arg(long)]
     pub(crate) keep_serving: bool,
+    /// The address that receives OTLP/gRPC. [default: 127.0.0.1:4317 with --keep-serving, otherwise any
+    /// free port]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) grpc_addr: Option<ListenAddr>,
+    /// The address that receives OTLP/HTTP. [default: 127.0.0.1:4318 with --keep-serving, otherwise any
+    /// free port]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) http_addr: Option<ListenAddr>,
+}
+
+/// Start the demo's stand-in for OpenAI by itself: no key, no network, no cost.
+///
+/// It speaks the wire formats of chat completions, responses, embeddings and models, streams included.
+/// Its answers depend only on the request and the seed. Point a client at the base URL that it prints;
+/// any API key will do.
+#[cfg(feature = "demo")]
+#[derive(Debug, Args)]
+pub(crate) struct StandInArguments {
+    /// The address to listen on; port 0 is any free port.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4310")]
+    pub(crate) addr: ListenAddr,
+    /// The same seed gives the same answers and tokens.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct LedgerArguments {
     /// The ledger's file.
-    #[arg(long, value_name = "FILE", env = "SPANLEDGER_LEDGER", default_value = "spanledger.db")]
+    #[arg(long, value_name = "FILE", env = "SPANLEDGER_LEDGER", default_value = LEDGER)]
     pub(crate) ledger: PathBuf,
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::*;
-
-    #[test]
-    fn the_commands_are_well_formed() {
-        Arguments::command().debug_assert();
-    }
-
-    fn subcommands(command: &mut clap::Command, above: &str, help: &mut String) {
-        for sub in command.get_subcommands_mut() {
-            let name = format!("{above}{}", sub.get_name());
-            help.push_str(&format!("\n──── {name} ────\n"));
-            help.push_str(&sub.render_long_help().to_string());
-            subcommands(sub, &format!("{name} "), help);
-        }
-    }
-
-    #[test]
-    fn the_help_is_pinned() {
-        let mut help = String::new();
-        let mut command = Arguments::command().version("0").term_width(100);
-        help.push_str(&command.render_long_help().to_string());
-        subcommands(&mut command, "", &mut help);
-        expect_test::expect_file!["../tests/golden/help.txt"].assert_eq(&help);
-    }
 }

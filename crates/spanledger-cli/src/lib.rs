@@ -1,29 +1,34 @@
-//! The program `spanledger`: receive, report, tail, check, demo, price.
+//! The program `spanledger`: receive, report, tail, check, price, demo.
 //!
 //! It is a library so that the end-to-end tests, a package of their own, can build the same program;
 //! the binary calls [`main`] and does nothing else.
+//!
+//! [`args`] declares the command line, and [`config`] the options of `serve`. [`commands`] holds the
+//! subcommands, and [`render`] what they show. Only [`terminal`] prints.
+//!
+//! The feature `demo`, which is on by default, adds the subcommands `demo` and `stand-in`; without it
+//! the program does not contain the stand-in provider and the instrumented client.
 
 mod args;
-mod check;
+mod commands;
 mod config;
-mod demo;
 mod price;
 mod prices;
 mod render;
-mod report;
-mod serve;
+mod shutdown;
 mod sinks;
-mod tail;
 mod terminal;
+mod time;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser as _;
 
 use crate::args::{Arguments, Command};
 
-/// How long blocking work that nobody waits for may go on at the end.
-const SHUTDOWN_MAX: std::time::Duration = std::time::Duration::from_secs(1);
+/// How long the end of the program waits for work that cannot be interrupted, such as a write to a pipe
+/// that nobody reads.
+const RUNTIME_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
@@ -39,16 +44,18 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = match arguments.command {
-        Command::Serve(arguments) => runtime.block_on(serve::run(arguments)),
-        Command::Report(arguments) => report::run(&arguments),
-        Command::Tail(arguments) => runtime.block_on(tail::run(&arguments)),
-        Command::Check(arguments) => runtime.block_on(check::run(&arguments)),
-        Command::Demo(arguments) => runtime.block_on(demo::run(arguments)),
+    let code = match arguments.command {
+        Command::Serve(arguments) => runtime.block_on(commands::serve::run(arguments)),
+        Command::Report(arguments) => commands::report::run(&arguments),
+        Command::Tail(arguments) => runtime.block_on(commands::tail::run(&arguments)),
+        Command::Check(arguments) => runtime.block_on(commands::check::run(arguments)),
+        #[cfg(feature = "demo")]
+        Command::Demo(arguments) => runtime.block_on(commands::demo::run(arguments)),
+        #[cfg(feature = "demo")]
+        Command::StandIn(arguments) => runtime.block_on(commands::stand_in::run(&arguments)),
         Command::Price(arguments) => price::run(&arguments),
         Command::Prices(arguments) => prices::run(&arguments),
     };
-    // What a sink still writes to a blocked pipe may never end, and must not keep the process.
-    runtime.shutdown_timeout(SHUTDOWN_MAX);
-    result
+    runtime.shutdown_timeout(RUNTIME_SHUTDOWN_TIMEOUT);
+    code
 }

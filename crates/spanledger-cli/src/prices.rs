@@ -22,7 +22,7 @@ pub(crate) use self::{
 };
 use crate::{
     args::{BookArguments, PricesArguments, PricesCommand},
-    report,
+    time,
 };
 
 pub(crate) fn run(arguments: &PricesArguments) -> anyhow::Result<ExitCode> {
@@ -53,7 +53,7 @@ pub(crate) fn moment(at: Option<&str>) -> anyhow::Result<Timestamp> {
     // No price changes within a second, so the fraction is left out.
     let now = Moment::from_second(Moment::now().as_second())?;
     match at {
-        Some(text) => report::parse(text, now).with_context(|| format!("--at {text}")),
+        Some(text) => time::parse(text, now).with_context(|| format!("--at {text}")),
         None => Ok(Timestamp::from_nanos(i64::try_from(now.as_nanosecond())?)),
     }
 }

@@ -1,7 +1,9 @@
-//! The only place that prints: data to standard output, talk to standard error.
+//! The only place that prints: data to standard output, messages to standard error.
 #![expect(clippy::print_stderr, reason = "this is the place")]
 
 use std::io::{self, IsTerminal as _, Write as _};
+
+use crate::render::text::message;
 
 /// Data. A reader that went away (`| head`) ends the program quietly.
 pub(crate) fn data(text: &str) -> anyhow::Result<()> {
@@ -12,14 +14,19 @@ pub(crate) fn data(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// A line of talk.
-pub(crate) fn say(text: impl std::fmt::Display) {
-    eprintln!("{text}");
+/// The columns of the terminal that shows the data; `None` where data goes to a file or a pipe.
+pub(crate) fn width() -> Option<usize> {
+    comfy_table::Table::new().width().map(usize::from)
 }
 
-/// A line of talk that the next one overwrites.
+/// A message of one or more lines.
+pub(crate) fn say(text: impl std::fmt::Display) {
+    eprintln!("{}", message(text));
+}
+
+/// A message that the next one overwrites.
 pub(crate) fn progress(text: impl std::fmt::Display) {
-    eprint!("\r{text}\x1b[K");
+    eprint!("\r{}\x1b[K", message(text));
 }
 
 /// Whether a person watches standard error, and nothing else is written to that screen.
@@ -27,24 +34,24 @@ pub(crate) fn shows_progress() -> bool {
     io::stderr().is_terminal() && !io::stdout().is_terminal()
 }
 
-/// An error with its causes, once.
+/// An error with its causes; a cause that repeats the text before it is left out.
 pub(crate) fn error(error: &anyhow::Error) {
-    let mut seen = String::new();
+    let mut chain = String::new();
     for cause in error.chain() {
         let text = cause.to_string();
-        if !seen.contains(&text) {
-            seen.push_str(if seen.is_empty() { "" } else { ": " });
-            seen.push_str(&text);
+        if !chain.contains(&text) {
+            chain.push_str(if chain.is_empty() { "" } else { ": " });
+            chain.push_str(&text);
         }
     }
-    eprintln!("error: {seen}");
+    say(format_args!("error: {chain}"));
 }
 
-/// Logs to standard error, by `RUST_LOG`.
+/// Logs to standard error; `RUST_LOG` says which.
 pub(crate) fn init_logs(default: &str) {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
-    // A second set-up in one process (tests) keeps the first.
+    // Where logs are set up already, as in tests, they stay as they are.
     drop(logs.try_init());
 }

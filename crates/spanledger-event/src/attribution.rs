@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 #[cfg(test)]
 mod tests;
 
-/// Bytes that a value may have at most.
+/// How many bytes a value may have.
 const VALUE_BYTES_MAX: usize = 256;
-/// Free dimensions that one attribution may have at most.
+/// How many free dimensions one attribution may have.
 const DIMS_MAX: usize = 32;
-/// Values that say nothing; comparing ignores case.
+/// Values that name nobody. They are compared without regard to case.
 const PLACEHOLDERS: [&str; 6] = ["unknown", "null", "none", "undefined", "n/a", "-"];
 
 /// A field of an attribution.
@@ -49,6 +49,7 @@ impl fmt::Display for Field {
 
 /// Why a value is refused, and for which field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AttributionError {
     /// The field is absent.
     #[error(
@@ -113,8 +114,8 @@ fn check_dim_name(name: &str) -> Result<(), AttributionError> {
 
 /// Who a call is for: checked, complete, cheap to share.
 ///
-/// `feature`, `route`, `customer_id` and `environment` are required on every billable call. There
-/// is no default and no "unknown": a call that nobody can be billed for should not be made.
+/// `feature`, `route`, `customer_id` and `environment` are required on every billable call. They have
+/// no default, and "unknown" is refused: a call that cannot be billed to anyone should not be made.
 ///
 /// A missing field does not compile:
 ///
@@ -223,7 +224,7 @@ impl<'de> Deserialize<'de> for Attribution {
     }
 }
 
-/// What is known of an attribution: what a span of another emitter says, perhaps not everything.
+/// An attribution of which fields may be missing: what a span of another emitter says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PartialAttribution {
@@ -264,7 +265,7 @@ impl PartialAttribution {
         self.known() == 4
     }
 
-    /// Fills what is missing here from `other`.
+    /// Fills the fields that are missing here from `other`.
     pub fn fill_from(&mut self, other: &Self) {
         fn fill(mine: &mut Option<String>, theirs: Option<&String>) {
             if mine.is_none() {

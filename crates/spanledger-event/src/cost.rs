@@ -1,11 +1,11 @@
-//! What the price engine answers.
+//! The price of a charge, as the price engine returns it.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::{Timestamp, Usd};
+use crate::{Timestamp, Usd, words::words};
 
 /// The price of one charge: exact lines that add up to it, or why there is none.
 ///
@@ -17,10 +17,10 @@ pub struct Cost {
     /// Why there is no total.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<UnpricedReason>,
-    /// A person's words beside the reason: which model, which tier.
+    /// Details of the reason for people: which model, which tier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// What is known, line by line; for an unpriced charge the lines that could be priced.
+    /// The lines. An unpriced charge has those that could be priced.
     pub lines: Vec<CostLine>,
     /// The price book that priced it: its date and content hash.
     pub price_version: Arc<str>,
@@ -45,51 +45,21 @@ pub struct CostLine {
     pub usd: Usd,
 }
 
-/// Why a charge has no price. The list is closed: each reason has one remedy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UnpricedReason {
-    /// The book does not know the model (or the provider). Remedy: add it, then reprice.
-    UnknownModel,
-    /// The model is known, but had no price at the time of the call.
-    NoPriceAtThatTime,
-    /// The model has no rate for the service tier that served the call.
-    NoRateForTier,
-    /// The model has no rate for a kind of token or unit that was used.
-    NoRateForModality,
-    /// The usage contradicts itself, so no part of it can be trusted.
-    ContradictoryUsage,
-    /// The provider reported no usage, for instance because a stream was cut.
-    NoUsage,
-}
-
-impl UnpricedReason {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::UnknownModel,
-        Self::NoPriceAtThatTime,
-        Self::NoRateForTier,
-        Self::NoRateForModality,
-        Self::ContradictoryUsage,
-        Self::NoUsage,
-    ];
-
-    /// The name used in events: `unknown_model`, …
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::UnknownModel => "unknown_model",
-            Self::NoPriceAtThatTime => "no_price_at_that_time",
-            Self::NoRateForTier => "no_rate_for_tier",
-            Self::NoRateForModality => "no_rate_for_modality",
-            Self::ContradictoryUsage => "contradictory_usage",
-            Self::NoUsage => "no_usage",
-        }
-    }
-}
-
-impl fmt::Display for UnpricedReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+words! {
+    /// Why a charge has no price. The list is closed: each reason has one remedy.
+    pub enum UnpricedReason {
+        /** The book does not know the model or the provider. Add the model to the prices.*/
+        UnknownModel = "unknown_model",
+        /** The model is known, but had no price at the time of the call.*/
+        NoPriceAtThatTime = "no_price_at_that_time",
+        /** The model has no rate for the service tier that served the call.*/
+        NoRateForTier = "no_rate_for_tier",
+        /** The model has no rate for a kind of token or unit that was used.*/
+        NoRateForModality = "no_rate_for_modality",
+        /** The usage contradicts itself, so that no part of it can be trusted.*/
+        ContradictoryUsage = "contradictory_usage",
+        /** The provider reported no usage, for instance because a stream was cut.*/
+        NoUsage = "no_usage",
     }
 }
 

@@ -1,64 +1,79 @@
-//! The event and the one table of its columns.
+//! The event and the table of its columns.
+//!
+//! # Adding a column
+//!
+//! 1. Add a row to `columns!` below, with `, since N` at its end: the next schema version of the
+//!    ledger, or the present one while no release has it (`spanledger-ledger/src/migrate.rs`).
+//! 2. Fill it. A column that observations state as it is: add an optional field to
+//!    [`Observation`], and a row to `carried!` (`observation/carried.rs`) with the attribute's name
+//!    from `keys.rs`; the fold and the record then carry it. Any other column: set it in `fold/assemble.rs`.
+//! 3. Read the field where it is stated: in a dialect (`spanledger-otlp/src/dialect`), in the crate
+//!    `spanledger`.
+//! 4. `cargo xtask gen` writes the reference page, `docs/events.md`.
+//!
+//! The ledger's table and its migration, the JSON form and the columns of the sinks follow from
+//! the row.
+//!
+//! [`Observation`]: crate::Observation
 
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
 
-use crate::{CostLine, EventId, Timestamp, Usd};
+use crate::{CostLine, EventId, Timestamp, Usd, words::words};
 
 mod cell;
 mod json;
 #[cfg(test)]
 mod tests;
 
-use cell::Value;
-pub use cell::{Cell, CellError};
+pub(crate) use cell::Value;
+pub use cell::{Cell, CellError, JsonText};
 pub use json::EventJson;
 
-/// Whether an event counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EventState {
-    /// It counts.
-    #[default]
-    Live,
-    /// It counts, but lacks a required field of its attribution until a rule supplies it.
-    Quarantined,
-    /// It turned out to be another sighting of, or an aggregate over, other events.
-    Void,
+words! {
+    /// Whether an event counts.
+    #[derive(Default)]
+    pub enum EventState {
+        /** The event counts.*/
+        Live (default) = "live",
+        /** The event counts, but lacks a required field of its attribution until a rule supplies it.*/
+        Quarantined = "quarantined",
+        /** The event does not count: it turned out to be another sighting of other events, or an aggregate over them.*/
+        Void = "void",
+    }
 }
 
-/// Where a usage comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UsageSource {
-    /// The provider reported it.
-    Provider,
-    /// It was counted here: with a tokenizer, or from what was sent and came back (characters to
-    /// speak, images made).
-    Estimated,
-    /// There is none.
-    #[default]
-    None,
+words! {
+    /// Where a usage comes from.
+    #[derive(Default)]
+    pub enum UsageSource {
+        /** The provider reported it.*/
+        Provider = "provider",
+        /** It was counted here: with a tokenizer, or from what was sent and came back (characters to speak, images made).*/
+        Estimated = "estimated",
+        /** The usage is unknown.*/
+        None (default) = "none",
+    }
 }
 
-/// What a reader should know about an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Flag {
-    /// Another event has the same response id, and the two could not be proved to be one.
-    PossibleDuplicate,
-    /// The emitter's own cost differs from ours.
-    EmitterCostDiffers,
-    /// A charge beside the primary one has no price, so that the billed amount is unknown.
-    RetryUnpriced,
-    /// The usage has fields that nobody here understands; `cost_detail` lists them. The totals add
-    /// up, so that no token is missing from the cost.
-    UsageNotUnderstood,
+words! {
+    /// What a reader should know about an event.
+    #[non_exhaustive]
+    pub enum Flag {
+        /** Another event has the same response id, and it is not certain that the two are one.*/
+        PossibleDuplicate = "possible_duplicate",
+        /** The emitter's own cost differs from `cost_usd`.*/
+        EmitterCostDiffers = "emitter_cost_differs",
+        /** A charge beside the primary one has no price, so that the billed amount is unknown.*/
+        RetryUnpriced = "retry_unpriced",
+        /** The usage has fields of unknown meaning; `cost_detail` lists them. The totals add up, so that no token is missing from the cost.*/
+        UsageNotUnderstood = "usage_not_understood",
+    }
 }
 
-/// What a column holds; each sink maps it to a type of its own.
+/// What a column holds; each sink maps it to a type of its own. Sinks match on every kind, so that a
+/// new kind does not compile until each of them has a type for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ColumnKind {
     /// UTF-8 text.
@@ -71,7 +86,7 @@ pub enum ColumnKind {
     Usd,
     /// A decimal number.
     Decimal,
-    /// A moment in nanoseconds.
+    /// A moment, to the nanosecond.
     Timestamp,
     /// JSON.
     Json,
@@ -86,17 +101,17 @@ pub struct Column {
     pub kind: ColumnKind,
     /// Whether it can be absent.
     pub nullable: bool,
-    /// The unit of its numbers, empty where there is none.
+    /// The unit of its numbers; empty for other columns.
     pub unit: &'static str,
-    /// Its name in FOCUS 1.2, empty where there is none.
+    /// The FOCUS 1.2 column that holds the same; empty where FOCUS has none.
     pub focus: &'static str,
     /// The version of the event's schema that introduced it.
     pub since: u32,
-    /// What it says.
+    /// What it means.
     pub doc: &'static str,
-    /// Reads it.
+    /// Reads the column of an event.
     pub get: fn(&CostEvent) -> Cell<'_>,
-    /// Writes it.
+    /// Writes the column of an event.
     pub set: fn(&mut CostEvent, Cell<'_>) -> Result<(), CellError>,
 }
 
@@ -139,7 +154,8 @@ macro_rules! columns {
             $($(#[doc = $doc])+ pub $name: $type,)+
         }
 
-        /// The columns in their order. DDL, row formats and the reference page derive from it.
+        /// The columns in their order. The ledger's tables, the JSON form and the reference page
+        /// (`docs/events.md`) derive from it.
         pub const COLUMNS: &[Column] = &[
             $(Column {
                 name: stringify!($name),
@@ -199,7 +215,7 @@ columns! {
     organization: Option<String>, "", "BillingAccountId";
     /** The provider's project.*/
     project: Option<String>, "", "SubAccountId";
-    /** All input, cached and cache-write included.*/
+    /** All input tokens, those read from and written to a cache included.*/
     prompt_tokens: Option<i64>, "tokens", "";
     /** The part of the input read from a cache.*/
     cached_tokens: Option<i64>, "tokens", "";
@@ -207,7 +223,7 @@ columns! {
     cache_write_tokens: Option<i64>, "tokens", "";
     /** Visible output. The provider's own `completion_tokens` is this plus `reasoning_tokens`.*/
     completion_tokens: Option<i64>, "tokens", "";
-    /** Hidden output, not part of `completion_tokens`.*/
+    /** Hidden output: billed like output, and not part of `completion_tokens`.*/
     reasoning_tokens: Option<i64>, "tokens", "";
     /** The part of the input that is audio, cached included.*/
     audio_prompt_tokens: Option<i64>, "tokens", "";
@@ -219,13 +235,13 @@ columns! {
     image_completion_tokens: Option<i64>, "tokens", "";
     /** Images made.*/
     images: Option<i64>, "images", "";
-    /** Audio heard or spoken, where time is billed.*/
+    /** Seconds of audio heard or spoken, where the provider bills time.*/
     audio_seconds: Option<Decimal>, "s", "";
     /** Billable web searches.*/
     web_search_calls: Option<i64>, "calls", "";
     /** Billable file searches.*/
     file_search_calls: Option<i64>, "calls", "";
-    /** Billable code-interpreter sessions.*/
+    /** Billable uses of a code interpreter: containers of 1 GB at OpenAI, which bills the session, and calls at providers that bill calls.*/
     code_interpreter_calls: Option<i64>, "calls", "";
     /** Where the usage comes from: `provider`, `estimated` or `none`.*/
     usage_source: UsageSource, "", "";
@@ -241,7 +257,7 @@ columns! {
     cost_state: String, "", "";
     /** Why it is unpriced, from a closed list: `unknown_model`, `no_usage`, …*/
     cost_reason: Option<String>, "", "";
-    /** The same in words: which model, which tier, what is contradictory.*/
+    /** Details of `cost_reason` for people: which model, which tier, what is contradictory.*/
     cost_detail: Option<String>, "", "";
     /** The lines that add up to `cost_usd`.*/
     cost_lines: Vec<CostLine>, "", "SkuPriceDetails";
@@ -250,16 +266,16 @@ columns! {
     /** The moment whose prices were used.*/
     priced_at: Option<Timestamp>, "ns", "";
     /** The provider's usage object.*/
-    usage_raw: Option<Json>, "", "";
+    usage_raw: Option<JsonText>, "", "";
     /** The cost that the emitter stated.*/
     emitter_cost_usd: Option<Usd>, "USD", "";
     /** The cost of further billed responses to the same request, as far as it is known.*/
     retry_cost_usd: Option<Usd>, "USD", "";
     /** `cost_usd` plus `retry_cost_usd`: what the invoice says.*/
     billed_usd: Option<Usd>, "USD", "BilledCost";
-    /** HTTP attempts, of all sightings of the request.*/
+    /** HTTP attempts of the request, retries included.*/
     attempts: i64, "", "";
-    /** What went wrong, when no attempt succeeded.*/
+    /** What went wrong in the last attempt, where no attempt succeeded.*/
     error_code: Option<String>, "", "";
     /** OpenAI's `prompt_cache_key`.*/
     prompt_cache_key: Option<String>, "", "";
@@ -277,16 +293,13 @@ columns! {
     parent_span_id: Option<String>, "", "";
     /** The service that made the call.*/
     service_name: Option<String>, "", "ResourceId";
-    /** Who reported the primary charge: dialect and scope.*/
+    /** The instrumentation that reported the primary charge: its scope and version.*/
     emitter: String, "", "";
-    /** What a reader should know: `possible_duplicate`, `emitter_cost_differs`, `retry_unpriced`.*/
+    /** What a reader should know, from a closed list: `possible_duplicate`, `retry_unpriced`, …*/
     flags: Vec<Flag>, "", "";
     /** Attribution: free dimensions.*/
     dims: BTreeMap<String, String>, "", "Tags";
 }
-
-/// A JSON text on one line.
-pub(crate) type Json = cell::JsonText;
 
 impl CostEvent {
     /// Whether the event counts in sums.

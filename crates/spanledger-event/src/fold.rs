@@ -4,12 +4,12 @@
 //! they were split over requests change nothing; the store only applies it. It works in four
 //! steps, each in a file of its own:
 //!
-//! 1. [`call`]: sightings of one call (its record and its span) become one call; the record, made
-//!    from the provider's own bytes, wins field by field.
+//! 1. [`call`]: sightings of one call (its record and its span) become one observed call; the record,
+//!    made from the provider's own bytes, wins field by field.
 //! 2. [`charge`]: calls that are sightings of one provider response (a framework and the SDK under
 //!    it, a client and its gateway) become one charge, when the provider's ids are unique and
 //!    model and usage agree. Otherwise both are kept and flagged.
-//! 3. [`aggregate`]: an agent or chain span over calls that carry usage is no charge.
+//! 3. [`aggregate`]: the span of an agent or a chain over calls that carry usage is not a charge.
 //! 4. [`assemble`]: the charges of one request become its event. The earliest is the primary one;
 //!    others are billed retries. A failed attempt adds to `attempts` and never erases a charge.
 
@@ -24,15 +24,14 @@ mod charge;
 #[cfg(test)]
 mod tests;
 
-use call::Call;
+use call::ObservedCall;
 use charge::Charge;
 
 /// Folds observations into events, in the order of their ids.
 ///
-/// The answer is right for every event whose observations are all present together with those
-/// that share a [link](Observation::link) with them and, where an aggregate is among them, those
-/// of its trace. `revision` is left at 0: it belongs to the store, which alone knows what was said
-/// before.
+/// An event is right when all of its observations are given, together with those that share a
+/// [link](Observation::link) with them and, where an aggregate is among them, those of its trace.
+/// `revision` stays 0: only the store knows the event's earlier states.
 pub fn fold<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> Vec<CostEvent> {
     let distinct: BTreeSet<&Observation> = observations.into_iter().collect();
     let calls = call::group(&distinct);

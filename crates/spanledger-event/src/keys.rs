@@ -26,11 +26,11 @@ pub const REQUEST_STREAM: &str = "gen_ai.request.stream";
 pub const REQUEST_MAX_TOKENS: &str = "gen_ai.request.max_tokens";
 /// The temperature asked for.
 pub const REQUEST_TEMPERATURE: &str = "gen_ai.request.temperature";
-/// The nucleus asked for.
+/// The `top_p` asked for.
 pub const REQUEST_TOP_P: &str = "gen_ai.request.top_p";
 /// The seed asked for.
 pub const REQUEST_SEED: &str = "gen_ai.request.seed";
-/// Choices asked for, when not one.
+/// The number of choices asked for, when it is not one.
 pub const REQUEST_CHOICE_COUNT: &str = "gen_ai.request.choice.count";
 /// OpenAI's `previous_response_id`.
 pub const REQUEST_PREVIOUS_RESPONSE_ID: &str = "gen_ai.request.previous_response.id";
@@ -78,15 +78,15 @@ pub const ERROR_TYPE: &str = "error.type";
 pub const SERVER_ADDRESS: &str = "server.address";
 /// The provider's port.
 pub const SERVER_PORT: &str = "server.port";
-/// The route of the calling service; only a SERVER span says the application's.
+/// The route of an HTTP request. On a SERVER span it is the application's route.
 pub const HTTP_ROUTE: &str = "http.route";
 /// Resource: the service.
 pub const SERVICE_NAME: &str = "service.name";
 /// Resource: the environment.
 pub const DEPLOYMENT_ENVIRONMENT_NAME: &str = "deployment.environment.name";
-/// A person.
+/// The person who made the request, which is not the account that pays.
 pub const USER_ID: &str = "user.id";
-/// A person, by the older name.
+/// The person, by the older name.
 pub const ENDUSER_ID: &str = "enduser.id";
 
 /// The event name of the log record that the crate `spanledger` emits for each call.
@@ -123,10 +123,10 @@ pub const ENDPOINT: &str = "spanledger.endpoint";
 pub const OUTCOME: &str = "spanledger.outcome";
 /// HTTP attempts of the call, retries included.
 pub const ATTEMPTS: &str = "spanledger.attempts";
-/// The usage in our own exclusive buckets and units, as JSON, where the convention's attributes
-/// and the provider's object cannot say all of it.
+/// The usage in our own exclusive buckets and units, as JSON. It is sent where neither the convention's
+/// attributes nor the provider's object can express all of it.
 pub const USAGE: &str = "spanledger.usage";
-/// Where the usage comes from, where it is not the provider: `estimated`.
+/// `estimated` where the usage does not come from the provider.
 pub const USAGE_SOURCE: &str = "spanledger.usage.source";
 /// The provider's usage object, as JSON.
 pub const USAGE_RAW: &str = "spanledger.usage.raw";
@@ -134,7 +134,7 @@ pub const USAGE_RAW: &str = "spanledger.usage.raw";
 pub const WEB_SEARCH_CALLS: &str = "spanledger.web_search_calls";
 /// Billable file searches of the call.
 pub const FILE_SEARCH_CALLS: &str = "spanledger.file_search_calls";
-/// Code-interpreter calls of the call.
+/// Billable code-interpreter containers, or calls, of the call.
 pub const CODE_INTERPRETER_CALLS: &str = "spanledger.code_interpreter_calls";
 /// Images made in the call by a tool.
 pub const IMAGES: &str = "spanledger.images";
@@ -201,6 +201,6 @@ pub mod aliases {
     /// [`OPENAI_REQUEST_SERVICE_TIER`] had a prefix until 1.37.
     pub const REQUEST_SERVICE_TIER: &[&str] =
         &[OPENAI_REQUEST_SERVICE_TIER, "gen_ai.openai.request.service_tier"];
-    /// [`DEPLOYMENT_ENVIRONMENT_NAME`] lost its `.name` until 1.27.
+    /// [`DEPLOYMENT_ENVIRONMENT_NAME`] was `deployment.environment` until 1.27.
     pub const ENVIRONMENTS: &[&str] = &[DEPLOYMENT_ENVIRONMENT_NAME, "deployment.environment"];
 }

@@ -52,10 +52,12 @@ mod id;
 pub mod keys;
 mod money;
 mod observation;
+mod reference;
 #[cfg(any(test, feature = "test-support"))]
 pub mod test_support;
 mod timestamp;
 mod usage;
+mod words;
 
 pub use attribution::{
     Attribution, AttributionBuilder, AttributionError, Field, Given, Missing, PartialAttribution, check_value,
@@ -63,11 +65,15 @@ pub use attribution::{
 pub use cost::{Cost, CostLine, UnpricedReason};
 pub use error_chain::ErrorChain;
 pub use event::{
-    COLUMNS, Cell, CellError, Column, ColumnKind, CostEvent, EventJson, EventState, Flag, UsageSource,
+    COLUMNS, Cell, CellError, Column, ColumnKind, CostEvent, EventJson, EventState, Flag, JsonText,
+    UsageSource,
 };
 pub use fold::fold;
 pub use id::{EventId, fingerprint};
 pub use money::{ParseUsdError, Usd};
-pub use observation::{CallOutcome, Endpoint, Observation, ObservedAs, ResponseRef, Role};
+pub use observation::{
+    CARRIED, CallOutcome, CarriedField, Endpoint, Observation, ObservedAs, ResponseRef, Role,
+};
+pub use reference::reference;
 pub use timestamp::Timestamp;
 pub use usage::{Bucket, NestedUsage, Usage, UsageError};

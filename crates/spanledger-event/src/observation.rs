@@ -1,19 +1,25 @@
 //! One sighting of a call.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::{Cost, EventId, PartialAttribution, Timestamp, Usage, UsageSource, Usd};
+use crate::{Cost, EventId, JsonText, PartialAttribution, Timestamp, Usage, UsageSource, Usd, words::words};
+
+mod carried;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use carried::carry;
+pub use carried::{CARRIED, CarriedField};
 
 /// How a call was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ObservedAs {
     /// The record of the crate `spanledger`: made from the provider's own bytes.
     Record,
     /// A span.
+    #[default]
     Span,
 }
 
@@ -24,74 +30,45 @@ pub enum Role {
     /// A call to a model.
     #[default]
     Call,
-    /// Something around calls that may repeat their usage: an agent, a chain, a workflow.
+    /// A span around calls that may repeat their usage: an agent, a chain, a workflow.
     Aggregate,
 }
 
-/// The API that was called.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the variants are the names of the provider's endpoints")]
-pub enum Endpoint {
-    Chat,
-    Responses,
-    Completions,
-    Embeddings,
-    Images,
-    AudioSpeech,
-    AudioTranscription,
-    AudioTranslation,
-    Moderations,
-    Batch,
-    Realtime,
-    #[default]
-    Other,
+words! {
+    /// The API that was called.
+    #[derive(Default)]
+    pub enum Endpoint {
+        /** Chat completions, and other providers' messages.*/
+        Chat = "chat",
+        /** OpenAI's responses.*/
+        Responses = "responses",
+        /** Completions of a text.*/
+        Completions = "completions",
+        /** Embeddings.*/
+        Embeddings = "embeddings",
+        /** Images made or edited.*/
+        Images = "images",
+        /** Speech from text.*/
+        AudioSpeech = "audio_speech",
+        /** Text from speech.*/
+        AudioTranscription = "audio_transcription",
+        /** English text from speech.*/
+        AudioTranslation = "audio_translation",
+        /** Moderations.*/
+        Moderations = "moderations",
+        /** Batches of calls.*/
+        Batch = "batch",
+        /** The realtime API.*/
+        Realtime = "realtime",
+        /** Another API, or an unknown one.*/
+        Other (default) = "other",
+    }
 }
 
 impl Endpoint {
-    /// All endpoints.
-    pub const ALL: [Self; 12] = [
-        Self::Chat,
-        Self::Responses,
-        Self::Completions,
-        Self::Embeddings,
-        Self::Images,
-        Self::AudioSpeech,
-        Self::AudioTranscription,
-        Self::AudioTranslation,
-        Self::Moderations,
-        Self::Batch,
-        Self::Realtime,
-        Self::Other,
-    ];
-
-    /// The name in events.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Chat => "chat",
-            Self::Responses => "responses",
-            Self::Completions => "completions",
-            Self::Embeddings => "embeddings",
-            Self::Images => "images",
-            Self::AudioSpeech => "audio_speech",
-            Self::AudioTranscription => "audio_transcription",
-            Self::AudioTranslation => "audio_translation",
-            Self::Moderations => "moderations",
-            Self::Batch => "batch",
-            Self::Realtime => "realtime",
-            Self::Other => "other",
-        }
-    }
-
     /// The endpoint of that name; [`Endpoint::Other`] for names that are not known.
     pub fn from_name(name: &str) -> Self {
-        Self::ALL.into_iter().find(|e| e.as_str() == name).unwrap_or_default()
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        Self::ALL.into_iter().find(|endpoint| endpoint.as_str() == name).unwrap_or_default()
     }
 }
 
@@ -99,12 +76,13 @@ impl fmt::Display for Endpoint {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallOutcome {
-    /// A whole answer.
+    /// The answer was complete.
     #[default]
     Success,
-    /// It failed before the model ran: nothing is billed.
+    /// The call failed before the model ran: nothing is billed.
     Failed(String),
-    /// It broke off once the model had begun, as a cut or cancelled stream does: it may be billed.
+    /// The call broke off after the model had begun, as a cut or cancelled stream does: it may be
+    /// billed.
     Incomplete(String),
 }
 
@@ -123,26 +101,28 @@ impl CallOutcome {
     }
 }
 
-/// The provider's id of a response, and how far it can be trusted to be one of a kind.
+/// The provider's id of a response, and whether it is unique.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ResponseRef {
-    /// Whose id it is: `openai`, an Azure host, …
+    /// Who gave the id: `openai`, an Azure host, …
     pub namespace: String,
     /// The id.
     pub id: String,
-    /// Whether the namespace never gives the same id twice. Gateways, proxies and stand-ins are
-    /// not trusted to.
+    /// Whether the namespace never gives the same id twice. Gateways, proxies and stand-ins may.
     pub unique: bool,
 }
 
 /// One sighting of a call: a span, or the project's own record.
 ///
-/// Everything except [`cost`](Self::cost) is a fact that the emitter stated; the cost is the
-/// receiver's answer with the prices of the call's own time, attached when the observation arrives.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// The emitter stated everything except [`cost`](Self::cost). The receiver adds the cost when the
+/// observation arrives, with the prices of the call's own time.
+///
+/// The ledger keeps observations as JSON and knows a repeated one by the digest of that JSON. A new
+/// field is therefore optional, and not serialized where it is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "a field that is also a column is documented in the column table")]
 pub struct Observation {
-    /// The logical request that this sighting alone speaks of.
+    /// The logical request that this sighting belongs to when it is seen alone.
     pub event_id: EventId,
     /// All sightings of one call share it.
     pub call_id: String,
@@ -181,12 +161,12 @@ pub struct Observation {
     /// Why a usage that was sent could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage_problem: Option<String>,
-    /// What the usage says beside what is understood, as `path=value`.
+    /// Counts of the usage whose meaning is unknown, as `path=value`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub usage_unknown: Vec<String>,
     pub usage_source: UsageSource,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub usage_raw: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json_text")]
+    pub usage_raw: Option<JsonText>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emitter_cost: Option<Usd>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -209,50 +189,15 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// An observation of which only the identity is known; the rest is filled in by its dialect.
+    /// An observation of which only the identity is known; its dialect fills in the rest.
     pub fn new(
         event_id: EventId,
         call_id: impl Into<String>,
         sighting: ObservedAs,
         start: Timestamp,
     ) -> Self {
-        Self {
-            event_id,
-            call_id: call_id.into(),
-            sighting,
-            role: Role::Call,
-            response: None,
-            emitter: String::new(),
-            provider: String::new(),
-            endpoint: Endpoint::Other,
-            server_address: None,
-            model: None,
-            response_model: None,
-            service_tier: None,
-            region: None,
-            organization: None,
-            project: None,
-            start,
-            end: start,
-            time_to_first_token_ms: None,
-            stream: false,
-            outcome: CallOutcome::Success,
-            attempts: 1,
-            usage: None,
-            usage_problem: None,
-            usage_unknown: Vec::new(),
-            usage_source: UsageSource::None,
-            usage_raw: None,
-            emitter_cost: None,
-            prompt_cache_key: None,
-            reasoning_effort: None,
-            attribution: PartialAttribution::default(),
-            trace_id: None,
-            span_id: None,
-            parent_span_id: None,
-            service_name: None,
-            cost: None,
-        }
+        let call_id = call_id.into();
+        Self { event_id, call_id, sighting, start, end: start, attempts: 1, ..Self::default() }
     }
 
     /// The key under which other sightings of the same response are looked for, where the
@@ -262,9 +207,9 @@ impl Observation {
         Some(format!("{}/{}", response.namespace, response.id))
     }
 
-    /// The same within one trace, whoever gave the id: a client and its gateway. Elsewhere ids are
-    /// not compared, so that a stand-in which answers everything with one id does not tie all its
-    /// calls together.
+    /// The key under which other sightings of the same response are looked for within its trace,
+    /// whoever gave the id: a client and its gateway. Across traces such ids are not compared, because
+    /// a stand-in that answers everything with one id would tie all its calls together.
     pub fn trace_link(&self) -> Option<String> {
         Some(format!("{}/{}", self.trace_id.as_ref()?, self.response.as_ref()?.id))
     }
@@ -278,4 +223,10 @@ impl Observation {
         let digest = xxh3_128(journal.as_bytes());
         Ok((journal, digest))
     }
+}
+
+/// Journals of before the text was checked at the edge may hold one that is not JSON. The event has
+/// never shown such a text.
+fn json_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<JsonText>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.and_then(JsonText::new))
 }

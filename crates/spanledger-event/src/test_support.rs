@@ -59,7 +59,7 @@ impl ObservationBuilder {
     fn new(id: EventId, call: &str, observed_as: ObservedAs, start_s: i64) -> Self {
         let mut o = Observation::new(id, call, observed_as, Timestamp::from_nanos(start_s * SECOND));
         o.end = Timestamp::from_nanos((start_s + 1) * SECOND);
-        o.provider = "openai".to_owned();
+        "openai".clone_into(&mut o.provider);
         o.emitter = format!("{observed_as:?}");
         o.model = Some("gpt-5.5".to_owned());
         Self(o)

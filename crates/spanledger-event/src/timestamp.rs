@@ -1,8 +1,11 @@
-//! Moments.
+//! Moments in time.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+#[cfg(test)]
+mod tests;
 
 /// A moment, in nanoseconds since the Unix epoch (OTLP's unit), UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

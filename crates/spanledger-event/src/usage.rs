@@ -134,7 +134,8 @@ pub struct Usage {
     /// Billable file searches.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub file_search_calls: u64,
-    /// Billable code-interpreter sessions.
+    /// Billable uses of a code interpreter: containers of 1 GB at OpenAI, which bills the session, and
+    /// calls at providers that bill calls.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub code_interpreter_calls: u64,
     /// Which of several rates a unit has: quality and size of the images (`hd 1024x1792`), the
@@ -153,8 +154,8 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl Usage {
-    /// The greatest count of tokens that is taken for real: far above any context window, and
-    /// small enough that sums over 2³⁰ calls fit an `i64`.
+    /// The greatest count of tokens that is accepted: far above any context window, and small enough
+    /// that sums over 2³⁰ calls fit an `i64`.
     pub const TOKENS_MAX: u64 = 1 << 32;
 
     /// The tokens in one bucket.
@@ -169,29 +170,26 @@ impl Usage {
         self
     }
 
-    /// Whether anything but tokens was used.
-    pub fn has_units(&self) -> bool {
-        let counts = [
+    /// The units that are whole numbers.
+    const fn counts(&self) -> [u64; 5] {
+        [
             self.images,
             self.characters,
             self.web_search_calls,
             self.file_search_calls,
             self.code_interpreter_calls,
-        ];
-        counts != [0; 5] || self.audio_seconds.is_some() || !self.units.is_empty()
+        ]
     }
 
-    /// Whether nothing at all was counted. Some gateways send such a usage where they know none.
+    /// Whether anything but tokens was used.
+    pub fn has_units(&self) -> bool {
+        self.counts() != [0; 5] || self.audio_seconds.is_some() || !self.units.is_empty()
+    }
+
+    /// Whether every count is zero. Some gateways send such a usage when they do not know it.
     pub fn is_empty(&self) -> bool {
-        let counts = [
-            self.images,
-            self.characters,
-            self.web_search_calls,
-            self.file_search_calls,
-            self.code_interpreter_calls,
-        ];
         self.tokens == [0; 13]
-            && counts == [0; 5]
+            && self.counts() == [0; 5]
             && self.audio_seconds.is_none_or(|seconds| seconds.is_zero())
             && self.units.values().all(Decimal::is_zero)
     }
@@ -294,6 +292,7 @@ pub struct NestedUsage {
 
 /// A usage that contradicts itself. It is never clamped: the call becomes unpriced.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum UsageError {
     /// The parts are more than the whole.
     #[error("{parts} tokens of parts in {whole} tokens of {side}: the parts must be contained in the whole")]

@@ -31,6 +31,10 @@ pub(crate) struct WriteLock(#[expect(dead_code, reason = "held, not used")] File
 /// earlier version up to date.
 pub(crate) fn writer(path: &Path) -> Result<(Connection, WriteLock), LedgerError> {
     refuse_folder(path)?;
+    // SQLite does not say that the folder is missing; the system does.
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        at(path, std::fs::metadata(folder).map_err(OpenError::from))?;
+    }
     let mut connection = at(path, connect(path, OpenFlags::default()))?;
     // Another program's file is refused before anything is written, be it only the lock file.
     state(path, &connection)?;

@@ -10,6 +10,9 @@ use spanledger_event::{COLUMNS, Cell, Column, ColumnKind, CostEvent, Timestamp, 
 
 use crate::{LedgerError, error::RowError, schema::sql_columns};
 
+#[cfg(test)]
+mod tests;
+
 /// The SQL columns of `event`, in order, comma-separated; `change_seq` is not among them.
 pub(crate) static EVENT_COLUMNS: LazyLock<String> =
     LazyLock::new(|| COLUMNS.iter().flat_map(sql_columns).collect::<Vec<_>>().join(", "));

@@ -16,8 +16,8 @@ use opentelemetry_proto::tonic::{
     resource::v1::Resource,
 };
 use spanledger_event::{
-    CallOutcome, Endpoint, EventId, Field, Observation, ObservedAs, PartialAttribution, Timestamp, Usage,
-    UsageSource, check_value, keys,
+    CARRIED, CallOutcome, Cell, ColumnKind, Endpoint, EventId, Field, JsonText, Observation, ObservedAs,
+    PartialAttribution, Timestamp, Usage, UsageSource, check_value, keys,
 };
 use spanledger_price::{
     providers,
@@ -65,22 +65,24 @@ pub fn attributes(o: &Observation) -> Vec<(String, AttributeValue)> {
     put(keys::CALL_ID, text(&o.call_id));
     put(keys::ENDPOINT, text(o.endpoint.as_str()));
     put(keys::PROVIDER_NAME, text(&o.provider));
-    put(keys::REQUEST_MODEL, maybe(&o.model));
-    put(keys::RESPONSE_MODEL, maybe(&o.response_model));
+    for field in CARRIED {
+        put(
+            field.key,
+            match (field.get)(o) {
+                Cell::Text(value) => text(&value),
+                Cell::Integer(value) => Some(Integer(value)),
+                _ => None,
+            },
+        );
+    }
     put(keys::RESPONSE_ID, o.response.as_ref().map(|r| Text(r.id.clone())));
-    put(keys::OPENAI_RESPONSE_SERVICE_TIER, maybe(&o.service_tier));
     put(keys::SERVER_ADDRESS, maybe(&o.server_address));
-    put(keys::REGION, maybe(&o.region));
-    put(keys::ORGANIZATION, maybe(&o.organization));
-    put(keys::PROJECT, maybe(&o.project));
     put(keys::START, Some(Integer(o.start.nanos())));
     put(keys::END, Some(Integer(o.end.nanos())));
     put(keys::PARENT_SPAN_ID, maybe(&o.parent_span_id));
     put(keys::REQUEST_STREAM, o.stream.then_some(Boolean(true)));
     put(keys::ATTEMPTS, Some(Integer(i64::from(o.attempts))));
-    put(keys::PROMPT_CACHE_KEY, maybe(&o.prompt_cache_key));
-    put(keys::REQUEST_REASONING_LEVEL, maybe(&o.reasoning_effort));
-    put(keys::USAGE_RAW, maybe(&o.usage_raw));
+    put(keys::USAGE_RAW, o.usage_raw.as_ref().and_then(|json| text(json.as_str())));
     let (outcome, error) = match &o.outcome {
         CallOutcome::Success => ("success", None),
         CallOutcome::Failed(error) => ("failed", Some(error)),
@@ -119,7 +121,6 @@ pub fn attributes(o: &Observation) -> Vec<(String, AttributeValue)> {
         put(keys::COST_REASON, cost.reason.and_then(|reason| text(reason.as_str())));
         put(keys::PRICE_VERSION, text(&cost.price_version));
     }
-    put(keys::TIME_TO_FIRST_CHUNK_MS, o.time_to_first_token_ms.map(Integer));
     list
 }
 
@@ -213,21 +214,20 @@ pub(crate) fn read(facts: &Facts<'_>) -> Option<Observation> {
     o.endpoint = a.text(keys::ENDPOINT).map_or(Endpoint::Other, |name| Endpoint::from_name(&name));
     o.provider = a.text(keys::PROVIDER_NAME).map(|name| providers::canonical_name(&name)).unwrap_or_default();
     o.server_address = a.string(keys::SERVER_ADDRESS);
-    o.model = a.string(keys::REQUEST_MODEL);
-    o.response_model = a.string(keys::RESPONSE_MODEL);
+    for field in CARRIED {
+        let cell = match field.column.kind {
+            ColumnKind::Integer => a.int(field.key).map(Cell::Integer),
+            _ => a.string(field.key).map(|text| Cell::Text(text.into())),
+        };
+        if let Some(Err(error)) = cell.map(|cell| (field.set)(&mut o, cell)) {
+            debug_assert!(false, "a cell of the column's kind fits the field: {error}");
+        }
+    }
     o.response = a
         .text(keys::RESPONSE_ID)
         .map(|id| providers::response_ref(&o.provider, o.server_address.as_deref(), &id));
-    o.service_tier = a.string(keys::OPENAI_RESPONSE_SERVICE_TIER);
-    o.region = a.string(keys::REGION);
-    o.organization = a.string(keys::ORGANIZATION);
-    o.project = a.string(keys::PROJECT);
-    o.time_to_first_token_ms = a.int(keys::TIME_TO_FIRST_CHUNK_MS);
     o.stream = a.bool(keys::REQUEST_STREAM).unwrap_or(false);
     o.attempts = a.int(keys::ATTEMPTS).and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
-    o.prompt_cache_key = a.string(keys::PROMPT_CACHE_KEY);
-    o.reasoning_effort = a.string(keys::REQUEST_REASONING_LEVEL);
-    o.usage_raw = a.string(keys::USAGE_RAW);
     let error = || a.string(keys::ERROR_TYPE).unwrap_or_else(|| "_OTHER".to_owned());
     o.outcome = match a.text(keys::OUTCOME).as_deref() {
         Some("failed") => CallOutcome::Failed(error()),
@@ -265,7 +265,9 @@ fn read_usage(o: &mut Observation, a: Attributes<'_>) {
             ..ToolCalls::default()
         },
     };
-    let counts = || match o.usage_raw {
+    let raw = a.string(keys::USAGE_RAW);
+    o.usage_raw = raw.as_deref().and_then(JsonText::new);
+    let counts = || match raw {
         Some(_) => None,
         None => {
             usage::read(a, usage::needs_output(o.endpoint)).map(|read| read.map_err(UsageReadError::Counts))
@@ -276,7 +278,7 @@ fn read_usage(o: &mut Observation, a: Attributes<'_>) {
         endpoint: o.endpoint,
         service_tier: o.service_tier.as_deref(),
         region: o.region.as_deref(),
-        usage_json: o.usage_raw.as_deref(),
+        usage_json: raw.as_deref(),
         usage: own.or_else(counts),
         tools,
         estimate: None,

@@ -6,8 +6,8 @@ use opentelemetry_proto::tonic::{
 };
 use proptest::prelude::*;
 use spanledger_event::{
-    Attribution, Bucket, CallOutcome, Cost, Endpoint, EventId, Observation, ObservedAs, Role, Timestamp,
-    Usage, UsageSource,
+    Attribution, Bucket, CallOutcome, Cost, Endpoint, EventId, JsonText, Observation, ObservedAs, Role,
+    Timestamp, Usage, UsageSource,
 };
 use spanledger_price::{PriceBook, providers::response_ref};
 
@@ -311,7 +311,7 @@ fn words_inside_the_raw_usage_are_read() {
     );
     o.provider = "anthropic".into();
     o.usage_raw =
-        Some(r#"{"input_tokens": 5, "output_tokens": 1, "speed": "fast", "inference_geo": "us"}"#.into());
+        JsonText::new(r#"{"input_tokens": 5, "output_tokens": 1, "speed": "fast", "inference_geo": "us"}"#);
     let words = |o: &Observation| {
         let sent = record::request(vec![record::record(o)], &[], "0.1.0");
         let o = ObservationReader::default().logs(&sent).remove(0);

@@ -9,41 +9,25 @@ mod tests;
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use spanledger_price::{Model, Price, PriceBook, Provider, Tier};
 
 pub use rules::Lint;
 pub(crate) use rules::{against_standard, is_embedding, of_rates, of_sides, zeros};
-use spanledger_price::{Model, Price, PriceBook, Provider, Tier};
 
-/// One finding and where it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A lint and its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// The provider, context file it is.
+    /// The provider, whose file it is.
     pub provider: String,
     /// The model.
     pub model: String,
-    /// The tier; `None` where it is about all of them.
-    #[serde(serialize_with = "tier_name")]
+    /// The tier; `None` where the lint is about all of them.
     pub tier: Option<Tier>,
     /// The line of the entry in the provider's file, from 1. In a layered book, of the file in which
     /// the entry stands.
     pub line: usize,
-    /// What is odd.
-    #[serde(serialize_with = "as_text")]
+    /// What looks like a slip.
     pub lint: Lint,
-}
-
-#[expect(
-    clippy::ref_option,
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde asks for"
-)]
-fn tier_name<S: Serializer>(tier: &Option<Tier>, serializer: S) -> Result<S::Ok, S::Error> {
-    tier.map(Tier::as_str).serialize(serializer)
-}
-
-fn as_text<S: Serializer>(lint: &Lint, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(lint)
 }
 
 impl fmt::Display for Warning {
@@ -57,7 +41,7 @@ impl fmt::Display for Warning {
     }
 }
 
-/// All findings, in the order of the book.
+/// All warnings, in the order of the book.
 pub fn warnings(book: &PriceBook) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for provider in book.providers() {
@@ -77,7 +61,7 @@ fn of_model(provider: &Provider, model: &Model, warnings: &mut Vec<Warning>) {
             line: price.line(),
             lint,
         };
-        // The same is said once for each entry, whichever sides and pairs show it.
+        // Both sides and several pairs of an entry may show the same lint.
         if !warnings.contains(&warning) {
             warnings.push(warning);
         }
@@ -93,7 +77,7 @@ fn of_model(provider: &Provider, model: &Model, warnings: &mut Vec<Warning>) {
         for lint in price.long().into_iter().flat_map(|long| of_sides(price.rates(), long)) {
             warn(price, tier, lint);
         }
-        for standard in prices.iter().filter(|other| other.tier() == Tier::Standard && together(price, other))
+        for standard in prices.iter().filter(|other| other.tier() == Tier::Standard && overlap(price, other))
         {
             for lint in against_standard(price.tier(), price.rates(), standard.rates()) {
                 warn(price, tier, lint);
@@ -107,8 +91,8 @@ fn of_model(provider: &Provider, model: &Model, warnings: &mut Vec<Warning>) {
     ends(model, &mut warn);
 }
 
-/// Whether two prices hold at some common moment.
-fn together(a: &Price, b: &Price) -> bool {
+/// Whether two prices hold at a common moment.
+fn overlap(a: &Price, b: &Price) -> bool {
     let before = |a: &Price, b: &Price| a.until().zip(b.from()).is_some_and(|(end, start)| end <= start);
     let hours = a.hours().zip(b.hours()).is_none_or(|(a, b)| a.overlap(b));
     hours && !before(a, b) && !before(b, a)
@@ -119,7 +103,7 @@ fn repeats(a: &Price, b: &Price) -> bool {
         == (b.tier(), b.hours(), b.rates(), b.long(), b.is_flat())
 }
 
-/// The ends after which nothing comes.
+/// Warns of tiers whose last price ends. Where all of them end, one warning is enough.
 fn ends(model: &Model, warn: &mut impl FnMut(&Price, Option<Tier>, Lint)) {
     let last = |tier: Tier| {
         let all_day =

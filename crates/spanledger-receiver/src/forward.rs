@@ -99,8 +99,13 @@ impl Destination {
         }
     }
 
+    /// Sends an empty message, which records nothing, and waits until it is accepted.
+    pub async fn probe(&self) -> Result<(), ForwardError> {
+        self.send(Outgoing::protobuf(Bytes::new(), None)).await
+    }
+
     /// Sends traces and waits until they are accepted.
-    pub(crate) async fn send(&self, outgoing: Outgoing) -> Result<(), Refusal> {
+    pub(crate) async fn send(&self, outgoing: Outgoing) -> Result<(), ForwardError> {
         match &self.transport {
             Transport::Http { client, url } => http(client, url.clone(), &outgoing).await,
             Transport::Grpc { channel } => grpc(channel.clone(), outgoing.bytes.clone()).await,
@@ -125,17 +130,42 @@ impl Outgoing {
     }
 }
 
-fn unavailable(what: impl std::fmt::Display) -> Refusal {
-    tracing::warn!(%what, "receiver.forward.unavailable");
-    Refusal::Unavailable(format!("the destination of traces is not available: {what}"))
+/// Why the destination did not accept traces.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ForwardError {
+    /// It cannot be reached, or does not accept them for the moment. The same request may be repeated.
+    #[error("the destination of traces is not available: {0}")]
+    Unavailable(String),
+    /// It does not accept them, and would not accept the same request again.
+    #[error("the destination refused these traces: {0}")]
+    Refused(String),
 }
 
-fn refused(what: impl std::fmt::Display) -> Refusal {
-    tracing::warn!(%what, "receiver.forward.refused");
-    Refusal::Malformed(format!("the destination refused these traces: {what}; their costs are recorded"))
+fn unavailable(what: impl std::fmt::Display) -> ForwardError {
+    ForwardError::Unavailable(what.to_string())
 }
 
-async fn http(client: &reqwest::Client, url: reqwest::Url, outgoing: &Outgoing) -> Result<(), Refusal> {
+fn refused(what: impl std::fmt::Display) -> ForwardError {
+    ForwardError::Refused(what.to_string())
+}
+
+impl From<ForwardError> for Refusal {
+    fn from(error: ForwardError) -> Self {
+        match &error {
+            ForwardError::Unavailable(what) => {
+                tracing::warn!(what, "receiver.forward.unavailable");
+                Self::Unavailable(error.to_string())
+            }
+            ForwardError::Refused(what) => {
+                tracing::warn!(what, "receiver.forward.refused");
+                Self::Malformed(format!("{error}; their costs are recorded"))
+            }
+        }
+    }
+}
+
+async fn http(client: &reqwest::Client, url: reqwest::Url, outgoing: &Outgoing) -> Result<(), ForwardError> {
     let content_type = match outgoing.encoding {
         Encoding::Protobuf => "application/x-protobuf",
         Encoding::Json => "application/json",
@@ -157,18 +187,18 @@ async fn http(client: &reqwest::Client, url: reqwest::Url, outgoing: &Outgoing) 
     }
 }
 
-async fn grpc(channel: Channel, bytes: Bytes) -> Result<(), Refusal> {
+async fn grpc(channel: Channel, bytes: Bytes) -> Result<(), ForwardError> {
     let mut client = Grpc::new(channel);
     client.ready().await.map_err(|error| unavailable(ErrorChain(&error)))?;
     let path = PathAndQuery::from_static(Signal::Traces.grpc_path());
     match client.unary(tonic::Request::new(bytes), path, RawCodec).await {
         Ok(_) => Ok(()),
-        Err(status) => Err(refusal_of_status(&status)),
+        Err(status) => Err(error_of_status(&status)),
     }
 }
 
 /// Which statuses are retryable (OTLP specification, "Failures").
-fn refusal_of_status(status: &Status) -> Refusal {
+fn error_of_status(status: &Status) -> ForwardError {
     let what = format!("{:?} {}", status.code(), status.message());
     match status.code() {
         Code::Cancelled

@@ -51,7 +51,7 @@ mod transport;
 pub use context::Limits;
 pub use counters::Counters;
 pub use delivery::{DeliveryOptions, deliver};
-pub use forward::{Destination, DestinationError};
+pub use forward::{Destination, DestinationError, ForwardError};
 pub use pipeline::Pipeline;
 pub use prices::{
     PriceFileError, PriceFiles, PriceFilesError, PriceReload, PriceWatch, Prices, Reloads, read_price_file,

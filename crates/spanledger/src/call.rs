@@ -9,7 +9,7 @@ use std::{
 };
 
 use spanledger_event::{
-    Attribution, CallOutcome, EventId, Observation, ObservedAs, PartialAttribution, Timestamp,
+    Attribution, CallOutcome, EventId, JsonText, Observation, ObservedAs, PartialAttribution, Timestamp,
 };
 use spanledger_otlp::{record, set_usage};
 use spanledger_price::{
@@ -168,7 +168,7 @@ impl CallInFlight {
             estimate,
         });
         set_usage(&mut o, resolved);
-        o.usage_raw.clone_from(&response.usage_json);
+        o.usage_raw = response.usage_json.as_deref().and_then(JsonText::new);
         o.outcome = outcome;
         o.attribution = std::mem::take(&mut self.attribution);
         let ids = &self.span.ids;

@@ -9,8 +9,8 @@ use opentelemetry_proto::tonic::{
 };
 use serde::Deserialize;
 use spanledger_event::{
-    Endpoint, EventId, NestedUsage, Observation, PartialAttribution, ResponseRef, Timestamp, fingerprint,
-    keys,
+    Endpoint, EventId, JsonText, NestedUsage, Observation, PartialAttribution, ResponseRef, Timestamp,
+    fingerprint, keys,
 };
 use spanledger_otlp::record;
 use spanledger_testkit::{
@@ -293,7 +293,7 @@ impl CallKeys {
         o.server_address = Some(self.host.unwrap_or_else(|| "api.openai.com".to_owned()));
         o.service_tier = self.tier;
         o.region = self.region;
-        o.usage_raw = self.usage;
+        o.usage_raw = self.usage.and_then(JsonText::new);
         // On the wire the id stands alone; whose it is follows from provider and host.
         o.response = self.response.map(|id| ResponseRef { namespace: String::new(), id, unique: false });
         o.stream = self.stream;

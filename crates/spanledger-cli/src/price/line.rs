@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use spanledger_event::{Cost, Endpoint, Timestamp};
 
 use super::{answer::JsonCost, call::Call};
-use crate::report;
+use crate::time;
 
 /// The fields of a line, not interpreted yet. Other fields are ignored.
 #[derive(Deserialize)]
@@ -107,7 +107,7 @@ fn text(key: &str, value: Option<&RawValue>) -> Result<Option<String>, String> {
 }
 
 fn moment(text: &str) -> Result<Timestamp, String> {
-    let nanos = report::absolute(text).and_then(|moment| i64::try_from(moment.as_nanosecond()).ok());
+    let nanos = time::absolute(text).and_then(|moment| i64::try_from(moment.as_nanosecond()).ok());
     nanos.map(Timestamp::from_nanos).ok_or_else(|| {
         let text = excerpt(text);
         format!("`priced_at` is {text}: write a day or a moment, such as 2026-11-01 or 2026-11-01T10:00:00Z")

@@ -12,7 +12,7 @@ use super::{files, moment, suggest::suggest, today};
 use crate::{
     args::{DiffFormat, ImportArguments, PriceList},
     render::parts::{WIDTH, clean, counted, list, wrapped},
-    report, terminal,
+    terminal, time,
 };
 
 /// The file that entries are written to, and its text.
@@ -114,7 +114,7 @@ fn options(
     let today = today()?;
     let from = match arguments.effective.as_deref() {
         None => day(at),
-        Some(text) if report::absolute(text).is_some() && !text.contains('T') => text.to_owned(),
+        Some(text) if time::is_day(text) => text.to_owned(),
         Some(text) => anyhow::bail!("--effective {text} is not a day: write it as 2026-11-01"),
     };
     let (id, words) = match arguments.list {

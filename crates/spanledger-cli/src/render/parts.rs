@@ -59,7 +59,7 @@ pub(crate) fn rate(usd: Decimal) -> String {
 pub(crate) fn quantity(number: Decimal) -> String {
     let text = number.normalize().to_string();
     let (whole, places) = text.split_once('.').map_or((text.as_str(), None), |(a, b)| (a, Some(b)));
-    let whole = whole.parse().map_or_else(|_| whole.to_owned(), super::grouped);
+    let whole = whole.parse().map_or_else(|_| whole.to_owned(), super::amount::grouped);
     places.map_or_else(|| whole.clone(), |places| format!("{whole}.{places}"))
 }
 
@@ -93,26 +93,7 @@ pub(crate) fn field(label: &str, text: &str) -> String {
 
 /// A text wrapped at [`WIDTH`]: `first` before its first line, `indent` spaces before the others.
 pub(crate) fn wrapped(first: &str, indent: usize, text: &str) -> String {
-    let mut lines = String::from(first);
-    let mut width = first.chars().count();
-    let mut at_start = true;
-    for word in text.split_whitespace() {
-        let length = word.chars().count();
-        if !at_start && width + 1 + length > WIDTH {
-            lines.push('\n');
-            lines.push_str(&" ".repeat(indent));
-            (width, at_start) = (indent, true);
-        }
-        if !at_start {
-            lines.push(' ');
-            width += 1;
-        }
-        lines.push_str(word);
-        width += length;
-        at_start = false;
-    }
-    lines.push('\n');
-    lines
+    super::text::wrapped(first, indent, text, WIDTH)
 }
 
 /// Names in a sentence: `a, b and c`.
@@ -127,12 +108,12 @@ pub(crate) fn list<T: fmt::Display>(names: impl IntoIterator<Item = T>, word: &s
 
 /// A name from outside, fit for a terminal.
 pub(crate) fn clean(text: &str) -> String {
-    super::group_text(text)
+    super::text::printable(text)
 }
 
 /// `1 line`, `2 lines`.
 pub(crate) fn counted(count: usize, one: &str) -> String {
-    let number = super::grouped(i64::try_from(count).unwrap_or(i64::MAX));
+    let number = super::amount::grouped(i64::try_from(count).unwrap_or(i64::MAX));
     format!("{number} {one}{}", if count == 1 { "" } else { "s" })
 }
 

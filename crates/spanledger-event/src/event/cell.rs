@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use rust_decimal::Decimal;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 
 use super::{ColumnKind, EventState, Flag, UsageSource};
 use crate::{CostLine, EventId, Timestamp, Usd};
@@ -29,7 +29,7 @@ pub enum Cell<'a> {
     Json(Cow<'a, str>),
 }
 
-/// A stored value that does not fit its column.
+/// A value that does not fit its column.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("column `{column}` does not hold {expected}: the row was not written by this version of Spanledger")]
 pub struct CellError {
@@ -40,20 +40,23 @@ pub struct CellError {
 }
 
 /// A Rust type that is a column.
-pub(super) trait Value: Sized {
+pub(crate) trait Value: Sized {
     const KIND: ColumnKind;
     const NULLABLE: bool = false;
     fn to_cell(&self) -> Cell<'_>;
     fn from_cell(cell: Cell<'_>) -> Result<Self, &'static str>;
 }
 
-/// A JSON text whose literals are kept as they were; the white space between them is not, so that
-/// it stands on one line.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A text that was checked to be JSON, on one line. Its literals are as they were written; the white
+/// space between them is gone.
+///
+/// The check happens once, when the text enters Spanledger; whoever has a `JsonText` need not repeat it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
 pub struct JsonText(String);
 
 impl JsonText {
-    /// Takes a text that is JSON; `None` when it is not.
+    /// Checks a text; `None` when it is not JSON, or is `null`, which is the absence of a value.
     pub fn new(text: impl AsRef<str>) -> Option<Self> {
         let text = text.as_ref();
         serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
@@ -70,7 +73,7 @@ impl JsonText {
             }
             compact.push(c);
         }
-        Some(Self(compact))
+        (compact != "null").then_some(Self(compact))
     }
 
     /// The text.
@@ -79,6 +82,7 @@ impl JsonText {
     }
 }
 
+/// Implements [`Value`]: the kind of the cell, what an error says was expected, and both directions.
 macro_rules! value {
     ($type:ty, $kind:ident, $expected:literal, |$v:ident| $to:expr, |$c:ident| $from:expr) => {
         impl Value for $type {
@@ -105,8 +109,12 @@ value!(Usd, Usd, "an amount of dollars", |v| *v, |c| Some(c));
 value!(Decimal, Decimal, "a decimal number", |v| *v, |c| Some(c));
 value!(Timestamp, Timestamp, "a moment", |v| *v, |c| Some(c));
 value!(JsonText, Json, "JSON", |v| v.as_str().into(), |c| Self::new(c));
-value!(EventState, Text, "an event state", |v| plain(v), |c| parse_plain(&c));
-value!(UsageSource, Text, "a usage source", |v| plain(v), |c| parse_plain(&c));
+value!(EventState, Text, "an event state", |v| v.as_str().into(), |c| {
+    Self::ALL.into_iter().find(|state| state.as_str() == c)
+});
+value!(UsageSource, Text, "a usage source", |v| v.as_str().into(), |c| {
+    Self::ALL.into_iter().find(|source| source.as_str() == c)
+});
 value!(Vec<CostLine>, Json, "cost lines", |v| json(v), |c| serde_json::from_str(&c).ok());
 value!(Vec<Flag>, Json, "flags", |v| json(v), |c| serde_json::from_str(&c).ok());
 value!(BTreeMap<String, String>, Json, "dimensions", |v| json(v), |c| serde_json::from_str(&c).ok());
@@ -125,16 +133,7 @@ impl<T: Value> Value for Option<T> {
     }
 }
 
-/// JSON of our own types; their serialization cannot fail, and `null` would say so if it did.
+/// JSON of our own types. Their serialization cannot fail; if it did, `null` would show it.
 fn json<T: Serialize>(value: &T) -> Cow<'static, str> {
     serde_json::to_string(value).map_or(Cow::Borrowed("null"), Cow::Owned)
-}
-
-/// The bare name of a unit variant.
-fn plain<T: Serialize>(value: &T) -> Cow<'static, str> {
-    Cow::Owned(json(value).trim_matches('"').to_owned())
-}
-
-fn parse_plain<T: DeserializeOwned>(text: &str) -> Option<T> {
-    serde_json::from_value(serde_json::Value::String(text.to_owned())).ok()
 }

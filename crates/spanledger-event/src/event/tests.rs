@@ -40,7 +40,7 @@ fn full() -> CostEvent {
         }],
         price_version: Some("2026-11-20+0123456789ab".into()),
         priced_at: Timestamp::parse("2026-11-21T10:00:00.25Z"),
-        usage_raw: Json::new(r#"{"prompt_tokens": 15234}"#),
+        usage_raw: JsonText::new(r#"{"prompt_tokens": 15234}"#),
         retry_cost_usd: Some(Usd::ZERO),
         billed_usd: Some("0.18153".parse().unwrap()),
         attempts: 1,
@@ -61,20 +61,7 @@ fn the_json_form_is_pinned() {
 }
 
 #[test]
-fn the_column_table_is_pinned() {
-    let table: String = COLUMNS
-        .iter()
-        .map(|c| {
-            let null = if c.nullable { "null" } else { "not null" };
-            format!("{} | {:?} | {null} | {} | {} | {}\n", c.name, c.kind, c.unit, c.focus, c.doc.trim())
-        })
-        .collect::<Vec<_>>()
-        .concat();
-    expect_file!["../../tests/golden/columns.v1.txt"].assert_eq(&table);
-}
-
-#[test]
-fn what_is_written_is_read_back() {
+fn an_event_is_read_back_from_its_json() {
     for event in [full(), CostEvent::default()] {
         let json = serde_json::to_string(&event).unwrap();
         assert_eq!(serde_json::from_str::<CostEvent>(&json).unwrap(), event);
@@ -83,28 +70,94 @@ fn what_is_written_is_read_back() {
 
 /// Providers print their usage over many lines; an event stands on one.
 #[test]
-fn json_of_others_is_put_on_one_line_and_its_literals_stay() {
+fn a_json_text_is_put_on_one_line_and_keeps_its_literals() {
     let text = "{\n  \"a b\": [1.50, \"x \\\" \\\\\"],\r\n\t\"c\": 12345678901234567890.10\n}\n";
-    assert_eq!(Json::new(text).unwrap().as_str(), r#"{"a b":[1.50,"x \" \\"],"c":12345678901234567890.10}"#);
-    assert_eq!(Json::new("{\"a\":"), None);
+    assert_eq!(
+        JsonText::new(text).unwrap().as_str(),
+        r#"{"a b":[1.50,"x \" \\"],"c":12345678901234567890.10}"#
+    );
+    assert_eq!(JsonText::new("{\"a\":"), None);
+    assert_eq!(JsonText::new(" null\n"), None, "null is the absence of a value");
 }
 
 #[test]
-fn cells_are_the_event() {
+fn an_event_is_the_sum_of_its_cells() {
     let event = full();
     let mut copy = CostEvent::default();
     for column in COLUMNS {
         (column.set)(&mut copy, (column.get)(&event)).unwrap();
     }
     assert_eq!(copy, event);
-    let error = (COLUMNS[3].set)(&mut copy, Cell::Boolean(true)).unwrap_err();
-    assert_eq!(error.column, "revision");
+}
+
+/// Values of the column at its limits, and odd ones.
+fn values(column: &Column) -> Vec<Cell<'static>> {
+    let json = |texts: &[&'static str]| texts.iter().map(|text| Cell::Json((*text).into())).collect();
+    match (column.name, column.kind) {
+        ("state", _) => EventState::ALL.map(|state| Cell::Text(state.as_str().into())).into(),
+        ("usage_source", _) => UsageSource::ALL.map(|source| Cell::Text(source.as_str().into())).into(),
+        ("flags", _) => json(&["[]", r#"["possible_duplicate","usage_not_understood"]"#]),
+        ("dims", _) => json(&["{}", r#"{"a":"\"\\\n|","ü":""}"#]),
+        ("cost_lines", _) => json(&[
+            "[]",
+            r#"[{"kind":"input","quantity":0.000000000001,"unit":"1M tokens","rate":5,"usd":-1.5}]"#,
+        ]),
+        (_, ColumnKind::Json) => json(&["{}", r#"[1.50,"x \" \\",12345678901234567890.10,{"a b":null}]"#]),
+        (_, ColumnKind::Text) => ["", "a", "null", "\"quoted\"\\", "a\nb\t\u{0}", "Größe 🦀", "\u{202e}"]
+            .map(|text| Cell::Text(text.into()))
+            .into(),
+        (_, ColumnKind::Integer) => [i64::MIN, -1, 0, 1, i64::MAX].map(Cell::Integer).into(),
+        (_, ColumnKind::Boolean) => [false, true].map(Cell::Boolean).into(),
+        (_, ColumnKind::Usd) => {
+            let greatest = 10_i128.pow(24) - 1; // of DECIMAL(24,12)
+            [-greatest, -1, 0, 1, greatest].map(|picos| Cell::Usd(Usd::from_picos(picos))).into()
+        }
+        (_, ColumnKind::Decimal) => {
+            ["0", "1.50", "-0.0000000000000000000000000001", "79228162514264337593543950335"]
+                .map(|number| Cell::Decimal(number.parse().unwrap()))
+                .into()
+        }
+        (_, ColumnKind::Timestamp) => {
+            [i64::MIN, -1, 0, 1, i64::MAX].map(|nanos| Cell::Timestamp(Timestamp::from_nanos(nanos))).into()
+        }
+    }
 }
 
 #[test]
-fn the_table_is_sound() {
+fn every_column_keeps_every_value_as_a_cell_and_in_json() {
+    for column in COLUMNS {
+        for value in values(column) {
+            let mut event = CostEvent::default();
+            (column.set)(&mut event, value.clone()).unwrap();
+            assert_eq!((column.get)(&event), value, "{}", column.name);
+            let json = serde_json::to_string(&event).unwrap();
+            assert!(!json.contains('\n'), "an event stands on one line: {json}");
+            assert_eq!(serde_json::from_str::<CostEvent>(&json).unwrap(), event, "{}: {json}", column.name);
+        }
+    }
+}
+
+#[test]
+fn a_cell_that_does_not_fit_is_an_error_that_names_the_column() {
+    for column in COLUMNS {
+        let mut event = full();
+        let wrong = match column.kind {
+            ColumnKind::Boolean => Cell::Integer(1),
+            _ => Cell::Boolean(true),
+        };
+        let error = (column.set)(&mut event, wrong).unwrap_err();
+        assert_eq!((error.column, &event), (column.name, &full()), "the event has changed");
+        assert_eq!((column.set)(&mut event, Cell::Null).is_ok(), column.nullable, "{}", column.name);
+    }
+    let mut event = full();
+    let state = Column::named("state").unwrap();
+    assert_eq!((state.set)(&mut event, Cell::Text("dead".into())).unwrap_err().expected, "an event state");
+}
+
+#[test]
+fn every_column_has_its_own_name_and_a_documentation() {
     let names: BTreeSet<_> = COLUMNS.iter().map(|c| c.name).collect();
-    assert_eq!(names.len(), COLUMNS.len(), "a name stands twice");
+    assert_eq!(names.len(), COLUMNS.len(), "two columns have the same name");
     for column in COLUMNS {
         assert!(column.doc.trim().len() > 8, "{} has no documentation", column.name);
         assert_eq!(matches!(column.kind, ColumnKind::Usd), column.name.ends_with("_usd"), "{}", column.name);

@@ -1,16 +1,16 @@
-//! Step 3: a span around calls that carry usage is not a charge.
+//! Step 3: an aggregate over calls that carry usage is not a charge.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Call, Charge};
+use super::{Charge, ObservedCall};
 use crate::{EventId, Observation};
 
 /// The calls that are aggregates over other calls, each with the event of its first call.
 ///
-/// A descendant is found by its parents as far as they are known; where the chain ends in a span
-/// that was never seen, lying within the aggregate's time decides.
+/// Descendants are found by their parents. Where the chain ends in a span that was never seen, a call
+/// within the aggregate's time counts as a descendant.
 pub(super) fn superseded<'a>(charges: &[Charge<'a>]) -> BTreeMap<&'a str, &'a EventId> {
-    let mut traces: BTreeMap<&str, Vec<&'a Call<'a>>> = BTreeMap::new();
+    let mut traces: BTreeMap<&str, Vec<&'a ObservedCall<'a>>> = BTreeMap::new();
     for call in charges.iter().flat_map(|charge| charge.calls.iter().copied()) {
         if let Some(trace) = call.first(|o| o.trace_id.as_deref()) {
             traces.entry(trace).or_default().push(call);
@@ -18,18 +18,20 @@ pub(super) fn superseded<'a>(charges: &[Charge<'a>]) -> BTreeMap<&'a str, &'a Ev
     }
     let mut superseded = BTreeMap::new();
     for calls in traces.values() {
-        let aggregates: Vec<&Call<'_>> = calls.iter().copied().filter(|call| call.is_aggregate()).collect();
+        let aggregates: Vec<&ObservedCall<'_>> =
+            calls.iter().copied().filter(|call| call.is_aggregate()).collect();
         if aggregates.is_empty() {
             continue;
         }
-        let spans: BTreeMap<&str, &Call<'_>> = calls
+        let spans: BTreeMap<&str, &ObservedCall<'_>> = calls
             .iter()
             .flat_map(|call| call.sightings.iter().filter_map(move |o| Some((o.span_id.as_deref()?, *call))))
             .collect();
-        // Calls first, so that an aggregate points at a real one where there is one.
-        let mut leaves: Vec<&Call<'_>> = calls.iter().copied().filter(|call| call.has_usage()).collect();
+        // Calls come first, so that an aggregate points at one of them rather than at an aggregate.
+        let mut leaves: Vec<&ObservedCall<'_>> =
+            calls.iter().copied().filter(|call| call.has_usage()).collect();
         leaves.sort_by_key(|call| (call.is_aggregate(), call.start(), call.id));
-        let covered: BTreeMap<&str, Vec<&Call<'_>>> = aggregates
+        let covered: BTreeMap<&str, Vec<&ObservedCall<'_>>> = aggregates
             .iter()
             .map(|aggregate| {
                 let below = leaves.iter().copied().filter(|leaf| covers(aggregate, leaf, &spans));
@@ -46,9 +48,13 @@ pub(super) fn superseded<'a>(charges: &[Charge<'a>]) -> BTreeMap<&'a str, &'a Ev
 
 /// Whether `leaf` is part of what `aggregate` adds up.
 ///
-/// Broken emitters make each of two aggregates the parent of the other. Then the earlier one
-/// counts: no circle of aggregates may make each other's money vanish.
-fn covers(aggregate: &Call<'_>, leaf: &Call<'_>, spans: &BTreeMap<&str, &Call<'_>>) -> bool {
+/// Broken emitters make each of two aggregates the parent of the other. Then the earlier one counts,
+/// so that the money of such a circle is not lost.
+fn covers(
+    aggregate: &ObservedCall<'_>,
+    leaf: &ObservedCall<'_>,
+    spans: &BTreeMap<&str, &ObservedCall<'_>>,
+) -> bool {
     leaf.id != aggregate.id
         && is_below(leaf, aggregate, spans)
         && ((leaf.start(), leaf.id) < (aggregate.start(), aggregate.id)
@@ -56,11 +62,11 @@ fn covers(aggregate: &Call<'_>, leaf: &Call<'_>, spans: &BTreeMap<&str, &Call<'_
             || !is_below(aggregate, leaf, spans))
 }
 
-/// A covered call that counts itself; [`covers`] has no circles, so that there is one.
+/// A call below that counts. There is one, because [`covers`] has no circles.
 fn counting<'a, 'b>(
-    below: &'b [&'a Call<'a>],
-    covered: &'b BTreeMap<&str, Vec<&'a Call<'a>>>,
-) -> &'a Call<'a> {
+    below: &'b [&'a ObservedCall<'a>],
+    covered: &'b BTreeMap<&str, Vec<&'a ObservedCall<'a>>>,
+) -> &'a ObservedCall<'a> {
     let mut below = below;
     loop {
         if let Some(call) = below.iter().find(|call| !covered.contains_key(call.id)) {
@@ -70,9 +76,12 @@ fn counting<'a, 'b>(
     }
 }
 
-/// Whether the chain of parents leads from `leaf` to `aggregate`; a chain that bites its own tail
-/// leads nowhere.
-fn is_below(leaf: &Call<'_>, aggregate: &Call<'_>, spans: &BTreeMap<&str, &Call<'_>>) -> bool {
+/// Whether the chain of parents leads from `leaf` to `aggregate`. A chain that is a circle does not.
+fn is_below(
+    leaf: &ObservedCall<'_>,
+    aggregate: &ObservedCall<'_>,
+    spans: &BTreeMap<&str, &ObservedCall<'_>>,
+) -> bool {
     let mut seen = BTreeSet::new();
     let mut at = leaf;
     loop {

@@ -7,10 +7,11 @@ use std::{
 
 use super::Charge;
 use crate::{
-    Bucket, CostEvent, EventId, EventState, Flag, Observation, PartialAttribution, Usage, Usd, event::Json,
+    Bucket, CostEvent, EventId, EventState, Flag, Observation, PartialAttribution, Usage, Usd,
+    observation::carry,
 };
 
-/// Charges in the order of their weight: the earliest billed one is the primary.
+/// Charges in the order in which they matter; the first, the earliest billed one, is the primary.
 fn ranked<'c, 'a>(
     charges: &[&'c Charge<'a>],
     superseded: &BTreeMap<&'a str, &'a EventId>,
@@ -46,14 +47,14 @@ pub(super) fn event<'a>(
 ) -> CostEvent {
     let ranked = ranked(charges, superseded);
     let primary = ranked[0];
-    let mut event = facts(id, primary);
+    let mut event = from_charge(id, primary);
 
     let mut attribution = PartialAttribution::default();
-    let mut speakers: Vec<_> =
+    let mut attributions: Vec<_> =
         ranked.iter().flat_map(|charge| charge.calls.iter()).map(|call| call.attribution()).collect();
-    speakers.sort_by_key(|a| Reverse(a.known()));
-    for speaker in &speakers {
-        attribution.fill_from(speaker);
+    attributions.sort_by_key(|stated| Reverse(stated.known()));
+    for stated in &attributions {
+        attribution.fill_from(stated);
     }
     event.state = if attribution.is_complete() { EventState::Live } else { EventState::Quarantined };
     attribute(&mut event, attribution);
@@ -72,23 +73,25 @@ pub(super) fn event<'a>(
         .iter()
         .filter(|charge| charge.is_billable() && !superseded.contains_key(charge.id()))
         .collect();
-    // What is known of the retries is kept; what they all cost together is known only when each is.
-    let retries: Vec<Option<Usd>> = billed.iter().skip(1).map(|charge| cost_of(charge.facts())).collect();
+    // The sum of the known retries is kept. The billed amount is known only when every retry is priced.
+    let retries: Vec<Option<Usd>> = billed.iter().skip(1).map(|charge| cost_of(charge.best())).collect();
     let retry: Usd = retries.iter().flatten().copied().sum();
-    let is_whole = retries.iter().all(Option::is_some);
-    if !is_whole {
+    let are_all_priced = retries.iter().all(Option::is_some);
+    if !are_all_priced {
         event.flags.push(Flag::RetryUnpriced);
     }
     event.retry_cost_usd = Some(retry);
-    event.billed_usd = event.cost_usd.filter(|_| is_whole).map(|cost| cost + retry);
+    event.billed_usd = event.cost_usd.filter(|_| are_all_priced).map(|cost| cost + retry);
 
     let unknown: Vec<&str> =
-        billed.iter().flat_map(|charge| &charge.facts().usage_unknown).map(String::as_str).collect();
+        billed.iter().flat_map(|charge| &charge.best().usage_unknown).map(String::as_str).collect();
     if !unknown.is_empty() {
         event.flags.push(Flag::UsageNotUnderstood);
-        let words = format!("the usage also says {}, which is not understood", unknown.join(", "));
-        event.cost_detail =
-            Some(event.cost_detail.map_or_else(|| words.clone(), |d| format!("{d}; {words}")));
+        let note = format!("the usage also says {}, which is not understood", unknown.join(", "));
+        event.cost_detail = Some(match event.cost_detail {
+            Some(detail) => format!("{detail}; {note}"),
+            None => note,
+        });
     }
     if billed.iter().any(|charge| duplicates.contains(charge.id())) {
         event.flags.push(Flag::PossibleDuplicate);
@@ -99,7 +102,7 @@ pub(super) fn event<'a>(
     event.flags.sort();
     event.flags.dedup();
 
-    // Nothing but aggregates over calls that count elsewhere.
+    // The request consists of aggregates alone, over calls that count elsewhere.
     if billed.is_empty() && superseded.contains_key(primary.id()) {
         let leaf = superseded.get(primary.id()).map(|id| primary_of(id));
         make_void(&mut event, leaf);
@@ -107,11 +110,11 @@ pub(super) fn event<'a>(
     event
 }
 
-/// The event of an id under which the request does not count.
+/// The void event of an id under which the request does not count.
 pub(super) fn void(id: &EventId, charges: &[&Charge<'_>], by: &EventId) -> CostEvent {
     let own =
         charges.iter().find(|charge| charge.event_ids().any(|other| other == id)).unwrap_or(&charges[0]);
-    let mut event = facts(id, own);
+    let mut event = from_charge(id, own);
     let mut attribution = PartialAttribution::default();
     for sighting in own.calls.iter().flat_map(|call| &call.sightings).filter(|o| o.event_id == *id) {
         attribution.fill_from(&sighting.attribution);
@@ -143,31 +146,22 @@ fn attribute(event: &mut CostEvent, attribution: PartialAttribution) {
     event.dims = attribution.dims;
 }
 
-/// What one charge says by itself.
-fn facts(id: &EventId, charge: &Charge<'_>) -> CostEvent {
-    let best = charge.facts();
+/// The event of one charge alone, without its attribution.
+fn from_charge(id: &EventId, charge: &Charge<'_>) -> CostEvent {
+    let best = charge.best();
     let mut event = CostEvent {
         event: format!("{}.request", if best.provider.is_empty() { "other" } else { &best.provider }),
         event_id: id.clone(),
         timestamp: best.start,
         provider: best.provider.clone(),
         endpoint: best.endpoint.as_str().to_owned(),
-        model: charge.first(|o| o.model.clone()),
-        response_model: charge.first(|o| o.response_model.clone()),
-        service_tier: charge.first(|o| o.service_tier.clone()),
-        region: charge.first(|o| o.region.clone()),
-        organization: charge.first(|o| o.organization.clone()),
-        project: charge.first(|o| o.project.clone()),
         usage_source: best.usage_source,
         latency_ms: Some(best.end.millis_since(best.start)),
-        time_to_first_token_ms: charge.first(|o| o.time_to_first_token_ms),
         stream: best.stream,
-        usage_raw: charge.first(|o| o.usage_raw.as_deref().and_then(Json::new)),
+        usage_raw: charge.first(|o| o.usage_raw.clone()),
         emitter_cost_usd: charge.first(|o| o.emitter_cost),
         attempts: i64::from(charge.attempts()),
         error_code: best.outcome.error().map(str::to_owned),
-        prompt_cache_key: charge.first(|o| o.prompt_cache_key.clone()),
-        reasoning_effort: charge.first(|o| o.reasoning_effort.clone()),
         response_id: charge.response().map(|r| r.id.clone()),
         trace_id: best.trace_id.clone().or_else(|| charge.first(|o| o.trace_id.clone())),
         span_id: best.span_id.clone().or_else(|| charge.first(|o| o.span_id.clone())),
@@ -176,8 +170,11 @@ fn facts(id: &EventId, charge: &Charge<'_>) -> CostEvent {
         emitter: best.emitter.clone(),
         ..CostEvent::default()
     };
+    for observation in charge.calls.iter().flat_map(|call| &call.sightings) {
+        carry(observation, &mut event);
+    }
     if let Some(usage) = &best.usage {
-        count(&mut event, usage);
+        set_usage_columns(&mut event, usage);
     }
     match &best.cost {
         Some(cost) => {
@@ -194,8 +191,9 @@ fn facts(id: &EventId, charge: &Charge<'_>) -> CostEvent {
     event
 }
 
-fn count(event: &mut CostEvent, usage: &Usage) {
+fn set_usage_columns(event: &mut CostEvent, usage: &Usage) {
     let number = |count: u64| Some(i64::try_from(count).unwrap_or(i64::MAX));
+    // A unit that was not used is null, not zero: the provider did not report it.
     let some = |count: u64| if count == 0 { None } else { number(count) };
     let of = |buckets: &[Bucket]| some(buckets.iter().fold(0, |sum, &b| sum.saturating_add(usage.tokens(b))));
     event.prompt_tokens = number(usage.prompt_tokens());

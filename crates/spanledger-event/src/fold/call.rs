@@ -1,4 +1,4 @@
-//! Step 1: sightings of one call become one call.
+//! Step 1: sightings of one call become one observed call.
 
 use std::{
     cmp::Reverse,
@@ -7,39 +7,39 @@ use std::{
 
 use crate::{Bucket, CallOutcome, Observation, ObservedAs, PartialAttribution, Role, Timestamp, Usage};
 
-/// One call, seen one or more times under one call id. The best sighting comes first.
+/// One call, with all sightings that carry its id, the best first.
 #[derive(Debug)]
-pub(super) struct Call<'a> {
+pub(super) struct ObservedCall<'a> {
     pub(super) id: &'a str,
     pub(super) sightings: Vec<&'a Observation>,
 }
 
 /// Groups by call id; the order of calls and of their sightings depends on their contents alone.
-pub(super) fn group<'a>(observations: &BTreeSet<&'a Observation>) -> Vec<Call<'a>> {
+pub(super) fn group<'a>(observations: &BTreeSet<&'a Observation>) -> Vec<ObservedCall<'a>> {
     let mut calls: BTreeMap<&str, Vec<&Observation>> = BTreeMap::new();
     for observation in observations {
         calls.entry(&observation.call_id).or_default().push(observation);
     }
-    let mut calls: Vec<Call<'_>> = calls
+    let mut calls: Vec<ObservedCall<'_>> = calls
         .into_iter()
         .map(|(id, mut sightings)| {
-            sightings.sort_by_key(|o| (quality(o), *o));
-            Call { id, sightings }
+            sightings.sort_by_key(|o| (evidence_rank(o), *o));
+            ObservedCall { id, sightings }
         })
         .collect();
     calls.sort_by_key(|call| (call.start(), call.id));
     calls
 }
 
-/// How good a witness a sighting is; smaller is better: usage before none (an unreadable one is
-/// one, too), records before spans, detail before totals.
-pub(super) fn quality(o: &Observation) -> (bool, ObservedAs, bool, Reverse<usize>) {
+/// Orders sightings by how much they prove, the best first: usage before no usage (an unreadable one
+/// counts as usage), records before spans, detail before totals.
+pub(super) fn evidence_rank(o: &Observation) -> (bool, ObservedAs, bool, Reverse<usize>) {
     let used = |usage: &Usage| Bucket::ALL.into_iter().filter(|&bucket| usage.tokens(bucket) > 0).count();
     let has_usage = o.usage.is_some() || o.usage_problem.is_some();
     (!has_usage, o.sighting, o.service_tier.is_none(), Reverse(o.usage.as_ref().map_or(0, used)))
 }
 
-impl<'a> Call<'a> {
+impl<'a> ObservedCall<'a> {
     pub(super) fn best(&self) -> &'a Observation {
         self.sightings[0]
     }
@@ -48,7 +48,7 @@ impl<'a> Call<'a> {
         self.sightings.iter().map(|o| o.start).min().unwrap_or_default()
     }
 
-    /// The first sighting that knows it.
+    /// The value of the first sighting that states one.
     pub(super) fn first<T>(&self, get: impl Fn(&'a Observation) -> Option<T>) -> Option<T> {
         self.sightings.iter().find_map(|o| get(o))
     }
@@ -61,12 +61,12 @@ impl<'a> Call<'a> {
         self.sightings.iter().any(|o| o.usage.is_some() || o.usage_problem.is_some())
     }
 
-    /// Whether the provider may have billed it. A usage proves it, whatever a status says.
+    /// Whether the provider may have billed it. A usage proves that it did, whatever the status says.
     pub(super) fn is_billable(&self) -> bool {
         self.outcome().is_billable() || self.has_usage()
     }
 
-    /// How it ended: the record knows best, it saw the provider's own answer.
+    /// How it ended, by the record where there is one: it saw the provider's own answer.
     pub(super) fn outcome(&self) -> &'a CallOutcome {
         &self.sightings.iter().min_by_key(|o| o.sighting).unwrap_or(&self.sightings[0]).outcome
     }

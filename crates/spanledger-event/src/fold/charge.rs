@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Call, call::quality};
+use super::{ObservedCall, call::evidence_rank};
 use crate::{EventId, Observation, ResponseRef, Timestamp};
 
 /// One billed response, or one attempt that failed: the calls that saw it, best first.
 #[derive(Debug)]
 pub(super) struct Charge<'a> {
-    pub(super) calls: Vec<&'a Call<'a>>,
+    pub(super) calls: Vec<&'a ObservedCall<'a>>,
 }
 
 /// What two sightings of one response must agree on: the model's name and the token totals.
 ///
-/// What a sighting does not know, it does not contradict.
+/// Something that a sighting does not state agrees with everything.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Signature {
     model: Option<String>,
@@ -21,7 +21,7 @@ struct Signature {
 }
 
 impl Signature {
-    fn of(call: &Call<'_>) -> Self {
+    fn of(call: &ObservedCall<'_>) -> Self {
         Self {
             model: call.first(|o| o.response_model.as_deref().or(o.model.as_deref())).map(base_name),
             tokens: call.first(|o| o.usage.as_ref()).map(|u| (u.prompt_tokens(), u.output_tokens())),
@@ -61,10 +61,11 @@ fn base_name(model: &str) -> String {
     cut.and_then(|at| name.get(..at)).unwrap_or(name).to_ascii_lowercase()
 }
 
-/// Groups calls by response id: where the id is unique and the sightings agree; and a sighting
-/// elsewhere (at a gateway's address) that says the same, in full, in the same trace.
-pub(super) fn group<'a>(calls: &'a [Call<'a>]) -> Vec<Charge<'a>> {
-    let mut linked: BTreeMap<(&str, &str), Vec<&Call<'_>>> = BTreeMap::new();
+/// Groups calls by response id, where the id is unique and the sightings agree. A sighting with an id
+/// that is not unique (at a gateway's address) joins them when it states the same model and tokens in
+/// the same trace.
+pub(super) fn group<'a>(calls: &'a [ObservedCall<'a>]) -> Vec<Charge<'a>> {
+    let mut linked: BTreeMap<(&str, &str), Vec<&ObservedCall<'_>>> = BTreeMap::new();
     let mut elsewhere = Vec::new();
     let mut charges = Vec::new();
     for call in calls {
@@ -81,7 +82,7 @@ pub(super) fn group<'a>(calls: &'a [Call<'a>]) -> Vec<Charge<'a>> {
         let (whole, partial): (Vec<_>, Vec<_>) =
             calls.into_iter().map(|call| (Signature::of(call), call)).partition(|(s, _)| s.is_complete());
         let mut clusters: Vec<(Signature, Charge<'_>)> = Vec::new();
-        // Sightings that know everything decide how many responses there were; the rest join them.
+        // Sightings that state everything decide how many responses there were; the others join them.
         for (signature, call) in whole.into_iter().chain(partial) {
             match clusters.iter_mut().find(|(known, _)| known.agrees(&signature)) {
                 Some((known, charge)) => {
@@ -91,7 +92,7 @@ pub(super) fn group<'a>(calls: &'a [Call<'a>]) -> Vec<Charge<'a>> {
                 None => clusters.push((signature, Charge { calls: vec![call] })),
             }
         }
-        // The gateway's sightings join the trusted one; among themselves they are only flagged.
+        // A gateway's sighting joins the trusted one; gateways' sightings among themselves are flagged.
         for (signature, charge) in &mut clusters {
             let traces: BTreeSet<&str> =
                 charge.calls.iter().filter_map(|call| call.first(|o| o.trace_id.as_deref())).collect();
@@ -110,7 +111,7 @@ pub(super) fn group<'a>(calls: &'a [Call<'a>]) -> Vec<Charge<'a>> {
     }
     charges.extend(elsewhere.into_iter().map(|(_, call)| Charge { calls: vec![call] }));
     for charge in &mut charges {
-        // An attributed sighting speaks first, then the one with the better facts.
+        // The attributed sighting comes first: its id names the charge. Then the one that proves more.
         charge.calls.sort_by_key(|call| {
             let attribution = call.attribution();
             (
@@ -126,12 +127,12 @@ pub(super) fn group<'a>(calls: &'a [Call<'a>]) -> Vec<Charge<'a>> {
     charges
 }
 
-/// Charges that carry one response id and yet could not be proved to be one.
+/// Charges that carry the same response id although it is not certain that they are one.
 pub(super) fn possible_duplicates<'a>(
     charges: &[Charge<'a>],
     superseded: &BTreeMap<&'a str, &'a EventId>,
 ) -> BTreeSet<&'a str> {
-    // The keys are those by which the store gathers: unique ids, and ids within a trace.
+    // The same keys by which the store finds related observations: unique ids, and ids within a trace.
     let mut by_id: BTreeMap<(&str, &str), BTreeSet<&'a str>> = BTreeMap::new();
     for charge in charges.iter().filter(|c| !superseded.contains_key(c.id()) && c.is_billable()) {
         for o in charge.calls.iter().flat_map(|call| call.sightings.iter()) {
@@ -148,7 +149,7 @@ pub(super) fn possible_duplicates<'a>(
 }
 
 impl<'a> Charge<'a> {
-    /// The id of the call that speaks for it.
+    /// The id of its first call, which names it.
     pub(super) fn id(&self) -> &'a str {
         self.calls[0].id
     }
@@ -177,9 +178,9 @@ impl<'a> Charge<'a> {
         self.calls.iter().map(|call| call.attempts()).max().unwrap_or(1)
     }
 
-    /// The sighting whose facts about tokens and money are used.
-    pub(super) fn facts(&self) -> &'a Observation {
-        let best = self.calls.iter().map(|call| call.best()).min_by_key(|o| (quality(o), *o));
+    /// The sighting whose tokens and cost are used.
+    pub(super) fn best(&self) -> &'a Observation {
+        let best = self.calls.iter().map(|call| call.best()).min_by_key(|o| (evidence_rank(o), *o));
         best.unwrap_or(self.calls[0].best())
     }
 }

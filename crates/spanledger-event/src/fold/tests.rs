@@ -2,108 +2,54 @@ use proptest::{prelude::*, sample::Index};
 
 use super::*;
 use crate::{
-    Attribution, Bucket, CallOutcome, Cost, EventState, Flag, ObservedAs, ResponseRef, Role, Timestamp,
-    Usage, UsageSource, Usd,
+    EventState, Flag, ObservedAs, Timestamp, UnpricedReason, Usd,
+    test_support::{ObservationBuilder, SECOND},
 };
 
-const SECOND: i64 = 1_000_000_000;
+/// What only these tests say about an observation.
+trait FoldTest {
+    /// The usage, and a cost of one picodollar for each token.
+    fn used(self, input: u64, output: u64) -> Self;
+    /// The response id was given by a host whose ids may repeat.
+    fn elsewhere(self) -> Self;
+    fn seen_as_span(self) -> Self;
+}
 
-/// A builder that reads like the story that a test tells.
-struct Seen(Observation);
-
-impl Seen {
-    fn record(request: &str, call: &str, second: i64) -> Self {
-        let mut o = Self::new(EventId::of_request(request, 1), call, ObservedAs::Record, second);
-        o.0.attribution = (&attribution()).into();
-        o.0.attribution.request_id = Some(request.to_owned());
-        o
+impl FoldTest for ObservationBuilder {
+    fn used(self, input: u64, output: u64) -> Self {
+        self.tokens(input, output).cost_picos(i128::from(input + output))
     }
 
-    fn span(trace: &str, span: &str, second: i64) -> Self {
-        let start = Timestamp::from_nanos(second * SECOND);
-        let mut o = Self::new(
-            EventId::of_span(trace, span, start),
-            &format!("{trace}:{span}"),
-            ObservedAs::Span,
-            second,
-        );
-        o.0.trace_id = Some(trace.to_owned());
-        o.0.span_id = Some(span.to_owned());
-        o
+    fn elsewhere(self) -> Self {
+        self.with(|o| {
+            if let Some(response) = &mut o.response {
+                response.namespace = "127.0.0.1".into();
+                response.unique = false;
+            }
+        })
     }
 
-    fn new(id: EventId, call: &str, sighting: ObservedAs, second: i64) -> Self {
-        let mut o = Observation::new(id, call, sighting, Timestamp::from_nanos(second * SECOND));
-        o.end = Timestamp::from_nanos((second + 1) * SECOND);
-        o.provider = "openai".into();
-        o.emitter = format!("{sighting:?}");
-        o.model = Some("gpt-5.5".into());
-        Self(o)
-    }
-
-    fn used(mut self, input: u64, output: u64) -> Self {
-        self.0.usage = Some(Usage::default().with(Bucket::Input, input).with(Bucket::Output, output));
-        self.0.usage_source = UsageSource::Provider;
-        let mut cost = Cost::free("test", self.0.start);
-        cost.usd = Some(Usd::from_picos(i128::from(input + output)));
-        self.0.cost = Some(cost);
-        self
-    }
-
-    fn response(mut self, id: &str) -> Self {
-        self.0.response = Some(ResponseRef { namespace: "openai".into(), id: id.into(), unique: true });
-        self
-    }
-
-    fn elsewhere(mut self) -> Self {
-        if let Some(response) = &mut self.0.response {
-            response.namespace = "127.0.0.1".into();
-            response.unique = false;
-        }
-        self
-    }
-
-    fn failed(mut self, code: &str) -> Self {
-        self.0.outcome = CallOutcome::Failed(code.into());
-        self.0.cost = Some(Cost::free("test", self.0.start));
-        self
-    }
-
-    fn in_trace(mut self, trace: &str, span: &str, parent: Option<&str>) -> Self {
-        self.0.trace_id = Some(trace.into());
-        self.0.span_id = Some(span.into());
-        self.0.parent_span_id = parent.map(str::to_owned);
-        self
-    }
-
-    fn aggregate(mut self, until: i64) -> Self {
-        self.0.role = Role::Aggregate;
-        self.0.end = Timestamp::from_nanos(until * SECOND);
-        self
-    }
-
-    fn attributed(mut self) -> Self {
-        self.0.attribution = (&attribution()).into();
-        self
+    fn seen_as_span(self) -> Self {
+        self.with(|o| o.sighting = ObservedAs::Span)
     }
 }
 
-fn attribution() -> Attribution {
-    Attribution::builder()
-        .feature("search")
-        .route("/s")
-        .customer_id("acme")
-        .environment("test")
-        .build()
-        .unwrap()
+fn record(request: &str, call: &str, second: i64) -> ObservationBuilder {
+    ObservationBuilder::record(request, call, second)
 }
 
-fn fold_of(seen: &[Seen]) -> Vec<CostEvent> {
-    fold(seen.iter().map(|s| &s.0))
+fn span(trace: &str, span: &str, second: i64) -> ObservationBuilder {
+    ObservationBuilder::span(trace, span, second)
 }
 
-fn one(seen: &[Seen]) -> CostEvent {
-    let mut live: Vec<_> = fold_of(seen).into_iter().filter(CostEvent::counts).collect();
+fn fold_of(builders: &[ObservationBuilder]) -> Vec<CostEvent> {
+    let observations: Vec<Observation> = builders.iter().map(|builder| builder.clone().build()).collect();
+    fold(&observations)
+}
+
+/// The only event that counts.
+fn one(builders: &[ObservationBuilder]) -> CostEvent {
+    let mut live: Vec<_> = fold_of(builders).into_iter().filter(CostEvent::counts).collect();
     assert_eq!(live.len(), 1, "{live:#?}");
     live.remove(0)
 }
@@ -115,11 +61,10 @@ fn usd(picos: i128) -> Option<Usd> {
 
 #[test]
 fn record_and_span_of_one_call_are_one_charge() {
-    let record = Seen::record("r", "c", 1).used(100, 10).response("a");
-    let mut span = Seen::record("r", "c", 1).used(100, 10);
-    span.0.sighting = ObservedAs::Span;
-    span.0.service_name = Some("api".into());
-    let event = one(&[span, record]);
+    let of_record = record("r", "c", 1).used(100, 10).response("a");
+    let of_span =
+        record("r", "c", 1).used(100, 10).seen_as_span().with(|o| o.service_name = Some("api".into()));
+    let event = one(&[of_span, of_record]);
     assert_eq!((event.cost_usd, event.retry_cost_usd, event.attempts), (usd(110), usd(0), 1));
     assert_eq!((event.emitter.as_str(), event.service_name.as_deref()), ("Record", Some("api")));
 }
@@ -127,34 +72,30 @@ fn record_and_span_of_one_call_are_one_charge() {
 /// A record that never saw the usage (its stream was cut) is upgraded by a span that did.
 #[test]
 fn better_usage_from_either_sighting_is_used() {
-    let mut record = Seen::record("r", "c", 1);
-    record.0.outcome = CallOutcome::Incomplete("cut".into());
-    let mut span = Seen::record("r", "c", 1).used(100, 10);
-    span.0.sighting = ObservedAs::Span;
-    let event = one(&[record, span]);
+    let cut = record("r", "c", 1).incomplete("cut");
+    let complete = record("r", "c", 1).used(100, 10).seen_as_span();
+    let event = one(&[cut, complete]);
     assert_eq!((event.cost_usd, event.prompt_tokens), (usd(110), Some(100)));
-    assert_eq!(event.error_code.as_deref(), Some("cut"), "how it ended the record knows best");
+    assert_eq!(event.error_code.as_deref(), Some("cut"), "the record says how it ended");
 }
 
 #[test]
 fn a_failure_before_a_success_grows_attempts_and_costs_nothing() {
-    let event = one(&[Seen::record("r", "c1", 1).failed("500"), Seen::record("r", "c2", 5).used(100, 10)]);
+    let event = one(&[record("r", "c1", 1).failed("500"), record("r", "c2", 5).used(100, 10)]);
     assert_eq!((event.attempts, event.error_code.as_deref(), event.billed_usd), (2, None, usd(110)));
     assert_eq!(event.timestamp, Timestamp::from_nanos(SECOND));
 }
 
 #[test]
 fn a_failure_after_a_success_erases_nothing() {
-    let event = one(&[Seen::record("r", "c1", 1).used(100, 10), Seen::record("r", "c2", 5).failed("500")]);
+    let event = one(&[record("r", "c1", 1).used(100, 10), record("r", "c2", 5).failed("500")]);
     assert_eq!((event.attempts, event.error_code, event.billed_usd), (2, None, usd(110)));
 }
 
 #[test]
 fn a_request_that_only_failed_is_free_and_says_why() {
-    let event = one(&[
-        Seen::record("r", "c1", 1).failed("500"),
-        Seen::record("r", "c2", 5).failed("rate_limit_exceeded"),
-    ]);
+    let event =
+        one(&[record("r", "c1", 1).failed("500"), record("r", "c2", 5).failed("rate_limit_exceeded")]);
     assert_eq!((event.cost_usd, event.cost_state.as_str()), (usd(0), "priced"));
     assert_eq!(event.error_code.as_deref(), Some("rate_limit_exceeded"));
 }
@@ -162,8 +103,8 @@ fn a_request_that_only_failed_is_free_and_says_why() {
 #[test]
 fn two_billed_responses_are_one_event_whose_invoice_is_the_sum() {
     let event = one(&[
-        Seen::record("r", "c2", 9).used(7, 0).response("b"),
-        Seen::record("r", "c1", 1).used(100, 10).response("a"),
+        record("r", "c2", 9).used(7, 0).response("b"),
+        record("r", "c1", 1).used(100, 10).response("a"),
     ]);
     assert_eq!((event.cost_usd, event.retry_cost_usd, event.billed_usd), (usd(110), usd(7), usd(117)));
     assert_eq!(event.response_id.as_deref(), Some("a"));
@@ -171,9 +112,8 @@ fn two_billed_responses_are_one_event_whose_invoice_is_the_sum() {
 
 #[test]
 fn an_unpriced_retry_leaves_the_billed_amount_unknown() {
-    let mut unpriced = Seen::record("r", "c2", 9).used(7, 0);
-    unpriced.0.cost.as_mut().unwrap().usd = None;
-    let event = one(&[Seen::record("r", "c1", 1).used(100, 10), unpriced]);
+    let unpriced = record("r", "c2", 9).used(7, 0).unpriced(UnpricedReason::UnknownModel);
+    let event = one(&[record("r", "c1", 1).used(100, 10), unpriced]);
     assert_eq!((event.cost_usd, event.retry_cost_usd, event.billed_usd), (usd(110), usd(0), None));
     assert_eq!(event.flags, [Flag::RetryUnpriced]);
 }
@@ -181,8 +121,8 @@ fn an_unpriced_retry_leaves_the_billed_amount_unknown() {
 #[test]
 fn a_foreign_span_of_the_same_response_counts_once_and_is_void() {
     let events = fold_of(&[
-        Seen::span("t", "s", 2).used(100, 10).response("a"),
-        Seen::record("r", "c", 1).used(100, 10).response("a"),
+        span("t", "s", 2).used(100, 10).response("a"),
+        record("r", "c", 1).used(100, 10).response("a"),
     ]);
     let (live, void): (Vec<_>, Vec<_>) = events.iter().partition(|e| e.counts());
     assert_eq!((live.len(), void.len()), (1, 1));
@@ -193,16 +133,16 @@ fn a_foreign_span_of_the_same_response_counts_once_and_is_void() {
 
 #[test]
 fn a_dated_name_and_missing_usage_do_not_contradict() {
-    let mut gateway = Seen::span("t", "s", 2).response("a");
-    gateway.0.response_model = Some("openai/gpt-5.5-2026-04-23".into());
-    assert_eq!(one(&[gateway, Seen::record("r", "c", 1).used(100, 10).response("a")]).billed_usd, usd(110));
+    let gateway =
+        span("t", "s", 2).response("a").with(|o| o.response_model = Some("openai/gpt-5.5-2026-04-23".into()));
+    assert_eq!(one(&[gateway, record("r", "c", 1).used(100, 10).response("a")]).billed_usd, usd(110));
 }
 
 #[test]
 fn sightings_that_disagree_are_both_kept_and_flagged() {
     let events = fold_of(&[
-        Seen::span("t", "s", 2).used(101, 10).response("a"),
-        Seen::record("r", "c", 1).used(100, 10).response("a"),
+        span("t", "s", 2).used(101, 10).response("a"),
+        record("r", "c", 1).used(100, 10).response("a"),
     ]);
     assert_eq!(events.len(), 2);
     assert!(events.iter().all(|e| e.counts() && e.flags == [Flag::PossibleDuplicate]), "{events:#?}");
@@ -212,8 +152,8 @@ fn sightings_that_disagree_are_both_kept_and_flagged() {
 fn where_ids_are_not_unique_both_are_kept_and_flagged_within_a_trace() {
     let pair = |trace: &str| {
         fold_of(&[
-            Seen::span("t", "s", 2).used(100, 10).response("a").elsewhere(),
-            Seen::span(trace, "u", 3).used(100, 10).response("a").elsewhere(),
+            span("t", "s", 2).used(100, 10).response("a").elsewhere(),
+            span(trace, "u", 3).used(100, 10).response("a").elsewhere(),
         ])
     };
     assert!(pair("t").iter().all(|e| e.flags == [Flag::PossibleDuplicate]));
@@ -222,9 +162,8 @@ fn where_ids_are_not_unique_both_are_kept_and_flagged_within_a_trace() {
 
 #[test]
 fn an_aggregate_over_calls_with_usage_is_void() {
-    let agent = || Seen::span("t", "agent", 1).aggregate(9).used(200, 20).attributed();
-    let leaf =
-        |parent| Seen::span("t", "leaf", 2).in_trace("t", "leaf", Some(parent)).used(100, 10).attributed();
+    let agent = || span("t", "agent", 1).aggregate(9).used(200, 20).attributed();
+    let leaf = |parent| span("t", "leaf", 2).in_trace("t", "leaf", Some(parent)).used(100, 10).attributed();
     for parent in ["agent", "never-seen"] {
         let event = one(&[agent(), leaf(parent)]);
         assert_eq!(event.billed_usd, usd(110), "{parent}");
@@ -237,15 +176,14 @@ fn an_aggregate_over_calls_with_usage_is_void() {
 
 #[test]
 fn an_aggregate_alone_is_the_charge() {
-    let agent = Seen::span("t", "agent", 1).aggregate(9).used(200, 20).attributed();
-    let outside =
-        Seen::span("t", "leaf", 20).in_trace("t", "leaf", Some("never-seen")).used(1, 1).attributed();
+    let agent = span("t", "agent", 1).aggregate(9).used(200, 20).attributed();
+    let outside = span("t", "leaf", 20).in_trace("t", "leaf", Some("never-seen")).used(1, 1).attributed();
     assert_eq!(fold_of(&[agent, outside]).iter().filter(|e| e.counts()).count(), 2);
 }
 
 #[test]
 fn what_lacks_attribution_is_quarantined_and_counts() {
-    let event = one(&[Seen::span("t", "s", 1).used(100, 10)]);
+    let event = one(&[span("t", "s", 1).used(100, 10)]);
     assert_eq!((event.state, event.billed_usd), (EventState::Quarantined, usd(110)));
 }
 
@@ -253,12 +191,10 @@ fn what_lacks_attribution_is_quarantined_and_counts() {
 #[test]
 fn a_gateways_sighting_in_the_same_trace_is_the_same_charge() {
     let ours = |tokens| {
-        let mut seen =
-            Seen::record("r", "t:c", 1).in_trace("t", "c", None).used(tokens, 10).response("a").elsewhere();
-        seen.0.response.as_mut().unwrap().namespace = "litellm".into();
-        seen
+        let ours = record("r", "t:c", 1).in_trace("t", "c", None).used(tokens, 10);
+        ours.response_of_gateway("litellm", "a")
     };
-    let gateway = || Seen::span("t", "g", 2).in_trace("t", "g", Some("c")).used(100, 10).response("a");
+    let gateway = || span("t", "g", 2).in_trace("t", "g", Some("c")).used(100, 10).response("a");
     let event = one(&[ours(100), gateway()]);
     assert_eq!((event.billed_usd, event.feature.as_deref()), (usd(110), Some("search")));
     assert!(event.flags.is_empty());
@@ -269,12 +205,9 @@ fn a_gateways_sighting_in_the_same_trace_is_the_same_charge() {
 /// A remote agent under an orchestrator: the outer totals contain the inner ones.
 #[test]
 fn an_aggregate_over_an_aggregate_is_void() {
-    let outer = Seen::span("t", "outer", 1).aggregate(9).used(200, 20).attributed();
-    let inner = Seen::span("t", "inner", 2)
-        .in_trace("t", "inner", Some("outer"))
-        .aggregate(8)
-        .used(200, 20)
-        .attributed();
+    let outer = span("t", "outer", 1).aggregate(9).used(200, 20).attributed();
+    let inner =
+        span("t", "inner", 2).in_trace("t", "inner", Some("outer")).aggregate(8).used(200, 20).attributed();
     assert_eq!(one(&[outer, inner]).billed_usd, usd(220));
 }
 
@@ -282,7 +215,7 @@ fn an_aggregate_over_an_aggregate_is_void() {
 #[test]
 fn of_aggregates_in_a_circle_the_first_counts() {
     let one_of = |id: &str, parent: &str, second| {
-        Seen::span("t", id, second).in_trace("t", id, Some(parent)).aggregate(9).used(100, 10).attributed()
+        span("t", id, second).in_trace("t", id, Some(parent)).aggregate(9).used(100, 10).attributed()
     };
     let circle = [one_of("c", "d", 0), one_of("d", "e", 1), one_of("e", "c", 2)];
     let events = fold_of(&circle);
@@ -293,7 +226,7 @@ fn of_aggregates_in_a_circle_the_first_counts() {
         assert_eq!(void.superseded_by.as_ref(), Some(&live[0].event_id));
     }
     // A call under the circle is what counts, and all of the circle says so.
-    let call = Seen::span("t", "leaf", 3).in_trace("t", "leaf", Some("d")).used(100, 10).attributed();
+    let call = span("t", "leaf", 3).in_trace("t", "leaf", Some("d")).used(100, 10).attributed();
     let [c, d, e] = circle;
     let events = fold_of(&[c, d, e, call]);
     let live: Vec<_> = events.iter().filter(|e| e.counts()).collect();
@@ -304,9 +237,8 @@ fn of_aggregates_in_a_circle_the_first_counts() {
 /// Lying within an aggregate's time proves nothing for a call that is larger than it.
 #[test]
 fn an_unrelated_call_at_the_same_time_voids_no_agent() {
-    let agent = Seen::span("t", "agent", 1).aggregate(9).used(20, 2).attributed();
-    let chat =
-        Seen::span("t", "leaf", 2).in_trace("t", "leaf", Some("never-seen")).used(100, 10).attributed();
+    let agent = span("t", "agent", 1).aggregate(9).used(20, 2).attributed();
+    let chat = span("t", "leaf", 2).in_trace("t", "leaf", Some("never-seen")).used(100, 10).attributed();
     assert_eq!(fold_of(&[agent, chat]).iter().filter(|e| e.counts()).count(), 2);
 }
 
@@ -315,30 +247,30 @@ fn observations() -> impl Strategy<Value = Vec<Observation>> {
     let one = (0..4_usize, 0..4_usize, 0..4_i64, 0..4_usize, 0..3_u64, any::<bool>(), 0..5_usize).prop_map(
         |(request, call, second, response, tokens, foreign, kind)| {
             let ids = ["a", "b", "c", "d"];
-            let mut seen = if foreign {
-                Seen::span("t", ids[call], second).in_trace("t", ids[call], ids.get(request).copied())
+            let mut builder = if foreign {
+                span("t", ids[call], second).in_trace("t", ids[call], ids.get(request).copied())
             } else {
-                Seen::record(ids[request], &format!("call-{request}-{call}"), second).in_trace(
+                record(ids[request], &format!("call-{request}-{call}"), second).in_trace(
                     "t",
                     &format!("own{call}"),
                     Some("a"),
                 )
             };
             if kind == 0 {
-                seen = seen.failed("500");
+                builder = builder.failed("500");
             } else if kind > 1 {
-                seen = seen.used(100 + tokens, 10);
+                builder = builder.used(100 + tokens, 10);
             }
             if response < 3 && kind != 0 {
-                seen = seen.response(ids[response]);
+                builder = builder.response(ids[response]);
                 if response == 2 {
-                    seen = seen.elsewhere();
+                    builder = builder.elsewhere();
                 }
             }
             if foreign && kind == 4 {
-                seen = seen.aggregate(second + 2);
+                builder = builder.aggregate(second + 2);
             }
-            seen.0
+            builder.build()
         },
     );
     proptest::collection::vec(one, 1..9)
@@ -362,6 +294,39 @@ proptest! {
         let repeated: Vec<Observation> = order.iter().map(|i| i.get(&observations).clone()).collect();
         shuffled.extend(repeated);
         prop_assert_eq!(fold(&shuffled), expected);
+    }
+
+    /// The store folds only what is related to an append.
+    #[test]
+    fn unrelated_observations_are_folded_apart(here in observations(), there in observations()) {
+        let elsewhere: Vec<Observation> = there
+            .into_iter()
+            .map(|mut o| {
+                o.event_id = EventId::from_text(format!("other {}", o.event_id));
+                o.call_id.insert_str(0, "other ");
+                o.trace_id = Some("other".into());
+                if let Some(response) = &mut o.response {
+                    response.id.insert_str(0, "other ");
+                }
+                o
+            })
+            .collect();
+        let mut apart = [fold(&here), fold(&elsewhere)].concat();
+        apart.sort_by(|a, b| a.event_id.cmp(&b.event_id));
+        prop_assert_eq!(fold(here.iter().chain(&elsewhere)), apart);
+    }
+
+    #[test]
+    fn a_failed_attempt_changes_no_amount(observations in observations(), request in 0..4_usize) {
+        let billed = |events: Vec<CostEvent>| -> Vec<Option<Usd>> {
+            let mut amounts: Vec<_> = events.iter().filter(|e| e.counts()).map(|e| e.billed_usd).collect();
+            amounts.retain(|amount| *amount != Some(Usd::ZERO));
+            amounts.sort();
+            amounts
+        };
+        let failed = record(["a", "b", "c", "d"][request], "another call", 9).failed("500").build();
+        let with_failure = fold(observations.iter().chain([&failed]));
+        prop_assert_eq!(billed(with_failure), billed(fold(&observations)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The buckets on disk: an object with the names of those that are not empty.
 //!
-//! Names, not places: a new bucket changes nothing for what was written before it.
+//! It has names rather than places, so that a new bucket does not change what was written before.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -41,16 +41,16 @@ impl<'de> Visitor<'de> for Buckets {
         let mut seen = BTreeMap::new();
         while let Some((name, count)) = map.next_entry::<String, u64>()? {
             let bucket = Bucket::from_name(&name)
-                .ok_or_else(|| de::Error::custom(format_args!("there is no bucket `{name}`")))?;
+                .ok_or_else(|| de::Error::custom(format_args!("`{name}` is not the name of a bucket")))?;
             if seen.insert(bucket, count).is_some() {
-                return Err(de::Error::custom(format_args!("the bucket `{name}` is there twice")));
+                return Err(de::Error::custom(format_args!("the bucket `{name}` stands twice")));
             }
             tokens[bucket.index()] = count;
         }
         Ok(tokens)
     }
 
-    // Ledgers of before buckets had names have the counts in the order of their places.
+    // The first ledgers have a list of counts, in the order of the buckets' places.
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Tokens, A::Error> {
         let mut tokens = Tokens::default();
         for place in &mut tokens {

@@ -5,4 +5,5 @@ mod append;
 mod kill;
 mod model;
 mod readers;
+mod reasons;
 mod support;

@@ -2,15 +2,12 @@
 
 use std::path::PathBuf;
 
-use spanledger_event::{
-    Bucket, Cost, CostEvent, EventId, Observation, ObservedAs, PartialAttribution, Timestamp, Usage,
-    UsageSource, Usd,
-};
+use spanledger_event::{Bucket, CostEvent, Observation, Usage, test_support::ObservationBuilder};
 use spanledger_ledger::LedgerReader;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
-pub(crate) const SECOND: i64 = 1_000_000_000;
+pub(crate) use spanledger_event::test_support::SECOND;
 
 pub(crate) fn runtime() -> Runtime {
     Builder::new_current_thread().build().unwrap()
@@ -25,24 +22,8 @@ pub(crate) fn folder() -> (TempDir, PathBuf) {
 
 /// A priced call of the request, fully attributed, that takes one second.
 pub(crate) fn call(request: &str, call: &str, second: i64, picos: i128) -> Observation {
-    let start = Timestamp::from_nanos(second * SECOND);
-    let mut o = Observation::new(EventId::of_request(request, 1), call, ObservedAs::Record, start);
-    o.end = Timestamp::from_nanos((second + 1) * SECOND);
-    o.provider = "openai".into();
-    o.emitter = "test".into();
-    o.model = Some("gpt-5.5".into());
-    o.attribution = PartialAttribution {
-        feature: Some("search".into()),
-        route: Some("/search".into()),
-        customer_id: Some("acme".into()),
-        environment: Some("test".into()),
-        request_id: Some(request.into()),
-        ..PartialAttribution::default()
-    };
-    o.usage = Some(Usage::default().with(Bucket::Input, 100).with(Bucket::Reasoning, 7));
-    o.usage_source = UsageSource::Provider;
-    o.cost = Some(Cost { usd: Some(Usd::from_picos(picos)), ..Cost::free("test", start) });
-    o
+    let usage = Usage::default().with(Bucket::Input, 100).with(Bucket::Reasoning, 7);
+    ObservationBuilder::record(request, call, second).usage(usage).cost_picos(picos).build()
 }
 
 /// All events of a ledger, by their ids.

@@ -86,13 +86,13 @@ fn suspicions() {
     // Long prompts keep their rates where the list has none.
     assert_eq!(
         reasons("\"input_cost_per_token\": 6e-6"),
-        ["standard_long: input 4 of long prompts is below the rate 6 of short ones"]
+        ["standard_long: input 4 of long prompts is below the rate of short ones, 6"]
     );
     assert_eq!(
         reasons("\"cache_read_input_token_cost\": 0"),
         [
             "standard cached_input: more than 3x from 0.2 to 0",
-            "standard: cached_input is zero beside the input rate 2"
+            "standard: cached_input 0 is not plausible beside the input rate 2"
         ]
     );
     assert_eq!(
@@ -125,12 +125,21 @@ fn suspicions() {
     let partly = with(&[("five", "\"input_cost_per_token\": 1e-6, \"output_cost_per_token\": 0")]);
     assert_eq!(
         partly.suspicious[0].reasons[0].to_string(),
-        "standard: output is zero beside the input rate 1"
+        "standard: output 0 is not plausible beside the input rate 1"
     );
     let embedding = litellm(
         r#"{"e": {"litellm_provider": "openai", "mode": "embedding", "input_cost_per_token": 2e-6, "output_cost_per_token": 1e-6}}"#,
     );
     assert_eq!(compare(&book(BOOK), &embedding.unwrap(), &scope()).new.len(), 1);
+    let embedding = litellm(
+        r#"{"e": {"litellm_provider": "openai", "mode": "embedding", "input_cost_per_token": 1e-4}}"#,
+    );
+    let comparison = compare(&book(BOOK), &embedding.unwrap(), &scope());
+    assert_eq!(comparison.new.len(), 0);
+    assert_eq!(
+        comparison.suspicious[0].reasons[0].to_string(),
+        "standard: input 100 is above the highest plausible rate, 10"
+    );
 }
 
 /// Guarantees: a name of a model becomes a model of its own only where its prices differ from those

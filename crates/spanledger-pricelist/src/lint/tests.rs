@@ -1,7 +1,7 @@
 use super::warnings;
 use spanledger_price::PriceBook;
 
-/// Findings of a book of one model, context entry is on line 7, as text.
+/// Warnings about a book of one model, context entry is on line 7, as text.
 fn check(lines: &str, expected: &[&str]) {
     named("m", lines, expected);
 }
@@ -18,7 +18,7 @@ fn named(name: &str, lines: &str, expected: &[&str]) {
 }
 
 #[test]
-fn ordinary_prices_have_no_findings() {
+fn ordinary_prices_have_no_warnings() {
     check(
         "standard = { input_per_1m = \"2\", cached_input_per_1m = \"2\", output_per_1m = \"2\" }\nstandard_long = { input_per_1m = \"2\", output_per_1m = \"3\" }\n\
          batch = { input_per_1m = \"2\", output_per_1m = \"2\" }\npriority = { input_per_1m = \"2\", output_per_1m = \"9\" }",
@@ -29,7 +29,7 @@ fn ordinary_prices_have_no_findings() {
 }
 
 #[test]
-fn odd_rates_are_found() {
+fn rates_that_do_not_fit_each_other_are_found() {
     check(
         "standard = { input_per_1m = \"2\", cached_input_per_1m = \"3\", output_per_1m = \"8\" }",
         &["acme line 8: m standard: cached_input 3 is above the input rate 2"],
@@ -51,7 +51,7 @@ fn odd_rates_are_found() {
     );
     check(
         "standard = { input_per_1m = \"2\" }\nstandard_long = { input_per_1m = \"1\" }",
-        &["acme line 8: m standard: input 1 of long prompts is below the rate 2 of short ones"],
+        &["acme line 8: m standard: input 1 of long prompts is below the rate of short ones, 2"],
     );
     check(
         "standard = { input_per_1m = \"0\" }",
@@ -60,7 +60,23 @@ fn odd_rates_are_found() {
 }
 
 #[test]
-fn times_are_looked_at() {
+fn a_rate_in_the_wrong_unit_is_implausible() {
+    check(
+        "standard = { input_per_1m = \"2000\", images_each = { hd = \"12\" } }",
+        &[
+            "acme line 8: m standard: input 2000 is above the highest plausible rate, 1000",
+            "acme line 8: m standard: images 12 is above the highest plausible rate, 10",
+        ],
+    );
+    named(
+        "text-embedding-1",
+        "standard = { input_per_1m = \"100\" }",
+        &["acme line 8: text-embedding-1 standard: input 100 is above the highest plausible rate, 10"],
+    );
+}
+
+#[test]
+fn entries_that_repeat_or_end_are_found() {
     check(
         "standard = { input_per_1m = \"2\" }\n[[next]]\nfrom = 2026-01-01\nstandard = { input_per_1m = \"2\" }",
         &["acme line 13: m standard: the same rates as the entry before"],
@@ -78,16 +94,5 @@ fn times_are_looked_at() {
         "standard = { input_per_1m = \"9\" }\n[[next]]\nfrom = 2026-01-01\nstandard = { input_per_1m = \"2\" }\n[[next]]\nuntil = 2026-01-01\n\
          batch = { input_per_1m = \"4\" }\n[[next]]\nfrom = 2026-01-01\nbatch = { input_per_1m = \"1\" }",
         &[],
-    );
-}
-
-#[test]
-fn findings_can_be_read_by_machines() {
-    let text = "[provider]\nname = \"acme\"\n[sources]\npage = \"x\"\n[[model]]\nname = \"m\"\n[[price]]\nmodel = \"m\"\n\
-                sources = [\"page\"]\nprices_checked = 2026-11-20\nstandard = { input_per_1m = \"0\" }\n";
-    let book = PriceBook::parse([("acme.toml", text)]).unwrap();
-    assert_eq!(
-        serde_json::to_string(&warnings(&book)).unwrap(),
-        r#"[{"provider":"acme","model":"m","tier":"standard","line":7,"lint":"every rate is zero: free, or not known to the source"}]"#
     );
 }

@@ -1,101 +1,76 @@
-//! From the digits of a file to a rate, exactly.
+//! Exact rates from the digits of a file.
 
 use rust_decimal::Decimal;
 
-/// How a list's unit becomes the book's.
+/// How the list's unit becomes the book's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scale {
     /// Times ten to the power.
     Ten(i32),
-    /// Per second, and the book has it per 60 seconds.
+    /// The list states a rate per second, the book per 60 seconds.
     PerSecond,
-    /// Per hour, and the book has it per 60 seconds.
+    /// The list states a rate per hour, the book per 60 seconds.
     PerHour,
 }
 
 impl Scale {
     /// The same unit.
     pub(super) const SAME: Self = Self::Ten(0);
-    /// Each, and the book has it per thousand.
+    /// The list states a rate for one, the book per thousand.
     pub(super) const THOUSAND: Self = Self::Ten(3);
-    /// Each, and the book has it per million.
+    /// The list states a rate for one, the book per million.
     pub(super) const MILLION: Self = Self::Ten(6);
 }
 
-/// Most places of a rate in the book.
-const PLACES_MAX: i32 = 9;
+/// Most decimal places of a rate in the book.
+const PLACES_MAX: u32 = 9;
 /// Highest rate in the book.
 const DOLLARS_MAX: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
-/// Longer numbers have no place in a price list; what is shorter fits the integers here.
-const DIGITS_MAX: usize = 28;
 
-/// The rate that a JSON number, or a string with one, says. `Err` is the reason why it is no rate.
+/// The rate that a JSON number, or a string with a number, states. `Err` is the reason why it is not a rate.
 pub(super) fn rate(json: &str, scale: Scale) -> Result<Decimal, String> {
     let text = json.trim().trim_matches('"');
-    let (negative, mut digits, mut exponent) =
-        parts(text).ok_or_else(|| format!("{} is no number", shorten(json)))?;
-    if negative && digits != 0 {
-        return Err(format!("{text} is below zero"));
-    }
-    match scale {
-        Scale::Ten(power) => exponent += power,
-        Scale::PerSecond => digits *= 60,
-        Scale::PerHour => {
-            // Digits enough to divide without a rest, if there is a way at all.
-            digits *= 1_000_000;
-            exponent -= 6;
-            if digits % 60 != 0 {
-                return Err(too_fine(text));
-            }
-            digits /= 60;
-        }
-    }
-    while digits != 0 && digits % 10 == 0 {
-        digits /= 10;
-        exponent += 1;
-    }
-    if digits == 0 {
+    let not_a_number = || format!("{} is not a number", json.chars().take(40).collect::<String>());
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let is_json = mantissa.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit());
+    let mantissa = Decimal::from_str_exact(mantissa).ok().filter(|_| is_json).ok_or_else(not_a_number)?;
+    let exponent = exponent.parse::<i16>().map_err(|_| not_a_number())?;
+    if mantissa.is_zero() {
         return Ok(Decimal::ZERO);
     }
-    if exponent < -PLACES_MAX {
-        return Err(too_fine(text));
+    if mantissa.is_sign_negative() {
+        return Err(format!("{text} is below zero"));
     }
     let too_large = || format!("{text} is above 1,000,000 dollars per unit");
-    let value = match u32::try_from(exponent) {
-        Ok(zeros) => {
-            let whole = 10_i128.checked_pow(zeros).and_then(|power| digits.checked_mul(power));
-            Decimal::try_from_i128_with_scale(whole.ok_or_else(too_large)?, 0)
+    let too_fine = || format!("{text} has more than {PLACES_MAX} places in the book's unit");
+    let (mantissa, power) = match scale {
+        Scale::Ten(power) => (mantissa, power),
+        Scale::PerSecond => (mantissa.checked_mul(Decimal::from(60)).ok_or_else(too_large)?, 0),
+        Scale::PerHour => {
+            let sixtieth = mantissa.checked_div(Decimal::from(60)).ok_or_else(too_fine)?;
+            if sixtieth.checked_mul(Decimal::from(60)) != Some(mantissa) {
+                return Err(too_fine());
+            }
+            (sixtieth, 0)
         }
-        Err(_) => Decimal::try_from_i128_with_scale(digits, exponent.unsigned_abs()),
     };
-    value.ok().filter(|value| *value <= DOLLARS_MAX).ok_or_else(too_large)
-}
-
-fn too_fine(text: &str) -> String {
-    format!("{text} has more than {PLACES_MAX} places in the book's unit")
-}
-
-fn shorten(json: &str) -> String {
-    json.chars().take(40).collect()
-}
-
-/// The sign, the digits as a whole number, and the power of ten.
-fn parts(text: &str) -> Option<(bool, i128, i32)> {
-    let (negative, text) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text),
-    };
-    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i16>().ok()?),
-        None => (text, 0),
-    };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = format!("{whole}{fraction}");
-    if whole.is_empty() || digits.len() > DIGITS_MAX || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
+    let power = i32::from(exponent) + power;
+    let value = times_power_of_ten(mantissa.normalize(), power);
+    let value = value.ok_or_else(|| if power > 0 { too_large() } else { too_fine() })?;
+    match value.normalize() {
+        value if value > DOLLARS_MAX => Err(too_large()),
+        value if value.scale() > PLACES_MAX => Err(too_fine()),
+        value => Ok(value),
     }
-    let places = i32::try_from(fraction.len()).ok()?;
-    Some((negative, digits.parse().ok()?, i32::from(exponent) - places))
+}
+
+/// The exact product; `None` where it does not fit a decimal.
+fn times_power_of_ten(mut value: Decimal, power: i32) -> Option<Decimal> {
+    if let Ok(power) = u32::try_from(power) {
+        return value.checked_mul(Decimal::from(10_i64.checked_pow(power)?));
+    }
+    value.set_scale(value.scale().checked_add(power.unsigned_abs())?).ok()?;
+    Some(value)
 }
 
 #[cfg(test)]
@@ -108,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_move_and_none_is_lost() {
+    fn a_rate_keeps_every_digit() {
         check("2.5e-06", Scale::MILLION, "2.5");
         check("2.5E-6", Scale::MILLION, "2.5");
         check("0.0000025", Scale::MILLION, "2.5");
@@ -127,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rate_has_a_reason() {
+    fn a_number_that_is_not_a_rate_has_a_reason() {
         check(
             "2.9999999999999997e-05",
             Scale::MILLION,
@@ -140,7 +115,7 @@ mod tests {
         for json in
             ["true", "\"free\"", "\"\"", "{}", ".5", "1e", "1e99999", "1 2", "99999999999999999999999999999"]
         {
-            check(json, Scale::SAME, &format!("{json} is no number"));
+            check(json, Scale::SAME, &format!("{json} is not a number"));
         }
     }
 }

@@ -26,7 +26,7 @@ pub(super) async fn read(body: &mut Incoming, framing: usize, budget: &Budget) -
                 buffer.extend(&data)?;
             }
         }
-        Ok(())
+        Ok::<(), Refusal>(())
     };
     match tokio::time::timeout(BODY_TIMEOUT, reading).await {
         Ok(read) => read?,

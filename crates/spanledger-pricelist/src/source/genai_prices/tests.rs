@@ -151,7 +151,7 @@ fn what_has_no_place_is_said() {
     );
     assert_eq!(
         reasons(r#""prices": {"input_mtok": "x"}"#),
-        ["`input_mtok`: \"x\" is no number", "no rate that the book can hold"]
+        ["`input_mtok`: \"x\" is not a number", "no rate that the book can hold"]
     );
     assert_eq!(reasons(r#""prices": {}"#), ["no rate that the book can hold"]);
     assert_eq!(reasons(r#""name": "m""#), ["no prices"]);

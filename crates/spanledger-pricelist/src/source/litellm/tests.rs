@@ -157,7 +157,7 @@ fn what_has_no_place_is_said() {
         "`output_cost_per_token`: 2.9999999999999997e-05 has more than 9 places in the book's unit",
     );
     skip("\"output_cost_per_token\": -1", "`output_cost_per_token`: -1 is below zero");
-    skip("\"output_cost_per_token\": \"free\"", "`output_cost_per_token`: \"free\" is no number");
+    skip("\"output_cost_per_token\": \"free\"", "`output_cost_per_token`: \"free\" is not a number");
     skip("\"off_peak_pricing\": {}", "`off_peak_pricing`: hours that depend on the day of the week");
     skip("\"input_cost_per_second\": 0.0001", "a standard rate of audio_seconds beside rates of tokens");
     skip("\"input_cost_per_image\": 0.1", "`input_cost_per_image`: a price per image in the prompt");

@@ -45,14 +45,23 @@ struct Shop<'a> {
     provider: &'a Provider,
     client: Client<OpenAIConfig>,
     dice: Dice,
-    made: usize,
+    calls: Calls,
 }
 
-/// Runs the day; answers how many calls were made.
-pub(super) async fn run(provider: &Provider, recorder: &Recorder, seed: u64) -> anyhow::Result<usize> {
+/// How many calls the shop made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Calls {
+    /// All of them.
+    pub(super) made: usize,
+    /// Those that were made again under the request id of another call.
+    pub(super) repeated: usize,
+}
+
+/// Runs the shop for a day.
+pub(super) async fn run(provider: &Provider, recorder: &Recorder, seed: u64) -> anyhow::Result<Calls> {
     let config = OpenAIConfig::new().with_api_base(provider.base_url()).with_api_key("no-key-needed");
     let client = spanledger::instrument(config).recorder(recorder.clone()).build();
-    let mut shop = Shop { provider, client, dice: Dice(seed), made: 0 };
+    let mut shop = Shop { provider, client, dice: Dice(seed), calls: Calls::default() };
     for round in 0..24 {
         shop.search(round).await?;
         shop.support(round).await?;
@@ -66,7 +75,7 @@ pub(super) async fn run(provider: &Provider, recorder: &Recorder, seed: u64) -> 
     }
     shop.paid_twice().await?;
     shop.unknown_model().await?;
-    Ok(shop.made)
+    Ok(shop.calls)
 }
 
 fn chat(model: &str, text: &str) -> Result<CreateChatCompletionRequest, OpenAIError> {
@@ -99,7 +108,7 @@ impl Shop<'_> {
         let attribution = self.attribution("search", "POST /search")?;
         let request = chat("gpt-5.4-mini", &format!("search {round}"))?;
         self.client.chat().attributed(&attribution).create(request).await?;
-        self.made += 1;
+        self.calls.made += 1;
         Ok(())
     }
 
@@ -124,7 +133,7 @@ impl Shop<'_> {
                 break;
             }
         }
-        self.made += 1;
+        self.calls.made += 1;
         Ok(())
     }
 
@@ -147,7 +156,7 @@ impl Shop<'_> {
         let request =
             CreateResponseArgs::default().model("gpt-5.5").input(format!("task {round}")).build()?;
         let answer = self.client.responses().attributed(&attribution).create(request).await;
-        self.made += 1;
+        self.calls.made += 1;
         match answer {
             Err(error) if round != 5 => Err(error.into()),
             _ => Ok(()),
@@ -162,7 +171,7 @@ impl Shop<'_> {
             .input(format!("doc {round}"))
             .build()?;
         self.client.embeddings().attributed(&attribution).create(request).await?;
-        self.made += 1;
+        self.calls.made += 1;
         Ok(())
     }
 
@@ -187,19 +196,20 @@ impl Shop<'_> {
             .build()?;
         let request = chat("gpt-5-nano", &format!("digest {round}"))?;
         let answer = attribution.scope(async { self.client.chat().create(request).await }).await;
-        self.made += 1;
+        self.calls.made += 1;
         if fails { Ok(()) } else { Ok(answer.map(drop)?) }
     }
 
-    /// The shop gave up on an answer that had come, and asked again under the same request id:
-    /// one request, two bills.
+    /// The shop gave up on an answer that had come, and asked again under the same request id. The
+    /// provider bills both; it is one request.
     async fn paid_twice(&mut self) -> anyhow::Result<()> {
         let attribution = self.attribution("search", "POST /search")?.with_request_id("order-4711")?;
         for output in [180, 205] {
             self.provider.push(Reply::new().usage(Usage::new(1_900, output).cached(1_024)));
             self.client.chat().attributed(&attribution).create(chat("gpt-5.4-mini", "search again")?).await?;
-            self.made += 1;
+            self.calls.made += 1;
         }
+        self.calls.repeated += 1;
         Ok(())
     }
 
@@ -207,7 +217,7 @@ impl Shop<'_> {
         self.provider.push(Reply::new().usage(Usage::new(1_200, 300)).model("gpt-7-preview"));
         let attribution = self.attribution("agent", "queue:agent-tasks")?;
         self.client.chat().attributed(&attribution).create(chat("gpt-7-preview", "hello")?).await?;
-        self.made += 1;
+        self.calls.made += 1;
         Ok(())
     }
 }

@@ -7,13 +7,14 @@ use spanledger_otlp::ObservationReader;
 use spanledger_receiver::{Addresses, Destination, Pipeline, PriceReload, PriceWatch, Server};
 use spanledger_sinks::ConfiguredSink;
 
-use crate::{args::ServeArguments, check, config::Config, terminal};
+use crate::{args::ServeArguments, config::Config, shutdown, terminal};
 
 pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     terminal::init_logs("info");
-    let config = Config::load(&arguments)?;
+    let config = Config::load(arguments.config.as_deref(), arguments.options)?;
     let prices = PriceWatch::start(config.prices.clone())?;
-    // The ports first: when one is taken, no ledger is created.
+    let destination = config.forward_traces.as_deref().map(Destination::new).transpose()?;
+    // The ledger is opened last: a taken port or a bad destination must not leave a new file behind.
     let mut server = Server::builder()
         .grpc(config.grpc_addr)
         .http(config.http_addr)
@@ -24,8 +25,8 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     let ledger = Ledger::open(&config.ledger)?;
     let mut pipeline =
         Pipeline::new(ledger, prices.prices().clone(), ObservationReader { keys: config.keys.clone() });
-    if let Some(address) = &config.forward_traces {
-        pipeline = pipeline.with_destination(Destination::new(address)?);
+    if let Some(destination) = destination {
+        pipeline = pipeline.with_destination(destination);
     }
     announce(&config, server.addresses(), &pipeline);
     reload_on_hangup(&config, prices.reload_handle())?;
@@ -34,8 +35,8 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         server = server.with_sink(sink);
     }
     let shutdown = async {
-        shutdown_signal().await;
-        terminal::say("stopping: requests that were begun are answered, events go to their sinks");
+        shutdown::signal().await;
+        terminal::say("stopping: open requests are answered, and events are delivered to their sinks");
     };
     server.serve(pipeline.clone(), shutdown).await?;
     let counters = pipeline.counters();
@@ -59,17 +60,17 @@ fn announce(config: &Config, addresses: Addresses, pipeline: &Pipeline) {
     }
     terminal::say(format!("ledger    {}", config.ledger.display()));
     let version = pipeline.prices().current().version().to_owned();
-    terminal::say(format!("prices    {version}{}", check::over(&config.prices)));
+    terminal::say(format!("prices    {version}{}", config.price_files()));
     if let Some(address) = &config.forward_traces {
-        terminal::say(format!("traces    passed on to {address}"));
+        terminal::say(format!("traces    forwarded to {address}"));
     }
     for sink in &config.sinks {
         terminal::say(format!("events    to {sink}"));
     }
 }
 
-/// SIGHUP reads the files of prices at once. At a terminal without such files it keeps its usual
-/// meaning: the terminal is gone, and the process ends.
+/// On SIGHUP the files of prices are read at once. At a terminal and without such files, SIGHUP keeps its
+/// usual meaning, that the terminal was closed, and ends the process.
 #[cfg(unix)]
 fn reload_on_hangup(config: &Config, reload: PriceReload) -> anyhow::Result<()> {
     use std::io::IsTerminal as _;
@@ -86,33 +87,8 @@ fn reload_on_hangup(config: &Config, reload: PriceReload) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Elsewhere there is no such signal.
+/// SIGHUP exists on Unix only.
 #[cfg(not(unix))]
 fn reload_on_hangup(_: &Config, _: PriceReload) -> anyhow::Result<()> {
     Ok(())
-}
-
-/// Ctrl-C, or the signal of a service manager.
-pub(crate) async fn shutdown_signal() {
-    let interrupt = async {
-        if let Err(error) = tokio::signal::ctrl_c().await {
-            tracing::error!(%error, "serve.signal.failed");
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                tokio::select! {
-                    () = interrupt => {}
-                    _ = terminate.recv() => {}
-                }
-            }
-            Err(_) => interrupt.await,
-        }
-    }
-    #[cfg(not(unix))]
-    interrupt.await;
 }

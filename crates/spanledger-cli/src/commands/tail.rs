@@ -4,24 +4,28 @@ use std::{process::ExitCode, time::Duration};
 
 use spanledger_event::CostEvent;
 
+use super::open_ledger;
 use crate::{
     args::{TailArguments, TailFormat},
-    render, report,
-    serve::shutdown_signal,
-    terminal,
+    render, shutdown, terminal,
 };
 
-/// How often the file is asked: reading beside the writer costs it nothing.
-const POLL: Duration = Duration::from_millis(200);
-/// Events that are read at once.
+/// How often the file is read: reading does not disturb the writer.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// The most events that are read at once.
 const BATCH_MAX: usize = 1_000;
 
 pub(crate) async fn run(arguments: &TailArguments) -> anyhow::Result<ExitCode> {
-    let reader = report::open(&arguments.ledger.ledger)?;
+    let path = &arguments.ledger.ledger;
+    let reader = open_ledger(path)?;
     let last = reader.summary()?.last_change;
     let back = i64::try_from(arguments.lines).unwrap_or(i64::MAX);
     let mut cursor = reader.nth_change_from_end(back)?;
-    let mut interrupted = std::pin::pin!(shutdown_signal());
+    if last == 0 {
+        let waiting = if arguments.no_follow { "" } else { "; events are shown as they arrive" };
+        terminal::say(format!("the ledger {} has no events yet{waiting}", path.display()));
+    }
+    let mut shutdown = std::pin::pin!(shutdown::signal());
     loop {
         let changes = reader.changes_after(cursor, BATCH_MAX)?;
         if changes.is_empty() {
@@ -29,8 +33,8 @@ pub(crate) async fn run(arguments: &TailArguments) -> anyhow::Result<ExitCode> {
                 return Ok(ExitCode::SUCCESS);
             }
             tokio::select! {
-                () = &mut interrupted => return Ok(ExitCode::SUCCESS),
-                () = tokio::time::sleep(POLL) => {}
+                () = &mut shutdown => return Ok(ExitCode::SUCCESS),
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
             }
         }
         let mut text = String::new();
@@ -45,7 +49,7 @@ pub(crate) async fn run(arguments: &TailArguments) -> anyhow::Result<ExitCode> {
 
 fn show(event: &CostEvent, format: TailFormat) -> anyhow::Result<String> {
     Ok(match format {
-        TailFormat::Text => render::line(event),
-        TailFormat::Json => serde_json::to_string(event)?,
+        TailFormat::Text => render::event(event, terminal::width()),
+        TailFormat::Json => render::text::escape_json(serde_json::to_string(event)?),
     })
 }

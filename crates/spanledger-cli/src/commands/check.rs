@@ -1,0 +1,77 @@
+//! `spanledger check`.
+
+mod ledger;
+mod network;
+
+use std::process::ExitCode;
+
+use spanledger_receiver::PriceFiles;
+
+use self::network::Probe;
+use crate::{args::CheckArguments, config::Config, render::text::printable, terminal};
+
+/// What was checked and what came of it.
+#[derive(Default)]
+struct Findings {
+    text: String,
+    failed: usize,
+}
+
+/// A sentence that says why `serve` can use something, or why it cannot and what to do.
+type Finding = Result<String, String>;
+
+impl Findings {
+    fn add(&mut self, what: &str, finding: Finding) {
+        let (mark, words) = match finding {
+            Ok(words) => ("ok    ", words),
+            Err(words) => {
+                self.failed += 1;
+                ("FAILED", words)
+            }
+        };
+        self.text.push_str(&format!("{mark}  {what:<14} {}\n", printable(&words)));
+    }
+}
+
+pub(crate) async fn run(arguments: CheckArguments) -> anyhow::Result<ExitCode> {
+    let arguments = arguments.serve;
+    let mut findings = Findings::default();
+    let source = match &arguments.config {
+        Some(path) => path.display().to_string(),
+        None => "no file; defaults, environment and command line".to_owned(),
+    };
+    let config = Config::load(arguments.config.as_deref(), arguments.options)?;
+    findings.add("configuration", Ok(source));
+    prices(&mut findings, &config);
+    findings.add("ledger", ledger::check(&config.ledger));
+    let probe = Probe::new(config.admin_addr).await?;
+    findings.add("OTLP/gRPC", probe.port(config.grpc_addr, "grpc-addr").await);
+    findings.add("OTLP/HTTP", probe.port(config.http_addr, "http-addr").await);
+    if let Some(address) = config.admin_addr {
+        findings.add("admin", probe.port(address, "admin-addr").await);
+    }
+    if let Some(address) = &config.forward_traces {
+        findings.add("destination", network::destination(address).await);
+    }
+    for sink in &config.sinks {
+        // The options of a sink were checked when the configuration was read; nothing is sent to it.
+        findings.add("sink", Ok(sink.to_string()));
+    }
+    terminal::data(&findings.text)?;
+    Ok(if findings.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Each mistake is a finding of its own.
+fn prices(findings: &mut Findings, config: &Config) {
+    let files: &PriceFiles = &config.prices;
+    match files.read() {
+        Ok(book) => {
+            let models: usize = book.providers().iter().map(|provider| provider.models().len()).sum();
+            let words = format!("{}, {models} models{}", book.version(), config.price_files());
+            findings.add("price book", Ok(words));
+        }
+        Err(error) => {
+            error.mistakes.into_iter().for_each(|mistake| findings.add("price book", Err(mistake)));
+        }
+    }
+}

@@ -1,0 +1,98 @@
+use std::collections::BTreeSet;
+
+use expect_test::expect;
+
+use super::*;
+use crate::{Cell, ColumnKind, fold, keys, test_support::ObservationBuilder};
+
+/// An observation with every field set.
+fn full() -> Observation {
+    let mut o = ObservationBuilder::record("order-7", "call-1", 1_700_000_000)
+        .tokens(100, 10)
+        .cost_picos(110)
+        .response("resp_1")
+        .incomplete("cut")
+        .in_trace("trace", "span", Some("parent"))
+        .build();
+    o.server_address = Some("api.openai.com".into());
+    o.usage_problem = Some("problem".into());
+    o.usage_unknown = vec!["a=1".into()];
+    o.usage_raw = JsonText::new(r#"{"prompt_tokens": 100}"#);
+    o.emitter_cost = Some(Usd::from_picos(1));
+    o.service_name = Some("api".into());
+    for field in CARRIED {
+        let value = match field.column.kind {
+            ColumnKind::Integer => Cell::Integer(12),
+            _ => Cell::Text(field.column.name.into()),
+        };
+        (field.set)(&mut o, value).unwrap();
+    }
+    o
+}
+
+/// The digest of a stored observation is what its repetition is known by: neither the order of the
+/// fields nor their form may change.
+#[test]
+fn the_journal_of_an_observation_is_pinned() {
+    let (journal, digest) = full().to_journal().unwrap();
+    expect![[r#"{"event_id":"415d48f9-7293-814e-a82c-4ac00e445767","call_id":"call-1","sighting":"record","role":"call","response":{"namespace":"openai","id":"resp_1","unique":true},"emitter":"Record","provider":"openai","endpoint":"other","server_address":"api.openai.com","model":"model","response_model":"response_model","service_tier":"service_tier","region":"region","organization":"organization","project":"project","start":1700000000000000000,"end":1700000001000000000,"time_to_first_token_ms":12,"stream":false,"outcome":{"incomplete":"cut"},"attempts":1,"usage":{"tokens":{"input":100,"output":10}},"usage_problem":"problem","usage_unknown":["a=1"],"usage_source":"provider","usage_raw":"{\"prompt_tokens\":100}","emitter_cost":0.000000000001,"prompt_cache_key":"prompt_cache_key","reasoning_effort":"reasoning_effort","attribution":{"feature":"search","route":"/search","customer_id":"acme","environment":"test","request_id":"order-7"},"trace_id":"trace","span_id":"span","parent_span_id":"parent","service_name":"api"}"#]].assert_eq(&journal);
+    expect!["f5c619ebca322094cf7f9e72c494f906"].assert_eq(&format!("{digest:032x}"));
+    let minimal = Observation::new(EventId::from_text("e"), "c", ObservedAs::Span, Timestamp::from_nanos(1));
+    expect![[r#"{"event_id":"e","call_id":"c","sighting":"span","role":"call","emitter":"","provider":"","endpoint":"other","start":1,"end":1,"stream":false,"outcome":"success","attempts":1,"usage_source":"none","attribution":{}}"#]].assert_eq(&minimal.to_journal().unwrap().0);
+}
+
+#[test]
+fn an_observation_is_read_back_from_its_journal_without_its_cost() {
+    let o = full();
+    let (journal, digest) = o.to_journal().unwrap();
+    let read: Observation = serde_json::from_str(&journal).unwrap();
+    assert_eq!(read.to_journal().unwrap().1, digest);
+    assert_eq!(Observation { cost: o.cost.clone(), ..read }, o);
+}
+
+#[test]
+fn the_cost_is_no_part_of_the_digest_and_every_other_field_is() {
+    let digest = |o: &Observation| o.to_journal().unwrap().1;
+    let o = full();
+    assert_eq!(digest(&Observation { cost: None, ..o.clone() }), digest(&o));
+    for field in CARRIED {
+        let mut other = o.clone();
+        (field.set)(&mut other, Cell::Null).unwrap();
+        assert_ne!(digest(&other), digest(&o), "{}", field.column.name);
+    }
+}
+
+#[test]
+fn a_usage_in_an_old_journal_that_is_not_json_is_left_out() {
+    let (journal, _) = full().to_journal().unwrap();
+    let damaged = journal.replace(r#""{\"prompt_tokens\":100}""#, r#""{\"prompt_tokens\":""#);
+    assert_ne!(damaged, journal);
+    assert_eq!(serde_json::from_str::<Observation>(&damaged).unwrap().usage_raw, None);
+}
+
+#[test]
+fn a_carried_field_has_an_optional_column_and_a_key_of_its_own() {
+    let keys: BTreeSet<_> = CARRIED.iter().map(|field| field.key).collect();
+    assert_eq!(keys.len(), CARRIED.len());
+    for field in CARRIED {
+        assert!(field.column.nullable, "{}", field.column.name);
+        // The record knows these two types of attributes.
+        assert!(matches!(field.column.kind, ColumnKind::Text | ColumnKind::Integer), "{}", field.column.name);
+    }
+    assert!(keys.contains(keys::REQUEST_MODEL));
+}
+
+#[test]
+fn an_event_takes_each_carried_field_from_the_first_sighting_that_states_it() {
+    for field in CARRIED {
+        let (column, full) = (field.column, full());
+        let value = (field.get)(&full);
+        let mut record = ObservationBuilder::record("r", "c", 1).tokens(1, 1).build();
+        let mut span = record.clone();
+        span.sighting = ObservedAs::Span;
+        (field.set)(&mut record, Cell::Null).unwrap();
+        (field.set)(&mut span, value.clone()).unwrap();
+        let events = fold([&record, &span]);
+        assert_eq!((column.get)(&events[0]), value, "{}", column.name);
+    }
+}

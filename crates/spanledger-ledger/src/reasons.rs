@@ -1,0 +1,123 @@
+//! Why requests failed, have no price, or lack attribution.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{OptionalExtension as _, params};
+use spanledger_event::{Timestamp, Usd};
+
+use crate::{LedgerError, LedgerReader, Query};
+
+/// What a report's numbers of failed, unpriced, quarantined and retried requests are made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reasons {
+    /// By the error code of the last attempt.
+    pub failed: Vec<Reason>,
+    /// By `cost_reason`, with `cost_detail`.
+    pub unpriced: Vec<Reason>,
+    /// By the required fields that are missing, separated by commas.
+    pub quarantined: Vec<Reason>,
+    /// Requests with more than one attempt.
+    pub retried: i64,
+    /// Requests of which more than one response was billed.
+    pub billed_again: i64,
+    /// What those further responses cost, as far as it is known.
+    pub retry_cost: Usd,
+}
+
+/// A reason, and how many requests have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// A word of a closed or small set.
+    pub name: String,
+    /// A sentence for people.
+    pub detail: Option<String>,
+    /// How many requests have it.
+    pub requests: i64,
+}
+
+/// Requests by name and detail of their reason.
+type Counts = BTreeMap<(String, Option<String>), i64>;
+
+/// The most frequent first.
+fn sorted(counts: Counts) -> Vec<Reason> {
+    let mut reasons: Vec<Reason> =
+        counts.into_iter().map(|((name, detail), requests)| Reason { name, detail, requests }).collect();
+    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.requests));
+    reasons
+}
+
+/// The events that a query is about; `?1` to `?3` are its bounds and its environment.
+const MATCHES: &str =
+    "state <> 'void' AND timestamp >= ?1 AND timestamp < ?2 AND (?3 IS NULL OR environment = ?3)";
+
+impl LedgerReader {
+    /// Why requests of this query failed, have no price, lack attribution or were retried. The
+    /// grouping of the query means nothing here.
+    pub fn reasons(&self, query: &Query) -> Result<Reasons, LedgerError> {
+        let sql = format!(
+            "SELECT error_code, billed_usd_micros IS NULL, cost_reason, cost_detail,
+                state = 'quarantined', feature IS NULL, route IS NULL, customer_id IS NULL, environment IS NULL,
+                count(*), sum(attempts > 1),
+                sum(coalesce(retry_cost_usd_micros, 0) > 0 OR coalesce(retry_cost_usd_picos, 0) > 0),
+                sum(coalesce(retry_cost_usd_micros, 0)), sum(coalesce(retry_cost_usd_picos, 0))
+             FROM event WHERE {MATCHES}
+                AND (error_code IS NOT NULL OR billed_usd_micros IS NULL OR state = 'quarantined' OR attempts > 1)
+             GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"
+        );
+        let (since, until) = bounds(query);
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![since, until, query.environment])?;
+        let mut reasons = Reasons::default();
+        let (mut failed, mut unpriced, mut quarantined) = (Counts::new(), Counts::new(), Counts::new());
+        while let Some(row) = rows.next()? {
+            let requests: i64 = row.get(9)?;
+            if let Some(code) = row.get::<_, Option<String>>(0)? {
+                *failed.entry((code, None)).or_default() += requests;
+            }
+            if row.get(1)? {
+                let reason: Option<String> = row.get(2)?;
+                let key = match reason {
+                    Some(reason) => (reason, row.get(3)?),
+                    // The first billed response has a price, and another one does not.
+                    None => ("retry_unpriced".to_owned(), None),
+                };
+                *unpriced.entry(key).or_default() += requests;
+            }
+            if row.get(4)? {
+                let fields = ["feature", "route", "customer_id", "environment"];
+                let missing: Vec<&str> = (5..9)
+                    .zip(fields)
+                    .filter_map(|(index, field)| {
+                        row.get(index).map(|is: bool| is.then_some(field)).transpose()
+                    })
+                    .collect::<Result<_, _>>()?;
+                *quarantined.entry((missing.join(", "), None)).or_default() += requests;
+            }
+            reasons.retried += row.get::<_, i64>(10)?;
+            reasons.billed_again += row.get::<_, i64>(11)?;
+            reasons.retry_cost = reasons.retry_cost + Usd::from_parts(row.get(12)?, row.get(13)?);
+        }
+        reasons.failed = sorted(failed);
+        reasons.unpriced = sorted(unpriced);
+        reasons.quarantined = sorted(quarantined);
+        Ok(reasons)
+    }
+
+    /// When the first and the last event of this query began; `None` where it has no event.
+    pub fn period(&self, query: &Query) -> Result<Option<(Timestamp, Timestamp)>, LedgerError> {
+        let (since, until) = bounds(query);
+        let at = |order: &str| {
+            let sql =
+                format!("SELECT timestamp FROM event WHERE {MATCHES} ORDER BY timestamp {order} LIMIT 1");
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            statement.query_row(params![since, until, query.environment], |row| row.get(0)).optional()
+        };
+        let (first, last): (Option<i64>, Option<i64>) = (at("ASC")?, at("DESC")?);
+        Ok(first.zip(last).map(|(first, last)| (Timestamp::from_nanos(first), Timestamp::from_nanos(last))))
+    }
+}
+
+fn bounds(query: &Query) -> (i64, i64) {
+    let nanos = |at: Option<Timestamp>| at.map(Timestamp::nanos);
+    (nanos(query.since).unwrap_or(i64::MIN), nanos(query.until).unwrap_or(i64::MAX))
+}
