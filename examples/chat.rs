@@ -1,4 +1,4 @@
-//! One attributed chat, streamed.
+//! One chat completion, attributed and streamed.
 //!
 //! ```text
 //! cargo run --quiet -- serve                                        # in one terminal
@@ -6,7 +6,7 @@
 //! cargo run --quiet -- report --by customer
 //! ```
 //!
-//! It talks to the real API. With `OPENAI_BASE_URL` it talks to a server that is compatible.
+//! It calls the real API, or with `OPENAI_BASE_URL` a compatible server.
 
 use std::{io::Write as _, time::Duration};
 
@@ -19,7 +19,7 @@ use spanledger::{Attributed, Attribution};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // 1. The client that you had, made by one function.
+    // 1. The client. `instrument` takes the place of `Client::with_config`.
     let client = spanledger::instrument(OpenAIConfig::new()).build();
 
     // 2. Who this call is for.
@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .environment("development")
         .build()?;
 
-    // 3. The call, as ever.
+    // 3. The call. Only `attributed` is new.
     let message = ChatCompletionRequestUserMessageArgs::default()
         .content("Write a haiku about a ledger that is right to the last cent.")
         .build()?;
@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     writeln!(out)?;
 
-    // 4. Before the process ends: until the receiver has it.
+    // 4. Before the process ends: wait until the receiver has the record of the call.
     spanledger::flush(Duration::from_secs(5)).await?;
     Ok(())
 }

@@ -117,9 +117,9 @@ fn check_dim_name(name: &str) -> Result<(), AttributionError> {
 /// `feature`, `route`, `customer_id` and `environment` are required on every billable call. They have
 /// no default, and "unknown" is refused: a call that cannot be billed to anyone should not be made.
 ///
-/// A missing field does not compile:
+/// A missing field does not compile, and the compiler names it:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// # use spanledger_event::Attribution;
 /// Attribution::builder().feature("search").route("/search").customer_id("acme").build();
 /// ```
@@ -138,7 +138,7 @@ pub struct Attribution {
 }
 
 impl Attribution {
-    /// Starts a builder; `build` appears once the four required fields are given.
+    /// Starts a builder. Its `build` compiles once the four required fields are given.
     pub fn builder() -> AttributionBuilder {
         AttributionBuilder { parts: PartialAttribution::default(), state: PhantomData }
     }
@@ -361,11 +361,53 @@ impl<F, R, C, E> AttributionBuilder<F, R, C, E> {
             p.dims.insert(name.into(), value.into());
         })
     }
-}
 
-impl AttributionBuilder<Given, Given, Given, Given> {
-    /// Checks every value.
-    pub fn build(self) -> Result<Attribution, AttributionError> {
+    /// Checks every value. It compiles once the four required fields are given.
+    pub fn build(self) -> Result<Attribution, AttributionError>
+    where
+        F: HasFeature,
+        R: HasRoute,
+        C: HasCustomerId,
+        E: HasEnvironment,
+    {
         self.parts.try_into()
     }
 }
+
+// Each required field has a trait of its own, so that the compiler's message can name the field.
+
+/// The builder has a `feature`.
+#[diagnostic::on_unimplemented(
+    message = "the attribution has no `feature`",
+    label = "`feature` is missing",
+    note = "call `.feature(…)` before `.build()`, with the product feature that the call is for"
+)]
+pub trait HasFeature {}
+impl HasFeature for Given {}
+
+/// The builder has a `route`.
+#[diagnostic::on_unimplemented(
+    message = "the attribution has no `route`",
+    label = "`route` is missing",
+    note = "call `.route(…)` before `.build()`; background work has routes such as `cron:nightly-digest`"
+)]
+pub trait HasRoute {}
+impl HasRoute for Given {}
+
+/// The builder has a `customer_id`.
+#[diagnostic::on_unimplemented(
+    message = "the attribution has no `customer_id`",
+    label = "`customer_id` is missing",
+    note = "call `.customer_id(…)` before `.build()`; `internal` is the customer of work that no customer pays for"
+)]
+pub trait HasCustomerId {}
+impl HasCustomerId for Given {}
+
+/// The builder has an `environment`.
+#[diagnostic::on_unimplemented(
+    message = "the attribution has no `environment`",
+    label = "`environment` is missing",
+    note = "call `.environment(…)` before `.build()`, for example with `production`"
+)]
+pub trait HasEnvironment {}
+impl HasEnvironment for Given {}

@@ -72,6 +72,10 @@ pub const OPENAI_REQUEST_SERVICE_TIER: &str = "openai.request.service_tier";
 pub const OPENAI_RESPONSE_SERVICE_TIER: &str = "openai.response.service_tier";
 /// OpenAI's fingerprint of the back-end.
 pub const OPENAI_SYSTEM_FINGERPRINT: &str = "openai.response.system_fingerprint";
+/// The event of a span that says which exception ended it.
+pub const EXCEPTION_EVENT: &str = "exception";
+/// The type of that exception.
+pub const EXCEPTION_TYPE: &str = "exception.type";
 /// What went wrong.
 pub const ERROR_TYPE: &str = "error.type";
 /// The provider's host.
@@ -123,8 +127,8 @@ pub const ENDPOINT: &str = "spanledger.endpoint";
 pub const OUTCOME: &str = "spanledger.outcome";
 /// HTTP attempts of the call, retries included.
 pub const ATTEMPTS: &str = "spanledger.attempts";
-/// The usage in our own exclusive buckets and units, as JSON. It is sent where neither the convention's
-/// attributes nor the provider's object can express all of it.
+/// The usage in our own exclusive buckets and units, as JSON, where there is no object of the
+/// provider's ([`USAGE_RAW`]) that says all of it.
 pub const USAGE: &str = "spanledger.usage";
 /// `estimated` where the usage does not come from the provider.
 pub const USAGE_SOURCE: &str = "spanledger.usage.source";
@@ -174,7 +178,6 @@ pub mod aliases {
     pub const CACHE_READ: &[&str] = &[
         CACHE_READ_TOKENS,
         "gen_ai.usage.cache_read_input_tokens",
-        "gen_ai.usage.details.cache_read_tokens",
         "gen_ai.usage.prompt_tokens_details.cached_tokens",
     ];
     /// [`CACHE_WRITE_TOKENS`] was `cache_creation` until the conventions moved out of the core.
@@ -182,14 +185,12 @@ pub mod aliases {
         CACHE_WRITE_TOKENS,
         "gen_ai.usage.cache_creation.input_tokens",
         "gen_ai.usage.cache_creation_input_tokens",
-        "gen_ai.usage.details.cache_write_tokens",
         "gen_ai.usage.prompt_tokens_details.cache_creation_tokens",
     ];
     /// [`REASONING_TOKENS`], and the flat spelling of OpenLLMetry, OpenLIT and rig.
     pub const REASONING: &[&str] = &[
         REASONING_TOKENS,
         "gen_ai.usage.reasoning_tokens",
-        "gen_ai.usage.details.reasoning_tokens",
         "gen_ai.usage.completion_tokens_details.reasoning_tokens",
     ];
     /// [`OPENAI_RESPONSE_SERVICE_TIER`] had a prefix until 1.37.

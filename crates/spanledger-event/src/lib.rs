@@ -60,7 +60,8 @@ mod usage;
 mod words;
 
 pub use attribution::{
-    Attribution, AttributionBuilder, AttributionError, Field, Given, Missing, PartialAttribution, check_value,
+    Attribution, AttributionBuilder, AttributionError, Field, Given, HasCustomerId, HasEnvironment,
+    HasFeature, HasRoute, Missing, PartialAttribution, check_value,
 };
 pub use cost::{Cost, CostLine, UnpricedReason};
 pub use error_chain::ErrorChain;

@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Valu
 use rust_decimal::Decimal;
 use spanledger_event::Usd;
 
-/// A list of attributes. Where a key stands twice the last one counts: emitters that set an
+/// A list of attributes. Where a key is there twice the last one counts, because emitters that set an
 /// attribute again append it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attributes<'a>(pub(crate) &'a [KeyValue]);
@@ -16,21 +16,21 @@ impl<'a> Attributes<'a> {
         self.0.iter().rev().find(|kv| kv.key == key)?.value.as_ref()?.value.as_ref()
     }
 
-    /// The first of several spellings that is present.
-    pub(crate) fn any<T>(self, keys: &[&str], get: impl Fn(Self, &str) -> Option<T>) -> Option<T> {
-        keys.iter().find_map(|key| get(self, key))
+    /// The text of the first of several keys that has one.
+    pub(crate) fn first_of(self, keys: &[&str]) -> Option<Cow<'a, str>> {
+        keys.iter().find_map(|key| self.text(key))
     }
 
     pub(crate) fn has(self, key: &str) -> bool {
         self.value(key).is_some()
     }
 
-    /// A text that is not blank; numbers and truths as text, lists and maps not.
+    /// A text that is not blank. Numbers and booleans are read as text, lists and maps are not.
     pub(crate) fn text(self, key: &str) -> Option<Cow<'a, str>> {
         let text = match self.value(key)? {
             Value::StringValue(text) => Cow::Borrowed(text.as_str()),
             Value::IntValue(number) => Cow::Owned(number.to_string()),
-            Value::BoolValue(truth) => Cow::Owned(truth.to_string()),
+            Value::BoolValue(value) => Cow::Owned(value.to_string()),
             _ => return None,
         };
         (!text.trim().is_empty()).then_some(text)
@@ -40,8 +40,8 @@ impl<'a> Attributes<'a> {
         self.text(key).map(Cow::into_owned)
     }
 
-    /// A count. Some emitters write integers as text or as whole doubles; a negative or broken one
-    /// is an error with its text, never a zero.
+    /// A count. Some emitters write integers as text or as whole doubles. A value that is not a count is
+    /// an error with its text, never zero.
     pub(crate) fn count(self, key: &str) -> Option<Result<u64, String>> {
         let value = self.value(key)?;
         Some(match value {
@@ -63,13 +63,13 @@ impl<'a> Attributes<'a> {
 
     pub(crate) fn bool(self, key: &str) -> Option<bool> {
         match self.value(key)? {
-            Value::BoolValue(truth) => Some(*truth),
+            Value::BoolValue(value) => Some(*value),
             Value::StringValue(text) => text.parse().ok(),
             _ => None,
         }
     }
 
-    /// A double, exactly as it is written in its shortest form.
+    /// A number, exact: a double as its shortest decimal form.
     pub(crate) fn decimal(self, key: &str) -> Option<Decimal> {
         let text = match self.value(key)? {
             Value::DoubleValue(number) => number.to_string(),

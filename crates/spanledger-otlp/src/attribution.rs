@@ -1,15 +1,18 @@
-//! Where attribution is read from, for each field the span first and then the resource.
+//! Reading attribution from a span, and then from its resource.
 
 use spanledger_event::{Field, PartialAttribution, check_value, keys};
 
 use crate::attributes::Attributes;
 
-/// For each field the attribute keys to read, in order. The first usable value wins; a blank one or
-/// a placeholder is no value.
+#[cfg(test)]
+mod tests;
+
+/// For each field the attribute keys to read, in order. The first usable value counts; a blank text or
+/// a placeholder such as `unknown` is not usable.
 ///
-/// The default reads our own names, then those in which the value is commonly found. `http.route`
+/// The default reads our own keys, then the keys in which the value is commonly found. `http.route`
 /// is read only on SERVER spans: client instrumentations and gateways put the provider's path
-/// there. A person is not an account: ids of people become the dimension `user`.
+/// there. A person is not an account: the ids of people become the dimension `user`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttributionKeys {
     /// For the feature.
@@ -26,31 +29,6 @@ pub struct AttributionKeys {
     pub batch_job_id: Vec<String>,
     /// For the dimension `user`.
     pub user: Vec<String>,
-}
-
-impl Default for AttributionKeys {
-    fn default() -> Self {
-        fn list(keys: &[&str]) -> Vec<String> {
-            keys.iter().map(|&key| key.to_owned()).collect()
-        }
-        let mut environment = list(&[keys::ENVIRONMENT]);
-        environment.extend(list(keys::aliases::ENVIRONMENTS));
-        Self {
-            feature: list(&[keys::FEATURE, "feature", "traceloop.association.properties.feature"]),
-            route: list(&[keys::ROUTE, "route", "traceloop.association.properties.route"]),
-            customer_id: list(&[
-                keys::CUSTOMER_ID,
-                "customer_id",
-                "customer.id",
-                "tenant.id",
-                "traceloop.association.properties.customer_id",
-            ]),
-            environment,
-            request_id: list(&[keys::REQUEST_ID, "request_id"]),
-            batch_job_id: list(&[keys::BATCH_JOB_ID, "batch_job_id"]),
-            user: list(&[keys::USER_ID, keys::ENDUSER_ID, "langfuse.user.id"]),
-        }
-    }
 }
 
 impl AttributionKeys {

@@ -6,6 +6,9 @@ use opentelemetry_proto::tonic::collector::{
 use prost::Message as _;
 use serde::de::{self, DeserializeOwned};
 
+#[cfg(test)]
+mod tests;
+
 /// How an OTLP message is written (OTLP specification, "Protobuf payload encoding" and
 /// "JSON Protobuf encoding").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,7 +43,7 @@ pub struct Logs(pub(crate) ExportLogsServiceRequest);
 fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
     // A byte-order mark is legal in front of JSON that came from a file.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    // Derived readers take an array of fields for an object; OTLP does not.
+    // A derived reader also accepts an array of fields, which OTLP does not allow.
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(de::Error::custom("expected a JSON object"));
     }

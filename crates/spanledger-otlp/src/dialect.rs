@@ -1,41 +1,72 @@
 //! Dialects: how emitters say what a call was.
 //!
-//! Each is a file and a row of [`DIALECTS`]; the first that recognises a span reads it.
+//! A dialect is a file of this folder and a row of [`DIALECTS`]. It has a reader for spans of its own
+//! form, or quirks in spans of the convention's form, or both.
 
-use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind};
-use spanledger_event::Observation;
+use spanledger_event::{Observation, keys};
 
-use crate::{AttributionKeys, attributes::Attributes};
+use crate::{AttributionKeys, quirks::Quirks, span::SpanContext};
 
 mod genai;
+mod langfuse;
+mod litellm;
+mod openllmetry;
 mod own;
-
-pub(crate) use genai::valid_id;
-
-/// A span with what lies around it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Seen<'a> {
-    pub(crate) span: &'a Span,
-    pub(crate) attributes: Attributes<'a>,
-    pub(crate) resource: Attributes<'a>,
-    /// Name and version of the instrumentation scope.
-    pub(crate) scope: (&'a str, &'a str),
-    pub(crate) keys: &'a AttributionKeys,
-}
-
-impl Seen<'_> {
-    pub(crate) fn is_server(&self) -> bool {
-        self.span.kind == SpanKind::Server as i32
-    }
-}
+mod pydantic_ai;
 
 /// One dialect.
 pub(crate) struct Dialect {
-    /// Recognises its spans, by the cheapest sign there is.
-    pub(crate) recognises: fn(&Seen<'_>) -> bool,
-    /// Reads one; `None` when the span is no call (a tool, a poll of a stored response).
-    pub(crate) read: fn(&Seen<'_>) -> Option<Observation>,
+    /// Reads spans of its own form.
+    pub(crate) reader: Option<SpanReader>,
+    /// What its spans add to the convention.
+    pub(crate) quirks: Quirks,
 }
 
-/// All dialects, the most specific first.
-pub(crate) const DIALECTS: &[Dialect] = &[own::DIALECT, genai::DIALECT];
+/// How the spans of a dialect are read.
+pub(crate) struct SpanReader {
+    /// Recognises a span of the dialect, as cheaply as possible.
+    pub(crate) recognises: fn(&SpanContext<'_>) -> bool,
+    /// Reads a span; `None` when it is not a call (a tool, a poll of a stored response).
+    pub(crate) read: fn(&SpanContext<'_>) -> Option<Observation>,
+}
+
+/// All dialects, the most specific first: the first reader that recognises a span reads it.
+pub(crate) static DIALECTS: &[Dialect] = &[
+    own::DIALECT,
+    litellm::DIALECT,
+    openllmetry::DIALECT,
+    langfuse::DIALECT,
+    pydantic_ai::DIALECT,
+    genai::DIALECT,
+];
+
+/// The quirks of all dialects.
+pub(crate) fn quirks() -> Vec<&'static Quirks> {
+    DIALECTS.iter().map(|dialect| &dialect.quirks).collect()
+}
+
+/// Reads a span by the first dialect that recognises it; `None` when it is not a call.
+pub(crate) fn read(span: &SpanContext<'_>) -> Option<Observation> {
+    let mut readers = DIALECTS.iter().filter_map(|dialect| dialect.reader.as_ref());
+    readers.find(|reader| (reader.recognises)(span)).and_then(|reader| (reader.read)(span))
+}
+
+impl Default for AttributionKeys {
+    fn default() -> Self {
+        let list = |common: &[&[&str]], vendors: fn(&Quirks) -> &'static [&'static str]| {
+            let vendors = DIALECTS.iter().map(|dialect| vendors(&dialect.quirks));
+            common.iter().copied().chain(vendors).flatten().map(|&key| key.to_owned()).collect()
+        };
+        Self {
+            feature: list(&[&[keys::FEATURE, "feature"]], |quirks| quirks.feature),
+            route: list(&[&[keys::ROUTE, "route"]], |quirks| quirks.route),
+            customer_id: list(&[&[keys::CUSTOMER_ID, "customer_id", "customer.id", "tenant.id"]], |quirks| {
+                quirks.customer_id
+            }),
+            environment: list(&[&[keys::ENVIRONMENT], keys::aliases::ENVIRONMENTS], |_| &[]),
+            request_id: list(&[&[keys::REQUEST_ID, "request_id"]], |_| &[]),
+            batch_job_id: list(&[&[keys::BATCH_JOB_ID, "batch_job_id"]], |_| &[]),
+            user: list(&[&[keys::USER_ID, keys::ENDUSER_ID]], |quirks| quirks.user),
+        }
+    }
+}

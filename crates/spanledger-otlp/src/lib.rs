@@ -1,14 +1,24 @@
 //! OTLP messages to observations of GenAI calls, and the record that the crate `spanledger` sends.
 //!
 //! * [`Traces`] and [`Logs`] decode an OTLP export request, protobuf or JSON.
-//! * [`ObservationReader`] finds the spans and records that speak of AI calls and turns each into an
-//!   [`Observation`](spanledger_event::Observation): which call, whose, how many tokens, in
-//!   exclusive buckets. Spans of other emitters are read by their *dialect*; adding one is one file
-//!   and one row in `dialect.rs`.
+//! * [`ObservationReader`] finds the spans and records of AI calls and turns each into an
+//!   [`Observation`](spanledger_event::Observation): which call it was, who pays for it, and how many
+//!   tokens it used, in exclusive buckets.
+//! * [`price`](price()) asks the price book what an observed call costs.
 //! * [`record`] is the form in which the crate `spanledger` reports a call: an OTLP log record
 //!   named `spanledger.call`, which no trace sampler drops.
 //!
 //! Everything is a pure function of its input: no I/O, no clock.
+//!
+//! # A span becomes an observation
+//!
+//! The first *dialect* that recognises the span reads it. Our own spans have the attributes of their
+//! record. Every other span is read by the OpenTelemetry GenAI convention, in its current and older
+//! spellings, with the *quirks* of vendors: the keys and habits that they add to it. A dialect is a file
+//! of the folder `dialect/`, with the vendor's keys, and a row of the table in `dialect.rs`.
+//!
+//! What the counts, the tier and the region of a call mean for its price is decided by
+//! [`spanledger_price::usage::resolve`]. This crate only finds them.
 //!
 //! ```
 //! use spanledger_otlp::{Encoding, ObservationReader, Traces};
@@ -33,17 +43,25 @@
 //! assert_eq!(observations[0].attribution.environment.as_deref(), Some("staging"));
 //! # Ok::<(), spanledger_otlp::DecodeError>(())
 //! ```
+//!
+//! # Non-goals
+//!
+//! Nothing is stored or sent here, and no prompt or answer is read. Spans that are not AI calls are
+//! passed over, not refused: forwarding them is the receiver's work.
 
 mod attributes;
 mod attribution;
 mod decode;
 mod dialect;
+mod ids;
 mod price;
+mod quirks;
 mod reader;
 pub mod record;
+mod span;
 #[cfg(test)]
-mod tests;
-mod usage;
+mod test_support;
+mod token_counts;
 
 pub use attribution::AttributionKeys;
 pub use decode::{DecodeError, Encoding, Logs, Traces};

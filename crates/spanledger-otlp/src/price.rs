@@ -3,6 +3,9 @@
 use spanledger_event::Observation;
 use spanledger_price::{PriceBook, PriceQuery, usage::ResolvedUsage};
 
+#[cfg(test)]
+mod tests;
+
 /// Prices a call with the rates of its own time, and adds to its usage the searches that its model
 /// makes at each call.
 pub fn price(book: &PriceBook, o: &mut Observation) {
@@ -25,7 +28,8 @@ pub fn price(book: &PriceBook, o: &mut Observation) {
     }
 }
 
-/// Puts what an answer says about its usage into the observation of the call.
+/// Puts what an answer says about its usage into the observation of the call. A problem becomes the
+/// sentence that the event shows.
 pub fn set_usage(o: &mut Observation, resolved: ResolvedUsage) {
     let ResolvedUsage { usage, source, problem, unrecognized_counts, service_tier, region } = resolved;
     o.usage = usage;

@@ -6,8 +6,9 @@ use spanledger_event::{Observation, ObservedAs, keys};
 use crate::{
     AttributionKeys, Logs, Traces,
     attributes::Attributes,
-    dialect::{DIALECTS, Seen},
-    record::{self, Facts},
+    dialect,
+    record::{self, RecordSource},
+    span::SpanContext,
 };
 
 /// Turns messages into observations.
@@ -20,48 +21,48 @@ pub struct ObservationReader {
 impl ObservationReader {
     /// The calls among the spans.
     pub fn traces(&self, traces: &Traces) -> Vec<Observation> {
+        let quirks = dialect::quirks();
         let mut observations = Vec::new();
         for resource_spans in &traces.0.resource_spans {
             let resource = resource(resource_spans.resource.as_ref());
             for scope_spans in &resource_spans.scope_spans {
                 let scope = scope(scope_spans.scope.as_ref());
-                for span in &scope_spans.spans {
+                observations.extend(scope_spans.spans.iter().filter_map(|span| {
                     let attributes = Attributes(&span.attributes);
-                    let seen = Seen { span, attributes, resource, scope, keys: &self.keys };
-                    let dialect = DIALECTS.iter().find(|dialect| (dialect.recognises)(&seen));
-                    observations.extend(dialect.and_then(|dialect| (dialect.read)(&seen)));
-                }
+                    let (keys, quirks) = (&self.keys, quirks.as_slice());
+                    dialect::read(&SpanContext { span, attributes, resource, scope, keys, quirks })
+                }));
             }
         }
         observations
     }
 
-    /// The calls among the log records: our own records. Other records are not read; the
-    /// convention's event `gen_ai.client.inference.operation.details` repeats its span.
+    /// The calls among the log records, which are our own records. The convention's event
+    /// `gen_ai.client.inference.operation.details` is not read, because it repeats its span.
     pub fn logs(&self, logs: &Logs) -> Vec<Observation> {
+        let quirks = dialect::quirks();
         let mut observations = Vec::new();
         for resource_logs in &logs.0.resource_logs {
             let resource = resource(resource_logs.resource.as_ref());
             for scope_logs in &resource_logs.scope_logs {
                 let scope = scope(scope_logs.scope.as_ref());
-                for log in &scope_logs.log_records {
-                    let attributes = Attributes(&log.attributes);
-                    if log.event_name != keys::RECORD_EVENT_NAME {
-                        continue;
-                    }
-                    observations.extend(record::read(&Facts {
-                        attributes,
+                let records =
+                    scope_logs.log_records.iter().filter(|log| log.event_name == keys::RECORD_EVENT_NAME);
+                observations.extend(records.filter_map(|log| {
+                    record::read(&RecordSource {
+                        attributes: Attributes(&log.attributes),
                         resource,
                         scope,
                         keys: &self.keys,
-                        sighting: ObservedAs::Record,
+                        quirks: &quirks,
+                        observed_as: ObservedAs::Record,
                         trace_id: &log.trace_id,
                         span_id: &log.span_id,
                         parent_span_id: &[],
                         start: log.time_unix_nano,
                         end: log.time_unix_nano,
-                    }));
-                }
+                    })
+                }));
             }
         }
         observations

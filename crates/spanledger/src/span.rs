@@ -5,7 +5,7 @@ use opentelemetry::{
     trace::{SpanKind, Status, TraceContextExt as _, Tracer as _},
 };
 use spanledger_event::{Endpoint, Observation, Usd, keys};
-use spanledger_otlp::record::{AttributeValue, SCOPE};
+use spanledger_otlp::record::{self, AttributeValue, SCOPE};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::{answer::ResponseInfo, request::RequestInfo};
@@ -137,6 +137,9 @@ impl CallSpan {
         if span.is_recording() {
             for (key, value) in attributes.iter().filter(|(key, _)| !NOT_SET_AT_END.contains(&key.as_str())) {
                 span.set_attribute(KeyValue::new(key.clone(), otel_value(value)));
+            }
+            for (key, count) in record::usage_counts(o) {
+                span.set_attribute(KeyValue::new(key, count));
             }
             for attribute in span_only_attributes(o, request, response) {
                 span.set_attribute(attribute);

@@ -3,235 +3,215 @@
 //! Source: `semantic-conventions-genai`, client inference, client embeddings, agents, fetch
 //! response; `semantic-conventions` up to 1.41 for the older names.
 
-use opentelemetry_proto::tonic::{
-    common::v1::any_value::Value,
-    trace::v1::{Span, status::StatusCode},
-};
+use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use spanledger_event::{
-    CallOutcome, Endpoint, EventId, Observation, ObservedAs, Role, Timestamp, Usage, UsageError, keys,
+    Endpoint, EventId, Observation, ObservedAs, ResponseRef, Role, Timestamp, Usage, keys,
 };
 use spanledger_price::{
     providers,
-    usage::{Answer, UsageReadError, resolve},
+    usage::{Answer, ResolvedUsage, UsageReadError, resolve},
 };
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Dialect, Seen};
-use crate::{attributes::Attributes, price::set_usage, record::hex, usage};
-
-pub(crate) const DIALECT: Dialect = Dialect {
-    recognises: |seen| {
-        seen.span.attributes.iter().any(|kv| {
-            kv.key == keys::OPERATION_NAME
-                || keys::aliases::INPUT.contains(&kv.key.as_str())
-                || keys::aliases::OUTPUT.contains(&kv.key.as_str())
-        })
-    },
-    read,
+use super::{Dialect, SpanReader};
+use crate::{
+    attributes::Attributes,
+    ids::{SPAN_ID_BYTES, TRACE_ID_BYTES, valid_id},
+    price::set_usage,
+    quirks::Quirks,
+    span::SpanContext,
+    token_counts,
 };
 
-/// What an operation is.
-enum Operation {
-    Call(Endpoint),
-    Aggregate,
-    /// Not billed: a tool, a search, a poll of a response that was billed when it was made.
-    Free,
-}
+mod outcome;
+#[cfg(test)]
+mod tests;
 
-fn operation(seen: &Seen<'_>) -> Operation {
-    let name = seen.attributes.text(keys::OPERATION_NAME);
-    match name.as_deref() {
-        Some("chat" | "generate_content") | None => {
-            let api = seen.attributes.text(keys::OPENAI_API_TYPE);
-            Operation::Call(if api.as_deref() == Some("responses") {
-                Endpoint::Responses
-            } else {
-                Endpoint::Chat
+pub(super) const DIALECT: Dialect = Dialect {
+    reader: Some(SpanReader {
+        recognises: |span| {
+            span.attributes.0.iter().any(|kv| {
+                kv.key == keys::OPERATION_NAME
+                    || keys::aliases::INPUT.contains(&kv.key.as_str())
+                    || keys::aliases::OUTPUT.contains(&kv.key.as_str())
             })
-        }
-        Some("text_completion") => Operation::Call(Endpoint::Completions),
-        Some("embeddings") => Operation::Call(Endpoint::Embeddings),
-        Some("invoke_agent" | "agent_step" | "invoke_workflow" | "create_agent" | "plan" | "chain") => {
-            Operation::Aggregate
-        }
-        Some(
-            "execute_tool"
-            | "retrieval"
-            | "fetch_response"
-            | "search_memory"
-            | "create_memory"
-            | "update_memory"
-            | "upsert_memory"
-            | "delete_memory"
-            | "create_memory_store"
-            | "delete_memory_store",
-        ) => Operation::Free,
-        // The convention allows operations of one's own: with a usage it is a call.
-        Some(_) => Operation::Call(Endpoint::Other),
-    }
-}
+        },
+        read,
+    }),
+    quirks: Quirks::NONE,
+};
 
-fn read(seen: &Seen<'_>) -> Option<Observation> {
-    let attributes = seen.attributes;
-    let operation = operation(seen);
-    // Spans without a name may be embeddings, which have no output.
-    let needs_output = attributes.has(keys::OPERATION_NAME)
-        && matches!(operation, Operation::Call(endpoint) if usage::needs_output(endpoint));
-    let usage = usage::read(attributes, needs_output);
-    let (role, endpoint) = match operation {
-        Operation::Call(Endpoint::Other) if usage.is_none() => return None,
-        Operation::Call(endpoint) => (Role::Call, endpoint),
-        // Without a usage there is nothing that could be counted twice.
-        Operation::Aggregate if is_nothing(usage.as_ref()) => return None,
-        Operation::Aggregate => (Role::Aggregate, Endpoint::Other),
-        Operation::Free => return None,
+fn read(context: &SpanContext<'_>) -> Option<Observation> {
+    let SpanContext { span, attributes, .. } = *context;
+    let operation = Operation::of(attributes);
+    let counts = token_counts::read(attributes, context.quirks, operation.needs_output(attributes));
+    let (role, endpoint) = operation.role(counts.as_ref())?;
+    let server_address = attributes.string(keys::SERVER_ADDRESS);
+    let provider = provider(attributes, server_address.as_deref());
+    let response = response(attributes, &provider, server_address.as_deref());
+    let usage = ResolvedUsage {
+        unrecognized_counts: token_counts::unrecognized(attributes, context.quirks),
+        ..usage(attributes, &provider, endpoint, server_address.as_deref(), counts)
     };
+    let outcome = outcome::read(context, &usage, response.as_ref());
 
-    let span = seen.span;
     let start = nanos(span.start_time_unix_nano);
     let (event_id, call_id) = identity(span, start);
     let mut o = Observation::new(event_id, call_id, ObservedAs::Span, start);
     o.role = role;
     o.endpoint = endpoint;
     o.end = nanos(span.end_time_unix_nano).max(start);
-    o.emitter = match seen.scope {
-        ("", _) => "genai".to_owned(),
-        (name, "") => format!("genai {name}"),
-        (name, version) => format!("genai {name} {version}"),
-    };
-    o.server_address = attributes.string(keys::SERVER_ADDRESS);
-    let named = attributes
-        .any(keys::aliases::PROVIDER_NAMES, |a, key| a.text(key))
-        .map(|n| providers::canonical_name(&n));
-    let hosted = o.server_address.as_deref().and_then(providers::of_host).map(str::to_owned);
-    // Compatible hosts are mostly labelled `openai`: there the address knows better.
-    o.provider = match (named, hosted) {
-        (Some(name), Some(host)) if name == "openai" => host,
-        (Some(name), _) => name,
-        (None, host) => host.unwrap_or_default(),
-    };
+    o.emitter = emitter(context.scope);
+    o.server_address = server_address;
+    o.provider = provider;
     o.model = attributes.string(keys::REQUEST_MODEL);
     o.response_model = attributes.string(keys::RESPONSE_MODEL);
-    o.service_tier =
-        attributes.any(keys::aliases::RESPONSE_SERVICE_TIER, |a, key| a.string(key)).or_else(|| {
-            attributes
-                .any(keys::aliases::REQUEST_SERVICE_TIER, |a, key| a.string(key))
-                .filter(|tier| tier != "auto")
-        });
-    o.region = attributes
-        .string(keys::REGION)
-        .or_else(|| providers::region_of_host(&o.provider, o.server_address.as_deref()));
-    o.response = attributes
-        .text(keys::RESPONSE_ID)
-        .map(|id| providers::response_ref(&o.provider, o.server_address.as_deref(), &id));
+    o.response = response;
     o.stream = attributes.bool(keys::REQUEST_STREAM).unwrap_or(attributes.has(keys::TIME_TO_FIRST_CHUNK));
-    o.time_to_first_token_ms = attributes
-        .decimal(keys::TIME_TO_FIRST_CHUNK)
-        .and_then(|seconds| seconds.checked_mul(1_000.into()))
-        .and_then(|millis| millis.trunc().try_into().ok());
+    o.time_to_first_token_ms = time_to_first_token_ms(attributes);
     o.reasoning_effort = attributes.string(keys::REQUEST_REASONING_LEVEL);
     o.emitter_cost = attributes.usd(keys::USAGE_COST);
-    let resolved = resolve(Answer {
-        provider: &o.provider,
-        endpoint: o.endpoint,
-        service_tier: o.service_tier.as_deref(),
-        region: o.region.as_deref(),
-        usage: usage.map(|usage| usage.map_err(UsageReadError::Counts)),
-        ..Answer::default()
-    });
-    set_usage(&mut o, resolved);
-    o.usage_unknown = usage::unknown(attributes);
-    o.outcome = outcome(seen, &o);
-    o.attribution = seen.keys.read(attributes, seen.resource, seen.is_server());
-    o.trace_id = valid_id(&span.trace_id, 16);
-    o.span_id = valid_id(&span.span_id, 8);
-    o.parent_span_id = valid_id(&span.parent_span_id, 8);
-    o.service_name = seen.resource.string(keys::SERVICE_NAME);
+    o.outcome = outcome;
+    set_usage(&mut o, usage);
+    o.attribution = context.keys.read(attributes, context.resource, context.is_server());
+    o.trace_id = valid_id(&span.trace_id, TRACE_ID_BYTES);
+    o.span_id = valid_id(&span.span_id, SPAN_ID_BYTES);
+    o.parent_span_id = valid_id(&span.parent_span_id, SPAN_ID_BYTES);
+    o.service_name = context.resource.string(keys::SERVICE_NAME);
     Some(o)
 }
 
-fn outcome(seen: &Seen<'_>, o: &Observation) -> CallOutcome {
-    let status = seen.span.status.as_ref();
-    let failed =
-        status.is_some_and(|s| s.code == StatusCode::Error as i32) || seen.attributes.has(keys::ERROR_TYPE);
-    if !failed {
-        return CallOutcome::Success;
+/// What an operation is.
+#[derive(Clone, Copy)]
+enum Operation {
+    Call(Endpoint),
+    /// An agent or a workflow around calls, whose usage repeats theirs.
+    Aggregate,
+    /// Not billed: a tool, a search, a poll of a response that was billed when it was made.
+    Free,
+}
+
+impl Operation {
+    fn of(attributes: Attributes<'_>) -> Self {
+        let name = attributes.text(keys::OPERATION_NAME);
+        match name.as_deref() {
+            Some("chat" | "generate_content") | None => {
+                let api = attributes.text(keys::OPENAI_API_TYPE);
+                let is_responses = api.as_deref() == Some("responses");
+                Self::Call(if is_responses { Endpoint::Responses } else { Endpoint::Chat })
+            }
+            Some("text_completion") => Self::Call(Endpoint::Completions),
+            Some("embeddings") => Self::Call(Endpoint::Embeddings),
+            Some("invoke_agent" | "agent_step" | "invoke_workflow" | "create_agent" | "plan" | "chain") => {
+                Self::Aggregate
+            }
+            Some(
+                "execute_tool"
+                | "retrieval"
+                | "fetch_response"
+                | "search_memory"
+                | "create_memory"
+                | "update_memory"
+                | "upsert_memory"
+                | "delete_memory"
+                | "create_memory_store"
+                | "delete_memory_store",
+            ) => Self::Free,
+            // The convention allows other operations; one with a usage is a call.
+            Some(_) => Self::Call(Endpoint::Other),
+        }
     }
-    let error = seen.attributes.string(keys::ERROR_TYPE).unwrap_or_else(|| "_OTHER".to_owned());
-    let is_empty = o.usage.as_ref().is_some_and(Usage::is_empty);
-    // LiteLLM gives a call that failed counts of zero, and an id of its own making.
-    let is_made_up = |id: &str| is_empty && is_uuid(id);
-    // What the model said before it broke off is billed.
-    let began = o.usage.is_some() && !is_empty
-        || o.usage_problem.is_some()
-        || o.time_to_first_token_ms.is_some()
-        || o.response.as_ref().is_some_and(|response| !is_made_up(&response.id))
-        || matches!(seen.attributes.value(keys::FINISH_REASONS), Some(Value::ArrayValue(list)) if !list.values.is_empty());
-    if began || gave_up(&error) || exception(seen.span).is_some_and(gave_up) {
-        CallOutcome::Incomplete(error)
-    } else {
-        CallOutcome::Failed(error)
+
+    /// Whether the model writes text, so that its output has to be stated. A span without an operation
+    /// may be an embedding, which has no output.
+    fn needs_output(self, attributes: Attributes<'_>) -> bool {
+        attributes.has(keys::OPERATION_NAME)
+            && matches!(self, Self::Call(endpoint) if token_counts::needs_output(endpoint))
+    }
+
+    /// The role and the endpoint of the observation; `None` where the span is not observed.
+    fn role(self, counts: Option<&Result<Usage, UsageReadError>>) -> Option<(Role, Endpoint)> {
+        let counts_nothing = counts.is_none_or(|usage| usage.as_ref().is_ok_and(Usage::is_empty));
+        match self {
+            Self::Call(Endpoint::Other) if counts.is_none() => None,
+            Self::Call(endpoint) => Some((Role::Call, endpoint)),
+            // Without a usage an aggregate repeats nothing.
+            Self::Aggregate if counts_nothing => None,
+            Self::Aggregate => Some((Role::Aggregate, Endpoint::Other)),
+            Self::Free => None,
+        }
     }
 }
 
-fn is_nothing(usage: Option<&Result<Usage, UsageError>>) -> bool {
-    usage.is_none_or(|usage| usage.as_ref().is_ok_and(Usage::is_empty))
-}
-
-/// Whether the client did not wait for the answer: the provider may have run the model and bill it.
-fn gave_up(error: &str) -> bool {
-    /// Told before the request was sent.
-    const BEFORE: [&str; 2] = ["connecttimeout", "pooltimeout"];
-    const WORDS: [&str; 9] = [
-        "timeout",
-        "timedout",
-        "deadlineexceeded",
-        "cancel",
-        "abort",
-        "connectionreset",
-        "econnreset",
-        "sockethangup",
-        "remoteprotocolerror",
-    ];
-    let word: String =
-        error.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    WORDS.iter().any(|with| word.contains(with)) && !BEFORE.iter().any(|with| word.contains(with))
-}
-
-/// The exception that ended a span; many emitters say what went wrong only there.
-fn exception(span: &Span) -> Option<&str> {
-    let event = span.events.iter().rev().find(|event| event.name == "exception")?;
-    match Attributes(&event.attributes).value("exception.type")? {
-        Value::StringValue(name) => Some(name),
-        _ => None,
+/// Who billed the call. Calls to compatible hosts are mostly labelled `openai`, so that the address of
+/// another provider goes before that name.
+fn provider(attributes: Attributes<'_>, server_address: Option<&str>) -> String {
+    let named =
+        attributes.first_of(keys::aliases::PROVIDER_NAMES).map(|name| providers::canonical_name(&name));
+    let of_host = server_address.and_then(providers::of_host).map(str::to_owned);
+    match (named, of_host) {
+        (Some(name), Some(host)) if name == "openai" => host,
+        (Some(name), _) => name,
+        (None, host) => host.unwrap_or_default(),
     }
 }
 
-fn is_uuid(id: &str) -> bool {
-    const HYPHENS: [usize; 4] = [8, 13, 18, 23];
-    id.len() == 36
-        && id
-            .bytes()
-            .enumerate()
-            .all(|(at, byte)| if HYPHENS.contains(&at) { byte == b'-' } else { byte.is_ascii_hexdigit() })
+fn response(attributes: Attributes<'_>, provider: &str, server_address: Option<&str>) -> Option<ResponseRef> {
+    let id = attributes.text(keys::RESPONSE_ID)?;
+    Some(providers::response_ref(provider, server_address, &id))
 }
 
-/// Event and call of a span; where its ids are not valid, its contents stand in for them, so that
-/// one bad span neither fails the request nor merges with another.
+/// What the call used, in which tier and region.
+fn usage(
+    attributes: Attributes<'_>,
+    provider: &str,
+    endpoint: Endpoint,
+    server_address: Option<&str>,
+    counts: Option<Result<Usage, UsageReadError>>,
+) -> ResolvedUsage {
+    let region =
+        attributes.string(keys::REGION).or_else(|| providers::region_of_host(provider, server_address));
+    resolve(Answer {
+        provider,
+        endpoint,
+        service_tier: service_tier(attributes).as_deref(),
+        region: region.as_deref(),
+        usage: counts,
+        ..Answer::default()
+    })
+}
+
+/// The tier that served the call; without it the tier that was asked for, which mostly served it.
+fn service_tier(attributes: Attributes<'_>) -> Option<String> {
+    let served = attributes.first_of(keys::aliases::RESPONSE_SERVICE_TIER);
+    let asked = || attributes.first_of(keys::aliases::REQUEST_SERVICE_TIER).filter(|tier| tier != "auto");
+    served.or_else(asked).map(Into::into)
+}
+
+fn time_to_first_token_ms(attributes: Attributes<'_>) -> Option<i64> {
+    let seconds = attributes.decimal(keys::TIME_TO_FIRST_CHUNK)?;
+    seconds.checked_mul(1_000.into())?.trunc().try_into().ok()
+}
+
+fn emitter(scope: (&str, &str)) -> String {
+    match scope {
+        ("", _) => "genai".to_owned(),
+        (name, "") => format!("genai {name}"),
+        (name, version) => format!("genai {name} {version}"),
+    }
+}
+
+/// Event and call of a span. Where its ids are not valid, its contents take their place, so that a bad
+/// span neither fails the request nor merges with another span.
 fn identity(span: &Span, start: Timestamp) -> (EventId, String) {
-    match (valid_id(&span.trace_id, 16), valid_id(&span.span_id, 8)) {
+    match (valid_id(&span.trace_id, TRACE_ID_BYTES), valid_id(&span.span_id, SPAN_ID_BYTES)) {
         (Some(trace), Some(id)) => (EventId::of_span(&trace, &id, start), format!("{trace}:{id}")),
         _ => {
             let contents = format!("{:032x}", xxh3_128(&span.encode_to_vec()));
             (EventId::of_span("", &contents, start), contents)
         }
     }
-}
-
-/// An id as lower-case hex; `None` when its length is wrong or it is all zero (OTLP: invalid).
-pub(crate) fn valid_id(id: &[u8], length: usize) -> Option<String> {
-    (id.len() == length && id.iter().any(|&byte| byte != 0)).then(|| hex(id))
 }
 
 fn nanos(unix: u64) -> Timestamp {

@@ -1,23 +1,31 @@
-//! Spans of the crate `spanledger`: the same attributes as its record.
+//! Spans of the crate `spanledger`: the attributes of its record and the convention's.
 
-use spanledger_event::{Observation, ObservedAs, keys};
+use spanledger_event::{ObservedAs, keys};
 
-use super::{Dialect, Seen};
-use crate::record::{self, Facts};
+use super::{Dialect, SpanReader};
+use crate::{
+    quirks::Quirks,
+    record::{self, RecordSource},
+};
 
-pub(crate) const DIALECT: Dialect = Dialect { recognises: |seen| seen.attributes.has(keys::EVENT_ID), read };
-
-fn read(seen: &Seen<'_>) -> Option<Observation> {
-    record::read(&Facts {
-        attributes: seen.attributes,
-        resource: seen.resource,
-        scope: seen.scope,
-        keys: seen.keys,
-        sighting: ObservedAs::Span,
-        trace_id: &seen.span.trace_id,
-        span_id: &seen.span.span_id,
-        parent_span_id: &seen.span.parent_span_id,
-        start: seen.span.start_time_unix_nano,
-        end: seen.span.end_time_unix_nano,
-    })
-}
+pub(super) const DIALECT: Dialect = Dialect {
+    reader: Some(SpanReader {
+        recognises: |span| span.attributes.has(keys::EVENT_ID),
+        read: |context| {
+            record::read(&RecordSource {
+                attributes: context.attributes,
+                resource: context.resource,
+                scope: context.scope,
+                keys: context.keys,
+                quirks: context.quirks,
+                observed_as: ObservedAs::Span,
+                trace_id: &context.span.trace_id,
+                span_id: &context.span.span_id,
+                parent_span_id: &context.span.parent_span_id,
+                start: context.span.start_time_unix_nano,
+                end: context.span.end_time_unix_nano,
+            })
+        },
+    }),
+    quirks: Quirks::NONE,
+};

@@ -52,6 +52,9 @@ pub enum UsageReadError {
     /// Counts that are not in an object, such as a span's attributes, contradict each other.
     #[error(transparent)]
     Counts(UsageError),
+    /// Counts that are not in an object lack a side of the usage.
+    #[error("the {0} tokens are not stated: without them the {0} would cost nothing")]
+    MissingCount(&'static str),
     /// The usage as Spanledger itself writes it is damaged.
     #[error("the usage in Spanledger's own form cannot be read: {0}")]
     OwnForm(String),

@@ -1,3 +1,5 @@
+use std::{fs, path::PathBuf, process::Command};
+
 use async_openai::error::OpenAIError;
 use spanledger::{Attributed, Scope};
 
@@ -97,4 +99,62 @@ async fn every_field_of_the_attribution_is_on_the_event() {
     assert_eq!(event.batch_job_id.as_deref(), Some("batch-1"));
     assert_eq!(event.dims["team"], "growth");
     assert_eq!(event.service_name.as_deref(), Some("api"));
+}
+
+/// The source of a function that builds an attribution from these fields.
+fn builds_with(fields: &[&str]) -> String {
+    let calls: String = fields.iter().flat_map(|field| [".", field, "(\"x\")"]).collect();
+    format!("pub fn built() {{ drop(spanledger::Attribution::builder(){calls}.build()); }}")
+}
+
+/// Compiles a crate that depends on `spanledger`, and returns what the compiler says.
+fn compile(source: &str) -> String {
+    let tests = std::env::current_exe().unwrap();
+    let libraries = tests.parent().unwrap();
+    let modified = |path: &PathBuf| path.metadata().unwrap().modified().unwrap();
+    let library = fs::read_dir(libraries)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap_or_default();
+            name.starts_with("libspanledger-") && name.ends_with(".rlib")
+        })
+        .max_by_key(modified)
+        .expect("Cargo has built the library for this test");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("user.rs");
+    fs::write(&path, source).unwrap();
+    let output = Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into()))
+        .args(["--edition=2024", "--crate-type=lib", "--emit=metadata", "--out-dir"])
+        .arg(folder.path())
+        .arg(format!("-Ldependency={}", libraries.display()))
+        .arg(format!("--extern=spanledger={}", library.display()))
+        .arg(&path)
+        .output()
+        .unwrap();
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn the_compiler_names_the_field_that_a_builder_lacks() {
+    let fields = ["feature", "route", "customer_id", "environment"];
+    assert_eq!(compile(&builds_with(&fields)), "");
+    for missing in fields {
+        let given: Vec<&str> = fields.into_iter().filter(|field| *field != missing).collect();
+        let said = compile(&builds_with(&given));
+        assert!(said.contains(&format!("error[E0277]: the attribution has no `{missing}`")), "{said}");
+        assert!(said.contains(&format!("call `.{missing}(…)` before `.build()`")), "{said}");
+    }
+}
+
+/// The page tells a user which version to depend on.
+#[test]
+fn the_readme_names_the_version_of_async_openai_that_the_crate_uses() {
+    let manifest = include_str!("../../../../Cargo.toml");
+    let (_, version) = manifest.split_once("async-openai = { version = \"").unwrap();
+    let version: Vec<&str> = version.split('"').next().unwrap().split('.').take(2).collect();
+    let version = version.join(".");
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains(&format!("**`async-openai` {version}**")), "{version}");
+    assert!(readme.contains(&format!("async-openai = {{ version = \"{version}\"")), "{version}");
 }

@@ -1,0 +1,161 @@
+//! From a record or a span of ours to its observation.
+
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use spanledger_event::{
+    CARRIED, CallOutcome, Cell, ColumnKind, Endpoint, EventId, Field, JsonText, Observation, ObservedAs,
+    PartialAttribution, Timestamp, Usage, UsageSource, check_value, keys,
+};
+use spanledger_price::{
+    providers,
+    usage::{Answer, ToolCalls, UsageReadError, resolve},
+};
+
+use crate::{
+    AttributionKeys,
+    attributes::Attributes,
+    ids::{SPAN_ID_BYTES, TRACE_ID_BYTES, valid_id},
+    price::set_usage,
+    quirks::Quirks,
+    token_counts,
+};
+
+/// A record or a span of ours, with what its message says about it.
+#[derive(Debug)]
+pub(crate) struct RecordSource<'a> {
+    pub(crate) attributes: Attributes<'a>,
+    pub(crate) resource: Attributes<'a>,
+    pub(crate) scope: (&'a str, &'a str),
+    pub(crate) keys: &'a AttributionKeys,
+    pub(crate) quirks: &'a [&'static Quirks],
+    pub(crate) observed_as: ObservedAs,
+    pub(crate) trace_id: &'a [u8],
+    pub(crate) span_id: &'a [u8],
+    pub(crate) parent_span_id: &'a [u8],
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+}
+
+/// The observation of a record or of a span of ours; the inverse of
+/// [`attributes`](super::attributes).
+pub(crate) fn read(source: &RecordSource<'_>) -> Option<Observation> {
+    let a = source.attributes;
+    let event_id = EventId::from_text(a.string(keys::EVENT_ID)?);
+    let moment = |key: &str, fallback: u64| {
+        Timestamp::from_nanos(
+            a.int(key)
+                .filter(|nanos| *nanos >= 0)
+                .unwrap_or_else(|| i64::try_from(fallback).unwrap_or(i64::MAX)),
+        )
+    };
+    let start = moment(keys::START, source.start);
+    let call_id = a.string(keys::CALL_ID).unwrap_or_else(|| event_id.as_str().to_owned());
+    let mut o = Observation::new(event_id, call_id, source.observed_as, start);
+    o.end = moment(keys::END, source.end).max(start);
+    o.emitter = match source.scope {
+        (name, "") => name.to_owned(),
+        (name, version) => format!("{name} {version}"),
+    };
+    o.endpoint = a.text(keys::ENDPOINT).map_or(Endpoint::Other, |name| Endpoint::from_name(&name));
+    o.provider = a.text(keys::PROVIDER_NAME).map(|name| providers::canonical_name(&name)).unwrap_or_default();
+    o.server_address = a.string(keys::SERVER_ADDRESS);
+    for field in CARRIED {
+        let cell = match field.column.kind {
+            ColumnKind::Integer => a.int(field.key).map(Cell::Integer),
+            _ => a.string(field.key).map(|text| Cell::Text(text.into())),
+        };
+        if let Some(Err(error)) = cell.map(|cell| (field.set)(&mut o, cell)) {
+            debug_assert!(false, "a cell of the column's kind fits the field: {error}");
+        }
+    }
+    o.response = a
+        .text(keys::RESPONSE_ID)
+        .map(|id| providers::response_ref(&o.provider, o.server_address.as_deref(), &id));
+    o.stream = a.bool(keys::REQUEST_STREAM).unwrap_or(false);
+    o.attempts = a.int(keys::ATTEMPTS).and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
+    let error = || a.string(keys::ERROR_TYPE).unwrap_or_else(|| "_OTHER".to_owned());
+    o.outcome = match a.text(keys::OUTCOME).as_deref() {
+        Some("failed") => CallOutcome::Failed(error()),
+        Some("incomplete") => CallOutcome::Incomplete(error()),
+        _ => CallOutcome::Success,
+    };
+    read_usage(&mut o, source);
+    o.emitter_cost = a.usd(keys::COST_USD);
+    o.attribution = attribution(source);
+    o.trace_id = valid_id(source.trace_id, TRACE_ID_BYTES);
+    o.span_id = valid_id(source.span_id, SPAN_ID_BYTES);
+    o.parent_span_id =
+        valid_id(source.parent_span_id, SPAN_ID_BYTES).or_else(|| a.string(keys::PARENT_SPAN_ID));
+    o.service_name = source.resource.string(keys::SERVICE_NAME);
+    Some(o)
+}
+
+/// The usage of a record. Our own form goes before the provider's object, because it has what the object
+/// does not count. Records of earlier versions state counts and units as attributes, as spans do.
+fn read_usage(o: &mut Observation, source: &RecordSource<'_>) {
+    let a = source.attributes;
+    let raw = a.text(keys::USAGE_RAW);
+    o.usage_raw = raw.as_deref().and_then(JsonText::new);
+    let own = a.text(keys::USAGE).map(|json| own_usage(&json));
+    let tools = if own.is_some() { ToolCalls::default() } else { tool_calls(a) };
+    let counts = || {
+        let needs_output = token_counts::needs_output(o.endpoint);
+        raw.is_none().then(|| token_counts::read(a, source.quirks, needs_output)).flatten()
+    };
+    let resolved = resolve(Answer {
+        provider: &o.provider,
+        endpoint: o.endpoint,
+        service_tier: o.service_tier.as_deref(),
+        region: o.region.as_deref(),
+        usage_json: raw.as_deref(),
+        usage: own.or_else(counts),
+        tools,
+        estimate: None,
+    });
+    set_usage(o, resolved);
+    if o.usage_source == UsageSource::Provider && a.text(keys::USAGE_SOURCE).as_deref() == Some("estimated") {
+        o.usage_source = UsageSource::Estimated;
+    }
+}
+
+fn own_usage(json: &str) -> Result<Usage, UsageReadError> {
+    let usage: Usage =
+        serde_json::from_str(json).map_err(|error| UsageReadError::OwnForm(error.to_string()))?;
+    // A Collector may have changed it; the same bounds hold as for a provider's counts.
+    usage.nested().exclusive().map_err(UsageReadError::Counts)?;
+    Ok(usage)
+}
+
+fn tool_calls(a: Attributes<'_>) -> ToolCalls {
+    let count = |key: &str| a.int(key).and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
+    ToolCalls {
+        web_searches: count(keys::WEB_SEARCH_CALLS),
+        file_searches: count(keys::FILE_SEARCH_CALLS),
+        containers: count(keys::CODE_INTERPRETER_CALLS),
+        images: count(keys::IMAGES),
+        ..ToolCalls::default()
+    }
+}
+
+/// The crate checked the values where they were set; a Collector may have changed them since.
+fn attribution(source: &RecordSource<'_>) -> PartialAttribution {
+    let a = source.attributes;
+    let checked = |field: Field, key: &str| a.string(key).filter(|value| check_value(&field, value).is_ok());
+    let mut attribution = PartialAttribution {
+        feature: checked(Field::Feature, keys::FEATURE),
+        route: checked(Field::Route, keys::ROUTE),
+        customer_id: checked(Field::CustomerId, keys::CUSTOMER_ID),
+        environment: checked(Field::Environment, keys::ENVIRONMENT),
+        request_id: checked(Field::RequestId, keys::REQUEST_ID),
+        batch_job_id: checked(Field::BatchJobId, keys::BATCH_JOB_ID),
+        ..PartialAttribution::default()
+    };
+    for KeyValue { key, .. } in a.0 {
+        if let Some(name) = key.strip_prefix(keys::DIM_PREFIX)
+            && let Some(value) = checked(Field::Dim(name.to_owned()), key)
+        {
+            attribution.dims.insert(name.to_owned(), value);
+        }
+    }
+    attribution.fill_from(&source.keys.read(Attributes(&[]), source.resource, false));
+    attribution
+}

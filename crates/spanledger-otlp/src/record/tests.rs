@@ -1,0 +1,198 @@
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use proptest::prelude::*;
+use spanledger_event::{
+    Attribution, Bucket, CallOutcome, Endpoint, EventId, JsonText, Observation, ObservedAs, Timestamp, Usage,
+    UsageSource, keys,
+};
+use spanledger_price::{PriceBook, providers::response_ref};
+use spanledger_testkit::otlp::{integer, text};
+
+use super::{LogRecord, record, request, usage_counts};
+use crate::{Encoding, Logs, ObservationReader, ids::hex, price};
+
+const RAW: &str = r#"{"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}"#;
+
+/// The observation of a record that was sent and received.
+fn received(sent: LogRecord) -> Observation {
+    let bytes = request(vec![sent], &[], "0.1.0").to_protobuf();
+    let logs = Logs::decode(&bytes, Encoding::Protobuf).unwrap();
+    ObservationReader::default().logs(&logs).remove(0)
+}
+
+fn chat_observation() -> Observation {
+    let start = Timestamp::from_nanos(1_763_719_200_000_000_000);
+    let mut o = Observation::new(EventId::of_request("r", 5), "call", ObservedAs::Record, start);
+    (o.provider, o.endpoint) = ("openai".into(), Endpoint::Chat);
+    o
+}
+
+/// A chat with a usage object of 100 tokens in and 20 out, and these searches beside it.
+fn chat_with_searches(searches: u64) -> Observation {
+    let mut o = chat_observation();
+    let mut usage = Usage::default().with(Bucket::Input, 100).with(Bucket::Output, 20);
+    usage.web_search_calls = searches;
+    (o.usage, o.usage_raw, o.usage_source) = (Some(usage), JsonText::new(RAW), UsageSource::Provider);
+    o
+}
+
+#[test]
+fn the_usage_is_on_a_record_once() {
+    let usage_keys = |o: &Observation| {
+        let keys = record(o).attributes.into_iter().map(|attribute| attribute.key);
+        keys.filter(|key| key.contains("usage") || key.contains("_calls")).collect::<Vec<_>>()
+    };
+    assert_eq!(usage_keys(&chat_with_searches(0)), [keys::USAGE_RAW]);
+    // The object does not count the searches.
+    let mut o = chat_with_searches(2);
+    assert_eq!(usage_keys(&o), [keys::USAGE_RAW, keys::USAGE]);
+    o.usage_raw = None;
+    assert_eq!(usage_keys(&o), [keys::USAGE]);
+}
+
+#[test]
+fn a_record_with_an_object_and_tool_calls_is_read_back_as_it_was_sent() {
+    for searches in [0, 2] {
+        let o = chat_with_searches(searches);
+        let read = received(record(&o));
+        assert_eq!((read.usage, read.usage_raw), (o.usage, o.usage_raw));
+    }
+}
+
+#[test]
+fn the_span_has_the_counts_that_trace_backends_show() {
+    let expected = [(keys::INPUT_TOKENS, 100), (keys::OUTPUT_TOKENS, 20), (keys::WEB_SEARCH_CALLS, 2)];
+    assert_eq!(usage_counts(&chat_with_searches(2)), expected);
+    assert_eq!(usage_counts(&chat_observation()), []);
+}
+
+/// Scenario: a service still runs a version whose records state the usage as counts.
+#[test]
+fn records_of_earlier_versions_are_read() {
+    let earlier = |more: Vec<KeyValue>| {
+        let mut sent = record(&chat_observation());
+        sent.attributes.extend(more);
+        received(sent).usage.unwrap()
+    };
+    let counts = [
+        integer("gen_ai.usage.input_tokens", 100),
+        integer("gen_ai.usage.cache_read.input_tokens", 40),
+        integer("gen_ai.usage.output_tokens", 20),
+    ];
+    let units = [
+        integer("spanledger.web_search_calls", 2),
+        integer("spanledger.file_search_calls", 3),
+        integer("spanledger.code_interpreter_calls", 4),
+        integer("spanledger.images", 5),
+    ];
+    let mut usage =
+        Usage::default().with(Bucket::Input, 60).with(Bucket::CachedInput, 40).with(Bucket::Output, 20);
+    assert_eq!(earlier(counts.to_vec()), usage);
+    (usage.web_search_calls, usage.file_search_calls) = (2, 3);
+    (usage.code_interpreter_calls, usage.images) = (4, 5);
+    assert_eq!(earlier([&counts[..], &units[..]].concat()), usage);
+
+    let raw = text("spanledger.usage.raw", RAW);
+    let read = earlier([&counts[..], &units[..], &[raw]].concat());
+    assert_eq!((read.cached_tokens(), read.web_search_calls), (0, 2), "the object goes before the counts");
+}
+
+#[test]
+fn a_damaged_usage_is_a_problem() {
+    for (key, value, expected) in [
+        (keys::USAGE, "{", "Spanledger's own form cannot be read"),
+        (keys::USAGE, r#"{"tokens": {"input": 4294967297}}"#, "a count is out of range: 4294967297"),
+        (keys::USAGE_RAW, "[]", "the usage is not a JSON object"),
+    ] {
+        let mut sent = record(&chat_observation());
+        sent.attributes.push(text(key, value));
+        let read = received(sent);
+        let problem = read.usage_problem.unwrap();
+        assert!(problem.contains(expected), "{problem}");
+        assert_eq!((read.usage, read.usage_source), (None, UsageSource::Provider));
+    }
+}
+
+#[test]
+fn tier_and_region_inside_the_object_are_read() {
+    let mut o = chat_observation();
+    o.provider = "anthropic".into();
+    o.usage_raw =
+        JsonText::new(r#"{"input_tokens": 5, "output_tokens": 1, "speed": "fast", "inference_geo": "us"}"#);
+    (o.service_tier, o.region) = (Some("standard".into()), Some("global".into()));
+    let read = received(record(&o));
+    assert_eq!((read.service_tier.as_deref(), read.region.as_deref()), (Some("fast"), Some("us")));
+}
+
+fn own_observation() -> impl Strategy<Value = Observation> {
+    (
+        proptest::array::uniform13(0_u64..1_000_000),
+        proptest::option::of("[a-z]{1,8}"),
+        any::<bool>(),
+        0..3_usize,
+        1..5_u32,
+        any::<[u8; 16]>(),
+        1..2_000_000_000_000_000_000_i64,
+    )
+        .prop_map(|(tokens, optional, stream, outcome, attempts, trace, start)| {
+            let start = Timestamp::from_nanos(start);
+            let mut o = Observation::new(EventId::of_request("r", 5), "call", ObservedAs::Record, start);
+            let attribution =
+                Attribution::builder().feature("f").route("/r").customer_id("c").environment("e");
+            let attribution = attribution.dim("team", "growth").request_id("r").build().unwrap();
+            let mut usage = Bucket::ALL
+                .into_iter()
+                .zip(tokens)
+                .fold(Usage::default(), |usage, (bucket, count)| usage.with(bucket, count));
+            if stream {
+                usage.variant = Some("720p".into());
+                usage.units.insert("video_seconds".into(), rust_decimal::Decimal::new(125, 1));
+            }
+            o.emitter = "spanledger 0.1.0".into();
+            o.provider = "openai".into();
+            o.endpoint = Endpoint::Responses;
+            o.server_address = Some("api.openai.com".into());
+            o.response = Some(response_ref("openai", Some("api.openai.com"), "resp_1"));
+            o.model.clone_from(&optional);
+            o.response_model.clone_from(&optional);
+            o.service_tier.clone_from(&optional);
+            o.prompt_cache_key.clone_from(&optional);
+            o.reasoning_effort = optional;
+            o.end = Timestamp::from_nanos(start.nanos() + 5);
+            o.time_to_first_token_ms = stream.then_some(12);
+            o.stream = stream;
+            o.attempts = attempts;
+            o.outcome = [
+                CallOutcome::Success,
+                CallOutcome::Failed("500".into()),
+                CallOutcome::Incomplete("cut".into()),
+            ][outcome]
+                .clone();
+            o.usage = Some(usage);
+            o.usage_source = if stream { UsageSource::Estimated } else { UsageSource::Provider };
+            o.attribution = (&attribution).into();
+            if trace != [0; 16] {
+                o.trace_id = Some(hex(&trace));
+                o.span_id = Some(hex(&[3; 8]));
+            }
+            o.service_name = Some("api".into());
+            o
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_record_is_read_back_as_it_was_sent(mut o in own_observation()) {
+        let resource = [("service.name".to_owned(), "api".to_owned())];
+        let sent = request(vec![record(&o)], &resource, "0.1.0");
+        let logs = Logs::decode(&sent.to_protobuf(), Encoding::Protobuf).unwrap();
+        prop_assert_eq!(&ObservationReader::default().logs(&logs), &vec![o.clone()]);
+
+        // The price on the wire is the emitter's; the receiver sets its own.
+        price(PriceBook::builtin(), &mut o);
+        let read = received(record(&o));
+        prop_assert_eq!(read.emitter_cost, o.cost.as_ref().and_then(|cost| cost.usd));
+        prop_assert_eq!(&read.cost, &None);
+    }
+}

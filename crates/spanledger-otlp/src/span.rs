@@ -1,0 +1,24 @@
+//! A span with everything that its message says about it.
+
+use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind};
+
+use crate::{AttributionKeys, attributes::Attributes, quirks::Quirks};
+
+/// A span with its resource and its instrumentation scope, and how to read them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SpanContext<'a> {
+    pub(crate) span: &'a Span,
+    pub(crate) attributes: Attributes<'a>,
+    pub(crate) resource: Attributes<'a>,
+    /// Name and version of the instrumentation scope.
+    pub(crate) scope: (&'a str, &'a str),
+    pub(crate) keys: &'a AttributionKeys,
+    /// The quirks of all vendors.
+    pub(crate) quirks: &'a [&'static Quirks],
+}
+
+impl SpanContext<'_> {
+    pub(crate) fn is_server(&self) -> bool {
+        self.span.kind == SpanKind::Server as i32
+    }
+}

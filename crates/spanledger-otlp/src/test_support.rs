@@ -1,0 +1,38 @@
+//! Reading spans in tests.
+
+use opentelemetry_proto::tonic::{common::v1::KeyValue, trace::v1::Span};
+use spanledger_event::{Cost, Observation};
+use spanledger_price::PriceBook;
+use spanledger_testkit::otlp::{SpanBuilder, resource, scope, text, traces_of};
+
+use crate::ObservationReader;
+
+/// A chat with gpt-5.5 at OpenAI, and these attributes.
+pub(crate) fn chat(attributes: impl IntoIterator<Item = KeyValue>) -> Span {
+    SpanBuilder::chat("gpt-5.5").number(1).attributes(attributes).build()
+}
+
+/// A span with these attributes alone.
+pub(crate) fn span(attributes: impl IntoIterator<Item = KeyValue>) -> Span {
+    SpanBuilder::new("chat gpt-5.5").number(1).attributes(attributes).build()
+}
+
+/// The observations of spans of the service `checkout` in `staging`.
+pub(crate) fn read(spans: impl IntoIterator<Item = Span>) -> Vec<Observation> {
+    let resource = resource([text("service.name", "checkout"), text("deployment.environment", "staging")]);
+    ObservationReader::default().traces(&traces_of(resource, scope("scope", "1"), spans).into())
+}
+
+/// The observation of a span that is a call.
+pub(crate) fn read_one(span: Span) -> Observation {
+    let mut observations = read([span]);
+    assert_eq!(observations.len(), 1);
+    observations.remove(0)
+}
+
+/// What an observed call costs by the built-in book.
+pub(crate) fn cost_of(o: &Observation) -> Cost {
+    let mut o = o.clone();
+    crate::price(PriceBook::builtin(), &mut o);
+    o.cost.unwrap()
+}

@@ -1,0 +1,153 @@
+//! Token attributes of the OpenTelemetry convention to a usage and back.
+
+use std::collections::BTreeMap;
+
+use spanledger_event::{Bucket, Endpoint, NestedUsage, Usage, UsageError, keys};
+use spanledger_price::usage::UsageReadError;
+
+use crate::{attributes::Attributes, quirks::Quirks};
+
+/// Looks a count up under all its spellings.
+#[derive(Clone, Copy)]
+struct Counts<'a> {
+    attributes: Attributes<'a>,
+    quirks: &'a [&'static Quirks],
+}
+
+/// The vendors' spellings of one count.
+type Spellings = fn(&Quirks) -> &'static [&'static str];
+
+const NO_VENDORS: Spellings = |_| &[];
+/// The counts that have more than one spelling: the convention's and the vendors'.
+const CACHE_READ: (&[&str], Spellings) = (keys::aliases::CACHE_READ, |quirks| quirks.cache_read);
+const CACHE_WRITE: (&[&str], Spellings) = (keys::aliases::CACHE_WRITE, |quirks| quirks.cache_write);
+const REASONING: (&[&str], Spellings) = (keys::aliases::REASONING, |quirks| quirks.reasoning);
+const INPUT: (&[&str], Spellings) = (keys::aliases::INPUT, NO_VENDORS);
+const OUTPUT: (&[&str], Spellings) = (keys::aliases::OUTPUT, NO_VENDORS);
+
+const MODALITIES: [&str; 6] = [
+    keys::AUDIO_INPUT_TOKENS,
+    keys::AUDIO_CACHE_READ_TOKENS,
+    keys::AUDIO_OUTPUT_TOKENS,
+    keys::IMAGE_INPUT_TOKENS,
+    keys::IMAGE_CACHE_READ_TOKENS,
+    keys::IMAGE_OUTPUT_TOKENS,
+];
+
+impl Counts<'_> {
+    /// The first spelling that is there; `None` where none is.
+    fn find(&self, (convention, vendors): (&[&str], Spellings)) -> Option<Result<u64, UsageReadError>> {
+        let spellings = convention.iter().chain(self.quirks.iter().flat_map(|quirks| vendors(quirks)));
+        let count = spellings.into_iter().find_map(|key| self.attributes.count(key))?;
+        Some(count.map_err(|text| UsageReadError::Counts(UsageError::OutOfRange(text))))
+    }
+
+    /// A part of a count, zero where it is not stated.
+    fn part(&self, spellings: (&[&str], Spellings)) -> Result<u64, UsageReadError> {
+        self.find(spellings).unwrap_or(Ok(0))
+    }
+
+    fn modality(&self, key: &str) -> Result<u64, UsageReadError> {
+        self.part((&[key], NO_VENDORS))
+    }
+}
+
+/// The usage that a span's attributes state; `None` when they state neither input nor output.
+///
+/// By the convention cached and cache-write tokens are parts of the input, reasoning tokens a part
+/// of the output. Where the model writes text (`needs_output`), a missing output is not zero.
+pub(crate) fn read(
+    attributes: Attributes<'_>,
+    quirks: &[&'static Quirks],
+    needs_output: bool,
+) -> Option<Result<Usage, UsageReadError>> {
+    let counts = Counts { attributes, quirks };
+    match (counts.find(INPUT), counts.find(OUTPUT)) {
+        (None, None) => None,
+        // Every call has input; pricing only the output would underbill it.
+        (None, Some(_)) => Some(Err(UsageReadError::MissingCount("input"))),
+        (Some(_), None) if needs_output => Some(Err(UsageReadError::MissingCount("output"))),
+        (Some(input), output) => Some(exclusive(&counts, input, output.unwrap_or(Ok(0)))),
+    }
+}
+
+fn exclusive(
+    counts: &Counts<'_>,
+    input: Result<u64, UsageReadError>,
+    output: Result<u64, UsageReadError>,
+) -> Result<Usage, UsageReadError> {
+    let nested = NestedUsage {
+        input: input?,
+        cached: counts.part(CACHE_READ)?,
+        cache_write: counts.part(CACHE_WRITE)?,
+        audio_input: counts.modality(keys::AUDIO_INPUT_TOKENS)?,
+        cached_audio: counts.modality(keys::AUDIO_CACHE_READ_TOKENS)?,
+        image_input: counts.modality(keys::IMAGE_INPUT_TOKENS)?,
+        cached_image: counts.modality(keys::IMAGE_CACHE_READ_TOKENS)?,
+        output: output?,
+        reasoning: counts.part(REASONING)?,
+        audio_output: counts.modality(keys::AUDIO_OUTPUT_TOKENS)?,
+        image_output: counts.modality(keys::IMAGE_OUTPUT_TOKENS)?,
+        ..NestedUsage::default()
+    };
+    nested.exclusive().map_err(UsageReadError::Counts)
+}
+
+/// Whether a call of that endpoint has output tokens.
+pub(crate) const fn needs_output(endpoint: Endpoint) -> bool {
+    matches!(endpoint, Endpoint::Chat | Endpoint::Responses | Endpoint::Completions)
+}
+
+/// The counts in the convention's namespace that [`read`] does not know, as `key=value`.
+///
+/// Totals, text and costs are left out, because they follow from the counts that it knows.
+pub(crate) fn unrecognized(attributes: Attributes<'_>, quirks: &[&'static Quirks]) -> Vec<String> {
+    /// A span with more of them does not state a usage; the event is not a place to store it.
+    const UNRECOGNIZED_MAX: usize = 64;
+    let is_known = |key: &str| {
+        MODALITIES.contains(&key)
+            || [INPUT, OUTPUT, CACHE_READ, CACHE_WRITE, REASONING].into_iter().any(|(convention, vendors)| {
+                convention.contains(&key) || quirks.iter().any(|quirks| vendors(quirks).contains(&key))
+            })
+    };
+    let repeats = |key: &str| {
+        quirks.iter().flat_map(|quirks| quirks.repeated_counts).any(|beginning| key.starts_with(beginning))
+    };
+    let mut found = BTreeMap::new();
+    for key in attributes.0.iter().map(|kv| kv.key.as_str()) {
+        let Some(name) = key.strip_prefix(keys::USAGE_NAMESPACE) else { continue };
+        // Text is what the other modalities leave of a whole.
+        let is_derived = name.starts_with("total_")
+            || name.starts_with("text.")
+            || name.ends_with(".text_tokens")
+            || name.contains("cost");
+        if is_derived || is_known(key) || repeats(key) {
+            continue;
+        }
+        // An attribute that is not a number is not a count.
+        if let Some(number) = attributes.decimal(key).filter(|number| !number.is_zero()) {
+            let _ = found.insert(key, number.normalize());
+        }
+    }
+    found.into_iter().take(UNRECOGNIZED_MAX).map(|(key, number)| format!("{key}={number}")).collect()
+}
+
+/// The attributes that state a usage; parts that are zero are left out, the totals are not.
+pub(crate) fn attributes(usage: &Usage) -> Vec<(&'static str, u64)> {
+    let nested = usage.nested();
+    let parts = [
+        (keys::CACHE_READ_TOKENS, nested.cached),
+        (keys::CACHE_WRITE_TOKENS, usage.cache_write_tokens()),
+        (keys::REASONING_TOKENS, nested.reasoning),
+        (keys::AUDIO_INPUT_TOKENS, nested.audio_input),
+        (keys::AUDIO_CACHE_READ_TOKENS, nested.cached_audio),
+        (keys::AUDIO_OUTPUT_TOKENS, nested.audio_output),
+        (keys::IMAGE_INPUT_TOKENS, nested.image_input),
+        (keys::IMAGE_CACHE_READ_TOKENS, nested.cached_image),
+        (keys::IMAGE_OUTPUT_TOKENS, usage.tokens(Bucket::ImageOutput)),
+    ];
+    [(keys::INPUT_TOKENS, nested.input), (keys::OUTPUT_TOKENS, nested.output)]
+        .into_iter()
+        .chain(parts.into_iter().filter(|(_, count)| *count > 0))
+        .collect()
+}
