@@ -3,6 +3,9 @@
 //! Adding a generated file is one row of [`FILES`]. `cargo xtask gen` writes them,
 //! `cargo xtask gen --check` and a test fail when one of them is out of date.
 
+mod price_keys;
+mod price_schema;
+
 use std::fs;
 
 use anyhow::{Context as _, ensure};
@@ -18,7 +21,11 @@ struct Generated {
 }
 
 /// All generated files, in the order of their paths.
-const FILES: &[Generated] = &[Generated { path: "docs/events.md", text: spanledger_event::reference }];
+const FILES: &[Generated] = &[
+    Generated { path: "crates/spanledger-price/book/price-book.schema.json", text: price_schema::text },
+    Generated { path: "docs/events.md", text: spanledger_event::reference },
+    Generated { path: price_keys::PAGE, text: price_keys::text },
+];
 
 /// Writes every generated file.
 pub(crate) fn write() -> anyhow::Result<()> {

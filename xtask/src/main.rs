@@ -4,6 +4,7 @@
 //! cargo xtask ci              run everything that a change must pass, as CI does
 //! cargo xtask tidy            check the rules that the compiler does not know
 //! cargo xtask gen [--check]   write the generated files, or check that they are up to date
+//! cargo xtask publish-prices  lock the new entries of the price book, which do not change from then on
 //! cargo xtask golden          accept the present output as the golden files
 //! cargo xtask instructions    count the instructions of one priced call (needs valgrind)
 //! ```
@@ -14,6 +15,7 @@ mod generate;
 mod golden;
 mod instructions;
 mod links;
+mod published;
 mod tidy;
 
 use std::{
@@ -21,7 +23,7 @@ use std::{
     process::ExitCode,
 };
 
-const USAGE: &str = "usage: cargo xtask ci | tidy | gen [--check] | golden | instructions";
+const USAGE: &str = "usage: cargo xtask ci | tidy | gen [--check] | publish-prices | golden | instructions";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["gen"] => generate::write(),
         ["gen", "--check"] => generate::check(),
+        ["publish-prices"] => published::publish(),
         ["golden"] => golden::accept(),
         ["instructions"] => {
             instructions::per_call().map(|count| println!("one priced text call takes {count} instructions"))

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use anyhow::{Context as _, ensure};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-use crate::{links, root};
+use crate::{links, published, root};
 
 /// The layers: a crate depends on crates of lower layers only.
 const LAYERS: [(&str, u8); 9] = [
@@ -35,6 +35,7 @@ const LINES_MAX: usize = 450;
 pub(crate) fn run() -> anyhow::Result<()> {
     let mut broken = check()?;
     broken.extend(links::broken()?);
+    broken.extend(published::broken()?);
     ensure!(broken.is_empty(), "the tree is not tidy:\n{}", broken.join("\n"));
     Ok(())
 }

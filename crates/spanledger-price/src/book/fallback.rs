@@ -18,6 +18,7 @@ impl FallbackRules {
     }
 
     /// The rules that give a rate to none of these meters.
+    #[must_use]
     pub fn without(&self, meters: &[Meter]) -> Self {
         Self(self.iter().filter(|(meter, _)| !meters.contains(meter)).collect())
     }

@@ -9,6 +9,8 @@ use crate::{Meter, Tier};
 /// A table of a price file: `[provider]`, an entry of `[[price]]`, a line of rates.
 #[derive(Debug)]
 pub struct Section {
+    /// Its name: that of its key in the table around it, and `rates` for a line of rates.
+    pub name: &'static str,
     /// What the table is, in a sentence.
     pub doc: &'static str,
     /// Its keys.
@@ -100,6 +102,7 @@ impl Section {
 
 /// A whole file.
 pub static FILE: Section = Section {
+    name: "file",
     doc: "A price file of Spanledger: what one provider charges, in US dollars.",
     keys: &[
         Key::new("provider", Value::Table(&PROVIDER), "The provider that the file describes."),
@@ -139,6 +142,7 @@ pub static FILE: Section = Section {
 };
 
 static PROVIDER: Section = Section {
+    name: "provider",
     doc: "The provider that the file describes.",
     keys: &[
         Key::new("name", Value::Text, "The provider's name on events.").required(),
@@ -154,6 +158,7 @@ static PROVIDER: Section = Section {
 };
 
 static TIERS: Section = Section {
+    name: "tiers",
     doc: "The provider's words for each service tier, as the response states them.",
     keys: &{
         let mut keys = [Key::new("", Value::Texts, "The provider's words for the tier."); Tier::ALL.len()];
@@ -167,6 +172,7 @@ static TIERS: Section = Section {
 };
 
 static FALLBACK: Section = Section {
+    name: "fallback",
     doc: "What costs what another kind of token costs, where a line has no rate for it.",
     keys: &{
         let mut keys = [Key::new("", Value::Meter, "The meter whose rate it gets."); Meter::ALL.len()];
@@ -196,6 +202,7 @@ const FROM: Key = Key::new("from", Value::Day, "The first day, in UTC. Without i
 const UNTIL: Key = Key::new("until", Value::Day, "The first day that is not covered any more, in UTC.");
 
 static REGIONAL_SURCHARGE: Section = Section {
+    name: "regional_surcharge",
     doc: "What processing in a region costs more, per token; fees of tool calls have no surcharge.",
     keys: &[
         Key::new(
@@ -212,6 +219,7 @@ static REGIONAL_SURCHARGE: Section = Section {
 };
 
 static MODEL: Section = Section {
+    name: "model",
     doc: "A model and what is true of it at all times. Its prices are entries of their own.",
     keys: &[
         Key::new("name", Value::Text, "The name, as the provider writes it.").required(),
@@ -243,6 +251,7 @@ static MODEL: Section = Section {
 };
 
 static PRICE: Section = Section {
+    name: "price",
     doc: "The rates of a model from a day on, for one tier or several.",
     keys: &{
         const OWN: [Key; 9] = [
@@ -283,8 +292,8 @@ static PRICE: Section = Section {
             let (short, long) =
                 ("The rates of the tier.", "Its rates beyond the model's long-context threshold.");
             keys[at] = Key::new(Tier::ALL[tier].as_str(), Value::Table(&RATES), short);
-            keys[at + 1] = Key::new(Tier::ALL[tier].long_key(), Value::Table(&RATES), long);
-            at += 2;
+            keys[at + Tier::ALL.len()] = Key::new(Tier::ALL[tier].long_key(), Value::Table(&RATES), long);
+            at += 1;
             tier += 1;
         }
         keys
@@ -292,6 +301,7 @@ static PRICE: Section = Section {
 };
 
 static RATES: Section = Section {
+    name: "rates",
     doc: "The rates of a tier, in US dollars.",
     keys: &{
         let mut keys = [Key::rate(Meter::Images); Meter::ALL.len()];
@@ -305,6 +315,7 @@ static RATES: Section = Section {
 };
 
 static FEE: Section = Section {
+    name: "fee",
     doc: "A fee for tool calls and other units, of all models or some.",
     keys: &{
         const OWN: [Key; 6] = [
@@ -332,6 +343,7 @@ static FEE: Section = Section {
 };
 
 static DISCOUNT: Section = Section {
+    name: "discount",
     doc: "A percentage off list prices and fees. Of several that apply one holds: the one that names the model, \
           then the one that names the tier, then the latest.",
     keys: &[

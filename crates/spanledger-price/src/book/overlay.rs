@@ -96,6 +96,7 @@ impl Rates {
     ///
     /// A rate replaces the one of the same meter and variant. A rate for all variants of a meter and rates
     /// by variant do not stand beside each other: the new ones remain.
+    #[must_use]
     pub fn overlay(&self, new: &[Rate], fallback: &FallbackRules) -> Self {
         let is_replaced = |rate: &Rate| {
             let same_meter = new.iter().filter(|new| new.meter == rate.meter);
