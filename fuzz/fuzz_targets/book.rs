@@ -1,4 +1,4 @@
-//! A price book file.
+//! Reads a price book file, alone and over the built-in book.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! An OTLP message.
+//! Reads an OTLP message; stores, prices and sends what is in it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! The price lists that others keep.
+//! Imports a price list of LiteLLM or genai-prices.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! A provider's usage object.
+//! Reads a provider's usage object, and prices it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

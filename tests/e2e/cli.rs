@@ -108,7 +108,11 @@ fn errors_say_what_to_do() {
         assert!(output.stdout.is_empty(), "errors go to standard error");
     };
     fails(&["report", "--ledger", &at("none.db")], 1, &["none.db", "choose another file"]);
-    fails(&["serve", "--ledger", &at("no/folder/x.db")], 1, &["no/folder/x.db", "writable", "No such file"]);
+    fails(
+        &["serve", "--ledger", &at("no/folder/x.db")],
+        1,
+        &["no/folder/x.db", "the folder exists", "another file with --ledger"],
+    );
     fails(&["report", "--by", "colour"], 2, &["colour", "feature"]);
     fails(&["report", "--ledger", &at("x"), "--since", "tomorrow"], 1, &["--since tomorrow", "24h"]);
     let turned = ["report", "--ledger", &at("x"), "--since", "today", "--until", "yesterday"];

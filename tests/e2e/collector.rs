@@ -35,8 +35,8 @@ fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../collector-config/spanledger.yaml")
 }
 
-/// An address that nobody listens on, below the ports that systems hand out by themselves: so
-/// nothing takes it until it is used.
+/// An address that nobody listens on. It lies below the ports that systems choose, so that nothing takes it
+/// before the test does.
 fn free_address() -> SocketAddr {
     const FIRST: u16 = 16_000;
     const COUNT: u16 = 16_000;
@@ -52,7 +52,7 @@ fn free_address() -> SocketAddr {
     }
 }
 
-/// Everything is on this machine.
+/// A client that ignores the machine's proxy: all servers are local.
 fn http_client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
@@ -64,7 +64,7 @@ struct Collector {
     http: SocketAddr,
     /// Where its own metrics are.
     metrics: String,
-    talk: PathBuf,
+    log: PathBuf,
 }
 
 impl Collector {
@@ -84,7 +84,7 @@ impl Collector {
         Self::start(command, grpc, http, metrics, folder.join("front.log"))
     }
 
-    /// In a trace backend's place: takes spans and records alike, and writes them to a file.
+    /// As a trace backend that takes spans and log records, and writes them to a file.
     fn as_backend(otelcol: &Path, folder: &Path, file: &Path) -> Self {
         let (grpc, http) = (free_address(), free_address());
         let protocols =
@@ -111,22 +111,22 @@ impl Collector {
         grpc: SocketAddr,
         http: SocketAddr,
         metrics: String,
-        talk: PathBuf,
+        log: PathBuf,
     ) -> Self {
-        let log = File::create(&talk).unwrap();
-        let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        let mut this = Self { child, grpc, http, metrics, talk };
+        let file = File::create(&log).unwrap();
+        let child = command.stdout(Stdio::null()).stderr(file).spawn().unwrap();
+        let mut this = Self { child, grpc, http, metrics, log };
         let until = Instant::now() + TIMEOUT;
         while [grpc, http].iter().any(|address| TcpStream::connect(address).is_err()) {
             let ended = this.child.try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < until, "the Collector: {}", this.talk());
+            assert!(ended.is_none() && Instant::now() < until, "the Collector: {}", this.log());
             std::thread::sleep(Duration::from_millis(50));
         }
         this
     }
 
-    fn talk(&self) -> String {
-        std::fs::read_to_string(&self.talk).unwrap()
+    fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
     }
 
     /// What its exporters have sent and seen acknowledged, by its own count: how many `spans` or
@@ -159,25 +159,25 @@ impl Collector {
         }
     }
 
-    /// Waits until it has tried to send to Spanledger in vain, spans and records.
+    /// Waits until an attempt to send spans and one to send records to Spanledger have failed.
     async fn wait_until_refused(&self) {
-        let refused = |talk: &str, signal: &str| {
-            talk.lines().any(|line| {
+        let refused = |log: &str, signal: &str| {
+            log.lines().any(|line| {
                 ["Will retry", "\"otlp_grpc/spanledger\"", signal].iter().all(|part| line.contains(part))
             })
         };
         let until = Instant::now() + TIMEOUT;
-        while !["\"traces\"", "\"logs\""].iter().all(|signal| refused(&self.talk(), signal)) {
+        while !["\"traces\"", "\"logs\""].iter().all(|signal| refused(&self.log(), signal)) {
             assert!(Instant::now() < until, "the Collector did not try");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
-    /// As a service manager ends it: what is in its queues is sent first.
+    /// Ends it as a service manager does. It first sends what is in its queues.
     fn stop(mut self) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        assert!(self.child.wait().unwrap().success(), "the Collector: {}", self.talk());
+        assert!(self.child.wait().unwrap().success(), "the Collector: {}", self.log());
     }
 }
 
@@ -188,7 +188,7 @@ impl Drop for Collector {
         drop(self.child.kill());
         drop(self.child.wait());
         if std::thread::panicking() {
-            eprintln!("{}:\n{}", self.talk.display(), self.talk());
+            eprintln!("{}:\n{}", self.log.display(), self.log());
         }
     }
 }
@@ -222,8 +222,8 @@ impl Written {
     }
 }
 
-/// Sends the backend one log record directly, so that "no record of ours is there" says something:
-/// it does take records, and this one comes after everything else.
+/// Sends one log record to the backend directly. It shows that the backend writes records, so that the
+/// absence of ours means that none was sent.
 async fn send_control_record(backend: &Collector) {
     let record = json!({"body": {"stringValue": "control"}});
     let body = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]});
@@ -234,8 +234,8 @@ async fn send_control_record(backend: &Collector) {
     assert_eq!(request.send().await.unwrap().status(), 200);
 }
 
-/// What the Rust service's calls cost: the first in a trace, the second without a span. gpt-5.5: input 5, cached input 0.50, output 30 dollars a
-/// million.
+/// What the Rust service's calls cost; the first is in a trace, the second has no span. A million tokens of
+/// gpt-5.5 cost 5 dollars (input), 0.50 (cached input) and 30 (output).
 const RUST_COSTS: [&str; 2] = [
     // 1,000 × 5 = 5,000; 100 × 30 = 3,000; in all 8,000 millionths.
     "0.008",
@@ -293,15 +293,15 @@ fn check_rust_events(events: &[CostEvent], ids: &[String]) {
 /// The spans of both services: the Python client's own request and calls, one call of the Rust one.
 const SPANS: usize = 1 + python_service::CALLS + 1;
 
-/// Sorts out whose events these are, and checks them all.
-fn check(events: Vec<CostEvent>, said: &Value, ids: &[String]) {
+/// Checks the events of both services.
+fn check(events: Vec<CostEvent>, report: &Value, ids: &[String]) {
     let (of_python, of_rust): (Vec<_>, Vec<_>) =
         events.into_iter().partition(|event| event.service_name.as_deref() == Some("checkout-api"));
-    python_service::check(&of_python, said);
+    python_service::check(&of_python, report);
     check_rust_events(&of_rust, ids);
 }
 
-/// What we ship is a configuration that the Collector takes, with every variable left alone.
+/// The Collector accepts the shipped configuration with the default of every variable.
 #[test]
 fn the_collector_accepts_the_shipped_configuration() {
     let Some(otelcol) = peer("bin/otelcol") else { return };
@@ -321,7 +321,7 @@ async fn the_collector_fans_out_and_every_call_is_counted_once() {
     let front = Collector::in_front(&otelcol, folder.path(), serve.grpc, backend.grpc);
 
     let shop = python_service::provider().await;
-    let said = python_service::run_client(&python, "grpc", &format!("http://{}", front.grpc), &shop);
+    let report = python_service::run_client(&python, "grpc", &format!("http://{}", front.grpc), &shop);
     let search = Provider::builder().seed(12).start().await.unwrap();
     let ids = run_rust_service(&front, &search).await;
     python_service::check_nothing_leaked(&shop, python_service::CALLS);
@@ -340,7 +340,7 @@ async fn the_collector_fans_out_and_every_call_is_counted_once() {
     send_control_record(&backend).await;
     backend.stop();
     let events = serve.events();
-    check(events.clone(), &said, &ids);
+    check(events.clone(), &report, &ids);
 
     let written = Written::read(&file);
     assert_eq!(written.records.len(), 1, "{:#?}", written.records);
@@ -356,17 +356,18 @@ async fn the_collector_fans_out_and_every_call_is_counted_once() {
     }
 }
 
-/// Spanledger is away when the calls are made, and the service has ended when it comes: the
-/// Collector has kept everything. The trace backend never comes, and holds nothing up.
+/// Spanledger is down while the calls are made, and starts after the services have ended. The Collector has
+/// kept everything. The trace backend stays down, and delays nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_collector_keeps_calls_for_a_spanledger_that_is_down() {
     let (Some(python), Some(otelcol)) = (peer("venv/bin/python"), peer("bin/otelcol")) else { return };
     let folder = tempfile::tempdir().unwrap();
-    // Either port takes either protocol, and this one can be chosen.
+    // The HTTP port also takes gRPC, which the Collector sends.
     let spanledger = free_address();
     let front = Collector::in_front(&otelcol, folder.path(), spanledger, free_address());
     let shop = python_service::provider().await;
-    let said = python_service::run_client(&python, "http/protobuf", &format!("http://{}", front.http), &shop);
+    let report =
+        python_service::run_client(&python, "http/protobuf", &format!("http://{}", front.http), &shop);
     let search = Provider::builder().seed(13).start().await.unwrap();
     let ids = run_rust_service(&front, &search).await;
     front.wait_until_refused().await;
@@ -379,5 +380,5 @@ async fn the_collector_keeps_calls_for_a_spanledger_that_is_down() {
             ("log_records", "otlp_grpc/spanledger", RUST_COSTS.len()),
         ])
         .await;
-    check(serve.events(), &said, &ids);
+    check(serve.events(), &report, &ids);
 }

@@ -1,4 +1,4 @@
-//! `kill -9`: what was acknowledged is there, once.
+//! `kill -9`: every acknowledged call is in the ledger, once.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ async fn what_was_acknowledged_survives_kill_9() {
             });
         }
         drop(send);
-        // The first answer is the signal to kill; answers that still arrive were given before.
+        // Kill at the first answer. Answers that still arrive were sent before the kill.
         let first = answers.recv().await.unwrap();
         serve.kill();
         let mut answered = vec![first];

@@ -1,5 +1,5 @@
-//! A call seen twice or more is counted once: record and span, sampled and unsampled, through a
-//! destination, beside a foreign emitter, delivered again.
+//! A Rust service with the crate `spanledger` and the usual OpenTelemetry set-up. Each call is counted
+//! once, whatever else reports it.
 
 use std::{
     convert::Infallible,
@@ -35,7 +35,7 @@ use tracing_subscriber::{Registry, layer::SubscriberExt as _};
 
 use crate::support::{Serve, TIMEOUT};
 
-/// A trace backend that keeps what it gets.
+/// A trace backend that keeps what it receives.
 #[derive(Clone, Default)]
 struct Backend {
     bodies: Arc<Mutex<Vec<(String, Bytes)>>>,
@@ -105,10 +105,10 @@ impl Service {
         Self { provider: Provider::builder().seed(3).start().await.unwrap(), tracer, recorder }
     }
 
-    /// One call of 1,000 tokens in and 100 out: 0.008 dollars.
+    /// Makes one call of 1,000 input and 100 output tokens, which costs 0.008 dollars.
     async fn call(&self, request_id: &str) -> String {
         self.provider.push(Reply::new().usage(Usage::new(1_000, 100)));
-        // The provider by its real name, so that its response ids are known to be unique.
+        // Under the real host name, so that response ids are known to be unique.
         let http_client = reqwest::Client::builder()
             .resolve("api.openai.com", self.provider.addr())
             .no_proxy()
@@ -139,8 +139,7 @@ fn check_one(event: &CostEvent) {
     assert!(event.flags.is_empty(), "{event:#?}");
 }
 
-/// Sampled: the span goes to the receiver and on to the backend, the record to the receiver alone;
-/// one event, one span downstream.
+/// A sampled call: the span goes to the receiver and on to the backend, the record to the receiver alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn record_and_span_are_one_event_and_only_the_span_goes_on() {
     let backend = Backend::default();
@@ -160,7 +159,7 @@ async fn record_and_span_are_one_event_and_only_the_span_goes_on() {
     assert!(events.iter().all(|event| event.emitter.starts_with("spanledger") && event.span_id.is_some()));
 }
 
-/// Unsampled: no span anywhere, the same events.
+/// Unsampled calls have no span, and the same events.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sampler_of_zero_percent_loses_no_event() {
     let backend = Backend::default();
@@ -179,8 +178,8 @@ async fn a_sampler_of_zero_percent_loses_no_event() {
     assert!(backend.spans().is_empty());
 }
 
-/// Another instrumentation sees the same responses, in spans of its own, before or after ours: the
-/// events are ours, attributed, and its sightings are void.
+/// Another instrumentation reports the same responses, before or after our records. Our attributed events
+/// count, and its events are void.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn beside_a_foreign_emitter_each_call_is_counted_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -206,7 +205,7 @@ async fn beside_a_foreign_emitter_each_call_is_counted_once() {
     foreign(&id);
     service.end().await;
     let id = service.call("b").await;
-    // This one is there before our record leaves.
+    // This span arrives before our record is sent.
     foreign(&id);
     let tracer = service.tracer.clone();
     tokio::task::spawn_blocking(move || tracer.force_flush().unwrap()).await.unwrap();
@@ -220,7 +219,7 @@ async fn beside_a_foreign_emitter_each_call_is_counted_once() {
     }
 }
 
-/// The receiver is away, and comes back: the exporter has kept everything.
+/// While the receiver is down, the exporter keeps all records.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_wait_for_a_receiver_that_is_down() {
     let folder = tempfile::tempdir().unwrap();

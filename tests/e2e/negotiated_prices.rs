@@ -134,7 +134,7 @@ fn hints_name_what_there_is() {
         (&["--model", "claude-opus-4-5"][..], "anthropic has it: --provider anthropic"),
         (&["--model", "gpt-5.5", "--service-tier", "bogus"], "standard, default, auto, batch, flex"),
         (&["--model", "gpt-5.5", "--region", "mars"], "us, eu, au"),
-        (&["--model", "gpt-5.5", "--provider", "opnai"], "it has openai, anthropic"),
+        (&["--model", "gpt-5.5", "--provider", "opnai"], "did you mean openai?"),
         (&["--model", "GPT-5.5"], "did you mean gpt-5.5?"),
     ] {
         assert!(said(arguments).contains(words), "{words} is not in {}", said(arguments));

@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
+use spanledger_event::{CostLine, Usd};
 
 use crate::support::{run, run_with_input, spanledger, stderr, stdout};
 
@@ -17,84 +18,61 @@ fn answers(output: &Output) -> Vec<Value> {
     stdout(output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// A decimal number as whole picodollars.
-fn picos(text: &str) -> i128 {
-    text.parse::<spanledger_event::Usd>().unwrap().picos()
-}
-
-/// An answer of a batch, its amounts digit by digit.
+/// The amounts of an answer, exactly as they are written.
 #[derive(serde::Deserialize)]
-struct Answer<'a> {
-    #[serde(borrow)]
-    cost_usd: Option<Amount<'a>>,
-    #[serde(borrow)]
-    lines: Vec<Line<'a>>,
+struct Amounts {
+    cost_usd: Usd,
+    lines: Vec<CostLine>,
 }
 
-#[derive(serde::Deserialize)]
-struct Line<'a> {
-    kind: &'a str,
-    unit: String,
-    #[serde(borrow)]
-    quantity: Amount<'a>,
-    #[serde(borrow)]
-    rate: Amount<'a>,
-    #[serde(borrow)]
-    usd: Amount<'a>,
+/// One vector for each combination of provider, API, tier and region, and each vector that has no
+/// price. The price crate's own test prices all of them; here it matters that the program hands on
+/// every field of a line, and writes the whole answer.
+fn sample() -> Vec<&'static str> {
+    let mut seen = BTreeSet::new();
+    let is_new = |line: &&str| {
+        let vector: Value = serde_json::from_str(line).unwrap();
+        let fields = ["provider", "api", "service_tier", "region"].map(|field| vector[field].to_string());
+        vector["expected_cost_usd"].is_null() || seen.insert(fields)
+    };
+    VECTORS.lines().filter(is_new).collect()
 }
 
-type Amount<'a> = &'a serde_json::value::RawValue;
-
-/// Whether an amount is a number literal of JSON, not a string.
-fn is_number(amount: Amount<'_>) -> bool {
-    serde_json::from_str::<serde_json::Number>(amount.get()).is_ok()
-}
-
-/// Scenario: every vector of the price engine through the binary.
-/// Guarantees: the answers are in order, each has the expected cost or a reason, and adds up.
+/// Guarantees: the answers are in the order of the lines, each has the expected cost or a reason, and
+/// the lines of a cost add up to it.
 #[test]
-fn the_vectors_agree_through_the_binary() {
-    let exceptions: BTreeSet<String> = JUDGED_WRONG.parse::<toml::Table>().unwrap().keys().cloned().collect();
-    let output = run_with_input(&["price", "--batch", "-"], VECTORS);
+fn vectors_have_their_cost_through_the_program() {
+    let wrong: BTreeSet<String> = JUDGED_WRONG.parse::<toml::Table>().unwrap().keys().cloned().collect();
+    let sample = sample();
+    let output = run_with_input(&["price", "--batch", "-"], &sample.join("\n"));
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(stderr(&output), "");
-    let answers = answers(&output);
-    assert_eq!(answers.len(), VECTORS.lines().count());
-    let mut priced = 0;
-    let texts = stdout(&output);
-    for ((line, answer), text) in VECTORS.lines().zip(&answers).zip(texts.lines()) {
+    let text = stdout(&output);
+    assert_eq!(text.lines().count(), sample.len());
+    for (line, answer_text) in sample.into_iter().zip(text.lines()) {
         let vector: Value = serde_json::from_str(line).unwrap();
+        let answer: Value = serde_json::from_str(answer_text).unwrap();
         assert_eq!(answer["id"], vector["id"]);
-        let id = vector["id"].as_str().unwrap();
-        assert!(answer["price_version"].as_str().unwrap().contains('+'), "{answer}");
-        if exceptions.contains(id) {
+        assert!(answer["price_version"].is_string(), "{answer}");
+        if wrong.contains(vector["id"].as_str().unwrap()) {
             continue;
         }
-        let expected = vector["expected_cost_usd"].as_str();
-        match expected {
-            Some(expected) => {
-                let Answer { cost_usd: Some(cost), lines } = serde_json::from_str(text).unwrap() else {
-                    panic!("{answer}")
-                };
-                assert!(is_number(cost), "{answer}");
-                let (cost, expected) = (picos(cost.get()), picos(expected));
-                assert!((cost - expected).abs() <= 1, "{id}: {cost}, not {expected}");
-                assert_eq!((&answer["cost_state"], &answer["cost_reason"]), (&"priced".into(), &Value::Null));
-                let sum: i128 = lines.iter().map(|line| picos(line.usd.get())).sum();
-                assert_eq!(sum, cost, "{answer}");
-                for line in lines {
-                    assert!(!line.kind.is_empty() && !line.unit.is_empty(), "{answer}");
-                    assert!(is_number(line.quantity) && is_number(line.rate), "{answer}");
-                }
-                priced += 1;
-            }
-            None => {
-                assert_eq!((&answer["cost_usd"], &answer["cost_state"]), (&Value::Null, &"unpriced".into()));
-                assert!(answer["cost_reason"].is_string() && answer["cost_detail"].is_string(), "{answer}");
-            }
+        let Some(expected) = vector["expected_cost_usd"].as_str() else {
+            assert_eq!((&answer["cost_usd"], &answer["cost_state"]), (&Value::Null, &"unpriced".into()));
+            assert!(answer["cost_reason"].is_string() && answer["cost_detail"].is_string(), "{answer}");
+            continue;
+        };
+        assert_eq!((&answer["cost_state"], &answer["cost_reason"]), (&"priced".into(), &Value::Null));
+        assert!(answer["cost_usd"].is_number(), "{answer}");
+        for line in answer["lines"].as_array().unwrap() {
+            assert!(["quantity", "rate", "usd"].iter().all(|key| line[*key].is_number()), "{answer}");
         }
+        let amounts: Amounts = serde_json::from_str(answer_text).unwrap();
+        // The sources of the vectors rounded some costs to the picodollar in another way.
+        let difference = amounts.cost_usd.picos() - expected.parse::<Usd>().unwrap().picos();
+        assert!(difference.abs() <= 1, "not {expected}: {answer}");
+        assert_eq!(amounts.lines.iter().map(|line| line.usd).sum::<Usd>(), amounts.cost_usd, "{answer}");
     }
-    assert!(priced > 140, "{priced}");
 }
 
 /// Scenario: a provider or a gateway answered with zeros where it knows no counts.
@@ -115,8 +93,8 @@ fn an_all_zero_usage_is_unpriced() {
     }
 }
 
-/// Scenario: lines that are no calls, among lines that are.
-/// Guarantees: each line that is not blank has its answer, and the end says that some were wrong.
+/// Lines that are not calls stand among lines that are. Each line that is not blank gets an answer, and the
+/// end says how many were wrong.
 #[test]
 fn a_bad_line_does_not_stop_a_batch() {
     let lines = [
@@ -160,7 +138,7 @@ fn a_bad_line_does_not_stop_a_batch() {
     assert_eq!(of(9, "cost_reason"), "unknown_model");
 }
 
-/// A whole document is refused once, with the way to make lines of it.
+/// A JSON document is refused once; the error says how to turn it into lines.
 #[test]
 fn a_document_is_not_a_batch() {
     for document in
@@ -174,10 +152,9 @@ fn a_document_is_not_a_batch() {
     }
 }
 
-/// Scenario: a program that writes a line, waits for the answer, and writes the next.
-/// Guarantees: it never waits in vain.
+/// A program may write a line, wait for the answer, and then write the next one.
 #[test]
-fn a_line_is_answered_when_it_comes() {
+fn each_line_is_answered_before_the_next_one_is_written() {
     let mut child = spanledger()
         .args(["price", "--batch", "-"])
         .stdin(Stdio::piped())
@@ -195,9 +172,9 @@ fn a_line_is_answered_when_it_comes() {
     assert!(answers.next().is_none() && child.wait().unwrap().success());
 }
 
-/// A reader that goes away ends it quietly.
+/// When the reader goes away, as `head` does, the program ends without an error.
 #[test]
-fn nobody_has_to_read_to_the_end() {
+fn a_closed_standard_output_ends_a_batch_without_an_error() {
     let mut child = spanledger()
         .args(["price", "--batch", "-"])
         .stdin(Stdio::piped())
@@ -208,7 +185,7 @@ fn nobody_has_to_read_to_the_end() {
     drop(child.stdout.take());
     let mut stdin = child.stdin.take().unwrap();
     for _ in 0..20 {
-        // It may have gone away as well.
+        // The program may have ended already, which makes writing fail.
         drop(stdin.write_all(VECTORS.as_bytes()));
     }
     drop(stdin);
@@ -220,7 +197,7 @@ fn nobody_has_to_read_to_the_end() {
 pub(crate) const USAGE: &str = r#"{"input_tokens": 10000, "input_tokens_details": {"cached_tokens": 8000}, "output_tokens": 1200,
     "output_tokens_details": {"reasoning_tokens": 1000}, "odd": {"things": 3}}"#;
 
-/// One call, to be followed line by line.
+/// `price` explains one call line by line.
 #[test]
 fn one_call_is_explained() {
     let ask = |more: &[&str]| {
@@ -270,9 +247,9 @@ fn one_call_is_explained() {
     assert!(stdout(&unknown).contains("unknown_model") && stderr(&unknown).contains("did you mean gpt-5.5"));
 }
 
-/// What is no usage is said once, with its place.
+/// Input that is not a usage is one error, with its place.
 #[test]
-fn what_is_no_usage_is_an_error() {
+fn input_that_is_not_a_usage_is_an_error() {
     let fails = |input: &str, words: &[&str]| {
         let output = run_with_input(&["price", "--model", "gpt-5.5", "--usage", "-"], input);
         let text = stderr(&output);

@@ -1,4 +1,5 @@
-//! Prices of one's own: in force from the start, replaced while it runs, kept when they are broken.
+//! `serve` with price files of one's own: in force from the start, replaced while it runs, kept when the
+//! new ones are broken. Its health and its metrics.
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -45,7 +46,7 @@ impl World {
     fn start(text: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("prices.toml"), text).unwrap();
-        // By the configuration's file, so that the path is seen from there.
+        // Named in the configuration file, so that the path is relative to that file.
         let config = folder.path().join("spanledger.toml");
         fs::write(&config, "prices = ['prices.toml']\n").unwrap();
         let ledger = folder.path().join("spanledger.db");
@@ -57,7 +58,7 @@ impl World {
         self.folder.path().join("prices.toml")
     }
 
-    /// A call of 1,000 tokens in; answers its number.
+    /// Sends a call of 1,000 input tokens; answers its number.
     async fn call(&mut self, model: &str) -> u64 {
         let number = self.next;
         self.next += 1;
@@ -78,7 +79,7 @@ impl World {
         events.remove(0)
     }
 
-    /// Its cost and the version of the prices.
+    /// The cost of a call and the version of its prices.
     fn priced(&self, number: u64) -> (String, String) {
         let event = self.event(number);
         (event.cost_usd.unwrap().to_string(), event.price_version.unwrap())
@@ -88,12 +89,12 @@ impl World {
         self.client.get(format!("http://{}{path}", self.serve.admin)).send().await.unwrap()
     }
 
-    /// Asks until the metrics have this line.
+    /// Waits until the metrics have this line.
     async fn wait_for_metric(&self, line: &str) -> String {
         self.wait_for("/metrics", line).await
     }
 
-    /// Asks until the answer has this line.
+    /// Waits until the answer has this line.
     async fn wait_for(&self, path: &str, line: &str) -> String {
         let asking = async {
             loop {
@@ -108,18 +109,18 @@ impl World {
     }
 }
 
-/// The whole life: in force, changed, broken, gone, mended. Old events keep what they cost.
+/// The file is in force, changed, broken, removed, and put back. Events keep the cost that they had.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn prices_of_ones_own_are_reloaded_without_a_restart() {
     let mut world = World::start(&prices("\"10\"", "7"));
-    let said = world.serve.wait_for_stderr("prices    ");
+    let announced = world.serve.wait_for_stderr(&world.path().display().to_string());
     let discounted = world.call("gpt-5.5").await;
     let deployed = world.call("chat-production").await;
     let own = world.call("our-model").await;
     // 5 dollars a million, a tenth off.
     let (cost, first) = world.priced(discounted);
     assert_eq!(cost, "0.0045");
-    assert!(said.contains(&first) && said.ends_with("prices.toml"), "{said}");
+    assert!(announced.contains(&first), "the version and the file are in one line: {announced}");
     assert_eq!(world.priced(deployed), ("0.0045".to_owned(), first.clone()));
     assert_eq!(world.priced(own), ("0.007".to_owned(), first.clone()));
     let text = world.get("/metrics").await.text().await.unwrap();
@@ -134,7 +135,7 @@ async fn prices_of_ones_own_are_reloaded_without_a_restart() {
     assert_eq!(world.priced(own_after), ("0.0085".to_owned(), second.clone()));
     assert!(text.contains(&format!("version=\"{second}\"")) && !text.contains(&first), "{text}");
     world.serve.wait_for_stderr(&format!("receiver.prices.reloaded version={first} -> {second}"));
-    // Delivered again, an old event is what it was.
+    // A call that is delivered again keeps its old cost.
     let before = world.event(own);
     world.send("our-model", own).await;
     assert_eq!(world.event(own), before);
@@ -157,7 +158,7 @@ async fn prices_of_ones_own_are_reloaded_without_a_restart() {
     let while_gone = world.call("our-model").await;
     assert_eq!(world.priced(while_gone), ("0.0085".to_owned(), second));
 
-    // As an editor does: under another name, then moved.
+    // Editors write a new file and move it over the old one.
     let other = world.folder.path().join("prices.toml.new");
     fs::write(&other, prices("\"20\"", "9")).unwrap();
     fs::rename(&other, world.path()).unwrap();
@@ -166,10 +167,10 @@ async fn prices_of_ones_own_are_reloaded_without_a_restart() {
     let mended = world.call("our-model").await;
     assert_eq!(world.priced(mended).0, "0.009");
     let mistakes = world.serve.stderr().iter().filter(|line| line.contains(&place)).count();
-    assert_eq!(mistakes, 1, "a mistake is said once");
+    assert_eq!(mistakes, 1, "a mistake is logged once");
 }
 
-/// What has not changed is read again only when it is ordered.
+/// SIGHUP reads the files even if they have not changed.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hangup_reads_the_prices_at_once() {
@@ -178,7 +179,7 @@ async fn a_hangup_reads_the_prices_at_once() {
     world.wait_for_metric("spanledger_prices_reloads_total{result=\"ok\"} 1").await;
 }
 
-/// What an operator asks, and a machine that watches.
+/// `/healthz`, `/readyz` and `/metrics`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn health_and_metrics_are_answered() {
     let mut world = World::start(&prices("\"10\"", "7"));

@@ -1,5 +1,5 @@
-//! A service in another language, with nothing of ours in it: the OpenAI SDK, the official
-//! instrumentation, the OpenTelemetry exporters.
+//! A service in Python without any code of Spanledger: the OpenAI SDK, the official instrumentation, the
+//! OpenTelemetry exporters.
 
 use std::path::Path;
 
@@ -117,7 +117,7 @@ pub(crate) async fn provider() -> Provider {
                 let usage = Usage::new(count(input), count(output)).cached(count(cached));
                 Reply::new().usage(usage.cache_write(count(cache_write)).reasoning(count(reasoning)))
             }
-            // It has a usage all the same, and keeps it to itself.
+            // The provider knows the usage of this stream, but was not asked for it.
             (None, None) => Reply::new().usage(Usage::new(900, 90)),
         };
         provider.push_for(call.model, reply);
@@ -134,8 +134,8 @@ pub(crate) fn run_client(python: &Path, protocol: &str, endpoint: &str, provider
         .args(["--provider-base-url", &provider.base_url()])
         .output()
         .unwrap();
-    let talk = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "the client failed: {talk}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "the client failed: {errors}");
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -144,26 +144,26 @@ fn number(usage: &Value, pointers: [&str; 2]) -> i64 {
     pointers.iter().find_map(|pointer| usage.pointer(pointer)?.as_i64()).unwrap_or(0)
 }
 
-/// Every event of the client, against what the provider said to it and against [`EXPECTED`].
-pub(crate) fn check(events: &[CostEvent], said: &Value) {
+/// Every event of the client, against what the provider report to it and against [`EXPECTED`].
+pub(crate) fn check(events: &[CostEvent], report: &Value) {
     assert_eq!(events.len(), CALLS, "{events:#?}");
-    let calls = said["calls"].as_array().unwrap();
+    let calls = report["calls"].as_array().unwrap();
     assert_eq!(calls.len(), CALLS);
     // The client makes one call after the other, so the order is that of their starts.
     for ((event, call), expected) in events.iter().zip(calls).zip(&EXPECTED) {
         assert_eq!(call["name"], expected.name);
         check_call(event, call, expected);
-        assert_eq!(event.trace_id.as_deref(), said["trace_id"].as_str());
-        assert_eq!(event.service_name.as_deref(), said["service"].as_str());
+        assert_eq!(event.trace_id.as_deref(), report["trace_id"].as_str());
+        assert_eq!(event.service_name.as_deref(), report["service"].as_str());
         // The attribution is on the spans, the environment on the resource only.
-        assert_eq!(event.environment.as_deref(), said["environment"].as_str());
+        assert_eq!(event.environment.as_deref(), report["environment"].as_str());
         for (key, value) in [
             ("spanledger.feature", &event.feature),
             ("spanledger.customer_id", &event.customer_id),
             ("spanledger.route", &event.route),
         ] {
             assert!(value.is_some(), "{key} is missing: {event:#?}");
-            assert_eq!(value.as_deref(), said["attribution"][key].as_str());
+            assert_eq!(value.as_deref(), report["attribution"][key].as_str());
         }
     }
 }
@@ -197,7 +197,7 @@ fn check_call(event: &CostEvent, call: &Value, expected: &Expected) {
             ),
         ]
     });
-    assert_eq!(tokens, expected.tokens, "what the provider said of {name}");
+    assert_eq!(tokens, expected.tokens, "what the provider report of {name}");
     let counts = [
         event.prompt_tokens,
         event.cached_tokens,
@@ -218,14 +218,13 @@ fn check_call(event: &CostEvent, call: &Value, expected: &Expected) {
     let lines: Usd = event.cost_lines.iter().map(|line| line.usd).sum();
     assert_eq!(lines, event.cost_usd.unwrap_or(Usd::ZERO), "lines of {name}");
     assert_eq!(event.billed_usd, event.cost_usd, "{name}");
-    // One word of a closed list, and after it a person's words.
     let reason = event.cost_reason.as_deref();
     assert_eq!(reason, expected.cost.err(), "{name}");
     assert_eq!(event.cost_state, if expected.cost.is_ok() { "priced" } else { "unpriced" }, "{name}");
     assert_eq!(event.error_code.as_deref(), expected.error, "{name}");
 }
 
-/// Whom the calls are for is nobody's business but ours: nothing of it reached the provider.
+/// Asserts that no attribution reached the provider.
 pub(crate) fn check_nothing_leaked(provider: &Provider, requests: usize) {
     assert_eq!((provider.requests().len(), provider.scripted()), (requests, 0));
     for request in provider.requests() {
@@ -248,9 +247,9 @@ async fn a_service_is_priced_over(protocol: &str, url: fn(&Serve) -> String) {
     let provider = provider().await;
     let folder = tempfile::tempdir().unwrap();
     let serve = Serve::start(&folder.path().join("l.db"), &[]);
-    let said = run_client(&python, protocol, &url(&serve), &provider);
+    let report = run_client(&python, protocol, &url(&serve), &provider);
     // The client ends when its spans are acknowledged, and so they are in the ledger.
-    check(&serve.events(), &said);
+    check(&serve.events(), &report);
     check_nothing_leaked(&provider, CALLS);
 }
 

@@ -1,4 +1,4 @@
-"""A service as its authors would write it: openai and OpenTelemetry, nothing of Spanledger.
+"""A service that uses openai and OpenTelemetry as their documentation says, without Spanledger.
 
 It serves one pretended request, `POST /checkout`, which makes six OpenAI calls,
 and sends its spans over OTLP. Then it prints one line of JSON with what the
@@ -43,8 +43,8 @@ CHAT_MODEL = "gpt-5.5"
 EMBEDDING_MODEL = "text-embedding-3-small"
 FAILING_MODEL = "fail-400"
 
-# Who the calls are for. The environment is missing on purpose: it is a property
-# of the deployment and comes from the resource.
+# Whom the calls are for. The environment is a property of the deployment, so it
+# stands on the resource instead.
 ATTRIBUTION = {
     "spanledger.feature": "checkout-assistant",
     "spanledger.customer_id": "cust-4711",
@@ -138,8 +138,8 @@ CALLS = [
 ]
 
 
-def record(name: str, request_model: str, call, client: OpenAI) -> dict:
-    said = {
+def make_call(name: str, request_model: str, call, client: OpenAI) -> dict:
+    result = {
         "name": name,
         "trace_id": trace.format_trace_id(
             trace.get_current_span().get_span_context().trace_id
@@ -151,15 +151,15 @@ def record(name: str, request_model: str, call, client: OpenAI) -> dict:
         "error": None,
     }
     try:
-        said["response_id"], said["model"], usage = call(client)
+        result["response_id"], result["model"], usage = call(client)
     except APIStatusError as error:
         if request_model != FAILING_MODEL:
             raise
-        said["error"] = {"status": error.status_code, "type": type(error).__name__}
+        result["error"] = {"status": error.status_code, "type": type(error).__name__}
     else:
         # What the provider left out stays out, instead of becoming null.
-        said["usage"] = usage and usage.model_dump(exclude_unset=True)
-    return said
+        result["usage"] = usage and usage.model_dump(exclude_unset=True)
+    return result
 
 
 def serve_checkout(tracer: trace.Tracer, client: OpenAI) -> dict:
@@ -179,7 +179,7 @@ def serve_checkout(tracer: trace.Tracer, client: OpenAI) -> dict:
                 "server.address": "shop.example.com",
             },
         ) as span:
-            calls = [record(*call, client) for call in CALLS]
+            calls = [make_call(*call, client) for call in CALLS]
             span.set_attribute("http.response.status_code", 200)
             trace_id = trace.format_trace_id(span.get_span_context().trace_id)
     finally:

@@ -1,4 +1,4 @@
-"""An independent price engine: genai-prices, asked one question a line.
+"""Asks genai-prices, an independent price engine, for one price a line.
 
 Reads JSON objects from standard input, each with `provider`, `model`, `at` (RFC 3339), `tier` and
 `usage` (nested token counts by genai-prices' names), and answers each with a line of its own:
@@ -31,14 +31,15 @@ def answer(question: dict) -> dict:
         )
     except LookupError as error:
         return {"error": str(error)}
-    # Without a variant for the tier the engine answers with the standard price: no answer to us.
+    # Without a variant for the tier the engine answers with the standard price, which is not the
+    # price that was asked for.
     context = CONTEXTS[question["tier"]] or {}
     if context and all(variant.when != context for variant in price.model.price_variants or []):
         return {"error": f"no {question['tier']} price"}
     return {"usd": str(price.total_price), "model": price.model.id}
 
 
-# A unit that a price list does not have is a warning there and a difference here.
+# The engine warns of units that it does not know. The test finds them as differences.
 warnings.simplefilter("ignore")
 for line in sys.stdin:
     print(json.dumps(answer(json.loads(line))))

@@ -1,4 +1,4 @@
-//! Who a call is for.
+//! Attribution: the feature, route, customer and environment that a call is made for.
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
@@ -11,7 +11,7 @@ mod tests;
 const VALUE_BYTES_MAX: usize = 256;
 /// How many free dimensions one attribution may have.
 const DIMS_MAX: usize = 32;
-/// Values that name nobody. They are compared without regard to case.
+/// Values that stand for a missing value. They are compared without regard to case.
 const PLACEHOLDERS: [&str; 6] = ["unknown", "null", "none", "undefined", "n/a", "-"];
 
 /// A field of an attribution.
@@ -112,7 +112,7 @@ fn check_dim_name(name: &str) -> Result<(), AttributionError> {
     Ok(())
 }
 
-/// Who a call is for: checked, complete, cheap to share.
+/// The attribution of a call, complete and checked.
 ///
 /// `feature`, `route`, `customer_id` and `environment` are required on every billable call. They have
 /// no default, and "unknown" is refused: a call that cannot be billed to anyone should not be made.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Timestamp, Usd, words::words};
 
-/// The price of one charge: exact lines that add up to it, or why there is none.
+/// The price of one charge: exact lines that add up to it, or the reason why it has no price.
 ///
 /// Unpriced is a value: an unknown model never costs zero.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -8,13 +8,20 @@
 //! * a *charge* is one billed response of the provider;
 //! * a [`CostEvent`] is one logical request: the [`fold()`] of its charges and failed attempts.
 //!
-//! Money is [`Usd`], an exact integer of 10⁻¹² dollars; there is no float in this crate. Tokens are
-//! a [`Usage`] of exclusive buckets, so that adding them up never counts one twice.
+//! Money is [`Usd`], an exact integer of 10⁻¹² dollars; this crate has no floats. Tokens are a
+//! [`Usage`] of exclusive buckets, so that adding them up never counts one twice.
+//!
+//! Everything that is said twice elsewhere is one table here:
+//!
+//! * [`COLUMNS`]: the columns of the event, from which the ledger's tables, the JSON form and
+//!   `docs/events.md` ([`reference()`]) derive;
+//! * [`CARRIED`]: the columns that an event takes over from its observations as they are;
+//! * [`keys`]: the names of all attributes.
 //!
 //! ```
 //! use spanledger_event::{Attribution, NestedUsage, Usd};
 //!
-//! // Who is it for? A missing field does not compile; a bad value is an error that names it.
+//! // Attribution: a missing field does not compile; a bad value is an error that names it.
 //! let attribution = Attribution::builder()
 //!     .feature("search")
 //!     .route("/search")
@@ -24,7 +31,7 @@
 //!     .build()?;
 //! assert_eq!(attribution.customer_id(), "acme");
 //!
-//! // Providers report nested totals; they are taken apart once, at the edge.
+//! // Providers report nested totals. They are taken apart once, where they are read.
 //! let nested = NestedUsage { input: 1_000, cached: 400, output: 300, reasoning: 250, ..NestedUsage::default() };
 //! let usage = nested.exclusive()?;
 //! assert_eq!((usage.prompt_tokens(), usage.cached_tokens()), (1_000, 400));
@@ -38,8 +45,8 @@
 //!
 //! # Non-goals
 //!
-//! Prices (crate `spanledger-price`), wire formats (`spanledger-otlp`) and storage
-//! (`spanledger-ledger`).
+//! This crate knows no prices (`spanledger-price` does), no wire formats (`spanledger-otlp`) and no
+//! storage (`spanledger-ledger`).
 
 #![deny(clippy::float_arithmetic)]
 

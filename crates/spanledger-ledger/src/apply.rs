@@ -104,7 +104,9 @@ struct Related {
 enum Key {
     Event(String),
     Call(String),
+    /// A response id that is unique.
     Link(String),
+    /// A response id within a trace.
     TraceLink(String),
     /// A trace; its observations are related only where an aggregate is among them.
     Trace(String),
@@ -191,7 +193,7 @@ fn greatest_cursor(transaction: &Transaction<'_>) -> Result<i64, LedgerError> {
         .query_row([], |row| row.get(0))?)
 }
 
-/// Writes an event if it differs from the stored one, and notes what that does to the roll-ups.
+/// Writes an event if it differs from the stored one, and adds the difference to the roll-ups' changes.
 fn write(
     transaction: &Transaction<'_>,
     last_change: &mut i64,

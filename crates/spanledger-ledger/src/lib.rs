@@ -1,21 +1,32 @@
-//! The embedded durable store: observations in, cost events out, every cent exact.
+//! The embedded, durable store: observations go in, cost events come out, and every cent is exact.
 //!
-//! One SQLite file in WAL mode with `synchronous=FULL`, one writer, grouped commits. The file is at
-//! once the journal (every observation that was ever acknowledged), the dedupe index, the outbox
-//! (each follower has a cursor over `change_seq`) and the roll-ups that reports read.
+//! A ledger is one SQLite file in WAL mode with `synchronous=FULL`. It holds four things, which every
+//! append changes together in one transaction:
 //!
-//! * [`Ledger`] owns the writer: [`append`](Ledger::append) answers once the observations and all
-//!   that follows from them (events, revisions, roll-ups) are committed and synced.
-//! * [`LedgerReader`] reads beside it, from the same or from another process: events in the order of
-//!   their changes, cursors, [reports](LedgerReader::report).
+//! * the *journal*: every observation that was ever acknowledged, known by its digest, so that a
+//!   repeated one changes nothing;
+//! * the *events*, each with its `revision` and the `change_seq` of its latest change;
+//! * the *roll-ups*: the [measures](MEASURES), added up by hour and by day, from which reports read;
+//! * the *cursors* of the followers, such as sinks: how far each has read the changes.
 //!
-//! What an event is, is decided by [`spanledger_event::fold()`] alone; the store gathers the
-//! observations that belong together, applies the fold and raises `revision` where the answer
-//! differs from the stored one.
+//! Two types use it:
+//!
+//! * [`Ledger`] is the writer; one process has it. [`append`](Ledger::append) returns when the
+//!   observations, and everything that follows from them, are committed and synced to disk. Requests
+//!   that wait together share one commit.
+//! * [`LedgerReader`] reads beside it, in the same process or another, and sees whole transactions:
+//!   events in the order of their changes, cursors, [reports](LedgerReader::report).
+//!
+//! [`spanledger_event::fold()`] alone decides what the event of some observations is. An append loads
+//! the observations that are related to its own, folds them, and writes the events that differ from
+//! the stored ones.
 //!
 //! Amounts are two integers, whole microdollars and the picodollars below them
 //! ([`Usd::to_parts`](spanledger_event::Usd::to_parts)), so that SQL adds them up exactly and the
 //! sums cannot overflow. The view `openai_events` shows them as decimal text.
+//!
+//! A file of an earlier version is brought up to date when the writer opens it (`migrate.rs`, which
+//! also says how to add a column, a measure or a table).
 //!
 //! ```
 //! use spanledger_event::{EventId, Observation, ObservedAs, Timestamp};
@@ -27,9 +38,9 @@
 //! # runtime.block_on(async {
 //! let ledger = Ledger::open(&path)?;
 //! let start = Timestamp::parse("2026-11-21T10:00:00Z").unwrap();
-//! let seen = Observation::new(EventId::of_request("order-7", 1), "call-1", ObservedAs::Record, start);
-//! let first = ledger.append(vec![seen.clone()]).await?;
-//! let again = ledger.append(vec![seen]).await?;
+//! let call = Observation::new(EventId::of_request("order-7", 1), "call-1", ObservedAs::Record, start);
+//! let first = ledger.append(vec![call.clone()]).await?;
+//! let again = ledger.append(vec![call]).await?;
 //! assert_eq!((first.new, again.new, again.duplicates), (1, 0, 1));
 //!
 //! let report = ledger.reader()?.report(&Query::by(GroupBy::Feature))?;
@@ -38,6 +49,11 @@
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Non-goals
+//!
+//! The ledger does not price (the receiver does, before it appends) and does not deliver (followers
+//! read changes and move their cursors).
 
 mod apply;
 mod error;

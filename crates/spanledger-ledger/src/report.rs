@@ -1,4 +1,4 @@
-//! Spend by one dimension, exactly.
+//! Reports: the measures, added up by one dimension.
 
 use std::fmt::Write as _;
 
@@ -26,10 +26,10 @@ pub enum GroupBy {
     Day,
 }
 
-/// Which events a report adds up.
+/// Which events a report adds up, and by what.
 #[derive(Clone, Debug)]
 pub struct Query {
-    /// What to group by.
+    /// The dimension of the groups.
     pub group_by: GroupBy,
     /// From this moment, inclusive.
     pub since: Option<Timestamp>,
@@ -40,7 +40,7 @@ pub struct Query {
 }
 
 impl Query {
-    /// Everything, by one dimension.
+    /// All events, by one dimension.
     pub fn by(group_by: GroupBy) -> Self {
         Self { group_by, since: None, until: None, environment: None }
     }
@@ -49,24 +49,24 @@ impl Query {
 /// One group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportRow {
-    /// The group's name; `None` for events without attribution (quarantined).
+    /// The group's name; `None` for events that lack it, such as quarantined ones.
     pub name: Option<String>,
     /// Its sums.
     pub totals: Totals,
 }
 
-/// Spend by one dimension, dearest first (days in their order).
+/// The sums of every group. Groups with the greatest spend come first; days stand in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// The groups.
     pub rows: Vec<ReportRow>,
-    /// All of them together.
+    /// The sums of all groups together.
     pub total: Totals,
 }
 
 impl LedgerReader {
-    /// Adds up spend. Reads the roll-ups where the query's bounds fall on theirs, else the events;
-    /// the answers are the same.
+    /// Adds up events. Reads the roll-ups where the query's bounds fall on bounds of theirs, and the
+    /// events otherwise; both give the same sums.
     pub fn report(&self, query: &Query) -> Result<Report, LedgerError> {
         let rollup = match query.group_by {
             GroupBy::Customer => DAY,
@@ -81,7 +81,8 @@ impl LedgerReader {
         }
     }
 
-    /// The same from the events themselves: slower, and the yardstick for the roll-ups.
+    /// The same from the events alone, whatever the bounds. It is slower; tests compare the roll-ups
+    /// with it.
     pub fn report_from_events(&self, query: &Query) -> Result<Report, LedgerError> {
         self.report_from(query, &format!("({})", rollup::sql_over_events()))
     }

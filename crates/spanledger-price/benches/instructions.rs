@@ -1,5 +1,5 @@
 //! Prices a text call `CALLS` times and does nothing else: `cargo xtask instructions` runs it under
-//! a counter of instructions, twice, so that what is not a call cancels out.
+//! a counter of instructions, twice, so that the start of the program cancels out.
 
 mod support;
 
@@ -9,8 +9,8 @@ fn main() {
     let calls = std::env::var("CALLS").ok().and_then(|calls| calls.parse().ok()).unwrap_or(1_000_u32);
     let book = support::large_book();
     let usage = support::text_usage();
-    let question = support::text_call(&usage);
+    let query = support::text_call(&usage);
     for _ in 0..calls {
-        black_box(black_box(&book).price(black_box(&question)));
+        black_box(black_box(&book).price(black_box(&query)));
     }
 }

@@ -18,8 +18,8 @@ fn main() {
 fn price_text_call(bencher: divan::Bencher<'_, '_>) {
     let book = large_book();
     let usage = text_usage();
-    let question = text_call(&usage);
-    bencher.bench_local(|| divan::black_box(&book).price(divan::black_box(&question)));
+    let query = text_call(&usage);
+    bencher.bench_local(|| divan::black_box(&book).price(divan::black_box(&query)));
 }
 
 /// The part of it that decides which rates apply.

@@ -1,9 +1,13 @@
 //! The price book of Spanledger: usage in, exact cost lines out.
 //!
-//! Three nouns. A [`PriceBook`] holds dated prices of models; a [`PriceQuery`] is one call: who
-//! billed it, which model answered, in which tier, when, and what it used; the answer is a
-//! [`Cost`](spanledger_event::Cost): lines that add up exactly to a total, or the reason why there
-//! is none. The engine is a pure function: no clock, no I/O, the same answer for ever.
+//! Three nouns. A [`PriceBook`] holds dated prices of models. A [`PriceQuery`] is one call: who
+//! billed it, which model answered, in which tier, when, and what it used. The result is a
+//! [`Cost`](spanledger_event::Cost): lines that add up exactly to a total, or the reason why the call
+//! has no price. The engine is a pure function: no clock, no I/O, always the same result.
+//!
+//! [`usage::resolve`] decides what a provider's answer says about a call's usage, tier and region, and
+//! [`PriceBook::price`] what that costs. The instrumented client, the receiver and the command `price`
+//! use both and decide nothing themselves. [`providers`] is the table of providers: one row each.
 //!
 //! # Three calls, with the arithmetic
 //!
@@ -29,7 +33,7 @@
 //!     "output_tokens": 200, "total_tokens": 10200
 //! }"#;
 //! let parsed = usage::parse("openai", json)?;
-//! let question = PriceQuery {
+//! let query = PriceQuery {
 //!     provider: "openai",
 //!     response_model: Some("gpt-5.5-2026-04-23"),
 //!     endpoint: Endpoint::Responses,
@@ -38,7 +42,7 @@
 //!     usage: Some(&parsed.usage),
 //!     ..PriceQuery::default()
 //! };
-//! let cost = PriceBook::builtin().price(&question);
+//! let cost = PriceBook::builtin().price(&query);
 //! let lines: Vec<_> = cost.lines.iter().map(|line| format!("{} {}", line.kind, line.usd)).collect();
 //! assert_eq!(lines, ["input 0.01", "cached_input 0.004", "output 0.006"]);
 //! assert_eq!(cost.usd, Some("0.02".parse()?));
@@ -64,14 +68,14 @@
 //!     "completion_tokens_details": {"reasoning_tokens": 900}
 //! }"#;
 //! let parsed = usage::parse("openai", json)?;
-//! let question = PriceQuery {
+//! let query = PriceQuery {
 //!     provider: "openai",
 //!     model: Some("gpt-5"),
 //!     at: Timestamp::parse("2026-11-15T10:00:00Z").ok_or("no moment")?,
 //!     usage: Some(&parsed.usage),
 //!     ..PriceQuery::default()
 //! };
-//! let cost = PriceBook::builtin().price(&question);
+//! let cost = PriceBook::builtin().price(&query);
 //! let lines: Vec<_> = cost.lines.iter().map(|line| format!("{} {}", line.kind, line.usd)).collect();
 //! assert_eq!(lines, ["input 0.00125", "output 0.001", "reasoning 0.009"]);
 //! assert_eq!(cost.usd, Some("0.01125".parse()?));
@@ -94,55 +98,59 @@
 //! # use spanledger_price::{PriceBook, PriceQuery};
 //! for (prompt, total) in [(272_000, "1.39"), (272_001, "2.76501")] {
 //!     let usage = Usage::default().with(Bucket::Input, prompt).with(Bucket::Output, 1_000);
-//!     let question = PriceQuery {
+//!     let query = PriceQuery {
 //!         provider: "openai",
 //!         model: Some("gpt-5.5"),
 //!         at: Timestamp::parse("2026-11-15T10:00:00Z").ok_or("no moment")?,
 //!         usage: Some(&usage),
 //!         ..PriceQuery::default()
 //!     };
-//!     assert_eq!(PriceBook::builtin().price(&question).usd, Some(total.parse()?));
+//!     assert_eq!(PriceBook::builtin().price(&query).usd, Some(total.parse()?));
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # What is billed
 //!
-//! * **The model that answered.** The requested name is used only where the response names none:
-//!   a fallback is not billed as what was asked for, an Azure deployment's name means nothing. How
-//!   names are matched is said at [`Provider::model`].
+//! * **The model that answered.** The requested name is used only where the response names no model. A
+//!   fallback is not billed as the model that was asked for, and the name of an Azure deployment says
+//!   nothing about its model. [`Provider::model`] explains how names are matched.
 //! * **The tier that served.** A downgraded priority request says `default` and costs standard. The
 //!   batch endpoint is the batch tier. No tier is derived from another one.
-//! * **At the moment of the call.** An entry holds from the start of its day in UTC until the next;
-//!   what was priced once keeps its price.
+//! * **At the moment of the call.** An entry holds from the start of its day in UTC until the next
+//!   entry. Entries are never edited, so that a priced call keeps its price.
 //! * **Without a cached rate**, cached tokens cost the input rate of the same tier and side of the
-//!   long-context threshold: never nothing, never another tier's cached rate.
+//!   long-context threshold; they are never free and never have another tier's rate.
 //! * **In a region** with a surcharge, the rate of the line contains the factor and its unit says
 //!   so: `1M tokens, eu ×1.1`. Fees of tool calls have no surcharge.
+//! * **Searches of search models.** Some models search the web at each chat call, and no usage counts it.
+//!   The book says how often (`searches_per_call`), and the searches are billed.
+//! * **Nothing for a call that failed** before the model ran, unless it reports a usage.
 //!
 //! # What unpriced means
 //!
 //! A cost that is not known is `None` with one [reason](spanledger_event::UnpricedReason) of a closed
 //! list and a sentence for a person; it is never zero. What can be priced is still listed as lines.
+//! A usage whose counts are all zero is no usage: gateways send it where they know no counts.
 //!
 //! ```
 //! # use spanledger_event::{Bucket, UnpricedReason, Usage};
 //! # use spanledger_price::{PriceBook, PriceQuery};
 //! let usage = Usage::default().with(Bucket::Input, 10);
-//! let question = PriceQuery {
+//! let query = PriceQuery {
 //!     provider: "openai",
 //!     model: Some("gpt-9-unknown"),
 //!     usage: Some(&usage),
 //!     ..PriceQuery::default()
 //! };
-//! let cost = PriceBook::builtin().price(&question);
+//! let cost = PriceBook::builtin().price(&query);
 //! assert_eq!((cost.usd, cost.reason), (None, Some(UnpricedReason::UnknownModel)));
 //! assert_eq!(cost.detail.as_deref(), Some("the book has no model `gpt-9-unknown` of openai"));
 //! ```
 //!
 //! # The book
 //!
-//! `book/openai.toml` is data with its own manual on top: dated entries, appended and never edited,
+//! `book/openai.toml` is data with its own manual at its top: dated entries, appended and never edited,
 //! each with its sources and the day they were read; rates are decimal strings. Reading a book
 //! collects [all mistakes](BookErrors) with file, line and remedy. [`PriceBook::version`] names its
 //! content; every cost carries it.
@@ -176,8 +184,8 @@
 //!
 //! # Non-goals
 //!
-//! Counting tokens: the provider's own usage is priced, nothing is estimated from texts. Aggregates:
-//! a day's sum must not be priced as one request, the long-context rule would misfire.
+//! Counting tokens: the provider's own usage is priced, and nothing is estimated from texts. Aggregates:
+//! the sum of a day must not be priced as one request, because the long-context rule would apply to it.
 
 #![deny(clippy::float_arithmetic)]
 

@@ -1,4 +1,4 @@
-//! What can be billed, and per how much of it a rate is.
+//! The things that can be billed, and the unit of their rates.
 
 use rust_decimal::Decimal;
 use spanledger_event::{Bucket, Usage, Usd};
@@ -8,7 +8,7 @@ mod tests;
 
 /// One thing that is counted and has a rate: a bucket of tokens or another unit.
 ///
-/// The book's keys, the cost lines' kinds and the order of the lines all come from here.
+/// The kinds of the cost lines, their order and the keys of the price files derive from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Meter {
     /// Tokens of one kind, per million.
@@ -153,7 +153,7 @@ impl Meter {
         self.row().key
     }
 
-    /// How much of the quantity one rate is for, in words.
+    /// The quantity that one rate is for, as text.
     pub const fn unit(self) -> &'static str {
         self.row().unit
     }
@@ -214,8 +214,8 @@ impl Meter {
 
     /// `quantity ÷ unit × rate`, rounded once; `None` beyond 10¹² dollars.
     ///
-    /// Nearly always there is nothing to round: a whole number of tokens times a rate of at most
-    /// six places is a whole number of picodollars, and integers find it.
+    /// There is rarely anything to round: a whole number of tokens times a rate of at most six places
+    /// is a whole number of picodollars, which integers compute.
     pub(crate) fn cost(self, quantity: Decimal, rate: Decimal) -> Option<Usd> {
         /// Dollars have twelve places, those of a picodollar.
         const POWERS: [i128; 13] = {
@@ -247,8 +247,8 @@ impl Meter {
     }
 }
 
-/// The product of three; `None` where it does not fit. Nearly always the first two are small, and then
-/// no step has to be checked.
+/// The product of three numbers; `None` where it does not fit. The first two are nearly always small,
+/// and then no step has to be checked.
 fn product(a: i128, b: i128, power: i128) -> Option<i128> {
     /// With a power of at most 10¹² the product stays below 2¹²⁷.
     const SMALL: u128 = 1 << 86;

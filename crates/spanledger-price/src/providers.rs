@@ -186,7 +186,7 @@ pub fn of_host(host: &str) -> Option<&'static str> {
     own_host(&host.to_ascii_lowercase()).map(|(provider, _)| provider.name)
 }
 
-/// The region of processing that a host of the provider stands for, which some models charge for.
+/// The region of processing of a provider's regional host. Some models cost more there.
 ///
 /// ```
 /// use spanledger_price::providers;
@@ -243,7 +243,7 @@ impl Host {
     }
 }
 
-/// What stands before the domain and its dot.
+/// The part of a host in front of the domain and its dot.
 fn subdomain<'h>(host: &'h str, domain: &str) -> Option<&'h str> {
     host.strip_suffix(domain)?.strip_suffix('.')
 }

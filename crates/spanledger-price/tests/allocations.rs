@@ -1,4 +1,4 @@
-//! Pricing is on the path of every call: it allocates the list of its lines and nothing else.
+//! Pricing is on the path of every call, so that it allocates only the list of its lines.
 
 use spanledger_event::{NestedUsage, Timestamp};
 use spanledger_price::{PriceBook, PriceQuery};
@@ -9,7 +9,7 @@ fn a_text_call_allocates_once() {
         NestedUsage { input: 15_234, cached: 12_000, output: 812, reasoning: 320, ..NestedUsage::default() }
             .exclusive()
             .unwrap();
-    let question = PriceQuery {
+    let query = PriceQuery {
         provider: "openai",
         response_model: Some("gpt-5.5-2026-04-23"),
         service_tier: Some("default"),
@@ -19,7 +19,7 @@ fn a_text_call_allocates_once() {
     };
     let book = PriceBook::builtin();
     let counted = allocation_counter::measure(|| {
-        let cost = book.price(&question);
+        let cost = book.price(&query);
         assert_eq!(cost.lines.len(), 4, "{cost:?}");
     });
     assert_eq!(counted.count_total, 1);

@@ -40,17 +40,17 @@
 
 mod chat;
 mod connection;
-mod derive;
 mod embeddings;
 mod errors;
+mod generate;
 mod headers;
 mod json;
-mod log;
 mod models;
-mod plan;
 mod provider;
+mod received;
 mod reply;
 mod request;
+mod resolved;
 mod responses;
 mod server;
 mod sse;
@@ -58,8 +58,8 @@ mod state;
 mod usage;
 
 pub use errors::ApiError;
-pub use log::Received;
 pub use provider::{Builder, Provider};
+pub use received::Received;
 pub use reply::{FinishReason, Reply};
 pub use server::REQUEST_BODY_BYTES_MAX;
 pub use state::{CALLS_STORED_MAX, REQUESTS_KEPT_MAX};

@@ -57,7 +57,7 @@ pub(super) fn event<'a>(
         attribution.fill_from(stated);
     }
     event.state = if attribution.is_complete() { EventState::Live } else { EventState::Quarantined };
-    attribute(&mut event, attribution);
+    set_attribution(&mut event, attribution);
 
     event.timestamp = charges.iter().map(|charge| charge.start()).min().unwrap_or(event.timestamp);
     event.attempts = charges.iter().map(|charge| i64::from(charge.attempts())).sum();
@@ -121,7 +121,7 @@ pub(super) fn void(id: &EventId, charges: &[&Charge<'_>], by: &EventId) -> CostE
         event.timestamp = sighting.start;
         event.emitter.clone_from(&sighting.emitter);
     }
-    attribute(&mut event, attribution);
+    set_attribution(&mut event, attribution);
     make_void(&mut event, Some(by.clone()));
     event
 }
@@ -136,7 +136,7 @@ fn cost_of(observation: &Observation) -> Option<Usd> {
     observation.cost.as_ref().and_then(|cost| cost.usd)
 }
 
-fn attribute(event: &mut CostEvent, attribution: PartialAttribution) {
+fn set_attribution(event: &mut CostEvent, attribution: PartialAttribution) {
     event.feature = attribution.feature;
     event.route = attribution.route;
     event.customer_id = attribution.customer_id;

@@ -47,6 +47,24 @@ fn json_is_a_number_literal() {
     }
 }
 
+#[test]
+fn amounts_beyond_a_form_are_refused_and_never_cut() {
+    let parts = |micros: i128, picos: i128| Usd::from_picos(micros * 1_000_000 + picos).to_parts();
+    assert_eq!(parts(i64::MAX.into(), 999_999), Some((i64::MAX, 999_999)));
+    assert_eq!(parts(i64::MIN.into(), 0), Some((i64::MIN, 0)));
+    assert_eq!(parts(i128::from(i64::MAX) + 1, 0), None);
+    assert_eq!(parts(i64::MIN.into(), -1), None);
+
+    let greatest = (1_i128 << 96) - 1;
+    assert_eq!(
+        Usd::from_picos(greatest).to_decimal().map(|d| d.to_string()),
+        Some(Usd::from_picos(greatest).to_string())
+    );
+    assert_eq!(Usd::from_picos(greatest + 1).to_decimal(), None);
+    assert_eq!(Usd::from_picos(i128::MIN).to_decimal(), None);
+    assert_eq!(Usd::from_picos(i128::MIN).to_string(), "-170141183460469231731687303.715884105728");
+}
+
 proptest! {
     #[test]
     fn parts_and_text_lose_nothing(picos in -10_i128.pow(24)..10_i128.pow(24)) {

@@ -343,7 +343,7 @@ async fn run(
             Operation::AppendAndLeave(indexes) => {
                 let batch = pick(indexes);
                 naive.append(&batch);
-                // Polled once: the request is on its way, and nobody waits for the answer.
+                // Polled once: the request is on its way, and the answer is dropped.
                 let _: Option<_> = ledger.append(batch).now_or_never();
                 // The next request is answered after it.
                 ledger.advance(FOLLOWERS[0], 0).await.unwrap();

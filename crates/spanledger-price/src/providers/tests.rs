@@ -37,7 +37,8 @@ fn each_file_of_prices_is_in_a_row() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("book");
     let files =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let on_disk: BTreeSet<String> = files.filter(|name| name.ends_with(".toml")).collect();
+    let on_disk: BTreeSet<String> =
+        files.filter(|name| Path::new(name).extension().is_some_and(|end| end == "toml")).collect();
     let in_rows: BTreeSet<String> = price_files().map(|(name, _)| name.to_owned()).collect();
     assert_eq!(on_disk, in_rows);
 }

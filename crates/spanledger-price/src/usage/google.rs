@@ -19,7 +19,7 @@ use super::{
 
 /// Google's own form, and OpenAI's as Google itself writes it.
 pub(crate) static FAMILY: UsageFamily =
-    UsageFamily { own_form: Some(OwnForm { matches, read }), read_openai_form: read_openai_form };
+    UsageFamily { own_form: Some(OwnForm { matches, read }), read_openai_form };
 
 // The last key of each list is the Interactions API's.
 const PROMPT: [&str; 3] = ["promptTokenCount", "prompt_token_count", "total_input_tokens"];

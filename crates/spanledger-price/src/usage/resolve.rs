@@ -20,8 +20,8 @@ pub struct Answer<'a> {
     pub region: Option<&'a str>,
     /// The provider's usage object, unchanged.
     pub usage_json: Option<&'a str>,
-    /// A usage that somebody has read already, such as the counts of a span's attributes. It takes the
-    /// place of what the object says, which it is made from.
+    /// A usage that is read already, such as the counts of a span's attributes. It goes before the
+    /// object, unless the object contradicts itself.
     pub usage: Option<Result<Usage, UsageReadError>>,
     /// Calls of tools that the answer lists beside its usage.
     pub tools: ToolCalls,
@@ -38,7 +38,7 @@ pub struct ResolvedUsage {
     pub source: UsageSource,
     /// Why a usage that was reported cannot be trusted.
     pub problem: Option<UsageReadError>,
-    /// Counts of the usage object that nothing here understands, as `path=value`.
+    /// Counts of the usage object in fields that are not known here, as `path=value`.
     pub unrecognized_counts: Vec<String>,
     /// The tier that served the call, from outside and inside the usage.
     pub service_tier: Option<String>,

@@ -1,4 +1,4 @@
-//! What holds for every model, tier and usage.
+//! Properties of all models, tiers and usages.
 
 use proptest::{prelude::*, sample::select};
 use rust_decimal::Decimal;

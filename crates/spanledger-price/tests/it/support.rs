@@ -1,4 +1,4 @@
-//! The words in which the other tests are written.
+//! Shorthands for the other tests.
 
 use rust_decimal::Decimal;
 use spanledger_event::{Bucket, Cost, Endpoint, NestedUsage, Timestamp, UnpricedReason, Usage, Usd};

@@ -30,17 +30,17 @@ fn both_kinds_of_search_are_billed() {
     assert_eq!((rate(&cost, "web_search"), cost.lines[0].unit.as_ref()), (10.into(), "1K calls"));
 }
 
-/// Scenario: a regional surcharge, which is on tokens, is put on the fee.
+/// Scenario: the regional surcharge, which is on tokens only, is added to the fee.
 #[test]
-fn fees_know_no_region() {
+fn fees_have_no_regional_surcharge() {
     let usage = searches(1, 0).with(Bucket::Input, 1_000_000 / 4);
     let cost = price(&PriceQuery { region: Some("eu"), ..question("gpt-5.5", &usage) });
     assert_eq!((line(&cost, "input"), line(&cost, "web_search")), (usd("1.375"), usd("0.01")));
 }
 
-/// Scenario: a fee that is not settled is left out.
+/// Scenario: a fee that the book does not know is left out of the cost.
 #[test]
-fn unsettled_fees_are_unpriced() {
+fn a_unit_without_a_fee_is_unpriced() {
     for model in ["gpt-4o-mini", "gpt-4.1-mini-2025-04-14"] {
         let (reason, detail) = unpriced(&question(model, &searches(1, 0)));
         assert_eq!(reason, UnpricedReason::NoRateForModality, "{model}");
@@ -120,7 +120,7 @@ fn embeddings_have_a_batch_rate() {
 
 /// Speech by the character, video by the second and resolution, code by the container.
 #[test]
-fn other_units() {
+fn speech_video_and_containers_have_their_units() {
     assert_eq!(total(&question("tts-1", &used(|usage| usage.characters = 1_000))), usd("0.015"));
     assert_eq!(total(&question("tts-1-hd", &used(|usage| usage.characters = 1_000))), usd("0.03"));
     for (model, size, tier, cost) in [
@@ -140,7 +140,7 @@ fn other_units() {
     }
 }
 
-/// Moderation is free, and that is known: zero, not unpriced.
+/// Moderation is known to be free: its cost is zero, not unpriced.
 #[test]
 fn moderation_is_free() {
     let none = Usage::default();

@@ -1,4 +1,4 @@
-//! Every form of a usage object, what is refused, and the names of the providers.
+//! Every form of a usage object, the objects that are refused, and the names of the providers.
 
 use spanledger_event::{Bucket, Endpoint, UnpricedReason, Usage};
 use spanledger_price::usage::{ParsedUsage, UsageReadError, parse, parse_for};
@@ -8,7 +8,7 @@ use crate::{
     usage_fixtures::{FIXTURES, Fixture},
 };
 
-/// What is not zero, buckets first.
+/// The counts that are not zero, buckets first.
 pub(crate) fn show(usage: &Usage) -> String {
     let tokens = Bucket::ALL.into_iter().map(|bucket| (bucket.name(), usage.tokens(bucket).into()));
     let units = [
@@ -34,7 +34,7 @@ pub(crate) fn without_bucket(usage: &Usage) -> (u64, u64) {
     (sum(&input), sum(&["video_output_tokens", "other_modality_output_tokens"]))
 }
 
-/// Every token is in one bucket or one unit.
+/// Asserts that every token is in one bucket or one unit.
 pub(crate) fn assert_complete(parsed: &ParsedUsage, what: &str) {
     let ParsedUsage { nested, usage, .. } = parsed;
     let (input, output) = without_bucket(usage);
@@ -45,7 +45,7 @@ pub(crate) fn assert_complete(parsed: &ParsedUsage, what: &str) {
     }
 }
 
-/// Guarantees: the buckets of every form; nothing overlooked; every token in one place.
+/// Guarantees: each fixture has its buckets, all its counts are recognized, and every token is in one place.
 #[test]
 fn every_form_has_its_buckets() {
     for Fixture { provider, endpoint, json, buckets } in FIXTURES {
@@ -58,10 +58,10 @@ fn every_form_has_its_buckets() {
     }
 }
 
-/// Guarantees: a unit that the book cannot price makes the call unpriced; none hides behind the name
-/// of a meter that looks elsewhere.
+/// Guarantees: a unit that the book cannot price makes the call unpriced, also one whose name is that of a
+/// meter which is counted in a field of its own.
 #[test]
-fn no_unit_is_free() {
+fn a_unit_without_a_rate_makes_the_call_unpriced() {
     let mut seen = 0;
     for Fixture { provider, endpoint, json, .. } in FIXTURES {
         let usage = parse_for(provider, endpoint, json).unwrap().usage;
@@ -77,9 +77,9 @@ fn no_unit_is_free() {
     assert!(seen > 20, "{seen}");
 }
 
-/// Guarantees: where the object does not say what the output is, the endpoint does, and only there.
+/// Guarantees: the endpoint decides the modality of tokens only where the object does not state it.
 #[test]
-fn the_endpoint_says_what_the_output_is() {
+fn the_endpoint_decides_an_unstated_modality() {
     let json = r#"{"input_tokens": 1, "output_tokens": 9}"#;
     for endpoint in Endpoint::ALL {
         let expected = match endpoint {
@@ -92,9 +92,9 @@ fn the_endpoint_says_what_the_output_is() {
     }
 }
 
-/// Guarantees: what cannot be a usage is refused with the field that is wrong, and nothing is clamped.
+/// Guarantees: an object that cannot be a usage is refused with the name of the wrong field.
 #[test]
-fn what_is_wrong_is_named() {
+fn a_refusal_names_the_wrong_field() {
     let cases = [
         ("openai", r#"{"prompt_tokens": -1}"#, "`prompt_tokens` is -1"),
         ("openai", r#"{"prompt_tokens": 4294967297}"#, "`prompt_tokens` is 4294967297"),
@@ -247,7 +247,7 @@ fn what_is_wrong_is_named() {
     }
 }
 
-/// Guarantees: an endless or a bottomless document does no harm.
+/// Guarantees: a very deep or very wide document is refused or cut.
 #[test]
 fn documents_are_bounded() {
     let deep = format!(r#"{{"prompt_tokens": {}1{}}}"#, "[".repeat(200_000), "]".repeat(200_000));
@@ -259,9 +259,9 @@ fn documents_are_bounded() {
     assert!(parsed.unrecognized_counts.iter().all(|line| line.len() < 210));
 }
 
-/// Guarantees: the names that emitters have for a provider lead to its form.
+/// Guarantees: each name that emitters have for a provider leads to its family of usage objects.
 #[test]
-fn providers_have_many_names() {
+fn every_name_of_a_provider_leads_to_its_family() {
     let beside = r#"{"input_tokens": 3, "output_tokens": 1, "cache_creation": {}, "total_tokens": 4}"#;
     for name in ["anthropic", "Anthropic", "anthropic.chat", "aws.bedrock", "gcp.vertex_ai", "openai", ""] {
         assert_eq!(show(&parse(name, beside).unwrap().usage), "input 3, output 1", "{name}");

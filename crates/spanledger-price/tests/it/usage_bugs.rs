@@ -1,5 +1,5 @@
-//! What other engines read wrong in usage objects. The numbers are those of our list of their bugs
-//! (reference *pricing*, section 2).
+//! Bugs of other engines in reading usage objects, one test each. The numbers are those of our list of
+//! their bugs.
 
 use spanledger_event::{Endpoint, Usage};
 use spanledger_price::usage::{parse, parse_for};
@@ -48,7 +48,7 @@ fn bug_03_gemini_text_tokens_contain_the_cached() {
     assert_eq!(show(&usage), "input 10000, cached_input 590000, output 10");
 }
 
-/// Scenario: the same of xAI.
+/// Scenario: xAI's text tokens contain the cached ones; they are billed in full beside the cached.
 #[test]
 fn bug_04_xai_text_tokens_contain_the_cached() {
     let usage = read(
@@ -62,7 +62,7 @@ fn bug_04_xai_text_tokens_contain_the_cached() {
 /// Scenario: a stream's last chunk has the output alone, and the prompt with its cache is lost; or the
 /// cumulative counts of a chunk are read as exclusive of its cache.
 #[test]
-fn bug_05_half_of_an_anthropic_stream_is_no_usage() {
+fn bug_05_the_last_chunk_of_an_anthropic_stream_alone_is_refused() {
     assert!(parse("anthropic", r#"{"output_tokens": 15}"#).is_err());
     let whole = r#"{"input_tokens": 3, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 9511,
         "output_tokens": 15}"#;
@@ -99,7 +99,7 @@ fn bug_09_10_11_12_cached_input_is_part_of_the_input() {
             "litellm",
             r#"{"prompt_tokens": 100, "cache_read_input_tokens": 80, "prompt_tokens_details": {"cached_tokens": 80}}"#,
         ),
-        // Beside it, here: the same prompt in other words.
+        // Anthropic counts the same prompt beside the cached tokens.
         ("anthropic", r#"{"input_tokens": 20, "cache_read_input_tokens": 80, "output_tokens": 0}"#),
     ] {
         let usage = read(provider, json);
@@ -108,9 +108,9 @@ fn bug_09_10_11_12_cached_input_is_part_of_the_input() {
     }
 }
 
-/// Scenario: reads are taken for writes.
+/// Scenario: cache reads are billed as cache writes.
 #[test]
-fn bug_12_reads_are_no_writes() {
+fn bug_12_cache_reads_are_not_cache_writes() {
     let usage = read(
         "anthropic",
         r#"{"input_tokens": 1, "cache_read_input_tokens": 5, "cache_creation_input_tokens": 7, "output_tokens": 0}"#,
@@ -123,7 +123,7 @@ fn bug_12_reads_are_no_writes() {
 #[test]
 fn bug_14_nothing_is_clamped_to_zero() {
     let exclusive = r#"{"input_tokens": 3, "cache_read_input_tokens": 9511, "output_tokens": 44}"#;
-    // Whoever sends it: the keys are Anthropic's.
+    // The keys are Anthropic's, whichever provider the object comes from.
     for provider in ["anthropic", "aws.bedrock", "gcp.vertex_ai", "openai", "acme"] {
         assert_eq!(show(&read(provider, exclusive)), "input 3, cached_input 9511, output 44", "{provider}");
     }
@@ -178,7 +178,10 @@ fn bug_20_xai_reasoning_is_beside_the_completion() {
     assert_eq!(read(r#""total_tokens": 110,"#), "input 10, output 40, reasoning 60");
     assert_eq!(read(""), "input 10, output 100, reasoning 60", "what xAI documents");
     assert!(parse("xai", &json(r#""total_tokens": 140,"#)).is_err(), "neither sum");
-    assert!(parse("openai", &json(r#""total_tokens": 170,"#)).is_err(), "nobody else does");
+    assert!(
+        parse("openai", &json(r#""total_tokens": 170,"#)).is_err(),
+        "only xAI counts it beside the completion"
+    );
 }
 
 /// Scenario: the images of the images endpoint cost nothing, or what text costs.

@@ -111,7 +111,7 @@ pub(crate) const FIXTURES: [Fixture; 61] = [
             "output_tokens_details": {"reasoning_tokens": 300}, "total_tokens": 2000}"#,
         "input 476, cached_input 1024, output 200, reasoning 300",
     ),
-    // Gateways and providers that nobody here knows.
+    // Gateways, and providers that are not known here.
     of(
         "openrouter",
         r#"{"prompt_tokens": 900, "completion_tokens": 69, "total_tokens": 969,

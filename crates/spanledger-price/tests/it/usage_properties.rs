@@ -1,4 +1,4 @@
-//! What holds for every usage object, and for every text that pretends to be one.
+//! Properties of all usage objects, and of texts that are not usage objects.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ const PROVIDERS: [&str; 10] = [
     "acme",
 ];
 
-/// How a provider would report a usage, and which buckets it can tell.
+/// A provider, how it would report a usage, and the buckets that it reports separately.
 type Form = (&'static str, fn(&Usage) -> Value, &'static [Bucket]);
 
 const COMMON: &[Bucket] = &[
@@ -318,8 +318,7 @@ fn keys_of(value: &Value, keys: &mut Vec<String>) {
     }
 }
 
-/// Guarantees: no usage object, however damaged, makes the parsers panic or lose a token; damaged
-/// text neither.
+/// Guarantees: a damaged object or text never makes the readers panic or lose a token.
 #[test]
 fn damaged_usages_are_read_or_refused() {
     const ROUNDS: usize = 40_000;

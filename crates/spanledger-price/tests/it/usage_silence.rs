@@ -1,5 +1,5 @@
-//! What a usage object says in passing, or not at all, and what decides the price all the same: words,
-//! sides, parts that nobody told apart.
+//! Details of a usage object that decide the price: tier and region, a missing side, and tokens whose
+//! modality is not stated.
 
 use spanledger_event::{Endpoint, UnpricedReason, Usage};
 use spanledger_price::{
@@ -20,10 +20,10 @@ fn problem(endpoint: Endpoint, json: &str) -> String {
     parse_for("openai", endpoint, json).expect_err(json).to_problem()
 }
 
-/// Scenario: fast mode, a paid region and Vertex AI's traffic are billed at the ordinary price,
-/// because they stand inside the usage and nowhere else.
+/// Scenario: fast mode, a paid region and Vertex AI's traffic types are billed at the ordinary price,
+/// because only the usage states them.
 #[test]
-fn words_inside_are_handed_on() {
+fn tier_and_region_inside_the_usage_are_read() {
     for (provider, words, tier, region) in [
         ("anthropic", r#""speed": "fast", "service_tier": "standard""#, Some("fast"), None),
         ("anthropic", r#""speed": "standard", "service_tier": "batch""#, Some("batch"), None),
@@ -39,8 +39,8 @@ fn words_inside_are_handed_on() {
         let json = format!(r#"{{"input_tokens": 1, "output_tokens": 1, {words}}}"#);
         let parsed = parse(provider, &json).unwrap();
         assert_eq!((parsed.service_tier.as_deref(), parsed.region.as_deref()), (tier, region), "{words}");
-        let is_told = parsed.unrecognized_counts.is_empty() || words.contains('3');
-        assert!(is_told, "{words}");
+        let is_understood = parsed.unrecognized_counts.is_empty() || words.contains('3');
+        assert!(is_understood, "{words}");
     }
     for (words, tier) in [
         (r#""trafficType": "ON_DEMAND_PRIORITY""#, Some("ON_DEMAND_PRIORITY")),
@@ -54,10 +54,10 @@ fn words_inside_are_handed_on() {
     }
 }
 
-/// Guarantees: the words decide: fast mode costs its rate, the region its factor, and what the book
-/// does not know costs nobody knows what.
+/// Guarantees: fast mode costs its rate and the region its factor; a word that the book does not know makes
+/// the call unpriced.
 #[test]
-fn words_inside_are_priced() {
+fn tier_and_region_inside_the_usage_are_priced() {
     let cost = |words: &str| {
         let json = format!(r#"{{"input_tokens": 1000000, "output_tokens": 0, {words}}}"#);
         let ParsedUsage { usage, service_tier, region, .. } = parse("anthropic", &json).unwrap();
@@ -78,9 +78,9 @@ fn words_inside_are_priced() {
     }
 }
 
-/// Scenario: the side that is not told costs nothing.
+/// Scenario: the side that the object does not state costs nothing.
 #[test]
-fn half_a_usage_is_none() {
+fn a_usage_without_a_side_is_refused() {
     for endpoint in Endpoint::ALL {
         let words = problem(endpoint, r#"{"completion_tokens": 5}"#);
         assert!(words.contains("lacks the input tokens"), "{words}");
@@ -94,7 +94,7 @@ fn half_a_usage_is_none() {
                 | Endpoint::Realtime
         );
         assert_eq!(only_input.is_err(), has_output, "{endpoint}");
-        // The total tells that the other side is nothing, or that it is not.
+        // With a total the other side is known to be zero, or the usage contradicts itself.
         for json in [
             r#"{"prompt_tokens": 5, "total_tokens": 5}"#,
             r#"{"output_tokens": 5, "generated_images": 1, "total_tokens": 5}"#,
@@ -115,17 +115,17 @@ fn half_a_usage_is_none() {
     ] {
         assert!(parse_for(provider, Endpoint::Chat, json).is_err(), "{provider} {json}");
     }
-    // Nothing in an empty object.
+    // An empty object is read as absent.
     let empty =
         r#"{"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "prompt_audio_seconds": {}}"#;
     assert_eq!(parse_for("mistral", Endpoint::Chat, empty).unwrap().usage.prompt_tokens(), 10);
     let audio = r#"{"prompt_tokens": 4, "prompt_audio_seconds": 10, "total_tokens": 400}"#;
-    assert!(parse_for("mistral", Endpoint::Chat, audio).is_err(), "the total is not the audio's alone");
+    assert!(parse_for("mistral", Endpoint::Chat, audio).is_err(), "the total has more than the audio");
 }
 
-/// Scenario: LiteLLM puts searches and what else was shown to the model among the prompt's parts.
+/// Scenario: LiteLLM puts searches, images and video that are billed separately among the prompt's parts.
 #[test]
-fn what_is_beside_the_prompt_is_billed() {
+fn units_among_the_parts_of_the_prompt_are_billed() {
     let usage = |details: &str| {
         let json = format!(
             r#"{{"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6, "prompt_tokens_details": {{{details}}}}}"#
@@ -139,17 +139,17 @@ fn what_is_beside_the_prompt_is_billed() {
     assert_eq!(
         price(&question("gpt-5.5", &shown)).reason,
         Some(UnpricedReason::NoRateForModality),
-        "nobody knows what they cost"
+        "the book has no rate for them"
     );
-    // The same searches once more are no other ones.
+    // Two fields may count the same searches.
     let both = r#"{"prompt_tokens": 5, "completion_tokens": 1, "server_tool_use": {"web_search_requests": 2},
         "prompt_tokens_details": {"web_search_requests": 2}}"#;
     assert_eq!(read("openai", Endpoint::Chat, both).web_search_calls, 2);
 }
 
-/// Scenario: writes for an hour are billed as writes for five minutes, or as plain input.
+/// Scenario: cache writes for an hour are billed as writes for five minutes, or as plain input.
 #[test]
-fn writes_are_split_wherever_the_split_stands() {
+fn cache_writes_are_split_by_lifetime_in_every_form() {
     let expected = "input 3, cached_input 50, cache_write 15, cache_write_1h 100, output 5";
     for json in [
         r#"{"prompt_tokens": 168, "completion_tokens": 5, "cache_read_input_tokens": 50,
@@ -177,18 +177,18 @@ fn writes_are_split_wherever_the_split_stands() {
     assert_eq!(parsed.unrecognized_counts, Vec::<String>::new());
 }
 
-/// Scenario: a list of zeros passes for a breakdown, and images or audio cost what text costs.
+/// Scenario: a list of zeros is taken for a breakdown, and images or audio cost what text costs.
 #[test]
-fn zeros_tell_nothing_apart() {
+fn a_breakdown_of_zeros_states_nothing() {
     let zeros = r#"{"input_tokens": 10, "output_tokens": 1000, "total_tokens": 1010,
         "output_tokens_details": {"text_tokens": 0, "image_tokens": 0, "reasoning_tokens": 200}}"#;
     assert_eq!(show(&read("openai", Endpoint::Images, zeros)), "input 10, image_output 1000");
-    let told = r#"{"input_tokens": 10, "output_tokens": 1000, "total_tokens": 1010,
+    let stated = r#"{"input_tokens": 10, "output_tokens": 1000, "total_tokens": 1010,
         "output_tokens_details": {"text_tokens": 300, "image_tokens": 700, "reasoning_tokens": 200}}"#;
     let more = r#"{"input_tokens": 1, "output_tokens": 5, "output_tokens_details": {"reasoning_tokens": 6}}"#;
     assert!(problem(Endpoint::Images, more).contains("6 tokens of parts in 5 tokens of output"));
     let expected = "input 10, output 100, reasoning 200, image_output 700";
-    assert_eq!(show(&read("openai", Endpoint::Images, told)), expected);
+    assert_eq!(show(&read("openai", Endpoint::Images, stated)), expected);
 
     for details in ["", r#""input_token_details": {"text_tokens": 0, "audio_tokens": 0},"#] {
         let json = format!(r#"{{"type": "tokens", {details} "input_tokens": 14, "output_tokens": 5}}"#);

@@ -45,7 +45,8 @@ fn vectors() -> Vec<Vector> {
     VECTORS.lines().map(read).collect()
 }
 
-/// What we find where the expected cost is wrong, by the vector's id: a cost, or the reason why there is none.
+/// What we answer where the expected cost is wrong, by the vector's id: a cost, or the reason of an unpriced
+/// call.
 fn judged_wrong() -> BTreeMap<String, String> {
     let list: toml::Table = JUDGED_WRONG.parse().unwrap();
     assert!(list.values().all(|entry| entry["reason"].as_str().is_some_and(|reason| !reason.is_empty())));
@@ -102,7 +103,7 @@ fn agree_line_by_line() {
     assert!(compared > 300, "{compared}");
 }
 
-/// Guarantees: nothing in a vector's usage was overlooked.
+/// Guarantees: every count in a vector's usage is recognized.
 #[test]
 fn usages_are_understood() {
     for vector in vectors() {

@@ -6,61 +6,65 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::openai::derive::{BASE62, HEX, Rng, fnv1a};
 use crate::openai::errors::ApiError;
+use crate::openai::generate::{BASE62, HEX, Rng, fnv1a};
 use crate::openai::json::{self, Field};
-use crate::openai::plan::Plan;
 use crate::openai::reply::FinishReason;
+use crate::openai::resolved::ResolvedReply;
 use crate::openai::sse::Frame;
 use crate::openai::usage::Usage;
 
 /// The answer in one piece.
-pub(crate) fn object(plan: &Plan<'_>) -> Bytes {
+pub(crate) fn object(resolved: &ResolvedReply<'_>) -> Bytes {
     json::bytes(&Completion {
-        id: &plan.id,
+        id: &resolved.id,
         object: "chat.completion",
-        created: plan.created,
-        model: &plan.model,
+        created: resolved.created,
+        model: &resolved.model,
         choices: [Choice {
             index: 0,
-            message: Message { role: "assistant", content: &plan.text, refusal: None, annotations: [] },
+            message: Message { role: "assistant", content: &resolved.text, refusal: None, annotations: [] },
             logprobs: None,
-            finish_reason: finish_reason(&plan.finish),
+            finish_reason: finish_reason(&resolved.finish),
         }],
-        usage: plan.usage.map(CompletionUsage::new),
-        service_tier: plan.service_tier.as_deref(),
-        system_fingerprint: fingerprint(&plan.model),
+        usage: resolved.usage.map(CompletionUsage::new),
+        service_tier: resolved.service_tier.as_deref(),
+        system_fingerprint: fingerprint(&resolved.model),
     })
 }
 
 /// The answer as a stream: the role, the text, the reason for the end, the
 /// usage if it was asked for, `[DONE]`.
-pub(crate) fn frames(plan: &Plan<'_>) -> Vec<Frame> {
-    let usage_field = plan.asked.stream_options.include_usage && plan.usage_present;
-    let mut padding = plan.part_ids();
+pub(crate) fn frames(resolved: &ResolvedReply<'_>) -> Vec<Frame> {
+    let usage_field = resolved.request.stream_options.include_usage && resolved.usage_present;
+    let mut padding = resolved.part_ids();
     let mut chunk = |choices: &[ChunkChoice<'_>], usage: Option<Usage>| {
         Frame::data(&Chunk {
-            id: &plan.id,
+            id: &resolved.id,
             object: "chat.completion.chunk",
-            created: plan.created,
-            model: &plan.model,
-            service_tier: plan.service_tier.as_deref(),
-            system_fingerprint: fingerprint(&plan.model),
+            created: resolved.created,
+            model: &resolved.model,
+            service_tier: resolved.service_tier.as_deref(),
+            system_fingerprint: fingerprint(&resolved.model),
             choices,
             usage: Field::when(usage_field, usage.map(CompletionUsage::new)),
-            obfuscation: plan.asked.stream_options.include_obfuscation.then(|| obfuscation(&mut padding)),
+            obfuscation: resolved
+                .request
+                .stream_options
+                .include_obfuscation
+                .then(|| obfuscation(&mut padding)),
         })
     };
     let opening = Delta { role: Some("assistant"), content: Some(""), refusal: Field::Null };
     let mut frames = vec![chunk(&[ChunkChoice::new(opening, None)], None)];
-    for piece in &plan.pieces {
+    for piece in &resolved.pieces {
         let delta = Delta { content: Some(piece), ..Delta::default() };
         frames.push(chunk(&[ChunkChoice::new(delta, None)], None).into_delta());
     }
-    let finish = Some(finish_reason(&plan.finish));
+    let finish = Some(finish_reason(&resolved.finish));
     frames.push(chunk(&[ChunkChoice::new(Delta::default(), finish)], None));
     if usage_field {
-        frames.push(chunk(&[], plan.usage));
+        frames.push(chunk(&[], resolved.usage));
     }
     frames.push(Frame::done());
     frames

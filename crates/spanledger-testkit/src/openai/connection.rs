@@ -1,8 +1,8 @@
 //! Connections that the provider can hang up on, at any point of an exchange.
 //!
-//! The HTTP server below offers no such thing, and a stand-in provider needs it
-//! twice: to close a connection without an answer, and to stop while a reply
-//! that never comes is still being waited for.
+//! `axum::serve` cannot close a single connection. The stand-in has to: to close a
+//! connection without an answer, and to stop while a client waits for a reply that
+//! never comes.
 
 use std::future::Future;
 use std::io;
@@ -21,76 +21,76 @@ use tokio::sync::watch;
 /// The pause after a failed accept, which is most often a lack of descriptors.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// Something that happens once and that many wait for.
+/// An event that happens once, and for which many tasks can wait.
 #[derive(Debug, Clone)]
-pub(crate) struct Switch(watch::Sender<bool>);
+pub(crate) struct Signal(watch::Sender<bool>);
 
-impl Switch {
+impl Signal {
     pub(crate) fn new() -> Self {
         Self(watch::Sender::new(false))
     }
 
-    pub(crate) fn flip(&self) {
+    pub(crate) fn fire(&self) {
         self.0.send_replace(true);
     }
 
-    pub(crate) async fn flipped(self) {
+    pub(crate) async fn fired(self) {
         let mut changes = self.0.subscribe();
         // Cannot fail: `self` holds a sender.
-        drop(changes.wait_for(|flipped| *flipped).await);
+        drop(changes.wait_for(|fired| *fired).await);
     }
 }
 
-/// The switch of one connection.
+/// Closes one connection.
 #[derive(Debug, Clone)]
-pub(crate) struct Line(Switch);
+pub(crate) struct ConnectionSignal(Signal);
 
-impl Connected<IncomingStream<'_, Lines>> for Line {
-    fn connect_info(stream: IncomingStream<'_, Lines>) -> Self {
-        stream.io().line.clone()
+impl Connected<IncomingStream<'_, Connections>> for ConnectionSignal {
+    fn connect_info(stream: IncomingStream<'_, Connections>) -> Self {
+        stream.io().connection.clone()
     }
 }
 
-/// The ways out of an exchange that has no answer.
+/// What a handler can do with its connection instead of answering.
 #[derive(Debug, Clone)]
-pub(crate) struct Exit {
-    pub(crate) line: Line,
-    /// The provider has been told to stop.
-    pub(crate) drain: Switch,
+pub(crate) struct ConnectionControl {
+    pub(crate) connection: ConnectionSignal,
+    /// Fires when the provider stops.
+    pub(crate) stopping: Signal,
 }
 
-impl Exit {
+impl ConnectionControl {
     /// Drops the connection, now.
     pub(crate) async fn close<T>(self) -> T {
-        self.line.0.flip();
-        // The connection takes this future with it.
+        self.connection.0.fire();
+        // The server drops this future together with the connection.
         std::future::pending().await
     }
 
     /// Keeps the connection open and silent until the provider stops.
     pub(crate) async fn hang<T>(self) -> T {
-        self.drain.clone().flipped().await;
+        self.stopping.clone().fired().await;
         self.close().await
     }
 }
 
-/// A listener of connections that can be hung up on, one by one or all at once.
+/// A listener whose connections can be closed, one by one or all at once.
 #[derive(Debug)]
-pub(crate) struct Lines {
+pub(crate) struct Connections {
     pub(crate) listener: TcpListener,
-    pub(crate) hang_up_all: Switch,
+    pub(crate) hang_up_all: Signal,
 }
 
-impl Listener for Lines {
-    type Io = Wire;
+impl Listener for Connections {
+    type Io = AbortableStream;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Wire, SocketAddr) {
+    async fn accept(&mut self) -> (AbortableStream, SocketAddr) {
         loop {
             if let Ok((stream, peer)) = self.listener.accept().await {
-                // Small messages must leave at once; if not, they only leave later.
+                // Without it small messages are delayed, which is no failure.
                 drop(stream.set_nodelay(true));
-                return (Wire::new(stream, self.hang_up_all.clone()), peer);
+                return (AbortableStream::new(stream, self.hang_up_all.clone()), peer);
             }
             tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
         }
@@ -101,21 +101,21 @@ impl Listener for Lines {
     }
 }
 
-/// A TCP stream that fails as soon as its switch, or that of all, is flipped.
-pub(crate) struct Wire {
+/// A TCP stream that fails as soon as its own signal or the signal of all has fired.
+pub(crate) struct AbortableStream {
     stream: TcpStream,
-    line: Line,
+    connection: ConnectionSignal,
     hung_up: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-impl Wire {
-    fn new(stream: TcpStream, all: Switch) -> Self {
-        let line = Line(Switch::new());
-        let (one, all) = (Box::pin(line.0.clone().flipped()), Box::pin(all.flipped()));
+impl AbortableStream {
+    fn new(stream: TcpStream, all: Signal) -> Self {
+        let connection = ConnectionSignal(Signal::new());
+        let (one, all) = (Box::pin(connection.0.clone().fired()), Box::pin(all.fired()));
         let hung_up: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
             select(one, all).await;
         });
-        Self { stream, line, hung_up: Some(hung_up) }
+        Self { stream, connection, hung_up: Some(hung_up) }
     }
 
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
@@ -131,7 +131,7 @@ impl Wire {
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for AbortableStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -142,7 +142,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for AbortableStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.check(cx)?;
         Pin::new(&mut self.stream).poll_write(cx, bytes)

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::openai::derive::Rng;
+use crate::openai::generate::Rng;
 use crate::openai::json;
-use crate::openai::plan::Plan;
+use crate::openai::resolved::ResolvedReply;
 
 /// The length of a vector if neither the request nor the model's name says.
 const DIMENSIONS_DEFAULT: usize = 1_536;
@@ -21,19 +21,19 @@ const DIMENSIONS_LARGE: usize = 3_072;
 /// The longest vector that a request can ask for.
 const DIMENSIONS_MAX: usize = DIMENSIONS_LARGE;
 
-/// The answer. The vectors are derived and mean nothing; they are not of
+/// The answer. The vectors are generated and mean nothing; they are not of
 /// length one.
-pub(crate) fn object(plan: &Plan<'_>) -> Bytes {
-    let asked = plan.asked;
-    let base64 = asked.get::<String>("encoding_format").as_deref() == Some("base64");
-    let dimensions = match asked.get::<usize>("dimensions") {
+pub(crate) fn object(resolved: &ResolvedReply<'_>) -> Bytes {
+    let request = resolved.request;
+    let base64 = request.get::<String>("encoding_format").as_deref() == Some("base64");
+    let dimensions = match request.get::<usize>("dimensions") {
         Some(dimensions) => dimensions.min(DIMENSIONS_MAX),
-        None if asked.model.contains("-large") => DIMENSIONS_LARGE,
+        None if request.model.contains("-large") => DIMENSIONS_LARGE,
         None => DIMENSIONS_DEFAULT,
     };
-    let data = (0..inputs(asked.get("input").as_ref()))
+    let data = (0..inputs(request.get("input").as_ref()))
         .map(|index| {
-            let mut rng = Rng::new(asked.fingerprint, "vector", index);
+            let mut rng = Rng::new(request.fingerprint, "vector", index);
             let vector: Vec<f32> = (0..dimensions).map(|_| component(rng.next())).collect();
             Embedding { object: "embedding", index, embedding: Vector::new(vector, base64) }
         })
@@ -41,8 +41,8 @@ pub(crate) fn object(plan: &Plan<'_>) -> Bytes {
     json::bytes(&List {
         object: "list",
         data,
-        model: &plan.model,
-        usage: plan.usage.map(|usage| EmbeddingUsage {
+        model: &resolved.model,
+        usage: resolved.usage.map(|usage| EmbeddingUsage {
             prompt_tokens: usage.prompt,
             total_tokens: usage.total_override.unwrap_or(usage.prompt),
         }),

@@ -87,7 +87,7 @@ impl ApiError {
 
     /// 429: too many requests in this minute; worth a retry.
     pub fn rate_limited() -> Self {
-        Self::new(429, "requests", "Requests per minute: limit 500, used 500, asked 1.")
+        Self::new(429, "requests", "Requests per minute: limit 500, used 500, requested 1.")
             .code("rate_limit_exceeded")
     }
 

@@ -6,7 +6,7 @@
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use crate::openai::derive::{HEX, Rng};
+use crate::openai::generate::{HEX, Rng};
 use crate::openai::reply::Reply;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");

@@ -57,7 +57,7 @@ pub(crate) fn snapshot(model: &str) -> &str {
 }
 
 /// Whether the model spends hidden reasoning tokens.
-pub(crate) fn reasons(model: &str) -> bool {
+pub(crate) fn is_reasoning_model(model: &str) -> bool {
     let families = ["gpt-5", "gpt-6", "o1", "o3", "o4"];
     families.iter().any(|family| model.starts_with(family))
 }

@@ -11,8 +11,8 @@ use http::HeaderValue;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::openai::connection::{Line, Lines, Switch};
-use crate::openai::log::Received;
+use crate::openai::connection::{ConnectionSignal, Connections, Signal};
+use crate::openai::received::Received;
 use crate::openai::reply::Reply;
 use crate::openai::server;
 use crate::openai::state::State;
@@ -27,8 +27,8 @@ const STOP_GRACE: Duration = Duration::from_secs(1);
 pub struct Provider {
     addr: SocketAddr,
     state: Arc<State>,
-    drain: Switch,
-    hang_up_all: Switch,
+    stopping: Signal,
+    hang_up_all: Signal,
     task: Option<JoinHandle<()>>,
 }
 
@@ -84,11 +84,11 @@ impl Provider {
     /// Accepts no more connections, lets the answers under way finish for a
     /// second, and hangs up on those that do not.
     pub async fn stop(mut self) {
-        self.drain.flip();
+        self.stopping.fire();
         if let Some(mut task) = self.task.take()
             && tokio::time::timeout(STOP_GRACE, &mut task).await.is_err()
         {
-            self.hang_up_all.flip();
+            self.hang_up_all.fire();
             // An error is a panic in the server, which has been reported.
             drop(task.await);
         }
@@ -97,8 +97,8 @@ impl Provider {
 
 impl Drop for Provider {
     fn drop(&mut self) {
-        self.drain.flip();
-        self.hang_up_all.flip();
+        self.stopping.fire();
+        self.hang_up_all.fire();
         if let Some(task) = &self.task {
             task.abort();
         }
@@ -138,7 +138,7 @@ impl Builder {
         self
     }
 
-    /// Sets the seed of everything that is derived.
+    /// Sets the seed of everything that is generated.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -186,15 +186,15 @@ impl Builder {
             self.default_reply,
             self.script,
         ));
-        let (drain, hang_up_all) = (Switch::new(), Switch::new());
-        let lines = Lines { listener, hang_up_all: hang_up_all.clone() };
-        let service =
-            server::router(Arc::clone(&state), drain.clone()).into_make_service_with_connect_info::<Line>();
-        let stopped = drain.clone().flipped();
+        let (stopping, hang_up_all) = (Signal::new(), Signal::new());
+        let connections = Connections { listener, hang_up_all: hang_up_all.clone() };
+        let service = server::router(Arc::clone(&state), stopping.clone())
+            .into_make_service_with_connect_info::<ConnectionSignal>();
+        let stopped = stopping.clone().fired();
         let task = tokio::spawn(async move {
-            // The future ends without error, and not before it is told to.
-            drop(axum::serve(lines, service).with_graceful_shutdown(stopped).await);
+            // It ends after `stopping` has fired, and has no error to report.
+            drop(axum::serve(connections, service).with_graceful_shutdown(stopped).await);
         });
-        Ok(Provider { addr, state, drain, hang_up_all, task: Some(task) })
+        Ok(Provider { addr, state, stopping, hang_up_all, task: Some(task) })
     }
 }

@@ -11,7 +11,7 @@ use crate::openai::usage::Usage;
 /// What the provider does with one call: answers, refuses, or breaks.
 ///
 /// A value, so that a test can keep, clone and repeat it. What is not set is
-/// derived from the request and the provider's seed, or left to the format's
+/// generated from the request and the provider's seed, or left to the format's
 /// default. One reply serves any endpoint and both unary and streamed calls;
 /// where a setting has no meaning for one of them, its documentation says what
 /// happens.
@@ -31,7 +31,7 @@ use crate::openai::usage::Usage;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Reply {
-    pub(crate) kind: Kind,
+    pub(crate) kind: ReplyKind,
     pub(crate) usage: Setting<Usage>,
     pub(crate) service_tier: Setting<String>,
     pub(crate) id: Option<String>,
@@ -69,7 +69,7 @@ pub enum FinishReason {
 }
 
 #[derive(Debug, Clone, Default)]
-pub(crate) enum Kind {
+pub(crate) enum ReplyKind {
     #[default]
     Answer,
     /// 200, and then the response says that it failed.
@@ -92,7 +92,7 @@ pub(crate) enum Kind {
 pub(crate) enum Setting<T> {
     /// From the request and the seed.
     #[default]
-    Derived,
+    Generated,
     Is(T),
     /// Left out of the body.
     Absent,
@@ -101,12 +101,12 @@ pub(crate) enum Setting<T> {
 /// How a body goes wrong, and when.
 #[derive(Debug, Clone)]
 pub(crate) struct Fault {
-    pub(crate) at: At,
-    pub(crate) what: Break,
+    pub(crate) at: FaultPosition,
+    pub(crate) kind: FaultKind,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum At {
+pub(crate) enum FaultPosition {
     /// After this many text deltas.
     Deltas(usize),
     /// When only the last message of the stream is missing.
@@ -114,7 +114,7 @@ pub(crate) enum At {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) enum Break {
+pub(crate) enum FaultKind {
     /// The connection drops inside the body.
     Cut,
     /// The body ends properly, too early.
@@ -126,7 +126,7 @@ pub(crate) enum Break {
 }
 
 impl Reply {
-    /// An answer of which everything is derived.
+    /// An answer of which everything is generated.
     pub fn new() -> Self {
         Self::default()
     }
@@ -138,7 +138,7 @@ impl Reply {
 
     /// A refusal.
     pub fn error(error: ApiError) -> Self {
-        Self { kind: Kind::Error(error), ..Self::default() }
+        Self { kind: ReplyKind::Error(error), ..Self::default() }
     }
 
     /// The refusal that the provider sends with this status
@@ -166,7 +166,7 @@ impl Reply {
     /// a `response.failed` event when streamed. Its usage is null unless set.
     /// Chat and embeddings have no such thing and answer 500 instead.
     pub fn failed(code: impl Into<String>, message: impl Into<String>) -> Self {
-        let kind = Kind::Failed { code: code.into(), message: message.into() };
+        let kind = ReplyKind::Failed { code: code.into(), message: message.into() };
         Self { kind, ..Self::default() }
     }
 
@@ -178,18 +178,18 @@ impl Reply {
 
     /// These bytes, as they are, streamed or not.
     pub fn raw(status: u16, content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
-        let kind = Kind::Raw { status, content_type, body: body.into() };
+        let kind = ReplyKind::Raw { status, content_type, body: body.into() };
         Self { kind, ..Self::default() }
     }
 
     /// Never answers; the connection stays open until the provider stops.
     pub fn hang() -> Self {
-        Self { kind: Kind::Hang, ..Self::default() }
+        Self { kind: ReplyKind::Hang, ..Self::default() }
     }
 
     /// Closes the connection without a byte of answer.
     pub fn close() -> Self {
-        Self { kind: Kind::Close, ..Self::default() }
+        Self { kind: ReplyKind::Close, ..Self::default() }
     }
 
     /// Sets the text of the answer.
@@ -301,39 +301,39 @@ impl Reply {
     /// in one piece breaks off half-way.
     #[must_use]
     pub fn cut_after(self, deltas: usize) -> Self {
-        self.fault(At::Deltas(deltas), Break::Cut)
+        self.fault(FaultPosition::Deltas(deltas), FaultKind::Cut)
     }
 
     /// Drops the connection before the last message of the stream: `[DONE]` in
     /// chat (so the usage has been sent), the closing event in Responses.
     #[must_use]
     pub fn cut_before_last_message(self) -> Self {
-        self.fault(At::LastMessage, Break::Cut)
+        self.fault(FaultPosition::LastMessage, FaultKind::Cut)
     }
 
     /// Ends the body properly after this many text deltas, without the closing
     /// messages. An answer in one piece breaks off half-way.
     #[must_use]
     pub fn end_after(self, deltas: usize) -> Self {
-        self.fault(At::Deltas(deltas), Break::End)
+        self.fault(FaultPosition::Deltas(deltas), FaultKind::End)
     }
 
     /// Sends nothing more after this many text deltas, and keeps the connection
     /// open. An answer in one piece stalls half-way.
     #[must_use]
     pub fn stall_after(self, deltas: usize) -> Self {
-        self.fault(At::Deltas(deltas), Break::Stall)
+        self.fault(FaultPosition::Deltas(deltas), FaultKind::Stall)
     }
 
     /// Sends an error event after this many text deltas, and ends. The call is
     /// not stored. A call that is not streamed is refused with the error.
     #[must_use]
     pub fn error_after(self, deltas: usize, error: ApiError) -> Self {
-        self.fault(At::Deltas(deltas), Break::Error(error))
+        self.fault(FaultPosition::Deltas(deltas), FaultKind::Error(error))
     }
 
-    fn fault(mut self, at: At, what: Break) -> Self {
-        self.fault = Some(Fault { at, what });
+    fn fault(mut self, at: FaultPosition, kind: FaultKind) -> Self {
+        self.fault = Some(Fault { at, kind });
         self
     }
 }

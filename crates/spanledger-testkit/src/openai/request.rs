@@ -1,4 +1,4 @@
-//! What a client asked for, read once for all wire formats.
+//! A request for a call that costs money, read once for all wire formats.
 //!
 //! Source: "Create chat completion", "Create a model response" and "Create
 //! embeddings" of the API reference.
@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::openai::derive::{fnv1a, tokens_of};
 use crate::openai::errors::ApiError;
+use crate::openai::generate::{fnv1a, tokens_of};
 use crate::openai::models;
 
 /// Tokens that the chat format adds to each message.
@@ -26,7 +26,7 @@ pub(crate) enum Endpoint {
 }
 
 impl Endpoint {
-    /// The field that carries the input, without which nothing can be asked.
+    /// The required field that holds the input.
     const fn input(self) -> &'static str {
         match self {
             Self::Chat => "messages",
@@ -51,7 +51,7 @@ impl Default for StreamOptions {
 
 /// A valid request.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct ApiRequest {
     pub(crate) endpoint: Endpoint,
     pub(crate) model: String,
     pub(crate) stream: bool,
@@ -63,14 +63,14 @@ pub(crate) struct Asked {
     pub(crate) max_output_tokens: Option<u64>,
     /// An estimate of the input.
     pub(crate) prompt_tokens: u64,
-    /// Whether hidden reasoning is to be expected.
-    pub(crate) reasons: bool,
-    /// Equal for equal questions, streamed or not.
+    /// Whether the model is expected to reason before it answers.
+    pub(crate) expects_reasoning: bool,
+    /// Equal for requests with the same model, input and limits, streamed or not.
     pub(crate) fingerprint: u64,
     fields: HashMap<String, Box<RawValue>>,
 }
 
-impl Asked {
+impl ApiRequest {
     /// Reads a body, with the provider's refusals.
     pub(crate) fn parse(endpoint: Endpoint, body: &[u8]) -> Result<Self, ApiError> {
         let fields: HashMap<String, Box<RawValue>> = serde_json::from_slice(body)
@@ -100,7 +100,7 @@ impl Asked {
             stored,
             max_output_tokens,
             prompt_tokens: prompt_tokens.max(1),
-            reasons: models::reasons(&model) && effort.as_deref() != Some("none"),
+            expects_reasoning: models::is_reasoning_model(&model) && effort.as_deref() != Some("none"),
             fingerprint: fnv1a(question.as_bytes()),
             model,
             fields: fields.0,
@@ -136,8 +136,8 @@ impl Fields {
     }
 }
 
-/// The options of a stream, which the provider refuses where they cannot apply:
-/// a client that adds them to every request must not get away with it.
+/// The options of a stream. The provider refuses them where they cannot apply, so
+/// that a client which adds them to every request fails its tests.
 fn stream_options(endpoint: Endpoint, stream: bool, fields: &Fields) -> Result<StreamOptions, ApiError> {
     let Some(options) = fields.optional::<Value>("stream_options")? else {
         return Ok(StreamOptions::default());

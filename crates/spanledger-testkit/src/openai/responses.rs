@@ -9,33 +9,33 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::openai::chat::obfuscation;
-use crate::openai::derive::Rng;
 use crate::openai::errors::ApiError;
+use crate::openai::generate::Rng;
 use crate::openai::json;
-use crate::openai::plan::Plan;
+use crate::openai::resolved::ResolvedReply;
 use crate::openai::sse::Frame;
 use object::{Content, Item, Phase, Response};
 
 /// The answer in one piece.
-pub(crate) fn object(plan: &Plan<'_>) -> Bytes {
-    json::bytes(&Response::new(plan, &object::items(plan), Phase::Final))
+pub(crate) fn object(resolved: &ResolvedReply<'_>) -> Bytes {
+    json::bytes(&Response::new(resolved, &object::items(resolved), Phase::Final))
 }
 
 /// The answer as a stream: created, in progress, each output item with its
 /// parts, and the response again, now final.
-pub(crate) fn frames(plan: &Plan<'_>) -> Vec<Frame> {
+pub(crate) fn frames(resolved: &ResolvedReply<'_>) -> Vec<Frame> {
     let mut events = Events {
         frames: Vec::new(),
-        padding: plan.asked.stream_options.include_obfuscation.then(|| plan.part_ids()),
+        padding: resolved.request.stream_options.include_obfuscation.then(|| resolved.part_ids()),
     };
-    let items = object::items(plan);
-    let begun = Response::new(plan, &[], Phase::Begun);
-    events.response("response.created", &begun);
-    events.response("response.in_progress", &begun);
+    let items = object::items(resolved);
+    let started = Response::new(resolved, &[], Phase::Started);
+    events.response("response.created", &started);
+    events.response("response.in_progress", &started);
     for (index, item) in items.iter().enumerate() {
-        events.item(index, item, &plan.pieces);
+        events.item(index, item, &resolved.pieces);
     }
-    let last = Response::new(plan, &items, Phase::Final);
+    let last = Response::new(resolved, &items, Phase::Final);
     events.response(last.closing_event(), &last);
     events.frames
 }
@@ -73,8 +73,8 @@ impl Events {
 
     fn item(&mut self, index: usize, item: &Item, pieces: &[String]) {
         let at = Event { output_index: Some(index), ..Event::default() };
-        let begun = item.begun();
-        self.push("response.output_item.added", Event { item: Some(&begun), ..at });
+        let started = item.started();
+        self.push("response.output_item.added", Event { item: Some(&started), ..at });
         match item {
             Item::Message { id, content, .. } => {
                 let at = Event { item_id: Some(id), content_index: Some(0), ..at };

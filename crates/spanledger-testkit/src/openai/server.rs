@@ -1,5 +1,4 @@
-//! From a request to an answer: routes, the refusals of the provider itself,
-//! and what a scripted reply makes of a call.
+//! From a request to an answer: routes, refusals, scripted replies.
 
 use std::sync::Arc;
 
@@ -11,13 +10,13 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-use crate::openai::connection::{Exit, Line, Switch};
+use crate::openai::connection::{ConnectionControl, ConnectionSignal, Signal};
 use crate::openai::errors::ApiError;
 use crate::openai::headers::{self, EVENT_STREAM, JSON, Origin};
-use crate::openai::log::Received;
-use crate::openai::plan::Plan;
-use crate::openai::reply::{Break, Fault, Kind, Reply};
-use crate::openai::request::{Asked, Endpoint};
+use crate::openai::received::Received;
+use crate::openai::reply::{Fault, FaultKind, Reply, ReplyKind};
+use crate::openai::request::{ApiRequest, Endpoint};
+use crate::openai::resolved::ResolvedReply;
 use crate::openai::sse::{self, Ending, Frame};
 use crate::openai::state::State;
 use crate::openai::{chat, embeddings, json, models, responses};
@@ -26,13 +25,13 @@ use crate::openai::{chat, embeddings, json, models, responses};
 pub const REQUEST_BODY_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 
 /// The service behind all connections.
-pub(crate) fn router(state: Arc<State>, drain: Switch) -> Router {
-    Router::new().fallback(handle).with_state((state, drain))
+pub(crate) fn router(state: Arc<State>, stopping: Signal) -> Router {
+    Router::new().fallback(handle).with_state((state, stopping))
 }
 
 async fn handle(
-    Shared((state, drain)): Shared<(Arc<State>, Switch)>,
-    ConnectInfo(line): ConnectInfo<Line>,
+    Shared((state, stopping)): Shared<(Arc<State>, Signal)>,
+    ConnectInfo(connection): ConnectInfo<ConnectionSignal>,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
@@ -44,7 +43,7 @@ async fn handle(
         headers: parts.headers.clone(),
         body: body.as_ref().cloned().unwrap_or_default(),
     });
-    let exchange = Exchange { state: &state, number, exit: Exit { line, drain } };
+    let exchange = Exchange { state: &state, number, control: ConnectionControl { connection, stopping } };
     let Ok(body) = body else {
         let message = "The body is too large, or did not arrive whole.";
         return exchange.refusal(&ApiError::new(413, "invalid_request_error", message));
@@ -59,7 +58,7 @@ async fn handle(
     exchange.route(&parts.method, parts.uri.path(), &body).await
 }
 
-/// Any key will do, in the header of the provider or in that of its resellers.
+/// Whether there is a key, in OpenAI's header or in Azure's `api-key`. Any key is accepted.
 fn carries_key(headers: &HeaderMap) -> bool {
     let bearer = headers.get(AUTHORIZATION).is_some_and(|value| value.as_bytes().len() > 7);
     bearer || headers.contains_key("api-key")
@@ -69,7 +68,7 @@ fn carries_key(headers: &HeaderMap) -> bool {
 struct Exchange<'a> {
     state: &'a State,
     number: u64,
-    exit: Exit,
+    control: ConnectionControl,
 }
 
 impl Exchange<'_> {
@@ -111,73 +110,73 @@ impl Exchange<'_> {
 
     /// A call that costs money: the next reply, whatever it says.
     async fn call(self, endpoint: Endpoint, body: &Bytes) -> Response {
-        let asked = match Asked::parse(endpoint, body) {
-            Ok(asked) => asked,
+        let request = match ApiRequest::parse(endpoint, body) {
+            Ok(request) => request,
             Err(error) => return self.refusal(&error),
         };
-        let reply = self.state.next_reply(&asked.model);
+        let reply = self.state.next_reply(&request.model);
         if !reply.first_byte_delay.is_zero() {
             tokio::time::sleep(reply.first_byte_delay).await;
         }
         let mut response = match &reply.kind {
-            Kind::Hang => return self.exit.hang().await,
-            Kind::Close => return self.exit.close().await,
-            Kind::Error(error) => self.refusal(error),
-            Kind::Raw { status, content_type, body } => {
+            ReplyKind::Hang => return self.control.hang().await,
+            ReplyKind::Close => return self.control.close().await,
+            ReplyKind::Error(error) => self.refusal(error),
+            ReplyKind::Raw { status, content_type, body } => {
                 let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::OK);
                 self.response(status, content_type.clone(), Body::from(body.clone()))
             }
-            Kind::Failed { code, message } if endpoint != Endpoint::Responses => {
+            ReplyKind::Failed { code, message } if endpoint != Endpoint::Responses => {
                 self.refusal(&ApiError::new(500, "server_error", message).code(code))
             }
-            Kind::Answer | Kind::Failed { .. } => self.answer(&asked, &reply),
+            ReplyKind::Answer | ReplyKind::Failed { .. } => self.answer(&request, &reply),
         };
         let status = response.status();
-        headers::of_call(response.headers_mut(), status, asked.prompt_tokens, &reply);
+        headers::of_call(response.headers_mut(), status, request.prompt_tokens, &reply);
         response
     }
 
-    fn answer(&self, asked: &Asked, reply: &Reply) -> Response {
-        let plan = Plan::new(self.state.seed, self.number, asked, reply);
+    fn answer(&self, request: &ApiRequest, reply: &Reply) -> Response {
+        let resolved = ResolvedReply::new(self.state.seed, self.number, request, reply);
         let error = match &reply.fault {
-            Some(Fault { what: Break::Error(error), .. }) => Some(error),
+            Some(Fault { kind: FaultKind::Error(error), .. }) => Some(error),
             _ => None,
         };
         if let Some(error) = error
-            && !asked.stream
+            && !request.stream
         {
             return self.refusal(error);
         }
-        let (object, collection) = match asked.endpoint {
-            Endpoint::Chat => (chat::object(&plan), "chat/completions"),
-            Endpoint::Responses => (responses::object(&plan), "responses"),
-            Endpoint::Embeddings => (embeddings::object(&plan), "embeddings"),
+        let (object, collection) = match request.endpoint {
+            Endpoint::Chat => (chat::object(&resolved), "chat/completions"),
+            Endpoint::Responses => (responses::object(&resolved), "responses"),
+            Endpoint::Embeddings => (embeddings::object(&resolved), "embeddings"),
         };
-        if asked.stored && error.is_none() {
-            self.state.store(format!("/v1/{collection}/{}", plan.id), object.clone());
+        if request.stored && error.is_none() {
+            self.state.store(format!("/v1/{collection}/{}", resolved.id), object.clone());
         }
-        if !asked.stream {
+        if !request.stream {
             return self.whole(object, reply);
         }
         let fault = reply.fault.as_ref();
-        let (frames, ending) = if asked.endpoint == Endpoint::Chat {
-            sse::break_off(chat::frames(&plan), fault, |error, _| chat::error_frame(error))
+        let (frames, ending) = if request.endpoint == Endpoint::Chat {
+            sse::break_off(chat::frames(&resolved), fault, |error, _| chat::error_frame(error))
         } else {
-            sse::break_off(responses::frames(&plan), fault, responses::error_frame)
+            sse::break_off(responses::frames(&resolved), fault, responses::error_frame)
         };
-        let body = sse::body(frames, reply.chunk_delay, ending, self.exit.clone());
+        let body = sse::body(frames, reply.chunk_delay, ending, self.control.clone());
         self.response(StatusCode::OK, EVENT_STREAM, body)
     }
 
     /// An answer in one piece; with a fault, only its first half.
     fn whole(&self, object: Bytes, reply: &Reply) -> Response {
-        let ending = match reply.fault.as_ref().map(|fault| &fault.what) {
+        let ending = match reply.fault.as_ref().map(|fault| &fault.kind) {
             None => return self.json(StatusCode::OK, object),
-            Some(Break::Stall) => Ending::Stall,
-            Some(Break::Cut | Break::End | Break::Error(_)) => Ending::Cut,
+            Some(FaultKind::Stall) => Ending::Stall,
+            Some(FaultKind::Cut | FaultKind::End | FaultKind::Error(_)) => Ending::Cut,
         };
         let half = vec![Frame { bytes: object.slice(..object.len() / 2), delta: false }];
-        let body = sse::body(half, reply.chunk_delay, ending, self.exit.clone());
+        let body = sse::body(half, reply.chunk_delay, ending, self.control.clone());
         let mut response = self.response(StatusCode::OK, JSON, body);
         let length = HeaderValue::from(object.len());
         response.headers_mut().insert(CONTENT_LENGTH, length);

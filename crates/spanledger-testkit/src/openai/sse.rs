@@ -11,10 +11,10 @@ use bytes::Bytes;
 use futures_util::stream;
 use serde::Serialize;
 
-use crate::openai::connection::Exit;
+use crate::openai::connection::ConnectionControl;
 use crate::openai::errors::ApiError;
 use crate::openai::json;
-use crate::openai::reply::{At, Break, Fault};
+use crate::openai::reply::{Fault, FaultKind, FaultPosition};
 
 /// One message of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,11 +75,11 @@ pub(crate) fn break_off(
 ) -> (Vec<Frame>, Ending) {
     let Some(fault) = fault else { return (frames, Ending::Proper) };
     frames.truncate(position(&frames, fault.at));
-    let ending = match &fault.what {
-        Break::Cut => Ending::Cut,
-        Break::Stall => Ending::Stall,
-        Break::End => Ending::Proper,
-        Break::Error(error) => {
+    let ending = match &fault.kind {
+        FaultKind::Cut => Ending::Cut,
+        FaultKind::Stall => Ending::Stall,
+        FaultKind::End => Ending::Proper,
+        FaultKind::Error(error) => {
             frames.push(error_frame(error, frames.len()));
             Ending::Proper
         }
@@ -89,9 +89,9 @@ pub(crate) fn break_off(
 
 /// The number of frames before the fault: the deltas asked for, or all but the
 /// last message if there are not as many.
-fn position(frames: &[Frame], at: At) -> usize {
+fn position(frames: &[Frame], at: FaultPosition) -> usize {
     let last = frames.len().saturating_sub(1);
-    let At::Deltas(count) = at else { return last };
+    let FaultPosition::Deltas(count) = at else { return last };
     let mut deltas = frames.iter().enumerate().filter(|(_, frame)| frame.delta);
     let found = match count.checked_sub(1) {
         None => deltas.next().map(|(index, _)| index),
@@ -102,8 +102,8 @@ fn position(frames: &[Frame], at: At) -> usize {
 
 /// A body that sends the frames one by one. `delay` goes before each delta but
 /// the first.
-pub(crate) fn body(frames: Vec<Frame>, delay: Duration, ending: Ending, exit: Exit) -> Body {
-    let steps = Steps { frames: frames.into_iter(), delay, seen_delta: false, ending, exit };
+pub(crate) fn body(frames: Vec<Frame>, delay: Duration, ending: Ending, control: ConnectionControl) -> Body {
+    let steps = Steps { frames: frames.into_iter(), delay, seen_delta: false, ending, control };
     Body::from_stream(stream::unfold(steps, Steps::next))
 }
 
@@ -112,7 +112,7 @@ struct Steps {
     delay: Duration,
     seen_delta: bool,
     ending: Ending,
-    exit: Exit,
+    control: ConnectionControl,
 }
 
 impl Steps {
@@ -130,7 +130,7 @@ impl Steps {
         match self.ending {
             Ending::Proper => None,
             Ending::Cut => Some((Err(std::io::ErrorKind::ConnectionAborted.into()), self)),
-            Ending::Stall => self.exit.hang().await,
+            Ending::Stall => self.control.hang().await,
         }
     }
 }

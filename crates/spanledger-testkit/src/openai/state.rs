@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use http::HeaderValue;
 
-use crate::openai::log::Received;
+use crate::openai::received::Received;
 use crate::openai::reply::Reply;
 
 /// The most requests that the log keeps; the oldest go first.
@@ -47,8 +47,8 @@ impl State {
         Self { seed, organization, anonymous_allowed, default_reply, memory }
     }
 
-    /// The memory. No code panics while it holds the lock, and if it did, the
-    /// test is better off with what is there.
+    /// The memory. A panic under the lock fails the test that caused it; the
+    /// state is still good enough for the others.
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -128,7 +128,7 @@ async fn an_unknown_finish_reason_is_a_deserialization_error_in_the_typed_client
 }
 
 #[tokio::test]
-async fn a_usage_that_contradicts_itself_is_sent_as_told() {
+async fn a_usage_that_contradicts_itself_is_sent_unchanged() {
     let usage = Usage::new(100, 10).cached(200).reasoning(20).total_override(5);
     let provider = provider([Reply::new().usage(usage)]).await;
     let answer = body(post(&provider, "/chat/completions", &chat(json!({}))).await).await;

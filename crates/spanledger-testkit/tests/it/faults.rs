@@ -11,14 +11,14 @@ use tokio::time::timeout;
 
 use crate::support::{chat, client, data, get, post, provider, response, try_post, typed};
 
-/// Longer than any answer takes here, and shorter than a test may hang.
+/// How long a test waits to see that nothing comes. Any answer takes less.
 const SILENCE: Duration = Duration::from_millis(300);
 
-/// Longer than anything that is to happen takes, on the slowest machine.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a test waits for what must come. Only a hang takes that long.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longer than any test waits.
-const AGES: Duration = Duration::from_hours(1);
+/// A delay that no test waits for.
+const ENDLESS: Duration = Duration::from_hours(1);
 
 #[tokio::test]
 async fn the_client_retries_a_rate_limit_and_then_succeeds() {
@@ -132,12 +132,12 @@ async fn a_stalled_stream_sends_its_deltas_and_then_nothing() {
     let request = typed(chat(json!({})));
     let mut stream = client(&provider).chat().create_stream(request).await.unwrap();
     for _ in ["the role", "one word"] {
-        let item = timeout(PATIENCE, stream.next()).await.expect("comes before the silence");
+        let item = timeout(TIMEOUT, stream.next()).await.expect("comes before the silence");
         assert!(matches!(item, Some(Ok(_))), "{item:?}");
     }
     assert!(timeout(SILENCE, stream.next()).await.is_err(), "silence");
     drop(provider);
-    let end = timeout(PATIENCE, stream.next()).await.expect("dropping the provider hangs up");
+    let end = timeout(TIMEOUT, stream.next()).await.expect("dropping the provider hangs up");
     assert!(matches!(end, Some(Err(OpenAIError::StreamError(_)))), "{end:?}");
 }
 
@@ -149,7 +149,7 @@ async fn a_provider_that_hangs_never_answers_and_can_be_stopped() {
     assert!(timeout(SILENCE, &mut call).await.is_err());
     assert_eq!(provider.requests().len(), 1, "it arrived");
     drop(call);
-    timeout(PATIENCE, provider.stop()).await.expect("stops");
+    timeout(TIMEOUT, provider.stop()).await.expect("stops");
 }
 
 #[tokio::test]
@@ -202,22 +202,22 @@ async fn stopping_lets_an_answer_under_way_finish_and_then_accepts_nothing() {
 
 #[tokio::test]
 async fn dropping_the_provider_hangs_up_in_the_middle_of_a_slow_answer() {
-    let provider = provider([Reply::answer("a b").chunk_delay(AGES)]).await;
+    let provider = provider([Reply::answer("a b").chunk_delay(ENDLESS)]).await;
     let request = typed(chat(json!({})));
     let mut stream = client(&provider).chat().create_stream(request).await.unwrap();
-    assert!(timeout(PATIENCE, stream.next()).await.unwrap().unwrap().is_ok());
+    assert!(timeout(TIMEOUT, stream.next()).await.unwrap().unwrap().is_ok());
     drop(provider);
-    let rest = timeout(PATIENCE, stream.collect::<Vec<_>>()).await.expect("hangs up");
+    let rest = timeout(TIMEOUT, stream.collect::<Vec<_>>()).await.expect("hangs up");
     assert!(matches!(rest.last(), Some(Err(OpenAIError::StreamError(_)))), "{rest:?}");
 }
 
 #[tokio::test]
 async fn stopping_hangs_up_on_an_answer_that_does_not_finish() {
-    let provider = provider([Reply::new().first_byte_delay(AGES)]).await;
+    let provider = provider([Reply::new().first_byte_delay(ENDLESS)]).await;
     let request = chat(json!({}));
     let mut call = Box::pin(try_post(&provider, "/chat/completions", &request));
     assert!(timeout(SILENCE, &mut call).await.is_err(), "under way");
-    timeout(PATIENCE, provider.stop()).await.expect("stops");
-    let error = timeout(PATIENCE, call).await.expect("ends").unwrap_err();
+    timeout(TIMEOUT, provider.stop()).await.expect("stops");
+    let error = timeout(TIMEOUT, call).await.expect("ends").unwrap_err();
     assert!(error.is_request(), "{error:?}");
 }

@@ -43,7 +43,7 @@ fn responses_with_both_lifetimes_of_cache_writes() {
 }
 
 #[test]
-fn cache_writes_told_in_part() {
+fn cache_writes_may_be_stated_in_part() {
     let json = |details: &str| format!(r#"{{"input_tokens": 10, "input_tokens_details": {{{details}}}}}"#);
     let split = json(r#""cache_write_tokens_details": {"ttl_30m_tokens": 1, "ttl_12h_tokens": 2}"#);
     assert_eq!(buckets(&split), [("input", 7), ("cache_write", 1), ("cache_write_12h", 2)]);
@@ -51,7 +51,7 @@ fn cache_writes_told_in_part() {
     assert_eq!(buckets(&long), [("input", 7), ("cache_write", 1), ("cache_write_12h", 2)]);
     let more = json(r#""cache_write_tokens": 3, "cache_write_tokens_details": {"ttl_12h_tokens": 4}"#);
     assert!(problem(&more).contains("4 tokens of parts in 3 tokens of cache writes"));
-    // A third lifetime that nobody here knows must not be billed as one of the two.
+    // A third lifetime, which is not known here, must not be billed as one of the two.
     let third = json(
         r#""cache_write_tokens": 9, "cache_write_tokens_details": {"ttl_30m_tokens": 1, "ttl_1h_tokens": 8}"#,
     );
@@ -175,7 +175,7 @@ fn what_is_no_usage() {
 }
 
 #[test]
-fn what_is_not_understood_is_reported() {
+fn unrecognized_counts_are_reported() {
     let json = r#"{
         "prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6, "num_sources_used": 3, "cost_in_ticks": 0,
         "prompt_tokens_details": {"cached_tokens": 1, "video_tokens": 2},
@@ -183,7 +183,7 @@ fn what_is_not_understood_is_reported() {
     }"#;
     let ParsedUsage { unrecognized_counts: unknown, usage, nested, .. } = parse(json).unwrap();
     assert_eq!(unknown, ["gateway.estimate=0.5", "gateway.tags=9"]);
-    // Billable, and without a place of its own: the rest must not pass for the whole price.
+    // Billable counts without a bucket are units, so that the call is unpriced.
     let units = [("search_sources", Decimal::from(3)), ("video_tokens", Decimal::from(2))];
     assert!(usage.units.iter().map(|(name, count)| (name.as_str(), *count)).eq(units), "{usage:?}");
     assert_eq!((usage.prompt_tokens(), nested.input), (3, 5), "in one place, never in two");

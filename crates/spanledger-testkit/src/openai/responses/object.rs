@@ -8,17 +8,17 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::openai::derive::HEX;
+use crate::openai::generate::HEX;
 use crate::openai::json::Field;
-use crate::openai::plan::Plan;
 use crate::openai::reply::FinishReason;
+use crate::openai::resolved::ResolvedReply;
 use crate::openai::usage::Usage;
 
 /// Where in its life a response is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// In the first events: no output, no usage, and the tier asked for.
-    Begun,
+    Started,
     /// As it stays: the output, the usage and the tier that served it.
     Final,
 }
@@ -64,48 +64,50 @@ pub(crate) struct Response<'a> {
 }
 
 impl<'a> Response<'a> {
-    pub(crate) fn new(plan: &'a Plan<'_>, output: &'a [Item], phase: Phase) -> Self {
-        let asked = plan.asked;
-        let echo = |name, default| match asked.raw(name) {
-            Some(raw) => Echo::Asked(raw),
+    pub(crate) fn new(resolved: &'a ResolvedReply<'_>, output: &'a [Item], phase: Phase) -> Self {
+        let request = resolved.request;
+        let echo = |name, default| match request.raw(name) {
+            Some(raw) => Echo::Requested(raw),
             None => Echo::Default(default),
         };
         let last = phase == Phase::Final;
-        let status = if last { status(plan) } else { "in_progress" };
-        let usage = plan.usage.filter(|_| last).map(ResponseUsage::new);
+        let status = if last { status(resolved) } else { "in_progress" };
+        let usage = resolved.usage.filter(|_| last).map(ResponseUsage::new);
         Self {
-            id: &plan.id,
+            id: &resolved.id,
             object: "response",
-            created_at: plan.created,
+            created_at: resolved.created,
             status,
             background: echo("background", json!(false)),
-            completed_at: (status == "completed").then_some(plan.created + 1),
-            error: plan.failure.filter(|_| last).map(|(code, message)| Failure { code, message }),
-            incomplete_details: incomplete_reason(plan).filter(|_| last).map(|reason| Incomplete { reason }),
+            completed_at: (status == "completed").then_some(resolved.created + 1),
+            error: resolved.failure.filter(|_| last).map(|(code, message)| Failure { code, message }),
+            incomplete_details: incomplete_reason(resolved)
+                .filter(|_| last)
+                .map(|reason| Incomplete { reason }),
             instructions: echo("instructions", Value::Null),
             max_output_tokens: echo("max_output_tokens", Value::Null),
             max_tool_calls: echo("max_tool_calls", Value::Null),
-            model: &plan.model,
+            model: &resolved.model,
             output,
             parallel_tool_calls: echo("parallel_tool_calls", json!(true)),
             previous_response_id: echo("previous_response_id", Value::Null),
             prompt_cache_key: echo("prompt_cache_key", Value::Null),
             reasoning: echo("reasoning", json!({"effort": null, "summary": null})),
             safety_identifier: echo("safety_identifier", Value::Null),
-            service_tier: match plan.service_tier.as_deref() {
-                Some(_) if !last => Some(asked.service_tier.as_deref().unwrap_or("auto")),
+            service_tier: match resolved.service_tier.as_deref() {
+                Some(_) if !last => Some(request.service_tier.as_deref().unwrap_or("auto")),
                 tier => tier,
             },
             store: echo("store", json!(true)),
             temperature: echo("temperature", json!(1.0)),
             text: echo("text", json!({"format": {"type": "text"}, "verbosity": "medium"})),
             tool_choice: echo("tool_choice", json!("auto")),
-            tool_usage: (last && plan.web_searches > 0).then(|| tool_usage(plan.web_searches)),
+            tool_usage: (last && resolved.web_searches > 0).then(|| tool_usage(resolved.web_searches)),
             tools: echo("tools", json!([])),
             top_logprobs: echo("top_logprobs", json!(0)),
             top_p: echo("top_p", json!(1.0)),
             truncation: echo("truncation", json!("disabled")),
-            usage: Field::when(plan.usage_present, usage),
+            usage: Field::when(resolved.usage_present, usage),
             user: echo("user", Value::Null),
             metadata: echo("metadata", json!({})),
         }
@@ -121,18 +123,18 @@ impl<'a> Response<'a> {
     }
 }
 
-fn status<'a>(plan: &'a Plan<'_>) -> &'a str {
-    match &plan.finish {
-        _ if plan.failure.is_some() => "failed",
+fn status<'a>(resolved: &'a ResolvedReply<'_>) -> &'a str {
+    match &resolved.finish {
+        _ if resolved.failure.is_some() => "failed",
         FinishReason::Stop | FinishReason::ToolCalls => "completed",
         FinishReason::Length | FinishReason::ContentFilter => "incomplete",
         FinishReason::Other(status) => status,
     }
 }
 
-fn incomplete_reason(plan: &Plan<'_>) -> Option<&'static str> {
-    match &plan.finish {
-        _ if plan.failure.is_some() => None,
+fn incomplete_reason(resolved: &ResolvedReply<'_>) -> Option<&'static str> {
+    match &resolved.finish {
+        _ if resolved.failure.is_some() => None,
         FinishReason::Length => Some("max_output_tokens"),
         FinishReason::ContentFilter => Some("content_filter"),
         FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Other(_) => None,
@@ -154,25 +156,25 @@ fn tool_usage(web_searches: u32) -> Value {
 
 /// The output of the response: hidden reasoning if any was spent, the searches,
 /// the message. A response that failed has none.
-pub(crate) fn items(plan: &Plan<'_>) -> Vec<Item> {
-    if plan.failure.is_some() {
+pub(crate) fn items(resolved: &ResolvedReply<'_>) -> Vec<Item> {
+    if resolved.failure.is_some() {
         return Vec::new();
     }
-    let mut ids = plan.part_ids();
+    let mut ids = resolved.part_ids();
     let mut id = |prefix: &str| format!("{prefix}_{}", ids.string(48, HEX));
     let mut items = Vec::new();
-    if plan.usage.is_some_and(|usage| usage.reasoning > 0) {
+    if resolved.usage.is_some_and(|usage| usage.reasoning > 0) {
         items.push(Item::Reasoning { id: id("rs"), summary: [] });
     }
-    for _ in 0..plan.web_searches {
+    for _ in 0..resolved.web_searches {
         items.push(Item::WebSearchCall {
             id: id("ws"),
             status: "completed",
             action: Some(Search { kind: "search", query: "spanledger" }),
         });
     }
-    let status = if incomplete_reason(plan).is_some() { "incomplete" } else { "completed" };
-    let content = vec![Content::new(plan.text.clone())];
+    let status = if incomplete_reason(resolved).is_some() { "incomplete" } else { "completed" };
+    let content = vec![Content::new(resolved.text.clone())];
     items.push(Item::Message { id: id("msg"), status, content, role: "assistant" });
     items
 }
@@ -201,9 +203,9 @@ pub(crate) enum Item {
 
 impl Item {
     /// The item as it is when it begins.
-    pub(crate) fn begun(&self) -> Self {
-        let mut begun = self.clone();
-        match &mut begun {
+    pub(crate) fn started(&self) -> Self {
+        let mut started = self.clone();
+        match &mut started {
             Self::Reasoning { .. } => {}
             Self::WebSearchCall { status, action, .. } => {
                 *status = "in_progress";
@@ -214,7 +216,7 @@ impl Item {
                 content.clear();
             }
         }
-        begun
+        started
     }
 }
 
@@ -249,7 +251,7 @@ impl Content {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Echo<'a> {
-    Asked(&'a RawValue),
+    Requested(&'a RawValue),
     Default(Value),
 }
 

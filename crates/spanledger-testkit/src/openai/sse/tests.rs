@@ -1,6 +1,6 @@
 use super::{Ending, Frame, break_off};
 use crate::openai::errors::ApiError;
-use crate::openai::reply::{At, Break, Fault};
+use crate::openai::reply::{Fault, FaultKind, FaultPosition};
 
 /// A head, three deltas, a tail and an end.
 fn frames() -> Vec<Frame> {
@@ -9,8 +9,8 @@ fn frames() -> Vec<Frame> {
     vec![plain("head"), delta("a"), delta("b"), delta("c"), plain("tail"), Frame::done()]
 }
 
-fn cut(at: At) -> usize {
-    let fault = Fault { at, what: Break::Cut };
+fn cut(at: FaultPosition) -> usize {
+    let fault = Fault { at, kind: FaultKind::Cut };
     let (frames, ending) = break_off(frames(), Some(&fault), |_, _| Frame::done());
     assert_eq!(ending, Ending::Cut);
     frames.len()
@@ -32,21 +32,21 @@ fn no_fault_changes_nothing() {
 
 #[test]
 fn a_fault_counts_deltas_and_keeps_what_precedes_the_first() {
-    assert_eq!(cut(At::Deltas(0)), 1);
-    assert_eq!(cut(At::Deltas(1)), 2);
-    assert_eq!(cut(At::Deltas(3)), 4);
+    assert_eq!(cut(FaultPosition::Deltas(0)), 1);
+    assert_eq!(cut(FaultPosition::Deltas(1)), 2);
+    assert_eq!(cut(FaultPosition::Deltas(3)), 4);
 }
 
 #[test]
-fn a_fault_after_more_deltas_than_there_are_still_happens() {
-    assert_eq!(cut(At::Deltas(4)), 5);
-    assert_eq!(cut(At::LastMessage), 5);
+fn a_fault_after_more_deltas_than_there_are_drops_the_last_message() {
+    assert_eq!(cut(FaultPosition::Deltas(4)), 5);
+    assert_eq!(cut(FaultPosition::LastMessage), 5);
 }
 
 #[test]
-fn an_error_takes_the_place_of_the_rest_and_knows_its_position() {
-    let what = Break::Error(ApiError::for_status(500));
-    let fault = Fault { at: At::Deltas(2), what };
+fn an_error_replaces_the_rest_of_the_stream_and_is_numbered() {
+    let what = FaultKind::Error(ApiError::for_status(500));
+    let fault = Fault { at: FaultPosition::Deltas(2), kind: what };
     let (frames, ending) = break_off(frames(), Some(&fault), |_, before| Frame::data(&before));
     assert_eq!(frames.len(), 4);
     assert_eq!(frames[3].bytes, "data: 3\n\n");

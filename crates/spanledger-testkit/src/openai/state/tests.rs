@@ -2,7 +2,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::{CALLS_STORED_MAX, REQUESTS_KEPT_MAX, State};
-use crate::openai::log::Received;
+use crate::openai::received::Received;
 use crate::openai::reply::Reply;
 
 fn state() -> State {
@@ -24,7 +24,7 @@ fn replies_of_the_model_go_first_then_the_script_then_the_default() {
 }
 
 #[test]
-fn the_log_keeps_the_newest_and_numbers_go_on() {
+fn the_log_keeps_the_newest_requests_and_numbers_continue() {
     let state = state();
     for number in 0..REQUESTS_KEPT_MAX as u64 + 2 {
         let request = Received {
@@ -42,7 +42,7 @@ fn the_log_keeps_the_newest_and_numbers_go_on() {
 }
 
 #[test]
-fn stored_calls_are_bounded_and_the_oldest_goes() {
+fn the_oldest_stored_call_is_dropped_at_the_limit() {
     let state = state();
     for number in 0..=CALLS_STORED_MAX {
         state.store(number.to_string(), Bytes::from_static(b"{}"));

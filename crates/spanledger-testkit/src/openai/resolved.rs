@@ -1,10 +1,10 @@
-//! A reply, resolved against the request that it answers: what every wire
-//! format needs to know, and nothing about how it is written.
+//! A reply, resolved against the request that it answers. It is the same for
+//! every wire format; each format writes it in its own way.
 
-use crate::openai::derive::{self, BASE62, HEX, Rng};
+use crate::openai::generate::{self, BASE62, HEX, Rng};
 use crate::openai::models;
-use crate::openai::reply::{FinishReason, Kind, Reply, Setting};
-use crate::openai::request::{Asked, Endpoint};
+use crate::openai::reply::{FinishReason, Reply, ReplyKind, Setting};
+use crate::openai::request::{ApiRequest, Endpoint};
 use crate::openai::usage::Usage;
 
 /// The creation time of the first call, in Unix seconds; each request is one
@@ -13,8 +13,8 @@ const CREATED_BASE: u64 = 1_780_000_000;
 
 /// A resolved answer.
 #[derive(Debug)]
-pub(crate) struct Plan<'a> {
-    pub(crate) asked: &'a Asked,
+pub(crate) struct ResolvedReply<'a> {
+    pub(crate) request: &'a ApiRequest,
     pub(crate) id: String,
     pub(crate) model: String,
     /// `None` if the answer has none, or if a failed call has not been metered.
@@ -33,40 +33,40 @@ pub(crate) struct Plan<'a> {
     ids: Rng,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> ResolvedReply<'a> {
     /// Resolves `reply` for the request with this number.
-    pub(crate) fn new(seed: u64, number: u64, asked: &'a Asked, reply: &'a Reply) -> Self {
+    pub(crate) fn new(seed: u64, number: u64, request: &'a ApiRequest, reply: &'a Reply) -> Self {
         let failure = match &reply.kind {
-            Kind::Failed { code, message } => Some((code.as_str(), message.as_str())),
+            ReplyKind::Failed { code, message } => Some((code.as_str(), message.as_str())),
             _ => None,
         };
-        let derived = derive::usage(seed, asked, reply.text.as_deref());
+        let generated = generate::usage(seed, request, reply.text.as_deref());
         let usage = match reply.usage {
-            Setting::Derived if failure.is_some() => None,
-            Setting::Derived => Some(derived),
+            Setting::Generated if failure.is_some() => None,
+            Setting::Generated => Some(generated),
             Setting::Is(usage) => Some(usage),
             Setting::Absent => None,
         };
         let text = match &reply.text {
             Some(text) => text.clone(),
-            None => derive::text(seed, asked, usage.unwrap_or(derived)),
+            None => generate::text(seed, request, usage.unwrap_or(generated)),
         };
         let mut ids = Rng::new(seed, "id", number);
-        let id = match asked.endpoint {
+        let id = match request.endpoint {
             Endpoint::Chat => format!("chatcmpl-{}", ids.string(29, BASE62)),
             Endpoint::Responses | Endpoint::Embeddings => format!("resp_{}", ids.string(48, HEX)),
         };
         Self {
-            asked,
+            request,
             id: reply.id.clone().unwrap_or(id),
             model: match &reply.model {
                 Some(model) => model.clone(),
-                None => models::snapshot(&asked.model).to_owned(),
+                None => models::snapshot(&request.model).to_owned(),
             },
             usage,
             usage_present: !matches!(reply.usage, Setting::Absent),
             service_tier: match &reply.service_tier {
-                Setting::Derived => Some(served(asked.service_tier.as_deref()).to_owned()),
+                Setting::Generated => Some(served(request.service_tier.as_deref()).to_owned()),
                 Setting::Is(tier) => Some(tier.clone()),
                 Setting::Absent => None,
             },

@@ -1,28 +1,28 @@
-use super::{Plan, pieces, served};
+use super::{ResolvedReply, pieces, served};
 use crate::openai::reply::Reply;
-use crate::openai::request::{Asked, Endpoint};
+use crate::openai::request::{ApiRequest, Endpoint};
 use crate::openai::usage::Usage;
 
-fn asked(body: &str) -> Asked {
-    Asked::parse(Endpoint::Chat, body.as_bytes()).unwrap()
+fn request(body: &str) -> ApiRequest {
+    ApiRequest::parse(Endpoint::Chat, body.as_bytes()).unwrap()
 }
 
-fn question(words: usize) -> Asked {
+fn question(words: usize) -> ApiRequest {
     let text = "seven letters ".repeat(words);
-    asked(&format!(r#"{{"model":"gpt-5.5","messages":[{{"role":"user","content":"{text}"}}]}}"#))
+    request(&format!(r#"{{"model":"gpt-5.5","messages":[{{"role":"user","content":"{text}"}}]}}"#))
 }
 
-fn derived(seed: u64, asked: &Asked) -> Usage {
-    Plan::new(seed, 0, asked, &Reply::new()).usage.unwrap()
+fn generated(seed: u64, request: &ApiRequest) -> Usage {
+    ResolvedReply::new(seed, 0, request, &Reply::new()).usage.unwrap()
 }
 
 #[test]
-fn derived_usage_is_nested_and_sums_for_many_requests() {
+fn generated_usage_is_nested_and_sums_for_many_requests() {
     let mut with_cache = 0;
     let mut with_reasoning = 0;
     for seed in 0..200 {
-        let asked = question(500);
-        let usage = derived(seed, &asked);
+        let request = question(500);
+        let usage = generated(seed, &request);
         assert!(usage.cached <= usage.prompt, "{usage:?}");
         assert!(usage.reasoning < usage.completion, "{usage:?}");
         assert_eq!(usage.cached % 128, 0);
@@ -35,39 +35,39 @@ fn derived_usage_is_nested_and_sums_for_many_requests() {
 }
 
 #[test]
-fn derived_usage_depends_on_the_request_and_the_seed_and_on_nothing_else() {
-    let first = derived(1, &question(500));
-    assert_eq!(first, Plan::new(1, 99, &question(500), &Reply::new()).usage.unwrap());
-    assert_ne!(first, derived(2, &question(500)));
-    assert_ne!(first.prompt, derived(1, &question(501)).prompt);
+fn generated_usage_depends_on_the_request_and_the_seed_alone() {
+    let first = generated(1, &question(500));
+    assert_eq!(first, ResolvedReply::new(1, 99, &question(500), &Reply::new()).usage.unwrap());
+    assert_ne!(first, generated(2, &question(500)));
+    assert_ne!(first.prompt, generated(1, &question(501)).prompt);
 }
 
 #[test]
 fn a_short_prompt_is_never_cached() {
-    assert!((0..100).all(|seed| derived(seed, &question(10)).cached == 0));
+    assert!((0..100).all(|seed| generated(seed, &question(10)).cached == 0));
 }
 
 #[test]
 fn a_limit_of_output_tokens_holds() {
     let limited =
-        asked(r#"{"model":"o3","max_completion_tokens":9,"messages":[{"role":"user","content":"x"}]}"#);
+        request(r#"{"model":"o3","max_completion_tokens":9,"messages":[{"role":"user","content":"x"}]}"#);
     for seed in 0..100 {
-        assert!(derived(seed, &limited).completion <= 9);
+        assert!(generated(seed, &limited).completion <= 9);
     }
 }
 
 #[test]
 fn no_reasoning_without_a_reasoning_model_or_with_effort_none() {
-    let plain = asked(r#"{"model":"gpt-4o","messages":"x"}"#);
-    let none = asked(r#"{"model":"gpt-5.5","reasoning_effort":"none","messages":"x"}"#);
-    assert!((0..50).all(|seed| derived(seed, &plain).reasoning == 0));
-    assert!((0..50).all(|seed| derived(seed, &none).reasoning == 0));
+    let plain = request(r#"{"model":"gpt-4o","messages":"x"}"#);
+    let none = request(r#"{"model":"gpt-5.5","reasoning_effort":"none","messages":"x"}"#);
+    assert!((0..50).all(|seed| generated(seed, &plain).reasoning == 0));
+    assert!((0..50).all(|seed| generated(seed, &none).reasoning == 0));
 }
 
 #[test]
 fn ids_differ_by_request_and_repeat_with_the_seed() {
-    let asked = question(1);
-    let id = |seed, number| Plan::new(seed, number, &asked, &Reply::new()).id;
+    let request = question(1);
+    let id = |seed, number| ResolvedReply::new(seed, number, &request, &Reply::new()).id;
     assert_eq!(id(1, 1), id(1, 1));
     assert_ne!(id(1, 1), id(1, 2));
     assert_ne!(id(1, 1), id(2, 1));

@@ -1,16 +1,16 @@
-//! Everything that looks random, from a seed: no clock, no generator of the
-//! system, the same in every run.
+//! Values that a test does not choose. They look random, but come from a seed,
+//! without a clock, so that every run has the same.
 
-use crate::openai::request::Asked;
+use crate::openai::request::ApiRequest;
 use crate::openai::usage::Usage;
 
-/// The words that derived answers are made of.
+/// The words that generated answers are made of.
 const WORDS: [&str; 16] = [
     "ledger", "amber", "the", "quiet", "river", "counts", "every", "token", "and", "returns", "with", "a",
     "small", "exact", "sum", "again",
 ];
 
-/// The most words of a derived answer, so that logs stay readable.
+/// The most words of a generated answer, so that logs stay readable.
 const WORDS_MAX: u64 = 48;
 
 /// The provider caches prefixes of at least this many tokens …
@@ -68,9 +68,9 @@ pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
 
 /// The usage of a call whose reply does not say: plausible, consistent, and a
 /// function of the request and the seed alone.
-pub(crate) fn usage(seed: u64, asked: &Asked, text: Option<&str>) -> Usage {
-    let mut rng = Rng::new(seed, "usage", asked.fingerprint);
-    let prompt = asked.prompt_tokens;
+pub(crate) fn usage(seed: u64, request: &ApiRequest, text: Option<&str>) -> Usage {
+    let mut rng = Rng::new(seed, "usage", request.fingerprint);
+    let prompt = request.prompt_tokens;
     let mut usage = Usage::new(prompt, 0);
     let share = rng.below(100);
     if prompt >= CACHE_MIN_TOKENS && rng.below(2) == 0 {
@@ -80,8 +80,8 @@ pub(crate) fn usage(seed: u64, asked: &Asked, text: Option<&str>) -> Usage {
         Some(text) => tokens_of(text).max(1),
         None => 1 + rng.below(256),
     };
-    let mut reasoning = if asked.reasons { 64 * rng.below(8) } else { 0 };
-    if let Some(limit) = asked.max_output_tokens {
+    let mut reasoning = if request.expects_reasoning { 64 * rng.below(8) } else { 0 };
+    if let Some(limit) = request.max_output_tokens {
         reasoning = reasoning.min(limit / 2);
         visible = visible.min(limit - reasoning);
     }
@@ -91,8 +91,8 @@ pub(crate) fn usage(seed: u64, asked: &Asked, text: Option<&str>) -> Usage {
 }
 
 /// The text of a call whose reply does not say.
-pub(crate) fn text(seed: u64, asked: &Asked, usage: Usage) -> String {
-    let mut rng = Rng::new(seed, "text", asked.fingerprint);
+pub(crate) fn text(seed: u64, request: &ApiRequest, usage: Usage) -> String {
+    let mut rng = Rng::new(seed, "text", request.fingerprint);
     let words = usage.completion.saturating_sub(usage.reasoning).clamp(1, WORDS_MAX);
     (0..words)
         .map(|_| WORDS[usize::try_from(rng.below(WORDS.len() as u64)).unwrap_or(0)])
