@@ -103,13 +103,9 @@ const PAGE: &str = include_str!("../../../../docs/configuration.md");
 fn the_examples_of_the_page_are_valid() {
     let examples: Vec<&str> =
         PAGE.split("```toml\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0)).collect();
-    let [configuration, sink, prices] = examples.as_slice() else { panic!("{examples:?}") };
+    let [configuration, sink] = examples.as_slice() else { panic!("{examples:?}") };
     load(configuration, &[]).unwrap();
     load(sink, &[]).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("prices.toml");
-    fs::write(&path, prices).unwrap();
-    PriceFiles::new([path]).read().unwrap();
 }
 
 /// One option, as the reference page shows it.
