@@ -4,7 +4,7 @@
 //! price is a new entry. A line names an entry, the end of its period and a hash of its rates. [`broken`]
 //! compares the book with the file and is a test; [`publish`] adds new entries and refuses changed ones.
 
-use std::{collections::BTreeMap, fmt::Write as _, fs};
+use std::{collections::BTreeMap, fs};
 
 use anyhow::{Context as _, anyhow, ensure};
 use spanledger_price::{Model, Origin, Price, PriceBook, Provider, Rates};
@@ -138,13 +138,13 @@ fn entries(book: &PriceBook) -> Entries {
 fn content(provider: &Provider, model: &Model, price: &Price) -> String {
     let mut content = rates(price.rates());
     if let Some(long) = price.long() {
-        let _ = write!(content, "long {}", rates(long));
+        content.push_str(&format!("long {}", rates(long)));
     }
     if let Some(over) = model.long_context_over().filter(|_| !price.is_flat()) {
-        let _ = write!(content, "long over {over};");
+        content.push_str(&format!("long over {over};"));
     }
     if let Some(rule) = provider.regional().filter(|_| model.is_regional()) {
-        let _ = write!(content, "regions × {};", rule.factor().normalize());
+        content.push_str(&format!("regions × {};", rule.factor().normalize()));
     }
     content
 }
@@ -153,9 +153,9 @@ fn rates(rates: &Rates) -> String {
     let mut text = String::new();
     for rate in rates.iter() {
         let variant = rate.variant.as_deref().unwrap_or_default();
-        let _ = write!(text, "{} {variant} {}", rate.meter.name(), rate.usd.normalize());
+        text.push_str(&format!("{} {variant} {}", rate.meter.name(), rate.usd.normalize()));
         if let Origin::Fallback { of, .. } = rate.origin {
-            let _ = write!(text, " of {}", of.name());
+            text.push_str(&format!(" of {}", of.name()));
         }
         text.push(';');
     }

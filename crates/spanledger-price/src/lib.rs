@@ -150,10 +150,10 @@
 //!
 //! # The book
 //!
-//! `book/openai.toml` is data with its own manual at its top: dated entries, appended and never edited,
-//! each with its sources and the day they were read; rates are decimal strings. Reading a book
-//! collects [all mistakes](BookErrors) with file, line and remedy. [`PriceBook::version`] names its
-//! content; every cost carries it.
+//! The files in `book/` hold dated entries, which are appended and never edited, each with its sources and the
+//! day on which they were read. `docs/pricing.md` explains their grammar, and [`grammar`] has it as tables.
+//! Reading a book reports [all mistakes](BookErrors) with file, line and remedy. [`PriceBook::version`] names
+//! the content of a book, and every cost carries it.
 //!
 //! ```
 //! use spanledger_price::PriceBook;

@@ -4,13 +4,13 @@ use std::fmt;
 
 use spanledger_event::Timestamp;
 
-/// Hours of the day, and days of the week, in UTC, such as the cheap ones of the night. They may go
-/// past midnight; the day of the week is that of the moment itself.
+/// Hours of the day, and days of the week, in UTC, such as cheaper hours at night. They may go past
+/// midnight. The day of the week is that of the moment itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hours {
-    /// Minutes after midnight, the first that is in.
+    /// Minutes after midnight, the first that is included.
     start: u16,
-    /// Minutes after midnight, the first that is out.
+    /// Minutes after midnight, the first that is not.
     end: u16,
     /// From which day of the week to which, Monday being 0.
     days: (u8, u8),
@@ -46,7 +46,7 @@ impl Hours {
     /// Whether the moment lies in these hours.
     pub fn contain(self, at: Timestamp) -> bool {
         const MINUTE: i64 = 60 * 1_000_000_000;
-        /// The day on which time begins was a Thursday.
+        /// The first day of Unix time was a Thursday; Monday is 0.
         const THURSDAY: i64 = 3;
         let minutes = at.nanos().div_euclid(MINUTE);
         let (day, minute) = (minutes.div_euclid(Self::DAY.into()), minutes.rem_euclid(Self::DAY.into()));

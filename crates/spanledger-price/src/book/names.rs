@@ -39,12 +39,12 @@ impl Names {
 impl Provider {
     /// The model of that name.
     ///
-    /// Tried in this order, the first hit counts: a deployment of one's own, exactly; the name
-    /// itself (a model, an alias or a listed snapshot); the same without the provider's name in
-    /// front (`openai/gpt-5.5`, `openai::gpt-5.5`); without a date at the end
-    /// (`gpt-5.5-2026-10-01`), because a snapshot with a price of its own is listed as a model of
-    /// its own. A fine-tuned `ft:base:organization:suffix:id` has the price of `ft:base` where the
-    /// book lists that, never the price of the base. Nothing else is guessed.
+    /// The first of these that the book has: the user's deployment of exactly that name; the name itself (a
+    /// model, an alias or a listed snapshot); the same without the provider's name in front
+    /// (`openai/gpt-5.5`, `openai::gpt-5.5`); the same without a date at the end (`gpt-5.5-2026-10-01`),
+    /// because a snapshot with a price of its own is listed as a model of its own. A fine-tuned
+    /// `ft:base:organization:suffix:id` has the price of `ft:base` if the book lists it, never the price of
+    /// the base. Nothing else is guessed.
     pub fn model(&self, name: &str) -> Option<&Model> {
         let deployment =
             || self.deployments.get(name).or_else(|| self.deployments.get(self.without_prefix(name)));
@@ -59,7 +59,7 @@ impl Provider {
         self.names.get(listed).or_else(|| self.names.get(without_date(listed)?))
     }
 
-    /// The names of one's own that mean the model, in the order of the alphabet.
+    /// The user's own names for the model, in alphabetical order.
     pub fn deployments_of(&self, model: &Model) -> Vec<&str> {
         let own = |(name, index): (_, usize)| (self.models[index].name == model.name).then_some(name);
         let mut names: Vec<&str> = self.deployments.iter().filter_map(own).collect();

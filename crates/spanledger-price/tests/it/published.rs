@@ -23,7 +23,7 @@ fn check(model: &str, tier: Tier, on: &str, short: &str, long: &str) {
 }
 
 #[test]
-fn standard_rates() {
+fn standard_rates_are_as_published() {
     let now = "2026-11-20";
     for (model, short, long) in [
         ("gpt-6.1-sol", "2 / 0.1 / 2.5 / 10", "4 / 0.2 / 5 / 15"),
@@ -65,7 +65,7 @@ fn standard_rates() {
 }
 
 #[test]
-fn other_tiers() {
+fn rates_of_other_tiers_are_as_published() {
     use Tier::{Batch, Flex, Priority, Ultrafast};
     for (model, tier, short, long) in [
         ("gpt-5.5", Batch, "2.5 / 0.25 / - / 15", "5 / 0.5 / - / 22.5"),
@@ -88,7 +88,7 @@ fn other_tiers() {
 }
 
 #[test]
-fn earlier_prices() {
+fn earlier_prices_stay_as_they_were_published() {
     for (model, on, short, long) in [
         ("gpt-5.6-sol", "2026-08-20", "5 / 0.5 / 6.25 / 30", "10 / 1 / 12.5 / 45"),
         ("gpt-5.6-terra", "2026-07-29", "2.5 / 0.25 / 3.125 / 15", "5 / 0.5 / 6.25 / 22.5"),
@@ -100,10 +100,9 @@ fn earlier_prices() {
     check("gpt-5.6-sol", Tier::Flex, "2026-08-20", "2.5 / 0.25 / 3.125 / 15", "5 / 0.5 / 6.25 / 22.5");
 }
 
-/// Guarantees: no rate is implausible beside the others of its line, in any book.
+/// No rate is zero, cached input is no dearer than input, and output no cheaper.
 #[test]
 fn rates_are_plausible() {
-    let mut lines = 0;
     for provider in PriceBook::builtin().providers() {
         for model in provider.models() {
             for price in model.prices() {
@@ -114,10 +113,8 @@ fn rates_are_plausible() {
                     let Some(input) = get(Bucket::Input) else { continue };
                     assert!(get(Bucket::CachedInput).is_none_or(|cached| cached <= input), "{name}");
                     assert!(get(Bucket::Output).is_none_or(|output| output >= input), "{name}");
-                    lines += 1;
                 }
             }
         }
     }
-    assert!(lines > 500, "{lines}");
 }

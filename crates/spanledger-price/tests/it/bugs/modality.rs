@@ -1,21 +1,25 @@
-//! B. Reasoning and modalities.
+//! Reasoning, images and audio.
 
 use spanledger_event::{Bucket, Endpoint, UnpricedReason, Usage};
 use spanledger_price::{PriceBook, PriceQuery, usage};
 
 use crate::support::{day, line, million, nested, price, question, total, unpriced, usd};
 
-/// litellm: of the output only the reasoning was counted; or everything but it.
+/// LiteLLM counted only the reasoning of an output, or everything except the reasoning.
+/// <https://github.com/BerriAI/litellm/issues/18599>
+/// <https://github.com/BerriAI/litellm/issues/10691>
+/// <https://github.com/BerriAI/litellm/issues/10567>
 #[test]
-fn bug_16_17_visible_and_hidden_output_are_both_billed() {
+fn visible_and_hidden_output_are_both_billed() {
     let usage = nested(0, 0, 1_000, 900);
     let cost = price(&question("gpt-5", &usage));
     assert_eq!((line(&cost, "output"), line(&cost, "reasoning")), (usd("0.001"), usd("0.009")));
 }
 
-/// litellm: the reasoning of a realtime call was added to an output that contains it.
+/// LiteLLM added the reasoning of a realtime call to an output that contains it.
+/// <https://github.com/BerriAI/litellm/pull/39850>
 #[test]
-fn bug_18_realtime_reasoning_is_part_of_the_output() {
+fn reasoning_of_a_realtime_call_is_part_of_the_output() {
     let json = r#"{"input_tokens": 100, "output_tokens": 60, "total_tokens": 160,
         "input_token_details": {"text_tokens": 100},
         "output_token_details": {"text_tokens": 60, "reasoning_tokens": 40}}"#;
@@ -25,16 +29,18 @@ fn bug_18_realtime_reasoning_is_part_of_the_output() {
     assert_eq!(total(&call), usd("0.00184"));
 }
 
-/// opencode: reasoning was billed twice.
+/// `OpenCode` billed reasoning twice.
+/// <https://github.com/anomalyco/opencode/issues/17566>
 #[test]
-fn bug_19_reasoning_is_billed_once() {
+fn reasoning_is_billed_once() {
     let (with, without) = (nested(0, 0, 5_000, 4_000), nested(0, 0, 5_000, 0));
     assert_eq!(total(&question("gpt-5.5", &with)), total(&question("gpt-5.5", &without)));
 }
 
-/// `LiveBench`: xAI reports reasoning beside the completion, where OpenAI has it inside.
+/// xAI reports reasoning beside the completion, OpenAI inside of it.
+/// <https://github.com/LiveBench/LiveBench/issues/503>
 #[test]
-fn bug_20_xai_reasoning_is_beside_the_completion() {
+fn reasoning_of_xai_is_beside_the_completion() {
     let json = r#"{"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 350,
         "completion_tokens_details": {"reasoning_tokens": 200}}"#;
     let usage = usage::parse("xai", json).unwrap().usage;
@@ -43,9 +49,10 @@ fn bug_20_xai_reasoning_is_beside_the_completion() {
     assert_eq!((line(&cost, "output"), line(&cost, "reasoning")), (usd("0.00075"), usd("0.003")));
 }
 
-/// litellm: an image cost nothing.
+/// LiteLLM charged nothing for an image.
+/// <https://github.com/BerriAI/litellm/issues/9522>
 #[test]
-fn bug_21_images_are_not_free() {
+fn images_are_not_free() {
     let tokens = million(Bucket::ImageOutput);
     assert_eq!(total(&question("gpt-image-1.5", &tokens)), usd("32"));
     let mut made = Usage::default();
@@ -57,9 +64,9 @@ fn bug_21_images_are_not_free() {
     assert_eq!(unpriced(&question("gpt-5.5", &made)).0, UnpricedReason::NoRateForModality);
 }
 
-/// langfuse: models without a price for reasoning billed it at nothing.
+/// Langfuse charged nothing for reasoning if a model had no price for it.
 #[test]
-fn bug_22_reasoning_without_a_rate_costs_what_output_costs() {
+fn reasoning_without_a_rate_costs_what_output_costs() {
     for (model, output) in [("gpt-5.4-mini", "4.5"), ("gpt-5.4-nano", "1.25")] {
         assert_eq!(total(&question(model, &million(Bucket::Reasoning))), usd(output), "{model}");
     }
@@ -88,8 +95,8 @@ fn output_that_may_be_images_is_not_billed_as_text() {
             detail.contains("output (1290) of which the usage does not say how much is images"),
             "{detail}"
         );
-        let told = usage.clone().with(Bucket::Output, 0).with(Bucket::ImageOutput, 1_290);
-        assert!(total(&PriceQuery { provider, ..question(model, &told) }) > usd("0.03"));
+        let reported = usage.clone().with(Bucket::Output, 0).with(Bucket::ImageOutput, 1_290);
+        assert!(total(&PriceQuery { provider, ..question(model, &reported) }) > usd("0.03"));
     }
     // Where both cost the same, nothing is unknown.
     assert_eq!(total(&question("gpt-image-1", &nested(0, 0, 1_000, 0))), usd("0.04"));

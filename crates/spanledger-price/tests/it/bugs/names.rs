@@ -1,13 +1,16 @@
-//! E. Names and unknown models.
+//! Names of models and unknown models.
 
 use spanledger_event::{Bucket, Cost, UnpricedReason, Usage};
 use spanledger_price::{Meter, PriceBook, PriceQuery, Tier};
 
 use crate::support::{day, line, nested, price, question, total, unpriced, usd};
 
-/// litellm: names of Azure deployments and dated snapshots were not found, or found as another model.
+/// LiteLLM did not find names of Azure deployments and dated snapshots, or found another model.
+/// <https://github.com/BerriAI/litellm/issues/1810>
+/// <https://github.com/BerriAI/litellm/issues/9028>
+/// <https://github.com/BerriAI/litellm/issues/33172>
 #[test]
-fn bug_51_deployments_and_snapshots() {
+fn deployments_and_snapshots_lead_to_their_model() {
     let usage = nested(1_000_000, 0, 0, 0);
     let azure = |model, response_model| PriceQuery {
         provider: "azure.ai.openai",
@@ -17,7 +20,12 @@ fn bug_51_deployments_and_snapshots() {
     };
     assert_eq!(total(&azure(Some("our-deployment"), Some("gpt-4.1-2025-04-14"))), usd("2"));
     assert_eq!(unpriced(&azure(Some("our-deployment"), None)).0, UnpricedReason::UnknownModel);
-    let map = "[provider]\nname = \"openai\"\n[deployments]\nour-deployment = \"gpt-4.1-mini\"\n";
+    let map = r#"
+[provider]
+name = "openai"
+[deployments]
+our-deployment = "gpt-4.1-mini"
+"#;
     let book = PriceBook::builtin().layered([("prices.toml", map)]).unwrap();
     assert_eq!(book.price(&azure(Some("our-deployment"), None)).usd, Some(usd("0.4")));
     // What the answer says goes before what the deployment is said to be.
@@ -39,9 +47,10 @@ fn bug_51_deployments_and_snapshots() {
     assert_eq!(total(&question("gpt-4o-2024-05-13", &short)), usd("1"), "a snapshot with a price of its own");
 }
 
-/// litellm: a missing model cost nothing, and no budget ever moved.
+/// LiteLLM charged nothing for a missing model, so no budget moved.
+/// <https://github.com/BerriAI/litellm/pull/39426>
 #[test]
-fn bug_52_an_unknown_model_is_not_free() {
+fn an_unknown_model_is_not_free() {
     let usage = nested(1_000, 0, 100, 0);
     for model in ["gpt-9-unknown", "gpt-5.5x", "gpt-5.5-2026-4-23", "ft:gpt-5.5:acme::x", "ft:", ""] {
         let (reason, detail) = unpriced(&question(model, &usage));
@@ -52,10 +61,12 @@ fn bug_52_an_unknown_model_is_not_free() {
     assert_eq!(unpriced(&question("gpt-9-unknown", &Usage::default())).0, UnpricedReason::NoUsage);
 }
 
-/// litellm: what came through `OpenRouter` or Bedrock was found under the wrong price, or free. They
-/// bill by lists of their own, which the book does not have.
+/// LiteLLM priced calls through `OpenRouter` or Bedrock by another list, or not at all. Resellers have price
+/// lists of their own, which the book does not have.
+/// <https://github.com/BerriAI/litellm/issues/38507>
+/// <https://github.com/BerriAI/litellm/issues/12313>
 #[test]
-fn bug_53_55_resellers_are_not_the_provider() {
+fn resellers_are_not_the_provider() {
     let usage = nested(1_000, 0, 100, 0);
     for (provider, model) in [
         ("openrouter", "openai/gpt-5.5"),
@@ -93,15 +104,16 @@ fn another_price_elsewhere_is_unpriced_there() {
         ("gcp.vertex_ai", "gemini-3.6-flash", "europe-west4"),
         ("mistral", "mistral-large-latest", "eu"),
     ] {
-        let asked = PriceQuery { provider, region: Some(region), ..question(model, &usage) };
-        assert_eq!(unpriced(&asked).0, UnpricedReason::NoRateForTier, "{provider}");
-        assert!(price(&PriceQuery { region: Some("global"), ..asked }).usd.is_some(), "{provider}");
+        let query = PriceQuery { provider, region: Some(region), ..question(model, &usage) };
+        assert_eq!(unpriced(&query).0, UnpricedReason::NoRateForTier, "{provider}");
+        assert!(price(&PriceQuery { region: Some("global"), ..query }).usd.is_some(), "{provider}");
     }
 }
 
-/// litellm: models that are billed by the request cost nothing.
+/// LiteLLM charged nothing for models that are billed by the request.
+/// <https://github.com/BerriAI/litellm/pull/37972>
 #[test]
-fn bug_54_fees_by_the_call_are_billed() {
+fn fees_by_the_call_are_billed() {
     let mut usage = nested(10, 0, 10, 0);
     usage.web_search_calls = 1;
     let cost = price(&question("gpt-5.5", &usage));
@@ -112,10 +124,12 @@ fn bug_54_fees_by_the_call_are_billed() {
     assert_eq!(total(&rerank), usd("0.006"));
 }
 
-/// `OpenLIT`: prices of a community list that nobody compared. Ours are compared with the published
+/// `OpenLIT` used prices that nobody had compared with a published list. Ours are compared with the published
 /// table (`published.rs`), with vectors, and with another engine (`tests/e2e/price_oracle.rs`).
+/// <https://github.com/openlit/openlit/issues/914>
+/// <https://github.com/openlit/openlit/issues/1284>
 #[test]
-fn bug_56_every_entry_says_where_it_is_from() {
+fn every_entry_has_sources_and_the_day_they_were_read() {
     for provider in PriceBook::builtin().providers() {
         for model in provider.models() {
             assert!(model.is_free() || !model.prices().is_empty());
@@ -126,9 +140,9 @@ fn bug_56_every_entry_says_where_it_is_from() {
     }
 }
 
-/// genai-prices: a fine-tuned model was not found.
+/// genai-prices 0.2.3 does not find fine-tuned models.
 #[test]
-fn bug_57_fine_tuned_models_have_prices_of_their_own() {
+fn fine_tuned_models_have_prices_of_their_own() {
     let usage = nested(1_000_000, 200_000, 0, 0);
     for (name, cost) in [
         // 800,000 × 0.8 and 200,000 × 0.2 per million.
@@ -145,9 +159,9 @@ fn bug_57_fine_tuned_models_have_prices_of_their_own() {
     assert_eq!(unpriced(&question("ft:gpt-5.5-2026-04-23:org::id", &usage)).0, UnpricedReason::UnknownModel);
 }
 
-/// litellm: the cached rate of a fine-tuned model stood where the write rate belongs.
+/// LiteLLM's price map has the cached rate of a fine-tuned model as its cache write rate.
 #[test]
-fn bug_58_the_cached_rate_of_a_fine_tuned_model() {
+fn the_cached_rate_of_a_fine_tuned_model_is_no_write_rate() {
     let book = PriceBook::builtin();
     let model = book.provider("openai").unwrap().model("ft:gpt-4o-2024-11-20:org::id").unwrap();
     let rates = model.price(Tier::Standard, day("2026-11-15")).unwrap().rates();
@@ -156,7 +170,7 @@ fn bug_58_the_cached_rate_of_a_fine_tuned_model() {
     assert_eq!(get(Bucket::CacheWrite).as_deref(), Some("3.75"), "a write costs what input costs");
 }
 
-/// A gateway fell back to another model, and the one that was asked for was billed.
+/// A gateway fell back to another model, and the one that was query for was billed.
 #[test]
 fn the_model_that_answered_is_billed() {
     let usage = nested(1_000_000, 0, 0, 0);

@@ -1,13 +1,14 @@
-//! G. Rounding, tools, prices that changed.
+//! Exact sums, fees of tools, and prices that changed.
 
 use spanledger_event::{Bucket, Endpoint, Timestamp, UnpricedReason, Usage, Usd};
 use spanledger_price::PriceQuery;
 
 use crate::support::{day, line, nested, price, question, rate, total, usd};
 
-/// langfuse: a small amount was rounded to nothing.
+/// Langfuse rounded a small amount to zero.
+/// <https://github.com/langfuse/langfuse/issues/1041>
 #[test]
-fn bug_64_small_amounts_are_not_rounded_away() {
+fn small_amounts_are_not_rounded_away() {
     let usage = nested(1, 0, 0, 0);
     let one = PriceQuery { endpoint: Endpoint::Embeddings, ..question("text-embedding-3-small", &usage) };
     assert_eq!(total(&one), usd("0.00000002"));
@@ -16,9 +17,11 @@ fn bug_64_small_amounts_are_not_rounded_away() {
     assert_eq!(cost.usd.map(Usd::picos), Some(2_500 + 200_000));
 }
 
-/// litellm, agentops, `VibeCodingTracker`: sums grew a tail of digits.
+/// Sums of LiteLLM, `AgentOps` and `VibeCodingTracker` had the residue of floats.
+/// <https://github.com/BerriAI/litellm/issues/8867>
+/// <https://github.com/AgentOps-AI/agentops/issues/284>
 #[test]
-fn bug_65_no_digit_is_made() {
+fn sums_are_exact() {
     // 0.1 + 0.2 is the classic: 100,000 × 1 and 200,000 × 1 per million.
     let usage = nested(300_000, 0, 0, 0);
     assert_eq!(total(&question("o3-mini", &usage)).to_string(), "0.33");
@@ -32,9 +35,11 @@ fn used(set: impl FnOnce(&mut Usage)) -> Usage {
     usage
 }
 
-/// litellm: web searches were not counted.
+/// LiteLLM did not count web searches.
+/// <https://github.com/BerriAI/litellm/issues/15227>
+/// <https://github.com/BerriAI/litellm/issues/26153>
 #[test]
-fn bug_66_web_searches_are_billed() {
+fn web_searches_are_billed() {
     let usage = used(|usage| usage.web_search_calls = 3).with(Bucket::Input, 10);
     for provider in ["openai", "anthropic"] {
         let model = if provider == "openai" { "gpt-5.5" } else { "claude-sonnet-4-5" };
@@ -43,9 +48,10 @@ fn bug_66_web_searches_are_billed() {
     }
 }
 
-/// litellm: one kind of tool hid the others, file searches were not multiplied, and code ran free.
+/// LiteLLM 1.109.1 bills web searches or file searches, never both, one file search at most, and the code
+/// interpreter only for Azure.
 #[test]
-fn bug_67_every_tool_is_billed_by_its_number() {
+fn every_kind_of_tool_call_is_billed_by_its_number() {
     let usage = used(|usage| {
         (usage.web_search_calls, usage.file_search_calls, usage.code_interpreter_calls) = (2, 4, 1);
         usage.units.insert("container_4gb".into(), 2.into());
@@ -56,9 +62,10 @@ fn bug_67_every_tool_is_billed_by_its_number() {
     assert_eq!(rate(&cost, "web_search"), 10.into());
 }
 
-/// litellm: after a price cut, the stale price went on.
+/// After a price cut, LiteLLM used the old price.
+/// <https://github.com/BerriAI/litellm/pull/35270>
 #[test]
-fn bug_70_a_cut_holds_from_its_moment_and_not_before() {
+fn a_price_cut_holds_from_its_moment_and_not_before() {
     let usage = nested(10_000, 2_000, 1_000, 0);
     let cost = |model, at| price(&PriceQuery { at, ..question(model, &usage) });
     assert_eq!(cost("gpt-5.6-sol", day("2026-08-20")).usd, Some(usd("0.071")));

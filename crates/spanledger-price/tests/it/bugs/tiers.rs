@@ -1,13 +1,14 @@
-//! C. Tiers, batch, long context.
+//! Service tiers, batch and long prompts.
 
 use spanledger_event::{Bucket, Endpoint, UnpricedReason, Usage};
 use spanledger_price::{PriceBook, PriceQuery};
 
 use crate::support::{nested, price, question, rate, total, unpriced, usd};
 
-/// litellm: other providers step at other lengths.
+/// LiteLLM priced long prompts of other providers by the wrong threshold.
+/// <https://github.com/BerriAI/litellm/issues/9807>
 #[test]
-fn bug_23_the_threshold_is_the_models_own() {
+fn each_model_has_its_own_long_context_threshold() {
     let gemini = |input| {
         let usage = nested(input, 0, 0, 0);
         rate(&price(&PriceQuery { provider: "google", ..question("gemini-2.5-pro", &usage) }), "input")
@@ -15,14 +16,28 @@ fn bug_23_the_threshold_is_the_models_own() {
     assert_eq!((gemini(200_000).to_string(), gemini(200_001).to_string()), ("1.25".into(), "2.5".into()));
 }
 
-/// litellm: thresholds were a list in the code, and keys were compared as texts.
+/// LiteLLM knew a fixed list of thresholds and compared their keys as texts.
+/// <https://github.com/BerriAI/litellm/issues/29663>
+/// <https://github.com/BerriAI/litellm/issues/30345>
 #[test]
-fn bug_24_25_any_threshold_is_a_number() {
+fn any_long_context_threshold_is_compared_as_a_number() {
     let book = |threshold: u64| {
         let text = format!(
-            "[provider]\nname = \"acme\"\n[sources]\np = \"page\"\n[[model]]\nname = \"m\"\n\
-             long_context_over_tokens = {threshold}\n[[price]]\nmodel = \"m\"\nsources = [\"p\"]\nprices_checked = 2026-01-01\n\
-             standard = {{ input_per_1m = \"1\" }}\nstandard_long = {{ input_per_1m = \"2\" }}\n"
+            r#"
+[provider]
+name = "acme"
+[sources]
+page = "the price page"
+[[model]]
+name = "m"
+long_context_over_tokens = {threshold}
+[[price]]
+model = "m"
+sources = ["page"]
+prices_checked = 2026-01-01
+standard      = {{ input_per_1m = "1" }}
+standard_long = {{ input_per_1m = "2" }}
+"#
         );
         PriceBook::parse([("acme.toml", text.as_str())]).unwrap()
     };
@@ -30,31 +45,34 @@ fn bug_24_25_any_threshold_is_a_number() {
     for threshold in [90_000, 128_000, 512_000, 1_000_000] {
         for (tokens, expected) in [(threshold, "1"), (threshold + 1, "2")] {
             let usage = Usage::default().with(Bucket::Input, tokens);
-            let asked = PriceQuery { provider: "acme", ..question("m", &usage) };
-            assert_eq!(rate(&book(threshold).price(&asked), "input").to_string(), expected, "{threshold}");
+            let query = PriceQuery { provider: "acme", ..question("m", &usage) };
+            assert_eq!(rate(&book(threshold).price(&query), "input").to_string(), expected, "{threshold}");
         }
     }
 }
 
-/// ccusage, orca, mcp-audit: only the tokens above the threshold were repriced.
+/// ccusage repriced only the tokens above the threshold.
+/// <https://github.com/ryoppippi/ccusage/issues/882>
 #[test]
-fn bug_26_the_cliff_reprices_the_whole_request() {
+fn a_long_prompt_reprices_the_whole_request() {
     let over = nested(272_001, 100_000, 1_000, 400);
     // 172,001 × 10 + 100,000 × 1 + 1,000 × 45, per million.
     assert_eq!(total(&question("gpt-5.5", &over)), usd("1.86501"));
 }
 
-/// dust: the threshold itself was long already.
+/// Dust treated a prompt of exactly the threshold as long.
+/// <https://github.com/dust-tt/dust/issues/24852>
 #[test]
-fn bug_27_the_cliff_is_strict() {
+fn a_prompt_of_exactly_the_threshold_is_not_long() {
     assert_eq!(total(&question("gpt-5.5", &nested(272_000, 0, 1_000, 0))), usd("1.39"));
     assert_eq!(total(&question("gpt-5.5", &nested(272_001, 0, 1_000, 0))), usd("2.76501"));
 }
 
-/// genai-prices: rates that rise step by step and rates that change at once are two things. The
-/// output changes with the prompt, too.
+/// genai-prices confused rates that rise step by step with rates that change at once. A long prompt changes
+/// the rate of the output too.
+/// <https://github.com/pydantic/genai-prices/issues/241>
 #[test]
-fn bug_28_the_output_follows_the_prompt() {
+fn a_long_prompt_changes_the_output_rate_too() {
     let rate_of_output = |input| rate(&price(&question("gpt-5.5", &nested(input, 0, 10, 0))), "output");
     assert_eq!((rate_of_output(272_000), rate_of_output(272_001)), (30.into(), 45.into()));
     let long_answer = Usage::default().with(Bucket::Input, 1).with(Bucket::Output, 300_000);
@@ -69,26 +87,32 @@ fn bug_28_the_output_follows_the_prompt() {
     }
 }
 
-/// litellm: a long batch request had the short rates.
+/// LiteLLM billed a long batch request at the short rates.
+/// <https://github.com/BerriAI/litellm/pull/39861>
 #[test]
-fn bug_29_long_batch_requests_are_long() {
+fn long_batch_requests_have_the_long_rates() {
     let over = nested(272_001, 100_000, 1_000, 400);
     let batch = PriceQuery { endpoint: Endpoint::Batch, ..question("gpt-5.5", &over) };
     assert_eq!(total(&batch), usd("0.932505"));
 }
 
-/// litellm, langfuse: flex was billed as standard.
+/// LiteLLM and Langfuse billed flex as standard.
+/// <https://github.com/BerriAI/litellm/issues/13810>
+/// <https://github.com/BerriAI/litellm/issues/10091>
+/// <https://github.com/langfuse/langfuse/issues/13780>
 #[test]
-fn bug_30_flex_has_rates_of_its_own() {
+fn flex_has_rates_of_its_own() {
     let cached = nested(200_000, 200_000, 0, 0);
     let flex = |model| total(&PriceQuery { service_tier: Some("flex"), ..question(model, &cached) });
     assert_eq!(flex("gpt-5.4"), usd("0.026"), "0.13 per million, not 0.125");
     assert_eq!(flex("o4-mini"), usd("0.0276"), "0.138 per million, not 0.1375");
 }
 
-/// litellm, `PostHog`: a request that asked for priority and was served as default was billed as asked.
+/// LiteLLM and `PostHog` billed the requested priority tier of a call that was served as default.
+/// <https://github.com/BerriAI/litellm/issues/31837>
+/// <https://github.com/PostHog/posthog/issues/94200>
 #[test]
-fn bug_31_35_the_served_tier_is_billed() {
+fn the_served_tier_is_billed() {
     let usage = nested(1_000, 0, 0, 0);
     let cost = |tier| total(&PriceQuery { service_tier: tier, ..question("gpt-5.5", &usage) });
     for standard in [None, Some(""), Some("default"), Some("auto"), Some("standard")] {
@@ -98,9 +122,11 @@ fn bug_31_35_the_served_tier_is_billed() {
     assert_eq!(cost(Some("fast")), usd("0.0125"));
 }
 
-/// litellm: the batch discount was not found under its key, or computed as a half.
+/// LiteLLM did not find the batch discount under its key, or computed it as a half.
+/// <https://github.com/BerriAI/litellm/pull/9077>
+/// <https://github.com/BerriAI/litellm/pull/39568>
 #[test]
-fn bug_33_batch_rates_are_the_published_ones() {
+fn batch_rates_are_the_published_ones() {
     let input = nested(1_000_000, 0, 0, 0);
     let batch = |model| PriceQuery { endpoint: Endpoint::Batch, ..question(model, &input) };
     assert_eq!(total(&batch("gpt-3.5-turbo-1106")), usd("1"), "no discount at all");
@@ -112,9 +138,9 @@ fn bug_33_batch_rates_are_the_published_ones() {
     assert_eq!(unpriced(&batch("gpt-5.3-codex")).0, UnpricedReason::NoRateForTier, "never half of standard");
 }
 
-/// codeburn: the tier was dropped on the way to the price.
+/// `CodeBurn` dropped the tier before the price was looked up.
 #[test]
-fn bug_36_every_tier_has_its_price() {
+fn every_tier_has_its_price() {
     let usage = nested(1_000, 0, 0, 0);
     let tiers = ["default", "batch", "flex", "priority", "ultrafast"];
     let costs = tiers.map(|tier| {
@@ -122,17 +148,17 @@ fn bug_36_every_tier_has_its_price() {
     });
     assert_eq!(costs, ["0.01", "0.005", "0.005", "0.02", "0.06"]);
     for tier in ["scale", "turbo"] {
-        let asked = PriceQuery { service_tier: Some(tier), ..question("gpt-5.5", &usage) };
-        let (reason, detail) = unpriced(&asked);
+        let query = PriceQuery { service_tier: Some(tier), ..question("gpt-5.5", &usage) };
+        let (reason, detail) = unpriced(&query);
         assert_eq!(reason, UnpricedReason::NoRateForTier);
         assert!(detail.contains(tier), "{detail}");
     }
 }
 
-/// litellm: a long flex request of gpt-5.5-pro, for which nothing is published, was billed at the
-/// long rates of standard: four times what the short flex rates make.
+/// LiteLLM 1.109.1 bills a long flex request of gpt-5.5-pro, for which nothing is published, at the long
+/// rates of standard: four times the flex rates.
 #[test]
-fn bug_37_a_tier_without_a_long_side_is_unpriced_there() {
+fn a_long_prompt_of_a_tier_without_long_rates_is_unpriced() {
     let usage = nested(272_001, 0, 500, 0);
     let cases = [
         ("gpt-5.5", "priority"),
