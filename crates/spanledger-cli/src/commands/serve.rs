@@ -28,6 +28,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     if let Some(destination) = destination {
         pipeline = pipeline.with_destination(destination);
     }
+    let stopped = shutdown::signal()?;
     announce(&config, server.addresses(), &pipeline);
     reload_on_hangup(&config, prices.reload_handle())?;
     server = server.with_price_watch(prices);
@@ -35,7 +36,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         server = server.with_sink(sink);
     }
     let shutdown = async {
-        shutdown::signal().await;
+        stopped.await;
         terminal::say("stopping: open requests are answered, and events are delivered to their sinks");
     };
     server.serve(pipeline.clone(), shutdown).await?;
