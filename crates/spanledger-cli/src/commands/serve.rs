@@ -28,6 +28,8 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     if let Some(destination) = destination {
         pipeline = pipeline.with_destination(destination);
     }
+    // Whoever reads that the service is ready may stop it at once.
+    let signal = shutdown::signal();
     announce(&config, server.addresses(), &pipeline);
     reload_on_hangup(&config, prices.reload_handle())?;
     server = server.with_price_watch(prices);
@@ -35,7 +37,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         server = server.with_sink(sink);
     }
     let shutdown = async {
-        shutdown::signal().await;
+        signal.await;
         terminal::say("stopping: open requests are answered, and events are delivered to their sinks");
     };
     server.serve(pipeline.clone(), shutdown).await?;
