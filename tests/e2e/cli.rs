@@ -235,7 +235,7 @@ fn a_report_says_what_it_covers_and_why_requests_failed() {
     for words in [
         "Spend by feature in production\n",
         "period  from 20",
-        ": first event 20",
+        " UTC\n",
         &format!("ledger  {path}\n"),
         "Failed      4 requests, by error\n",
         "1 × insufficient_quota\n",
@@ -439,7 +439,8 @@ fn a_demo_can_leave_the_ports_to_others_and_be_tried_again() {
     let again = run(&["demo", "--ledger", path, "--http-addr", &address]);
     assert!(again.status.success(), "{}", stderr(&again));
     assert!(stderr(&again).contains(&format!("receiver  http://{address} ")), "{}", stderr(&again));
-    let calls = "calls     87, all acknowledged by the receiver; they are 86 requests, because 1 of them";
+    let calls =
+        "calls     87, all acknowledged by the receiver\nrequests  86, because 1 of the calls asked again";
     assert!(stderr(&again).contains(calls), "{}", stderr(&again));
 }
 

@@ -21,7 +21,7 @@
 use rusqlite::{Connection, Transaction};
 use spanledger_event::{COLUMNS, Column};
 
-use crate::{error::StorageError, measure::MEASURES, rollup, schema};
+use crate::{error::StorageError, measure::MEASURES, reasons, rollup, schema};
 
 #[cfg(test)]
 mod tests;
@@ -34,7 +34,7 @@ pub(crate) struct Step {
 }
 
 /// The changes since version 1, in their order.
-const STEPS: &[Step] = &[];
+const STEPS: &[Step] = &[Step { since: 2, sql: reasons::INDEX }];
 
 /// What the tables of a version are made of.
 pub(crate) struct Target {

@@ -2,7 +2,10 @@
 
 use spanledger_event::{COLUMNS, Cell, Column, ColumnKind, CostEvent};
 
-use crate::rollup::{DAY, HOUR};
+use crate::{
+    reasons,
+    rollup::{DAY, HOUR},
+};
 
 /// The SQL columns of an event's column: amounts of dollars are two integers.
 pub(crate) fn sql_columns(column: &Column) -> Vec<String> {
@@ -58,6 +61,7 @@ CREATE TABLE event (
 ) STRICT;
 CREATE UNIQUE INDEX event_change ON event (change_seq);
 CREATE INDEX event_timestamp ON event (timestamp);
+{reasons};
 
 {hour}
 {day}
@@ -69,6 +73,7 @@ CREATE TABLE follower (
 {view}
 ",
         columns = columns.join(",\n"),
+        reasons = reasons::INDEX,
         hour = HOUR.ddl(),
         day = DAY.ddl(),
         view = view(COLUMNS),

@@ -1,7 +1,7 @@
 //! Reading spans in tests.
 
 use opentelemetry_proto::tonic::{common::v1::KeyValue, trace::v1::Span};
-use spanledger_event::{Cost, Observation};
+use spanledger_event::{Cost, Observation, keys};
 use spanledger_price::PriceBook;
 use spanledger_testkit::otlp::{SpanBuilder, resource, scope, text, traces_of};
 
@@ -19,7 +19,8 @@ pub(crate) fn span(attributes: impl IntoIterator<Item = KeyValue>) -> Span {
 
 /// The observations of spans of the service `checkout` in `staging`.
 pub(crate) fn read(spans: impl IntoIterator<Item = Span>) -> Vec<Observation> {
-    let resource = resource([text("service.name", "checkout"), text("deployment.environment", "staging")]);
+    let resource =
+        resource([text(keys::SERVICE_NAME, "checkout"), text(keys::DEPLOYMENT_ENVIRONMENT_NAME, "staging")]);
     ObservationReader::default().traces(&traces_of(resource, scope("scope", "1"), spans).into())
 }
 

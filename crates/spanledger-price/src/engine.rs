@@ -56,7 +56,7 @@ impl PriceBook {
             let detail = if query.usage.is_some() {
                 "every count of the usage is zero, so it does not say what the call used"
             } else {
-                "the provider reported no usage; a stream needs stream_options.include_usage"
+                "the provider reported no usage; a stream reports it at its end, and only if stream_options.include_usage asked for it"
             };
             return Err(Unpriced::new(UnpricedReason::NoUsage, detail.to_owned()));
         };

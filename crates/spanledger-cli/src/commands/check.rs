@@ -8,7 +8,12 @@ use std::process::ExitCode;
 use spanledger_receiver::PriceFiles;
 
 use self::network::Probe;
-use crate::{args::CheckArguments, config::Config, render::text::printable, terminal};
+use crate::{
+    args::CheckArguments,
+    config::Config,
+    render::text::{printable, wrapped},
+    terminal,
+};
 
 /// What was checked and what came of it.
 #[derive(Default)]
@@ -29,7 +34,9 @@ impl Findings {
                 ("FAILED", words)
             }
         };
-        self.text.push_str(&format!("{mark}  {what:<14} {}\n", printable(&words)));
+        let label = format!("{mark}  {what:<14} ");
+        let width = terminal::width().unwrap_or(usize::MAX);
+        self.text.push_str(&wrapped(&label, label.len(), &printable(&words), width));
     }
 }
 

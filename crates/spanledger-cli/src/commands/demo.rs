@@ -55,8 +55,8 @@ pub(crate) async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     let Calls { made, repeated } = service::run(&provider, &recorder, arguments.seed).await?;
     recorder.flush(FLUSH_TIMEOUT).await?;
     terminal::say(format!(
-        "calls     {made}, all acknowledged by the receiver; they are {} requests, because {repeated} of them asked \
-         again under the id of another\n",
+        "calls     {made}, all acknowledged by the receiver\n\
+         requests  {}, because {repeated} of the calls asked again under the id of another\n",
         made - repeated
     ));
 
@@ -98,7 +98,7 @@ fn print_next_steps(path: &Path, keeps_serving: bool) -> anyhow::Result<()> {
         text.push_str(&format!("\u{20}\u{20}{program} serve\n"));
     }
     text.push_str(
-        "\nREADME.md shows how to add the layer to a service, and how other languages send their spans.\n",
+        "\nREADME.md shows how to add the layer to a service, and how other languages\nsend their spans.\n",
     );
     terminal::data(&text)
 }

@@ -74,14 +74,13 @@ fn heading(view: &View<'_>, width: usize) -> String {
 
 fn period(view: &View<'_>) -> String {
     let bounds = match (view.query.since, view.query.until) {
-        (None, None) => "everything".to_owned(),
+        (None, None) => "all events".to_owned(),
         (since, until) => parts::period(since, until),
     };
-    let events = match view.period {
-        Some((first, last)) => format!("first event {}, last {}", second(first), second(last)),
-        None => "no events".to_owned(),
-    };
-    format!("{bounds}: {events} (UTC)")
+    match view.period {
+        Some((first, last)) => format!("{bounds}: {} to {} UTC", second(first), second(last)),
+        None => format!("{bounds}: no events"),
+    }
 }
 
 /// A moment to the second.
@@ -135,7 +134,7 @@ fn count(number: i64) -> String {
 pub(crate) fn table(report: &Report, by: By, width: Option<usize>) -> String {
     let (mut table, omitted) = fitting(report, by, width);
     if let Some(width) = width.filter(|_| !omitted.is_empty()) {
-        let note = format!("Left out for this width: {}.", omitted.join(", "));
+        let note = format!("Left out for this width: {} (--format csv has them).", omitted.join(", "));
         table.push_str(&wrapped("", 0, &note, width));
     }
     table

@@ -1,4 +1,4 @@
-//! A small shop with AI in five places: the code that a user's own service would have.
+//! A small shop with AI in five places. Its code is what a user's own service would have.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use futures_util::StreamExt as _;
 use spanledger::{Attributed, Attribution, Recorder, Scope};
 use spanledger_testkit::{Provider, Reply, Usage};
 
-/// `SplitMix64` (Steele, Lea, Flood 2014): the same seed, the same day in the shop.
+/// `SplitMix64` (Steele, Lea, Flood 2014), so that the same seed gives the same calls.
 struct Dice(u64);
 
 impl Dice {
@@ -96,7 +96,7 @@ impl Shop<'_> {
             .build()?)
     }
 
-    /// A cached system prompt, a cheap model, now and then a rate limit that the client retries.
+    /// A cached system prompt and a cheap model. Some calls meet a rate limit, and the client retries.
     async fn search(&mut self, round: u64) -> anyhow::Result<()> {
         let cached = self.dice.between(1, 10) * 128;
         let usage =
@@ -112,7 +112,7 @@ impl Shop<'_> {
         Ok(())
     }
 
-    /// Streams; one customer closes the window half-way, one connection is cut.
+    /// Streams. One customer closes the window half-way, and one connection is cut.
     async fn support(&mut self, round: u64) -> anyhow::Result<()> {
         let reasoning = self.dice.between(0, 900);
         let usage = Usage::new(self.dice.between(2_000, 14_000), reasoning + self.dice.between(100, 800))
@@ -137,7 +137,8 @@ impl Shop<'_> {
         Ok(())
     }
 
-    /// The Responses API; one prompt beyond 272,000 tokens, one tier that costs half, one outage.
+    /// The Responses API, with a tier that costs half, a prompt of more than 272,000 tokens, and an
+    /// exhausted quota.
     async fn agent(&mut self, round: u64) -> anyhow::Result<()> {
         let reasoning = self.dice.between(500, 6_000);
         let input = if round == 11 { 300_000 } else { self.dice.between(4_000, 40_000) };
@@ -175,7 +176,7 @@ impl Shop<'_> {
         Ok(())
     }
 
-    /// Background work of nobody's: the whole task is the digest's, and `internal` pays.
+    /// Background work, for no customer: the attribution covers the whole task, and `internal` pays.
     async fn digest(&mut self, round: u64) -> anyhow::Result<()> {
         let fails = round == 18;
         if fails {

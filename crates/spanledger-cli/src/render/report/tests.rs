@@ -56,7 +56,7 @@ fn show(report_: &Report, format: ReportFormat, width: Option<usize>) -> String 
 fn a_table_says_what_it_is_of_and_why_requests_failed() {
     expect![[r#"
         Spend by feature in production
-        period  from 2026-11-01: first event 2026-11-01 10:00:00, last 2026-11-21 10:00:00 (UTC)
+        period  from 2026-11-01: 2026-11-01 10:00:00 to 2026-11-21 10:00:00 UTC
         ledger  spanledger.db
         ┌────────────────┬──────────┬────────┬─────────┬──────────┬───────────┬────────┬────────┬─────────────┬─────────┐
         │ feature        ┆ requests ┆ failed ┆ retried ┆ unpriced ┆     input ┆ cached ┆ output ┆   spend USD ┆   share │
@@ -75,8 +75,7 @@ fn a_table_says_what_it_is_of_and_why_requests_failed() {
 fn a_narrow_terminal_gets_fewer_columns() {
     expect![[r#"
         Spend by feature in production
-        period  from 2026-11-01: first event 2026-11-01 10:00:00, last 2026-11-21
-                10:00:00 (UTC)
+        period  from 2026-11-01: 2026-11-01 10:00:00 to 2026-11-21 10:00:00 UTC
         ledger  spanledger.db
         ┌────────────────┬──────────┬───────────┬────────┬─────────────┬─────────┐
         │ feature        ┆ requests ┆     input ┆ output ┆   spend USD ┆   share │
@@ -85,7 +84,8 @@ fn a_narrow_terminal_gets_fewer_columns() {
         │ (no feature)   ┆    1,234 ┆ 1,000,000 ┆ 25,000 ┆  ≥ 0.000001 ┆   0.0 % │
         │ total          ┆    2,468 ┆         0 ┆      0 ┆ ≥ 12.500001 ┆ 100.0 % │
         └────────────────┴──────────┴───────────┴────────┴─────────────┴─────────┘
-        Left out for this width: cached, retried, failed, unpriced.
+        Left out for this width: cached, retried, failed, unpriced (--format csv has
+        them).
 
         Failed      3 requests, by error
                        3 × server_error
