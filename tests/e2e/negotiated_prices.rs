@@ -1,4 +1,4 @@
-//! Prices of one's own beside those of the book: what is billed, shown, kept and warned of.
+//! Prices of the user's own over the book: what is billed, shown and kept, and what is warned of.
 
 use serde_json::Value;
 
@@ -46,7 +46,7 @@ fn file(name: &str, text: &str) -> (tempfile::TempDir, String) {
     (folder, path)
 }
 
-/// What a million tokens in cost; no discount where the rate is one's own.
+/// The answer for 100,000 tokens of input.
 fn priced(model: &str, path: &str) -> Value {
     let arguments = ["price", "--usage", "-", "--at", "2027-01-02", "--format", "json", "--prices", path];
     let output = run_with_input(
@@ -56,10 +56,10 @@ fn priced(model: &str, path: &str) -> Value {
     serde_json::from_str(&stdout(&output)).unwrap()
 }
 
-/// Scenario: a public list goes into a file with a negotiated rate and a discount.
-/// Guarantees: the rate stays, the discount goes on, and both can be read.
+/// Scenario: a public list is imported into a file with a negotiated rate and a discount.
+/// Guarantees: the rate stays, the discount still applies, and the output says so.
 #[test]
-fn a_list_does_not_touch_what_was_agreed() {
+fn an_import_keeps_negotiated_rates() {
     let (folder, ours) = file("ours.toml", OURS);
     let map = folder.path().join("map.json");
     std::fs::write(&map, LIST).unwrap();
@@ -89,9 +89,9 @@ fn a_list_does_not_touch_what_was_agreed() {
     );
 }
 
-/// All that a file of one's own says shows as a difference, at a moment without nanoseconds.
+/// Guarantees: everything that an override file states is a difference; the moment of `--at` has no fraction.
 #[test]
-fn terms_are_differences() {
+fn overrides_show_in_a_diff() {
     let (_folder, ours) = file("ours.toml", OURS);
     let output = run(&["prices", "diff", "builtin", &ours, "--at", "24h"]);
     let text = stdout(&output);
@@ -105,9 +105,9 @@ fn terms_are_differences() {
     assert_eq!(moment.len(), "2026-11-21T10:00:00Z".len(), "{talk}");
 }
 
-/// A folder is checked as a whole, and each warning has its file.
+/// Guarantees: a folder is checked as a whole, and each warning names its file.
 #[test]
-fn slips_are_warned_of() {
+fn check_warns_of_slips() {
     let (folder, ours) =
         file("ours.toml", &OURS.replace("prices_checked = 2026-05-20", "prices_checked = 2099-05-20"));
     let other = OURS.split("[[price]]").next().unwrap().replace("\"openai\"", "\"opnai\"");
@@ -124,9 +124,9 @@ fn slips_are_warned_of() {
     assert!(stdout(&run(&["prices", "check", "--verbose"])).contains("warning: google.toml:"));
 }
 
-/// What is not known is answered with what there is.
+/// Guarantees: an unknown name is answered with the names that the book has.
 #[test]
-fn hints_name_what_there_is() {
+fn hints_name_what_the_book_has() {
     let said = |more: &[&str]| {
         stderr(&run_with_input(&[&["price", "--usage", "-", "--at", "2026-11-15"], more].concat(), USAGE))
     };
@@ -143,9 +143,9 @@ fn hints_name_what_there_is() {
     assert!(stdout(&search).contains("web_search"), "{}", stdout(&search));
 }
 
-/// Names of APIs are known in any case; others are priced and named.
+/// Guarantees: a call of an unknown API is priced, and the answer names the API.
 #[test]
-fn apis_of_a_batch() {
+fn the_api_of_a_line_is_known_in_any_case() {
     let line = |api: &str| {
         format!(
             "{{\"provider\": \"openai\", \"model\": \"gpt-5.5\", \"api\": \"{api}\", \"priced_at\": \"2026-11-15\", \

@@ -1,4 +1,4 @@
-//! `prices`: the book is looked into, checked, compared and brought up to date.
+//! `prices`: listing, checking, comparing and updating the book.
 
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ prices_checked = 2026-01-05
 chat-production = "gpt-5.5"
 "#;
 
-/// One's own prices hold wherever a price is asked for, and name their source.
+/// Guarantees: the user's own prices hold in every command and name their source.
 #[test]
 fn prices_of_ones_own_are_laid_over_the_book() {
     let folder = tempfile::tempdir().unwrap();
@@ -53,7 +53,7 @@ fn prices_of_ones_own_are_laid_over_the_book() {
     assert!(stderr(&check).contains("2 mistakes"), "{}", stderr(&check));
 }
 
-/// Each format of the list says the same.
+/// Guarantees: all formats of the list show the same rates.
 #[test]
 fn the_book_is_listed_and_shown() {
     let list = |format: &str| {
@@ -114,7 +114,7 @@ fn the_book_is_listed_and_shown() {
     assert!(stderr(&unknown).contains("openai"), "{}", stderr(&unknown));
 }
 
-/// A model that is new, one that changed, one that is the same, one that jumped.
+/// A new model, a changed one, an unchanged one, and one with an implausible change.
 const LITELLM: &str = r#"{
     "acme-9": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 2.5e-06, "output_cost_per_token": 1e-05},
     "gpt-5": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1.5e-06, "cache_read_input_token_cost": 1.25e-07, "output_cost_per_token": 1e-05},
@@ -122,9 +122,9 @@ const LITELLM: &str = r#"{
     "gpt-5-nano": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 5e-06, "cache_read_input_token_cost": 5e-09, "output_cost_per_token": 4e-07}
 }"#;
 
-/// Scenario: somebody's price list is compared, then taken over, then taken over again.
-/// Guarantees: nothing is written unasked; what is suspicious waits; the result is valid, is shown by
-/// `diff`, prices calls, and the second time adds nothing.
+/// Scenario: a price list is compared, then imported, then imported again.
+/// Guarantees: nothing is written without --write; suspicious models wait for --accept; the result is valid, is
+/// shown by `diff` and prices calls; the second import adds nothing.
 #[test]
 fn a_price_list_is_taken_over() {
     let folder = tempfile::tempdir().unwrap();
@@ -197,7 +197,7 @@ fn a_price_list_is_taken_over() {
     assert!(std::fs::read_to_string(&ours).unwrap().contains("model = \"gpt-5-nano\""));
 }
 
-/// A provider has one name in the book, whatever the list calls it.
+/// Guarantees: entries name the provider as the book does, whatever the list calls it.
 #[test]
 fn a_provider_is_taken_over_by_any_of_its_names() {
     let folder = tempfile::tempdir().unwrap();
@@ -226,7 +226,7 @@ fn a_provider_is_taken_over_by_any_of_its_names() {
     }
 }
 
-/// What cannot be compared or written is said, and nothing is written.
+/// Guarantees: a failed import reports the mistake and writes nothing.
 #[test]
 fn a_bad_import_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();

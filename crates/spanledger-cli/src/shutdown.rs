@@ -1,37 +1,31 @@
 //! When a service has to end.
 
+use std::io;
+
 /// Completes on Ctrl-C, and on Unix also on SIGTERM, which service managers send.
 ///
-/// The signals are caught from this call on, not only once the future is polled: a service that says
-/// that it is ready must not be killed by the next signal.
+/// The signals are handled from this call on, before the future is polled. A service calls it before it
+/// announces itself, so that whoever waits for the announcement can already stop it in order.
 #[cfg(unix)]
-pub(crate) fn signal() -> impl Future<Output = ()> {
-    use tokio::signal::unix::{Signal, SignalKind, signal};
-
-    async fn received(signal: std::io::Result<Signal>) {
-        match signal {
-            Ok(mut signal) => _ = signal.recv().await,
-            Err(error) => {
-                tracing::error!(%error, "shutdown.signal.failed");
-                std::future::pending::<()>().await;
-            }
-        }
-    }
-
-    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-    async {
+pub(crate) fn signal() -> io::Result<impl Future<Output = ()> + Send> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
         tokio::select! {
-            () = received(interrupt) => {}
-            () = received(terminate) => {}
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    }
+    })
 }
 
 /// Completes on Ctrl-C.
 #[cfg(not(unix))]
-pub(crate) async fn signal() {
-    if let Err(error) = tokio::signal::ctrl_c().await {
-        tracing::error!(%error, "shutdown.signal.failed");
-        std::future::pending::<()>().await;
-    }
+pub(crate) fn signal() -> io::Result<impl Future<Output = ()> + Send> {
+    Ok(async {
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            tracing::error!(%error, "shutdown.signal.failed");
+            std::future::pending::<()>().await;
+        }
+    })
 }

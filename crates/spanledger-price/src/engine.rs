@@ -4,6 +4,7 @@ mod explain;
 mod lines;
 mod query;
 mod rates;
+mod unpriced;
 
 use std::borrow::Cow;
 
@@ -14,19 +15,7 @@ pub use explain::Basis;
 use lines::{Rating, cost_lines};
 pub use query::PriceQuery;
 use rates::{billed_model, billed_rates, billed_tier, regional_factor};
-
-/// Why there is no price, as a reason and as a sentence, and the lines that are known nevertheless.
-struct Unpriced {
-    reason: UnpricedReason,
-    detail: String,
-    lines: Vec<CostLine>,
-}
-
-impl Unpriced {
-    fn new(reason: UnpricedReason, detail: String) -> Self {
-        Self { reason, detail, lines: Vec::new() }
-    }
-}
+use unpriced::Unpriced;
 
 impl PriceBook {
     /// The exact cost of a call, or why it has none.

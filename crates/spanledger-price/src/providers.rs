@@ -48,7 +48,7 @@ pub(crate) enum Prices {
     None,
 }
 
-/// The rows. An object that is in two providers' own forms is read as the first one's.
+/// The rows, in the order in which users see the providers.
 pub(crate) static PROVIDERS: &[KnownProvider] = &[
     KnownProvider {
         name: "openai",
@@ -75,30 +75,6 @@ pub(crate) static PROVIDERS: &[KnownProvider] = &[
         usage: &openai::FAMILY,
     },
     KnownProvider {
-        name: "gcp.gemini",
-        aliases: &["gemini"],
-        usage_names: &["gcp", "gemini", "google", "vertex"],
-        hosts: &[],
-        prices: Prices::File("google.toml", include_str!("../book/google.toml")),
-        usage: &google::FAMILY,
-    },
-    KnownProvider {
-        name: "gcp.vertex_ai",
-        aliases: &["vertex_ai"],
-        usage_names: &[],
-        hosts: &[],
-        prices: Prices::OtherFile,
-        usage: &google::FAMILY,
-    },
-    KnownProvider {
-        name: "cohere",
-        aliases: &[],
-        usage_names: &["cohere", "azcohere"],
-        hosts: &[],
-        prices: Prices::File("cohere.toml", include_str!("../book/cohere.toml")),
-        usage: &cohere::FAMILY,
-    },
-    KnownProvider {
         name: "anthropic",
         aliases: &[],
         usage_names: &["anthropic", "claude"],
@@ -113,6 +89,22 @@ pub(crate) static PROVIDERS: &[KnownProvider] = &[
         hosts: &[],
         prices: Prices::None,
         usage: &bedrock::FAMILY,
+    },
+    KnownProvider {
+        name: "gcp.gemini",
+        aliases: &["gemini"],
+        usage_names: &["gcp", "gemini", "google", "vertex"],
+        hosts: &[],
+        prices: Prices::File("google.toml", include_str!("../book/google.toml")),
+        usage: &google::FAMILY,
+    },
+    KnownProvider {
+        name: "gcp.vertex_ai",
+        aliases: &["vertex_ai"],
+        usage_names: &[],
+        hosts: &[],
+        prices: Prices::OtherFile,
+        usage: &google::FAMILY,
     },
     KnownProvider {
         name: "deepseek",
@@ -145,6 +137,14 @@ pub(crate) static PROVIDERS: &[KnownProvider] = &[
         hosts: &[],
         prices: Prices::File("groq.toml", include_str!("../book/groq.toml")),
         usage: &groq::FAMILY,
+    },
+    KnownProvider {
+        name: "cohere",
+        aliases: &[],
+        usage_names: &["cohere", "azcohere"],
+        hosts: &[],
+        prices: Prices::File("cohere.toml", include_str!("../book/cohere.toml")),
+        usage: &cohere::FAMILY,
     },
 ];
 

@@ -8,14 +8,13 @@ mod tests;
 
 use std::fmt;
 
-use rust_decimal::Decimal;
-use spanledger_price::{Hours, Rate, Rates};
+use spanledger_price::{Rate, Rates};
 
-use crate::{Comparison, Proposal, compare::Line};
+use crate::{Comparison, Proposal, compare::Line, diff::Side};
 pub use insert::{InsertError, insert};
 use toml_text::{key, string, strings};
 
-/// Which suspicious proposals are taken.
+/// Which suspicious proposals are taken over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Accept {
     /// None.
@@ -37,10 +36,10 @@ impl Accept {
     }
 }
 
-/// How entries are dated and where they are from.
+/// The dates and the source of entries.
 #[derive(Clone, Debug, Default)]
 pub struct EntryOptions {
-    /// The provider context file it is, by the name that the comparison has for it.
+    /// The provider of the file, by its name in the comparison.
     pub provider: String,
     /// The first day of the new prices, `2026-11-21`. Days are checked by [`insert`].
     pub from: String,
@@ -52,7 +51,7 @@ pub struct EntryOptions {
     pub source_text: String,
     /// Which suspicious proposals are taken.
     pub accept: Accept,
-    /// Whether the entries are laid over another book, where they have to say that they are list
+    /// Whether the entries are for a file that is laid over a book. There they state that they are list
     /// prices (`discountable = true`), from which discounts are taken.
     pub list: bool,
 }
@@ -78,7 +77,7 @@ impl Entries {
         &self.models
     }
 
-    /// Whether there is nothing to write.
+    /// Whether no model gets an entry.
     pub fn is_empty(&self) -> bool {
         self.models.is_empty()
     }
@@ -92,9 +91,9 @@ impl fmt::Display for Entries {
 
 /// The dated entries of one provider for all that is new, changed, or suspicious and accepted.
 ///
-/// A new model is a `[[model]]`; other prices are a `[[price]]` with each changed tier complete,
-/// because a line replaces a line. Withdrawn models are listed in a comment: whether and when one
-/// ends (`until`) is for a person to say.
+/// A new model gets a `[[model]]`. Prices are `[[price]]` entries with all rates of each changed tier, because
+/// a line of rates replaces a line. Withdrawn models are listed in a comment: whether and when a price ends
+/// (`until`) is a person's decision.
 pub fn entries(comparison: &Comparison, options: &EntryOptions) -> Entries {
     let accepted = comparison.suspicious.iter().filter(|proposal| options.accept.takes(&proposal.model));
     let all = comparison.new.iter().chain(&comparison.changed).chain(accepted);
@@ -123,99 +122,87 @@ pub fn entries(comparison: &Comparison, options: &EntryOptions) -> Entries {
     }
 }
 
-/// A text that cannot end a comment.
+/// A text without line breaks, which would end a comment.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// The entries of a model, and before them its `[[model]]` if it is new.
 fn entry(proposal: &Proposal, options: &EntryOptions) -> String {
     let mut toml = String::new();
-    let mut line = |text: String| {
-        toml.push_str(&text);
-        toml.push('\n');
-    };
     if proposal.is_new {
-        line(String::new());
-        line("[[model]]".to_owned());
-        line(format!("name = {}", string(&proposal.model)));
+        toml.push_str(&format!("\n[[model]]\nname = {}\n", string(&proposal.model)));
         for (key, names) in [("aliases", &proposal.aliases), ("snapshots", &proposal.snapshots)] {
             if !names.is_empty() {
-                line(format!("{key} = {}", strings(names)));
+                toml.push_str(&format!("{key} = {}\n", strings(names)));
             }
         }
         if let Some(over) = proposal.long_context_over {
-            line(format!("long_context_over_tokens = {over}"));
+            toml.push_str(&format!("long_context_over_tokens = {over}\n"));
         }
         if proposal.regional {
-            line("regional_surcharge = true".to_owned());
+            toml.push_str("regional_surcharge = true\n");
         }
     }
-    // What an entry says of hours and thresholds, it says of all its lines.
-    let mut groups: Vec<(Option<Hours>, bool, bool)> = Vec::new();
-    for changed in proposal.lines.iter().filter(|line| line.changed) {
-        let group = (changed.hours, changed.flat, changed.own);
-        if !groups.contains(&group) {
-            groups.push(group);
+    // Lines with different hours or thresholds need entries of their own.
+    let mut entries: Vec<Vec<&Line>> = Vec::new();
+    for line in proposal.lines.iter().filter(|line| line.changed) {
+        let shares =
+            |other: &&Line| (other.hours, other.flat, other.own) == (line.hours, line.flat, line.own);
+        match entries.iter_mut().find(|entry| entry.iter().all(shares)) {
+            Some(entry) => entry.push(line),
+            None => entries.push(vec![line]),
         }
     }
-    for (hours, flat, negotiated) in groups {
-        line(String::new());
-        line("[[price]]".to_owned());
-        line(format!("model = {}", string(&proposal.model)));
-        line(format!("from = {}", options.from));
-        if let Some(hours) = hours {
-            let hours = hours.to_string();
-            let (times, weekdays) = hours.split_once(' ').unwrap_or((&hours, ""));
-            line(format!("hours_utc = \"{times}\""));
-            if !weekdays.is_empty() {
-                line(format!("weekdays_utc = \"{weekdays}\""));
-            }
-        }
-        if flat {
-            line("no_long_context = true".to_owned());
-        }
-        if options.list && !negotiated {
-            line("discountable = true".to_owned());
-        }
-        line(format!("sources = [{}]", string(&options.source_id)));
-        line(format!("prices_checked = {}", options.checked));
-        let group = (hours, flat, negotiated);
-        let own =
-            proposal.lines.iter().filter(|line| line.changed && (line.hours, line.flat, line.own) == group);
-        own.flat_map(tier_lines).for_each(&mut line);
+    for lines in entries {
+        toml.push_str(&price_entry(&proposal.model, &lines, options));
     }
     toml
 }
 
-fn tier_lines(line: &Line) -> Vec<String> {
-    let short = (line.tier.as_str(), Some(&line.rates));
-    let long = (line.tier.long_key(), line.long.as_ref());
-    let sides = [short, long].into_iter().filter_map(|(key, rates)| Some((key, rates?)));
-    sides.map(|(key, rates)| format!("{key} = {{ {} }}", rates_text(rates))).collect()
+fn price_entry(model: &str, lines: &[&Line], options: &EntryOptions) -> String {
+    let mut toml = format!("\n[[price]]\nmodel = {}\nfrom = {}\n", string(model), options.from);
+    if let Some(first) = lines.first() {
+        if let Some(hours) = first.hours {
+            let hours = hours.to_string();
+            let (times, weekdays) = hours.split_once(' ').unwrap_or((&hours, ""));
+            toml.push_str(&format!("hours_utc = \"{times}\"\n"));
+            if !weekdays.is_empty() {
+                toml.push_str(&format!("weekdays_utc = \"{weekdays}\"\n"));
+            }
+        }
+        if first.flat {
+            toml.push_str("no_long_context = true\n");
+        }
+        if options.list && !first.own {
+            toml.push_str("discountable = true\n");
+        }
+    }
+    let source = string(&options.source_id);
+    toml.push_str(&format!("sources = [{source}]\nprices_checked = {}\n", options.checked));
+    for line in lines {
+        toml.push_str(&format!("{} = {{ {} }}\n", Side::Short.key(line.tier), rates_text(&line.rates)));
+        if let Some(long) = &line.long {
+            toml.push_str(&format!("{} = {{ {} }}\n", Side::Long.key(line.tier), rates_text(long)));
+        }
+    }
+    toml
 }
 
-/// The published rates of a line, as pairs of an inline table.
+/// The published rates of a line as an inline table, without its brackets. Rates by kind are a table of their own.
 fn rates_text(rates: &Rates) -> String {
-    let published = || rates.published();
-    let mut pairs: Vec<String> = Vec::new();
-    let mut done = None;
-    for rate in published() {
-        let name = rate.meter.rate_key();
-        if done == Some(rate.meter) {
-            continue;
+    let published: Vec<&Rate> = rates.published().collect();
+    let usd = |rate: &Rate| format!("\"{}\"", rate.usd.normalize());
+    let pairs = published.chunk_by(|a, b| a.meter == b.meter).map(|of_meter| {
+        let kinds = of_meter
+            .iter()
+            .filter_map(|rate| Some(format!("{} = {}", key(rate.variant.as_deref()?), usd(rate))));
+        let kinds: Vec<String> = kinds.collect();
+        let name = of_meter.first().map(|rate| rate.meter.rate_key()).unwrap_or_default();
+        match of_meter {
+            [rate] if rate.variant.is_none() => format!("{name} = {}", usd(rate)),
+            _ => format!("{name} = {{ {} }}", kinds.join(", ")),
         }
-        done = Some(rate.meter);
-        let usd = |usd: Decimal| format!("\"{}\"", usd.normalize());
-        pairs.push(match &rate.variant {
-            None => format!("{name} = {}", usd(rate.usd)),
-            Some(_) => {
-                let kinds = published().filter(|other| other.meter == rate.meter);
-                let kind =
-                    |other: &Rate| Some(format!("{} = {}", key(other.variant.as_deref()?), usd(other.usd)));
-                let kinds: Vec<String> = kinds.filter_map(kind).collect();
-                format!("{name} = {{ {} }}", kinds.join(", "))
-            }
-        });
-    }
-    pairs.join(", ")
+    });
+    pairs.collect::<Vec<_>>().join(", ")
 }

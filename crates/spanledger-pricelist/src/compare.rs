@@ -1,4 +1,4 @@
-//! A price list beside the book.
+//! A price list compared with the book.
 
 mod lines;
 mod provider;
@@ -12,7 +12,6 @@ use std::fmt;
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 use spanledger_event::Timestamp;
-
 use spanledger_price::PriceBook;
 
 use crate::{
@@ -26,11 +25,11 @@ use provider::ProviderComparison;
 /// What is compared.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
-    /// The moment context price lists are compared.
+    /// The moment whose price lists are compared.
     pub at: Timestamp,
-    /// The only provider, by any of its names; all that the price list has without.
+    /// The only provider, by any of its names; `None` for all that the price list has.
     pub provider: Option<String>,
-    /// The only models, by a name of the list; all without. The others are not withdrawn either.
+    /// The only models, by a name of the list; empty for all. The others are not withdrawn either.
     pub models: Vec<String>,
 }
 
@@ -47,41 +46,41 @@ pub struct Comparison {
     pub new: Vec<Proposal>,
     /// Models with other prices.
     pub changed: Vec<Proposal>,
-    /// New and changed models that need a second look before they are taken.
+    /// New and changed models whose prices look like a slip.
     pub suspicious: Vec<Proposal>,
-    /// Models with a price of one's own in force, which is left alone.
+    /// Models for which the user's own prices hold; these are kept.
     pub kept: Vec<KeptOverride>,
-    /// Models that the book has a price of at that moment and the list does not name.
+    /// Models that have a price in the book at that moment and that the list does not name.
     pub withdrawn: Vec<Withdrawn>,
     /// Differences that no appended entry can express.
     pub by_hand: Vec<ManualChange>,
     /// Prices that the list announces for later.
     pub later: Vec<Later>,
-    /// Names of known models that the book does not know.
+    /// Names of known models that the book does not have.
     pub names: Vec<Names>,
-    /// How many models of the list have the book's prices.
+    /// How many models have the same prices in the list and in the book.
     pub unchanged: usize,
-    /// What of the list has no place in the book.
+    /// What the list has and the book cannot hold.
     pub skipped: Vec<Skipped>,
 }
 
 impl Comparison {
-    /// Whether the book already says all that the list says: nothing new, changed or suspicious.
+    /// Whether nothing is new, changed or suspicious.
     pub fn is_clean(&self) -> bool {
         self.new.is_empty() && self.changed.is_empty() && self.suspicious.is_empty()
     }
 }
 
 /// A model that is new or has other prices.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Proposal {
     /// The provider.
     pub provider: String,
     /// The model.
     pub model: String,
-    /// Whether it becomes a `[[model]]` of its own; else entries are added to the book's model.
+    /// Whether it becomes a `[[model]]`. Otherwise entries are added to the book's model.
     pub is_new: bool,
-    /// The model of the book by which the name is billed so far, where it is one of its names.
+    /// The model by which the name has been billed so far, where the name becomes a model of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub apart_from: Option<String>,
     /// Other names of a new model.
@@ -92,38 +91,38 @@ pub struct Proposal {
     pub snapshots: Vec<String>,
     /// The differences.
     pub changes: Vec<Change>,
-    /// Why it needs a second look; empty unless it is suspicious.
+    /// Why it is suspicious; empty if it is not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Suspicion>,
-    /// The threshold of a new model.
+    /// The long-context threshold of a new model.
     #[serde(skip)]
     pub(crate) long_context_over: Option<u64>,
     /// Whether the surcharge for regions applies to a new model.
     #[serde(skip)]
     pub(crate) regional: bool,
-    /// The lines that changed, complete.
+    /// All lines of the model; those that changed are written.
     #[serde(skip)]
     pub(crate) lines: Vec<Line>,
 }
 
-/// Why a proposal needs a second look.
+/// Why a proposal looks like a slip. The set is closed: its `Display` is the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Suspicion {
     /// A rate that is more than three times, or less than a third of, what it was; or that was zero
-    /// or becomes it.
+    /// or becomes zero.
     Jump {
-        /// Where.
+        /// The rate.
         key: RateKey,
         /// What it was, in dollars per unit.
         from: Decimal,
         /// What it would be.
         to: Decimal,
     },
-    /// A line that is odd in itself or beside the others.
-    Odd {
-        /// The line, as a key of the book: `batch_long`.
+    /// A lint about a line that changed.
+    Lint {
+        /// The line, by its key in the book: `batch_long`.
         line: &'static str,
-        /// What is odd.
+        /// The lint.
         lint: Lint,
     },
 }
@@ -134,7 +133,7 @@ impl fmt::Display for Suspicion {
             Self::Jump { key, from, to } => {
                 write!(f, "{key}: more than 3x from {} to {}", from.normalize(), to.normalize())
             }
-            Self::Odd { line, lint } => write!(f, "{line}: {lint}"),
+            Self::Lint { line, lint } => write!(f, "{line}: {lint}"),
         }
     }
 }
@@ -145,19 +144,19 @@ impl Serialize for Suspicion {
     }
 }
 
-/// A model with a price of one's own, of which a list has nothing to say.
+/// A model for which prices of the user's own are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct KeptOverride {
     /// The provider.
     pub provider: String,
     /// The model.
     pub model: String,
-    /// The tiers and fees of which the list has another price; empty where it does not name the
+    /// The tiers and fees for which the list has another price; empty where the list does not name the
     /// model.
     pub what: Vec<String>,
 }
 
-/// A model that the list does not name any more.
+/// A model that the list does not name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Withdrawn {
     /// The provider.
@@ -166,7 +165,7 @@ pub struct Withdrawn {
     pub model: String,
 }
 
-/// A difference that a person has to write.
+/// A difference that a person has to resolve.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ManualChange {
     /// The provider.
@@ -177,7 +176,7 @@ pub struct ManualChange {
     pub what: String,
 }
 
-/// A price that holds later than the moment of comparison.
+/// A price that begins after the moment of the comparison.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Later {
     /// The provider.
@@ -194,7 +193,7 @@ fn as_day<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::
     serializer.serialize_str(&diff::day(*moment))
 }
 
-/// Names of a model that the book does not know.
+/// Names of a model that the book does not have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Names {
     /// The provider.
@@ -205,25 +204,24 @@ pub struct Names {
     pub names: Vec<String>,
 }
 
-/// Compares a price list with the book's at one moment.
+/// Compares a price list with the book at one moment.
 ///
-/// What a call would cost decides: a rate that equals the one that the book's fallback or fee gives
-/// is no difference, and a name that is an alias or snapshot of a model with the same prices is that
-/// model. Rates of which the list says nothing are left as they are.
+/// Two prices are the same if a call costs the same by both: a rate that equals the one of a fallback rule or
+/// of a fee is no difference, and an alias or snapshot with the prices of its model is that model. Rates that
+/// the list does not state stay as they are.
 pub fn compare(book: &PriceBook, map: &PriceMap, scope: &Scope) -> Comparison {
     let mut comparison = Comparison::default();
-    let asked = |name: &str| {
-        scope.provider.as_deref().is_none_or(|asked| {
-            asked.eq_ignore_ascii_case(name)
-                || book.provider(name).is_some_and(|known| known.is_called(asked))
+    let in_scope = |name: &str| {
+        scope.provider.as_deref().is_none_or(|only| {
+            only.eq_ignore_ascii_case(name) || book.provider(name).is_some_and(|known| known.is_called(only))
         })
     };
-    for name in map.providers().into_iter().filter(|name| asked(name)) {
-        let models = map.models.iter().filter(|model| model.provider == name);
-        ProviderComparison::new(name, book.provider(name), scope, &mut comparison).run(models.collect());
+    for name in map.providers().into_iter().filter(|name| in_scope(name)) {
+        let models = map.models.iter().filter(|model| model.provider == name).collect();
+        ProviderComparison::new(name, book.provider(name), scope, &mut comparison).run(models);
     }
     let skipped =
-        map.skipped.iter().filter(|skipped| asked(&skipped.provider) && scope.has_model(&skipped.name));
+        map.skipped.iter().filter(|skipped| in_scope(&skipped.provider) && scope.has_model(&skipped.name));
     comparison.skipped = skipped.cloned().collect();
     comparison
 }

@@ -1,4 +1,4 @@
-//! Price lists that others keep, in the book's units.
+//! Price lists of other projects, in the book's units.
 //!
 //! Numbers are read from the digits of the file: `2.5e-06` per token becomes `2.5` per million. A number
 //! with more places than a rate may have is skipped with the reason; it is never rounded.
@@ -7,6 +7,8 @@ mod genai_prices;
 mod json;
 mod litellm;
 mod number;
+
+use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -21,41 +23,64 @@ pub use litellm::litellm;
 pub struct PriceMap {
     /// The models, by provider and name.
     pub models: Vec<ForeignModel>,
-    /// What has no place in the book's grammar, each with the reason.
+    /// What the book cannot hold, each with the reason.
     pub skipped: Vec<Skipped>,
 }
 
 impl PriceMap {
-    /// The providers that the list has prices of, in the project's names, sorted.
+    /// The names of the providers that the list has prices of, sorted.
     pub fn providers(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.models.iter().map(|model| model.provider.as_str()).collect();
         names.sort_unstable();
         names.dedup();
         names
     }
+
+    fn skip(&mut self, provider: &str, name: &str, reason: impl Into<String>) {
+        let (provider, name) = (provider.to_owned(), name.to_owned());
+        self.skipped.push(Skipped { provider, name, reason: reason.into() });
+    }
+}
+
+/// Why a provider's models are not imported.
+fn not_imported(provider: &str) -> &'static str {
+    if matches!(provider, "azure" | "azure_text") {
+        "azure has the list prices of openai: a deployment's model decides, see [deployments]"
+    } else {
+        "a provider that is not imported"
+    }
+}
+
+/// The long-context threshold of a model, of which the book has one.
+fn one_threshold(thresholds: &BTreeSet<u64>) -> Result<Option<u64>, String> {
+    if thresholds.len() > 1 {
+        let all = thresholds.iter().map(u64::to_string).collect::<Vec<_>>().join(" and ");
+        return Err(format!("thresholds at {all} tokens: the book has one for each model"));
+    }
+    Ok(thresholds.first().copied())
 }
 
 /// A model of a price list.
 #[derive(Clone, Debug)]
 pub struct ForeignModel {
-    /// The provider, in this project's name.
+    /// The provider, by its name in the book.
     pub provider: String,
     /// The model, as the provider writes it.
     pub name: String,
     /// Other names of the same model.
     pub aliases: Vec<String>,
-    /// Whether it makes embeddings, so that its output says nothing.
+    /// Whether it makes embeddings, which have no output tokens.
     pub embedding: bool,
     /// The prompt length in tokens beyond which the long rates apply.
     pub long_context_over: Option<u64>,
-    /// The factor for processing in a region, where the list has one.
+    /// The factor of the surcharge for processing in a region.
     pub regional: Option<Decimal>,
-    /// Its rates. Several of one tier have different times or hours.
+    /// Its rates. Several lines of one tier have different periods or hours.
     pub lines: Vec<ForeignLine>,
 }
 
 impl ForeignModel {
-    /// The lines of the price list of a moment, those of every hour of its day.
+    /// The lines that hold on the day of the moment, at whichever hours.
     pub fn lines_at(&self, at: Timestamp) -> impl Iterator<Item = &ForeignLine> {
         self.lines.iter().filter(move |line| line.period.contains(at))
     }
@@ -76,10 +101,10 @@ pub struct ForeignLine {
     pub long: Option<Rates>,
 }
 
-/// Something of a price list that was not taken over.
+/// A part of a price list that the book cannot hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Skipped {
-    /// The provider, in this project's name where it has one, else in the list's.
+    /// The provider, by its name in the book, or in the list where the book does not have it.
     pub provider: String,
     /// The model or the key of the file.
     pub name: String,
@@ -87,10 +112,11 @@ pub struct Skipped {
     pub reason: String,
 }
 
-/// Why a file is no price list.
+/// Why a file is not the price list that it was said to be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ImportError {
-    /// Not JSON.
+    /// The file is not JSON.
     #[error("not JSON in line {line}, column {column}: {cause}; use the file as it was downloaded")]
     NotJson {
         /// The line, from 1.
@@ -100,20 +126,20 @@ pub enum ImportError {
         /// What is wrong there.
         cause: String,
     },
-    /// A file of another kind.
+    /// The file is of another kind.
     #[error("this is {found}, not {expected}: {remedy}")]
     WrongFile {
-        /// What was asked for.
+        /// What it was said to be.
         expected: &'static str,
         /// What it looks like.
         found: &'static str,
         /// What to do.
         remedy: &'static str,
     },
-    /// The right kind of file with no model in it.
+    /// The file is of the right kind and has no model.
     #[error("{expected} without a single model: check that the file is complete")]
     Empty {
-        /// What was asked for.
+        /// What it was said to be.
         expected: &'static str,
     },
 }

@@ -100,7 +100,7 @@ fn again(map: &PriceMap, comparison: &Comparison, accept: Accept) -> (PriceBook,
 }
 
 #[test]
-fn a_list_goes_in_and_is_in() {
+fn an_imported_list_is_not_proposed_again() {
     let map = litellm(
         r#"{"one": {"litellm_provider": "openai", "input_cost_per_token": 2.5e-06, "output_cost_per_token": 8e-06,
                 "input_cost_per_token_above_272k_tokens": 4e-06,
@@ -152,7 +152,7 @@ standard_long = { input_per_1m = "4", cached_input_per_1m = "0.4", output_per_1m
 }
 
 #[test]
-fn genai_prices_go_in_with_their_hours() {
+fn hours_of_genai_prices_are_written() {
     let map = genai_prices(
         r#"[{"id": "openai", "models": [{"id": "two", "prices": [
             {"prices": {"input_mtok": 1, "output_mtok": 3}},
@@ -219,7 +219,7 @@ proptest! {
 
     /// Guarantees: what was written is not proposed again; only what was not accepted remains.
     #[test]
-    fn what_was_inserted_is_no_news(models in prop::collection::vec(model(), 1..8)) {
+    fn inserted_entries_are_not_proposed_again(models in prop::collection::vec(model(), 1..8)) {
         let map = litellm(&format!("{{{}}}", models.join(", "))).unwrap();
         let comparison = compare(&book(BOOK), &map, &scope());
         let (_, second) = again(&map, &comparison, Accept::None);

@@ -22,7 +22,9 @@ fn main() {
     divan::main();
 }
 
+/// Spans of one request.
 const SPANS: u64 = 1_000;
+
 /// A span of a web service, or of an AI call, about as large as SDKs send them.
 fn span(number: u64, is_call: bool) -> Span {
     let span = if is_call {

@@ -86,8 +86,8 @@ async fn follow(
         }
         tokio::select! {
             // An error means that the other side is gone: look a last time.
-            stopped = stopping.changed() => is_last_look = stopped.is_err(),
-            changed = changes.changed() => is_last_look = changed.is_err(),
+            stop = stopping.changed() => is_last_look = stop.is_err(),
+            more = changes.changed() => is_last_look = more.is_err(),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use spanledger_event::ErrorChain;
 use spanledger_ledger::LedgerError;
 use spanledger_sinks::Sink;
 use tokio::{
@@ -254,7 +255,12 @@ impl Server {
             .map(|sink| {
                 let name = sink.name().to_owned();
                 let deadline = deadline(stopping.clone());
-                let task = tokio::spawn(deliver(pipeline.ledger().clone(), sink, self.delivery, deadline));
+                let delivery = deliver(pipeline.ledger().clone(), sink, self.delivery, deadline);
+                let task = tokio::spawn(async move {
+                    delivery.await.inspect_err(|error| {
+                        tracing::error!(error = %ErrorChain(error), "sink.delivery.failed");
+                    })
+                });
                 (name, task)
             })
             .collect();

@@ -64,8 +64,9 @@ pub(crate) async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     print_next_steps(file.path(), arguments.keep_serving)?;
     let path = file.keep();
     if arguments.keep_serving {
+        let stopped = shutdown::signal()?;
         terminal::say(format!("\nstill receiving on {endpoint} into {}; Ctrl-C ends it", path.display()));
-        shutdown::signal().await;
+        stopped.await;
     }
     server.stop().await?;
     provider.stop().await;

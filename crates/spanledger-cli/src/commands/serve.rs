@@ -28,8 +28,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     if let Some(destination) = destination {
         pipeline = pipeline.with_destination(destination);
     }
-    // Whoever reads that the service is ready may stop it at once.
-    let signal = shutdown::signal();
+    let stopped = shutdown::signal()?;
     announce(&config, server.addresses(), &pipeline);
     reload_on_hangup(&config, prices.reload_handle())?;
     server = server.with_price_watch(prices);
@@ -37,7 +36,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         server = server.with_sink(sink);
     }
     let shutdown = async {
-        signal.await;
+        stopped.await;
         terminal::say("stopping: open requests are answered, and events are delivered to their sinks");
     };
     server.serve(pipeline.clone(), shutdown).await?;

@@ -17,6 +17,7 @@ pub(crate) async fn run(arguments: &StandInArguments) -> anyhow::Result<ExitCode
             )
         })?;
     let url = provider.base_url();
+    let stopped = shutdown::signal()?;
     terminal::data(&format!("{url}\n"))?;
     terminal::say(format!(
         "This is a stand-in for OpenAI's API. Try it:\n\n\
@@ -24,7 +25,7 @@ pub(crate) async fn run(arguments: &StandInArguments) -> anyhow::Result<ExitCode
          \u{20}\u{20}  -d '{{\"model\": \"gpt-5.5\", \"messages\": [{{\"role\": \"user\", \"content\": \"Hello\"}}]}}'\n\n\
          A client of OpenAI finds it with OPENAI_BASE_URL={url} and any OPENAI_API_KEY. Ctrl-C ends it."
     ));
-    shutdown::signal().await;
+    stopped.await;
     provider.stop().await;
     Ok(ExitCode::SUCCESS)
 }

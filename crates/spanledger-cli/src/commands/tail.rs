@@ -25,7 +25,11 @@ pub(crate) async fn run(arguments: &TailArguments) -> anyhow::Result<ExitCode> {
         let waiting = if arguments.no_follow { "" } else { "; events are shown as they arrive" };
         terminal::say(format!("the ledger {} has no events yet{waiting}", path.display()));
     }
-    let mut shutdown = std::pin::pin!(shutdown::signal());
+    let mut shutdown = std::pin::pin!(async {
+        // Handled from the first wait on: while a backlog is printed, Ctrl-C ends the process at once.
+        shutdown::signal()?.await;
+        std::io::Result::Ok(())
+    });
     loop {
         let changes = reader.changes_after(cursor, BATCH_MAX)?;
         if changes.is_empty() {
@@ -33,7 +37,10 @@ pub(crate) async fn run(arguments: &TailArguments) -> anyhow::Result<ExitCode> {
                 return Ok(ExitCode::SUCCESS);
             }
             tokio::select! {
-                () = &mut shutdown => return Ok(ExitCode::SUCCESS),
+                stopped = &mut shutdown => {
+                    stopped?;
+                    return Ok(ExitCode::SUCCESS);
+                }
                 () = tokio::time::sleep(POLL_INTERVAL) => {}
             }
         }

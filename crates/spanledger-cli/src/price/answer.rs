@@ -7,7 +7,7 @@ use spanledger_price::{Basis, Discount, Fee, Meter, Price, PriceQuery};
 
 use crate::{
     prices::Provenance,
-    render::parts::{aligned, clean, day, field, grid, list, period, quantity},
+    render::parts::{self, aligned, clean, day, field, grid, list, period, quantity},
 };
 
 /// The cost of a call and everything that led to it.
@@ -217,5 +217,5 @@ pub(super) fn json(explanation: &Explanation<'_>) -> anyhow::Result<String> {
         usage,
         not_understood: unrecognized_counts,
     };
-    Ok(format!("{}\n", serde_json::to_string_pretty(&whole)?))
+    parts::json(&whole)
 }

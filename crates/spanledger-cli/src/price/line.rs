@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use spanledger_event::{Cost, Endpoint, Timestamp};
 
 use super::{answer::JsonCost, call::Call};
-use crate::time;
+use crate::{render::text::escape_json, time};
 
 /// The fields of a line, not interpreted yet. Other fields are ignored.
 #[derive(Deserialize)]
@@ -133,5 +133,5 @@ struct Answer<'a> {
 
 /// The answer to a line, as a line.
 pub(super) fn answer(id: Option<&RawValue>, cost: &Cost) -> anyhow::Result<String> {
-    Ok(format!("{}\n", serde_json::to_string(&Answer { id, cost: JsonCost::from(cost) })?))
+    Ok(escape_json(format!("{}\n", serde_json::to_string(&Answer { id, cost: JsonCost::from(cost) })?)))
 }

@@ -9,7 +9,10 @@ use spanledger_price::{BookErrors, PriceBook};
 use super::files::{borrowed, expanded, read};
 use crate::{
     args::BookCheckArguments,
-    render::parts::{counted, list},
+    render::{
+        parts::{counted, list},
+        text::printable_lines,
+    },
     terminal,
 };
 
@@ -33,7 +36,7 @@ pub(super) fn run(arguments: &BookCheckArguments) -> anyhow::Result<ExitCode> {
                 text.push_str(&format!("warning: {warning}\n"));
             }
             text.push_str(&summary(&book, &name, arguments));
-            terminal::data(&text)?;
+            terminal::data(&printable_lines(&text))?;
             if hidden > 0 {
                 terminal::say(format_args!(
                     "{} about prices as they were published; --verbose shows them",
@@ -47,7 +50,7 @@ pub(super) fn run(arguments: &BookCheckArguments) -> anyhow::Result<ExitCode> {
             for error in &errors {
                 text.push_str(&format!("{error}\n"));
             }
-            terminal::data(&text)?;
+            terminal::data(&printable_lines(&text))?;
             terminal::say(format_args!("error: {} in {name}", counted(errors.len(), "mistake")));
             Ok(ExitCode::FAILURE)
         }

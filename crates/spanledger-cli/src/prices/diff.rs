@@ -10,7 +10,7 @@ use spanledger_pricelist::diff::{self, Change, Delta, Subject, Value};
 use super::{files, moment};
 use crate::{
     args::{DiffArguments, DiffFormat},
-    render::parts::{clean, counted, day, grid, rate},
+    render::parts::{self, clean, counted, day, grid, rate},
     terminal,
 };
 
@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
         DiffFormat::Table => table(&changes),
         DiffFormat::Json => {
             let whole = Json { before: before.version(), after: after.version(), changes: &changes };
-            format!("{}\n", serde_json::to_string_pretty(&whole)?)
+            parts::json(&whole)?
         }
     })?;
     let then = at.map(|at| format!(" at {}", day(at))).unwrap_or_default();

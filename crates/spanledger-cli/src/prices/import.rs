@@ -11,7 +11,10 @@ use spanledger_pricelist::{
 use super::{files, moment, suggest::suggest, today};
 use crate::{
     args::{DiffFormat, ImportArguments, PriceList},
-    render::parts::{WIDTH, clean, counted, list, wrapped},
+    render::{
+        parts::{self, clean, counted, list, width, wrapped},
+        text::printable_lines,
+    },
     terminal, time,
 };
 
@@ -37,7 +40,7 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
     let comparison = pricelist::compare(&book, &map, &scope);
     terminal::data(&match arguments.format {
         DiffFormat::Table => text(&comparison),
-        DiffFormat::Json => format!("{}\n", serde_json::to_string_pretty(&comparison)?),
+        DiffFormat::Json => parts::json(&comparison)?,
     })?;
     let (Some(target), Some(provider)) = (target, provider) else {
         if !comparison.is_clean() {
@@ -197,8 +200,8 @@ fn inserted(
 /// The comparison with its long lines wrapped.
 fn text(comparison: &Comparison) -> String {
     let mut text = String::new();
-    for line in comparison.to_string().lines() {
-        if line.chars().count() <= WIDTH {
+    for line in printable_lines(&comparison.to_string()).lines() {
+        if line.chars().count() <= width() {
             text.push_str(line);
             text.push('\n');
         } else {

@@ -14,7 +14,7 @@ use super::{Provenance, moment, providers, show::JsonRate};
 use crate::{
     args::{ListArguments, ListFormat},
     prices,
-    render::parts::{WIDTH, aligned, counted, day, grid, list, number, quantity, rate, wrapped},
+    render::parts::{self, aligned, counted, day, grid, list, number, quantity, rate, width, wrapped},
     terminal,
 };
 
@@ -119,7 +119,7 @@ fn table(book: &PriceBook, providers: &[&Provider], rows: &[Row<'_>], at: Timest
             ]
         });
         let titles = ["model", "input", "cached", "output", "more", "long over", "since"];
-        text.push_str(&fitted(&titles, &cells.collect::<Vec<_>>(), WIDTH));
+        text.push_str(&fitted(&titles, &cells.collect::<Vec<_>>(), width()));
     }
     text
 }
@@ -156,7 +156,8 @@ fn fitted(titles: &[&str], rows: &[Vec<String>], width: usize) -> String {
         let right: Vec<usize> = (0..shown.len()).filter(|&column| !is_text(shown[column])).collect();
         let cells = rows.iter().map(|row| columns.iter().map(|&column| row[column].clone()).collect());
         let table = grid(&shown, &right, cells.collect(), false);
-        let fits = table.lines().all(|line| line.chars().count() <= width);
+        // The border is as wide as the table and has no escapes, which the bold titles have in a terminal.
+        let fits = table.lines().next().is_none_or(|border| border.chars().count() <= width);
         match OPTIONAL.into_iter().find(|title| shown.contains(title)).filter(|_| !fits) {
             Some(title) => {
                 columns.retain(|&column| titles[column] != title);
@@ -241,5 +242,28 @@ impl<'b> JsonModel<'b> {
 fn json(book: &PriceBook, rows: &[Row<'_>], at: Timestamp) -> anyhow::Result<String> {
     let models = rows.iter().map(JsonModel::new).collect();
     let whole = Json { price_version: book.version(), at: at.to_string(), models };
-    Ok(format!("{}\n", serde_json::to_string_pretty(&whole)?))
+    parts::json(&whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_narrow_terminal_gets_fewer_columns_and_their_names() {
+        let titles = ["model", "input", "more", "long over", "since"];
+        let rows = [["acme-1", "2.00", "", "272,000", "2026-01-01"].map(str::to_owned).to_vec()];
+        let shown = |width| {
+            let text = fitted(&titles, &rows, width);
+            assert!(
+                text.lines().filter(|line| line.starts_with('│')).all(|row| row.chars().count() <= width)
+            );
+            titles.into_iter().filter(|title| text.contains(&format!(" {title} "))).collect::<Vec<_>>()
+        };
+        // A column without a value is never shown.
+        assert_eq!(shown(100), ["model", "input", "long over", "since"]);
+        assert_eq!(shown(30), ["model", "input", "long over"]);
+        let note = fitted(&titles, &rows, 20);
+        assert!(note.ends_with("not shown at this width: long over and since\n"), "{note}");
+    }
 }

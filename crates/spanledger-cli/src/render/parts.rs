@@ -4,11 +4,20 @@ use std::fmt;
 
 use comfy_table::{Attribute, Cell, CellAlignment, Table, presets};
 use rust_decimal::Decimal;
+use serde::Serialize;
 use serde_json::value::RawValue;
 use spanledger_event::Timestamp;
 
-/// The width that texts keep to.
+use super::text::{escape_json, printable, printable_lines};
+use crate::terminal;
+
+/// The greatest width of texts and tables.
 pub(crate) const WIDTH: usize = 100;
+
+/// The width of texts and tables: that of the terminal, if it is narrower.
+pub(crate) fn width() -> usize {
+    terminal::width().map_or(WIDTH, |columns| columns.min(WIDTH))
+}
 
 /// A table in the house's style: the columns of `right` are numbers; `total` makes the last row one.
 pub(crate) fn grid(titles: &[&str], right: &[usize], rows: Vec<Vec<String>>, total: bool) -> String {
@@ -23,6 +32,7 @@ pub(crate) fn grid(titles: &[&str], right: &[usize], rows: Vec<Vec<String>>, tot
     }
     let last = rows.len().saturating_sub(1);
     for (index, row) in rows.into_iter().enumerate() {
+        let row: Vec<String> = row.iter().map(|cell| printable_lines(cell)).collect();
         if total && index == last {
             table.add_row(row.iter().map(|text| bold(text)).collect::<Vec<_>>());
         } else {
@@ -63,6 +73,11 @@ pub(crate) fn quantity(number: Decimal) -> String {
     places.map_or_else(|| whole.clone(), |places| format!("{whole}.{places}"))
 }
 
+/// A value as JSON that is safe to show in a terminal.
+pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<String> {
+    Ok(escape_json(format!("{}\n", serde_json::to_string_pretty(value)?)))
+}
+
 /// A decimal as a number literal in JSON.
 pub(crate) fn number(amount: Decimal) -> Option<Box<RawValue>> {
     // A decimal is always a JSON number.
@@ -88,12 +103,12 @@ pub(crate) fn period(from: Option<Timestamp>, until: Option<Timestamp>) -> Strin
 /// A label and its text, wrapped under itself.
 pub(crate) fn field(label: &str, text: &str) -> String {
     const LABEL: usize = 13;
-    wrapped(&format!("{label:<LABEL$} "), LABEL + 1, text)
+    wrapped(&format!("{label:<LABEL$} "), LABEL + 1, &printable(text))
 }
 
-/// A text wrapped at [`WIDTH`]: `first` before its first line, `indent` spaces before the others.
+/// A text wrapped at the [`width`]: `first` before its first line, `indent` spaces before the others.
 pub(crate) fn wrapped(first: &str, indent: usize, text: &str) -> String {
-    super::text::wrapped(first, indent, text, WIDTH)
+    super::text::wrapped(first, indent, text, width())
 }
 
 /// Names in a sentence: `a, b and c`.
@@ -108,7 +123,7 @@ pub(crate) fn list<T: fmt::Display>(names: impl IntoIterator<Item = T>, word: &s
 
 /// A name from outside, fit for a terminal.
 pub(crate) fn clean(text: &str) -> String {
-    super::text::printable(text)
+    printable(text)
 }
 
 /// `1 line`, `2 lines`.

@@ -1,6 +1,9 @@
 //! Which entries of the book a cost is based on.
 
-use super::{PriceQuery, billed_model, billed_tier};
+use super::{
+    query::PriceQuery,
+    rates::{billed_model, billed_tier},
+};
 use crate::{
     Discount, Fee, Meter, PriceBook, Tier,
     book::{Model, Price, Provider},

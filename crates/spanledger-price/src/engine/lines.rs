@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use rust_decimal::Decimal;
 use spanledger_event::{Bucket, CostLine, Timestamp, UnpricedReason, Usage, Usd};
 
-use super::Unpriced;
+use super::unpriced::Unpriced;
 use crate::{
     Discount, Meter, Tier,
     book::{Model, Provider, Rates},

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use spanledger_event::{Endpoint, Timestamp, UnpricedReason, Usage};
 
-use super::{PriceQuery, Unpriced};
+use super::{query::PriceQuery, unpriced::Unpriced};
 use crate::{
     Tier,
     book::{Model, Price, Provider, Rates},

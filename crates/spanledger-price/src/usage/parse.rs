@@ -47,20 +47,13 @@ pub fn parse_for(provider: &str, endpoint: Endpoint, json: &str) -> Result<Parse
 /// The keys of the object go before the provider's name: Anthropic's models answer in Anthropic's form
 /// from three clouds, and gateways answer in OpenAI's form for everybody.
 fn read(family: &UsageFamily, counter: Counter<'_>, endpoint: Endpoint) -> Result<ParsedUsage> {
-    let mut tried: Option<&UsageFamily> = None;
-    for known in PROVIDERS.iter().map(|provider| provider.usage) {
-        // Google has two rows with one family.
-        if tried.is_some_and(|tried| std::ptr::eq(tried, known)) {
-            continue;
-        }
-        tried = Some(known);
-        if let Some(form) = &known.own_form
-            && (form.matches)(&counter.root, std::ptr::eq(known, family))
-        {
-            return (form.read)(counter);
-        }
+    let forms = PROVIDERS.iter().filter_map(|provider| provider.usage.own_form.as_ref());
+    let mut proven = forms.filter(|form| (form.matches)(&counter.root, false));
+    let own = || family.own_form.as_ref().filter(|form| (form.matches)(&counter.root, true));
+    match proven.next().or_else(own) {
+        Some(form) => (form.read)(counter),
+        None => (family.read_openai_form)(counter, endpoint),
     }
-    (family.read_openai_form)(counter, endpoint)
 }
 
 /// The family by the beginning of a provider's name, in letters and digits: `x_ai`, `x.ai` and

@@ -1,4 +1,4 @@
-//! Entries into the text of a book file.
+//! Adds entries to the text of a book file.
 
 use spanledger_price::{BookErrors, PriceBook};
 use toml::de::{DeTable, DeValue};
@@ -8,10 +8,11 @@ use super::{
     toml_text::{key, string},
 };
 
-/// Why entries were not inserted. The text that was given is as it was.
+/// Why entries were not inserted.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InsertError {
-    /// The file is another provider's.
+    /// The file belongs to another provider.
     #[error("the file is that of {found}, the entries are for {expected}: choose the file of {expected}")]
     WrongProvider {
         /// The provider of the entries.
@@ -19,7 +20,7 @@ pub enum InsertError {
         /// The provider of the file.
         found: String,
     },
-    /// The id of the source means something else already.
+    /// The file uses the id of the source for another source.
     #[error("the source `{id}` is already \"{text}\": give the list another id")]
     SourceTaken {
         /// The id.
@@ -30,7 +31,7 @@ pub enum InsertError {
     /// The file is not TOML.
     #[error("the file is not TOML: {0}")]
     NotToml(String),
-    /// What would come out is no valid book.
+    /// The file with the entries is not a valid book.
     #[error("the entries do not fit the file")]
     Invalid(#[source] BookErrors),
 }
@@ -84,7 +85,7 @@ fn source(entries: &Entries) -> String {
     format!("{} = {}", key(&entries.source_id), string(&entries.source_text))
 }
 
-/// The text with the source in its table.
+/// The text with the source in its `[sources]` table.
 fn sourced(text: &str, entries: &Entries) -> Result<String, InsertError> {
     let root =
         DeTable::parse(text).map_err(|error| InsertError::NotToml(error.message().trim().to_owned()))?;
@@ -112,7 +113,7 @@ fn sourced(text: &str, entries: &Entries) -> Result<String, InsertError> {
             }
         };
     }
-    // After the last source; where there is none, after the table's head.
+    // The source is added after the last one, or after the head of an empty table.
     let last = sources.iter().map(|(_, value)| value.span().end).max();
     let head = || root.get("sources").map(|value| value.span().end);
     let at = last.or_else(head).unwrap_or(text.len());

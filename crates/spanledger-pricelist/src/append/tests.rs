@@ -12,7 +12,7 @@ const DEARER: &str = r#"{"one": {"litellm_provider": "openai", "input_cost_per_t
     "two": {"litellm_provider": "openai", "input_cost_per_token": 9e-06}}"#;
 
 #[test]
-fn what_is_suspicious_is_taken_only_when_accepted() {
+fn suspicious_models_are_written_only_if_accepted() {
     let models = |accept: Accept| written(DEARER, &options(accept)).models().to_vec();
     assert_eq!(models(Accept::None), ["one"]);
     assert_eq!(models(Accept::Models(vec!["two".to_owned()])), ["one", "two"]);
@@ -23,7 +23,7 @@ fn what_is_suspicious_is_taken_only_when_accepted() {
 
 /// Guarantees: the source goes into its table, the entries to the end, and nothing else moves.
 #[test]
-fn nothing_else_is_touched() {
+fn the_rest_of_the_file_stays_as_it_is() {
     let entries = written(DEARER, &options(Accept::None));
     let text = insert(None, BOOK, &entries).unwrap();
     let source = "list = \"a list of \\\"today\\\"\"\n";
@@ -45,7 +45,7 @@ fn nothing_else_is_touched() {
 }
 
 #[test]
-fn a_new_file_has_a_head() {
+fn a_new_file_gets_a_header() {
     let entries = written(DEARER, &options(Accept::None));
     let overrides = insert(Some(&book(BOOK)), "", &entries).unwrap();
     assert!(overrides.starts_with("[provider]\nname = \"openai\"\n\n[sources]\nlist = "), "{overrides}");
@@ -58,14 +58,14 @@ fn a_new_file_has_a_head() {
     assert!(text.contains("[fallback]") && text.contains("\"a list\" = "), "{text}");
     let layered = ours.layered([("xai.toml", text.as_str())]).unwrap();
     assert!(layered.provider("xai").unwrap().model("g \"1\"").is_some());
-    // A file of one's own may have no sources yet.
+    // A file of the user's own may have no sources yet.
     let bare = "[provider]\nname = \"openai\"";
     let text = insert(Some(&ours), bare, &entries).unwrap();
     assert!(text.starts_with("[provider]\nname = \"openai\"\n\n[sources]\nlist = "), "{text}");
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn entries_that_do_not_fit_the_file_are_refused() {
     let entries = written(DEARER, &options(Accept::None));
     let refused = |text: &str| insert(None, text, &entries).unwrap_err();
     assert_eq!(
@@ -84,7 +84,7 @@ fn what_does_not_fit_is_refused() {
     assert!(matches!(insert(None, BOOK, &written(DEARER, &odd)), Err(InsertError::Invalid(_))));
 }
 
-/// A negotiated rate, a list price, a fee and a model of one's own, and a discount.
+/// A negotiated rate and fee, a model of the user's own, and a discount.
 const OURS: &str = r#"[provider]
 name = "openai"
 [sources]
@@ -112,9 +112,9 @@ prices_checked = 2026-11-02
 standard = { input_per_1m = "1" }
 "#;
 
-/// Guarantees: what one has agreed upon stays, a discount goes on, and both are said.
+/// Guarantees: negotiated rates and fees stay, a discount still applies, and both are shown.
 #[test]
-fn prices_of_ones_own_are_kept() {
+fn prices_of_the_users_own_are_kept() {
     use spanledger_event::{Bucket, Usage};
     let ours = book(BOOK).layered([("ours.toml", OURS)]).unwrap();
     let list = r#"{

@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
 use spanledger_price::{Fee, Hours, Meter, Model, Price, Provider, Rate, Rates, Tier};
 
-use super::{Scope, Suspicion};
+use super::Suspicion;
 use crate::{
     ForeignLine,
     diff::{Change, Delta, RateKey, Side, Subject, Value},
@@ -16,11 +16,13 @@ use crate::{
 pub(crate) struct Line {
     pub(crate) tier: Tier,
     pub(crate) hours: Option<Hours>,
+    /// Whether the rates hold for prompts of any length.
     pub(crate) flat: bool,
-    /// With the rates that fallback rules give, where it is from the book.
+    /// The published rates, and those that fallback rules add.
     pub(crate) rates: Rates,
+    /// The same beyond the model's long-context threshold.
     pub(crate) long: Option<Rates>,
-    /// Whether it is a price of the user's own, of which a list has nothing to say.
+    /// Whether some of the rates are the user's own. Such a line is kept, whatever the list states.
     pub(crate) own: bool,
     pub(crate) changed: bool,
 }
@@ -32,43 +34,55 @@ impl Line {
             Side::Long => self.long.as_ref(),
         }
     }
+
+    fn set(&mut self, side: Side, rates: Rates) {
+        match side {
+            Side::Short => self.rates = rates,
+            Side::Long => self.long = Some(rates),
+        }
+        self.changed = true;
+    }
 }
 
-/// The lines that are compared.
+/// The model whose lines are compared.
 #[derive(Clone, Copy)]
 pub(super) struct LineContext<'a> {
     pub(super) provider: &'a str,
     pub(super) model: &'a str,
-    /// The model by context fees and fallback rules the name is billed.
-    pub(super) known: Option<(&'a Provider, &'a Model)>,
-    /// The book's provider, context fees a new model has too.
-    pub(super) fees: Option<&'a Provider>,
+    /// The model of the book whose fees the name pays; the name itself for a new model.
+    pub(super) billed_as: &'a str,
+    /// The book's provider, whose fees and fallback rules hold for a new model as well.
+    pub(super) book: Option<&'a Provider>,
     pub(super) embedding: bool,
+    pub(super) at: Timestamp,
 }
 
-/// What a list says of a model.
+impl<'a> LineContext<'a> {
+    /// The fee for calls of a tool for which the line has no rate.
+    fn fee(&self, meter: Meter) -> Option<&'a Fee> {
+        self.book?.fee(meter, self.billed_as, self.at)
+    }
+}
+
+/// The lines of a model after a list's changes.
 #[derive(Default)]
-pub(super) struct Outcome {
-    /// All lines, those of the book included.
+pub(super) struct OverlaidLines {
+    /// All lines, those that the list does not change included.
     pub(super) lines: Vec<Line>,
     pub(super) changes: Vec<Change>,
     pub(super) reasons: Vec<Suspicion>,
-    /// What a person has to decide.
+    /// Differences that a person has to resolve.
     pub(super) by_hand: Vec<String>,
-    /// What the list has another price of and is one's own, in words.
+    /// Tiers and fees where a price of the user's own differs from the list and is kept.
     pub(super) kept: Vec<String>,
 }
 
-impl Outcome {
+impl OverlaidLines {
     fn keep(&mut self, what: String) {
         if !self.kept.contains(&what) {
             self.kept.push(what);
         }
     }
-}
-
-fn is_own(rates: &Rates) -> bool {
-    rates.iter().any(|rate| rate.is_negotiated())
 }
 
 /// The lines of the book's price list of a moment.
@@ -80,193 +94,163 @@ pub(super) fn of_book(model: &Model, at: Timestamp) -> Vec<Line> {
         flat: price.is_flat(),
         rates: price.rates().clone(),
         long: price.long().cloned(),
-        own: [Some(price.rates()), price.long()].into_iter().flatten().any(is_own),
+        own: Side::ALL
+            .into_iter()
+            .filter_map(|side| side.of(price))
+            .any(|rates| rates.iter().any(Rate::is_negotiated)),
         changed: false,
     };
     listed.map(line).collect()
 }
 
-/// Lays a list's lines over those of the book. Without `long`, only the short side is taken.
-pub(super) fn lay(
+/// Lays a list's lines over those of the book. Without `long`, only the rates of short prompts are taken.
+pub(super) fn overlay(
     before: &[Line],
-    theirs: &[&ForeignLine],
+    foreign_lines: &[&ForeignLine],
     context: LineContext<'_>,
-    scope: &Scope,
     long: bool,
-) -> Outcome {
-    let mut outcome = Outcome { lines: before.to_vec(), ..Outcome::default() };
-    for foreign in theirs {
+) -> OverlaidLines {
+    let mut overlaid = OverlaidLines { lines: before.to_vec(), ..OverlaidLines::default() };
+    for foreign in foreign_lines {
         let (tier, hours) = (foreign.tier, foreign.hours);
-        let clash = |line: &Line| {
-            line.tier == tier && line.hours.zip(hours).is_some_and(|(a, b)| a != b && a.overlap(b))
-        };
-        if let Some(other) = before.iter().find(|line| clash(line)).and_then(|line| line.hours.zip(hours)) {
-            let (ours, theirs) = other;
-            outcome.by_hand.push(format!(
+        let of_tier = || before.iter().filter(|line| line.tier == tier);
+        let hours_of_both = of_tier().filter_map(|line| line.hours.zip(hours));
+        if let Some((ours, theirs)) = hours_of_both.into_iter().find(|(a, b)| a != b && a.overlap(*b)) {
+            overlaid.by_hand.push(format!(
                 "{tier} prices at {theirs} UTC, where the book has others at {ours}: end those with `until` first"
             ));
             continue;
         }
-        if let Some(own) = before.iter().find(|line| line.tier == tier && line.own) {
-            if !agrees(own, foreign, context, scope) {
-                outcome.keep(tier.to_string());
+        if let Some(own) = of_tier().find(|line| line.own) {
+            if !agrees(own, foreign, context) {
+                overlaid.keep(tier.to_string());
             }
             continue;
         }
-        let own = before.iter().find(|line| (line.tier, line.hours) == (tier, hours));
-        let fallback =
-            || before.iter().find(|line| hours.is_some() && line.tier == tier && line.hours.is_none());
-        let empty = Line {
-            tier,
-            hours,
-            flat: false,
-            rates: Rates::default(),
-            long: None,
-            own: false,
-            changed: false,
-        };
-        let base = own.or_else(fallback).cloned().map(|line| Line { hours, changed: false, ..line });
-        let mut line = base.unwrap_or(empty);
-        for side in Side::ALL {
-            let rates = match side {
-                Side::Short => Some(&foreign.rates),
-                Side::Long => foreign.long.as_ref().filter(|_| long && !line.flat),
-            };
-            let Some(rates) = rates else { continue };
-            let ours = own.and_then(|line| line.side(side));
-            for meter in rates.iter().map(|rate| rate.meter) {
-                if own_fee(context, meter, ours, scope.at).is_some_and(|fee| rates.get(meter) != Some(fee)) {
-                    outcome.keep(format!("the fee of {}", meter.name()));
+        let ours = of_tier().find(|line| line.hours == hours);
+        // Rates of certain hours lie over those of all hours.
+        let mut line =
+            ours.or_else(|| of_tier().find(|line| line.hours.is_none())).cloned().unwrap_or(Line {
+                tier,
+                hours,
+                flat: false,
+                rates: Rates::default(),
+                long: None,
+                own: false,
+                changed: false,
+            });
+        (line.hours, line.changed) = (hours, false);
+        let theirs = [(Side::Short, Some(&foreign.rates)), (Side::Long, foreign.long.as_ref())];
+        for (side, theirs) in theirs {
+            let theirs = theirs.filter(|_| side == Side::Short || (long && !line.flat));
+            let (mut taken, mut changes) = (Vec::new(), Vec::new());
+            for rate in theirs.into_iter().flat_map(|theirs| theirs.iter()) {
+                let (meter, variant) = (rate.meter, rate.variant.clone());
+                let key = RateKey { tier, hours, side, meter, variant };
+                match verdict(ours.and_then(|line| line.side(side)), rate, context) {
+                    Verdict::Covered => continue,
+                    Verdict::Kept => {
+                        overlaid.keep(format!("the fee of {}", meter.name()));
+                        continue;
+                    }
+                    Verdict::OneForAllKinds => {
+                        let usd = rate.usd.normalize();
+                        overlaid
+                            .by_hand
+                            .push(format!("{key} is {usd} for all kinds, where the book has rates by kind"));
+                        continue;
+                    }
+                    Verdict::Same => {}
+                    Verdict::Changed(delta) => changes.push((key, delta)),
                 }
+                taken.push(rate.clone());
             }
-            let changes = differences(ours, rates, context, scope, (tier, hours, side), &mut outcome.by_hand);
             if changes.is_empty() {
                 continue;
             }
-            let wanted = wanted(rates, ours, context, scope);
-            let merged = merge(line.side(side), &wanted, context);
-            match side {
-                Side::Short => line.rates = merged,
-                Side::Long => line.long = Some(merged),
-            }
-            line.changed = true;
+            line.set(side, merged(line.side(side), &taken, context));
             for (key, delta) in changes {
-                if let Some(jump) = jump(&key, &delta) {
-                    outcome.reasons.push(jump);
-                }
+                overlaid.reasons.extend(jump(&key, &delta));
                 let (provider, model) = (context.provider.to_owned(), Some(context.model.to_owned()));
                 let subject = Subject::Rate(key);
-                outcome.changes.push(Change { provider, model, subject, since: None, delta });
+                overlaid.changes.push(Change { provider, model, subject, since: None, delta });
             }
         }
         if line.changed {
-            outcome.lines.retain(|other| (other.tier, other.hours) != (tier, hours));
-            outcome.lines.push(line);
+            overlaid.lines.retain(|other| (other.tier, other.hours) != (tier, hours));
+            overlaid.lines.push(line);
         }
     }
-    // Laid over another book, a price for all hours takes the place of those for some: say them again.
-    for at in 0..outcome.lines.len() {
-        let all_day =
-            |line: &Line| line.tier == outcome.lines[at].tier && line.hours.is_none() && line.changed;
-        outcome.lines[at].changed |= outcome.lines[at].hours.is_some() && outcome.lines.iter().any(all_day);
+    // In a file that is laid over the book, a price for all hours replaces those for certain hours of the same
+    // tier. They are written again.
+    let all_day = overlaid.lines.iter().filter(|line| line.changed && line.hours.is_none());
+    let tiers: Vec<Tier> = all_day.map(|line| line.tier).collect();
+    for line in overlaid.lines.iter_mut().filter(|line| line.hours.is_some()) {
+        line.changed |= tiers.contains(&line.tier);
     }
-    outcome.lines.sort_by_key(|line| (line.tier, line.hours.is_some(), line.hours));
-    outcome.reasons.extend(new_lints(before, &outcome.lines, context.embedding));
-    outcome
+    overlaid.lines.sort_by_key(|line| (line.tier, line.hours.is_some(), line.hours));
+    overlaid.reasons.extend(new_lints(before, &overlaid.lines, context.embedding));
+    overlaid
 }
 
-/// The rates of the list that are to be taken: all but those of the meters that are left out, of
-/// tool calls that the provider's fee prices the same, and of kinds that the book tells apart.
-fn wanted(theirs: &Rates, ours: Option<&Rates>, context: LineContext<'_>, scope: &Scope) -> Vec<Rate> {
-    let is_wanted = |rate: &&Rate| {
-        let listed =
-            ours.is_some_and(|rates| rates.iter().any(|own| own.meter == rate.meter && own.is_published()));
-        let by_kind = ours.is_some_and(|rates| rates.variants(rate.meter).next().is_some());
-        (listed || fee(context, rate.meter, scope.at).map(Fee::usd) != Some(rate.usd))
-            && own_fee(context, rate.meter, ours, scope.at).is_none()
-            && !(by_kind && rate.variant.is_none())
-    };
-    theirs.iter().filter(is_wanted).cloned().collect()
+/// How a rate of the list compares with what a call is billed by.
+enum Verdict {
+    /// The book's fee for the tool call is the same: the line needs no rate.
+    Covered,
+    /// The user's own fee holds instead.
+    Kept,
+    /// The list has one rate where the book has one for each kind.
+    OneForAllKinds,
+    /// The rate is the same.
+    Same,
+    /// The rate is another one.
+    Changed(Delta),
 }
 
-/// The fee that prices a tool call where the line does not.
-fn fee(context: LineContext<'_>, meter: Meter, at: Timestamp) -> Option<&Fee> {
-    let name = context.known.map_or(context.model, |(_, model)| model.name());
-    context.fees?.fee(meter, name, at)
-}
-
-/// The same where it is one's own, and counts.
-fn own_fee(context: LineContext<'_>, meter: Meter, ours: Option<&Rates>, at: Timestamp) -> Option<Decimal> {
-    let listed = ours.is_some_and(|rates| rates.iter().any(|own| own.meter == meter));
-    fee(context, meter, at).filter(|fee| fee.is_negotiated() && !listed).map(Fee::usd)
+fn verdict(ours: Option<&Rates>, rate: &Rate, context: LineContext<'_>) -> Verdict {
+    let of_meter = || ours.into_iter().flat_map(Rates::iter).filter(|own| own.meter == rate.meter);
+    if rate.variant.is_none() && of_meter().any(|own| own.variant.is_some()) {
+        return Verdict::OneForAllKinds;
+    }
+    let fee = context.fee(rate.meter);
+    if let Some(own_fee) = fee.filter(|fee| fee.is_negotiated() && of_meter().next().is_none()) {
+        return if own_fee.usd() == rate.usd { Verdict::Covered } else { Verdict::Kept };
+    }
+    let fee = fee.map(Fee::usd);
+    if fee == Some(rate.usd) && !of_meter().any(Rate::is_published) {
+        return Verdict::Covered;
+    }
+    let billed = ours.and_then(|rates| rates.of(rate.meter, rate.variant.as_deref()));
+    if billed.or(fee) == Some(rate.usd) {
+        return Verdict::Same;
+    }
+    let mut published = of_meter().filter(|own| own.is_published());
+    let before = published.find(|own| own.variant.is_none() || own.variant == rate.variant);
+    let before = before.map(|own| own.usd).or(fee).map(Value::Amount);
+    Delta::of(before, Some(Value::Amount(rate.usd))).map_or(Verdict::Same, Verdict::Changed)
 }
 
 /// Whether a list has a line's rates, as far as it has any.
-fn agrees(own: &Line, foreign: &ForeignLine, context: LineContext<'_>, scope: &Scope) -> bool {
-    let key = |side| (own.tier, own.hours, side);
-    let same = |ours: Option<&Rates>, theirs: &Rates, side| {
-        differences(ours, theirs, context, scope, key(side), &mut Vec::new()).is_empty()
+fn agrees(own: &Line, foreign: &ForeignLine, context: LineContext<'_>) -> bool {
+    let same = |side: Side, theirs: &Rates| {
+        let changed = |rate| matches!(verdict(own.side(side), rate, context), Verdict::Changed(_));
+        !theirs.iter().any(changed)
     };
-    same(Some(&own.rates), &foreign.rates, Side::Short)
-        && foreign.long.as_ref().is_none_or(|long| own.flat || same(own.long.as_ref(), long, Side::Long))
+    same(Side::Short, &foreign.rates)
+        && foreign.long.as_ref().is_none_or(|long| own.flat || same(Side::Long, long))
 }
 
-fn differences(
-    ours: Option<&Rates>,
-    theirs: &Rates,
-    context: LineContext<'_>,
-    scope: &Scope,
-    (tier, hours, side): (Tier, Option<Hours>, Side),
-    by_hand: &mut Vec<String>,
-) -> Vec<(RateKey, Delta)> {
-    let mut found = Vec::new();
-    for rate in theirs.iter() {
-        let (meter, variant) = (rate.meter, rate.variant.clone());
-        let key = RateKey { tier, hours, side, meter, variant };
-        if rate.variant.is_none() && ours.is_some_and(|rates| rates.variants(meter).next().is_some()) {
-            by_hand.push(format!(
-                "{key} is {} for all kinds, where the book has rates by kind",
-                rate.usd.normalize()
-            ));
-            continue;
-        }
-        let billed = ours.and_then(|rates| rates.of(meter, rate.variant.as_deref()));
-        let listed = ours.and_then(|rates| {
-            let fits = |own: &&Rate| {
-                own.is_published()
-                    && own.meter == meter
-                    && (own.variant.is_none() || own.variant == rate.variant)
-            };
-            rates.iter().find(fits).map(|own| own.usd)
-        });
-        if own_fee(context, meter, ours, scope.at).is_some() {
-            continue;
-        }
-        let fee = fee(context, meter, scope.at).map(Fee::usd);
-        if billed.or(fee) == Some(rate.usd) {
-            continue;
-        }
-        found.extend(
-            Delta::of(listed.or(fee).map(Value::Amount), Some(Value::Amount(rate.usd)))
-                .map(|delta| (key, delta)),
-        );
-    }
-    found
-}
-
-/// The published rates of a line with others in their place, and what the fallback rules lend.
-fn merge(before: Option<&Rates>, theirs: &[Rate], context: LineContext<'_>) -> Rates {
-    // A model may be excepted from a rule: then its line before has no rate by it.
-    let rules = context.fees.map(|provider| provider.fallback().clone()).unwrap_or_default();
+/// The rates of a line with others laid over them.
+fn merged(before: Option<&Rates>, theirs: &[Rate], context: LineContext<'_>) -> Rates {
+    let rules = context.book.map(|provider| provider.fallback().clone()).unwrap_or_default();
     let Some(before) = before else { return rules.with_fallback(theirs) };
-    let excepted: Vec<Meter> = rules
-        .iter()
-        .map(|(meter, _)| meter)
-        .filter(|meter| !before.iter().any(|rate| rate.meter == *meter))
-        .collect();
+    // A line without a rate for a rule's meter belongs to a model that is excepted from the rule.
+    let without_rate = |meter: &Meter| !before.iter().any(|rate| rate.meter == *meter);
+    let excepted: Vec<Meter> = rules.iter().map(|(meter, _)| meter).filter(without_rate).collect();
     before.overlay(theirs, &rules.without(&excepted))
 }
 
+/// A rate that is more than three times what it was, or less than a third.
 fn jump(key: &RateKey, delta: &Delta) -> Option<Suspicion> {
     let Delta::Changed(Value::Amount(from), Value::Amount(to)) = *delta else { return None };
     let three = Decimal::from(3);
@@ -274,35 +258,35 @@ fn jump(key: &RateKey, delta: &Delta) -> Option<Suspicion> {
     (far(from, to) || far(to, from)).then(|| Suspicion::Jump { key: key.clone(), from, to })
 }
 
-/// What is odd about the lines that changed and was not so before.
+/// The lints about changed lines that the lines before did not have.
 fn new_lints(before: &[Line], after: &[Line], embedding: bool) -> Vec<Suspicion> {
-    let all = |lines: &[Line]| -> Vec<Suspicion> {
-        let standard = lines.iter().find(|line| line.tier == Tier::Standard && line.hours.is_none());
-        let mut found = Vec::new();
-        for line in lines {
-            for side in Side::ALL {
-                let Some(rates) = line.side(side) else { continue };
-                let beside = standard.and_then(|standard| standard.side(side));
-                let mut lints = lint::of_rates(rates, embedding);
-                lints.extend(lint::zeros(rates, embedding));
-                lints.extend(
-                    beside.into_iter().flat_map(|beside| lint::against_standard(line.tier, rates, beside)),
-                );
-                if side == Side::Long {
-                    lints.extend(lint::of_sides(&line.rates, rates));
-                }
-                found
-                    .extend(lints.into_iter().map(|lint| Suspicion::Odd { line: side.key(line.tier), lint }));
-            }
-        }
-        found
-    };
     if !after.iter().any(|line| line.changed) {
         return Vec::new();
     }
-    let known = all(before);
-    let mut found = all(after);
+    let known = lints(before, embedding);
+    let mut found = lints(after, embedding);
     found.retain(|suspicion| !known.contains(suspicion));
     found.dedup();
+    found
+}
+
+fn lints(lines: &[Line], embedding: bool) -> Vec<Suspicion> {
+    let standard = lines.iter().find(|line| line.tier == Tier::Standard && line.hours.is_none());
+    let mut found = Vec::new();
+    for line in lines {
+        for side in Side::ALL {
+            let Some(rates) = line.side(side) else { continue };
+            let mut lints = lint::of_rates(rates, embedding);
+            lints.extend(lint::zeros(rates, embedding));
+            if let Some(standard) = standard.and_then(|standard| standard.side(side)) {
+                lints.extend(lint::against_standard(line.tier, rates, standard));
+            }
+            if side == Side::Long {
+                lints.extend(lint::of_sides(&line.rates, rates));
+            }
+            let line = side.key(line.tier);
+            found.extend(lints.into_iter().map(|lint| Suspicion::Lint { line, lint }));
+        }
+    }
     found
 }

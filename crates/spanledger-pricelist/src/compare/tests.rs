@@ -29,7 +29,7 @@ fn check(models: &[(&str, &str)], expected: &str) {
 }
 
 #[test]
-fn the_same_prices_are_no_news() {
+fn equal_prices_are_unchanged() {
     // What a fallback or a fee gives is the same price as one that is written out.
     let reasoning = format!(
         "{ONE}, \"output_cost_per_reasoning_token\": 8e-6, \"cache_read_input_token_cost_batches\": 1e-6, \
@@ -43,7 +43,7 @@ fn the_same_prices_are_no_news() {
 }
 
 #[test]
-fn new_changed_and_withdrawn() {
+fn new_changed_and_withdrawn_models_are_listed() {
     check(
         &[
             ("one", "\"input_cost_per_token\": 3e-6"),
@@ -63,9 +63,9 @@ withdrawn: in the book, not in the list (1)
     );
 }
 
-/// Guarantees: each rule of what is suspicious, just at and just beyond its bound.
+/// Guarantees: each rule holds just beyond its bound and not at it.
 #[test]
-fn suspicions() {
+fn rates_that_look_like_slips_are_suspicious() {
     let reasons = |fields: &str| -> Vec<String> {
         let comparison = with(&[("one", fields)]);
         let found = comparison.suspicious.iter().flat_map(|proposal| &proposal.reasons);
@@ -145,7 +145,7 @@ fn suspicions() {
 /// Guarantees: a name of a model becomes a model of its own only where its prices differ from those
 /// that its model will have.
 #[test]
-fn names_of_a_model() {
+fn a_name_becomes_a_model_only_if_its_prices_differ() {
     let dearer = "\"input_cost_per_token\": 3e-6";
     let comparison = with(&[("one", dearer), ("one-2026-05-05", dearer), ("one-old", dearer)]);
     assert_eq!((comparison.changed.len(), comparison.unchanged, comparison.by_hand.len()), (1, 2, 0));
@@ -184,12 +184,12 @@ fn names_of_a_model() {
 }
 
 #[test]
-fn what_no_entry_can_say_is_for_a_person() {
+fn differences_that_no_entry_can_express_are_listed() {
     let note = |models: &[(&str, &str)]| {
         with(models).by_hand.iter().map(|note| note.what.clone()).collect::<Vec<_>>()
     };
     let long = |k: u32| format!("{TWO}, \"input_cost_per_token_above_{k}k_tokens\": 4e-6");
-    assert!(note(&[("two", &long(200))])[0].contains("add `long_context_over` to the [[model]]"));
+    assert!(note(&[("two", &long(200))])[0].contains("add `long_context_over_tokens` to the [[model]]"));
     assert!(
         note(&[("one", &long(200))])[0]
             .contains("long prompts begin above 200000 tokens, in the book above 272000")
@@ -213,7 +213,7 @@ fn what_no_entry_can_say_is_for_a_person() {
 }
 
 #[test]
-fn a_scope_narrows() {
+fn a_scope_limits_providers_and_models() {
     let map = litellm(
         r#"{"xai/g": {"litellm_provider": "xai", "input_cost_per_token": 1e-6},
             "a": {"litellm_provider": "openai", "input_cost_per_token": 1e-6, "odd_cost": 1},
@@ -253,7 +253,7 @@ fn prices_of_later_days_are_announced() {
 }
 
 #[test]
-fn machines_can_read_it() {
+fn a_comparison_has_a_json_form() {
     let json = serde_json::to_value(with(&[("one", "\"input_cost_per_token\": 7e-6")])).unwrap();
     let proposal = &json["suspicious"][0];
     assert_eq!(proposal["model"], "one");

@@ -37,7 +37,7 @@ fn check(a: &str, b: &str, day: Option<&str>, expected: &[&str]) {
 }
 
 #[test]
-fn rates_come_and_go_and_change() {
+fn added_removed_and_changed_rates_are_listed() {
     let a = model(
         "m",
         &format!(
@@ -70,7 +70,7 @@ fn rates_come_and_go_and_change() {
 }
 
 #[test]
-fn models_fees_and_properties_count() {
+fn models_fees_and_properties_are_compared() {
     let rate = price("standard = { input_per_1m = \"4\" }");
     let a = format!("{}{}[[fee]]\nweb_search_per_1k = \"10\"\n", model("m", &rate), model("old", &rate));
     let b = format!(
@@ -97,7 +97,7 @@ fn models_fees_and_properties_count() {
 
 /// Guarantees: without a moment every dated entry counts, with one only those of its day.
 #[test]
-fn a_moment_narrows_the_comparison() {
+fn at_a_moment_only_its_price_list_is_compared() {
     let first = price("standard = { input_per_1m = \"4\" }");
     let (a, b) = (
         model("m", &first),
@@ -135,9 +135,9 @@ fn json_has_amounts_as_number_literals() {
     );
 }
 
-/// What an override file says beside rates shows as well.
+/// Guarantees: discounts, fees, rules and deployments of an override file are differences, not only its rates.
 #[test]
-fn terms_of_ones_own_are_differences() {
+fn overrides_are_compared() {
     let base = book(&format!(
         "[[fee]]\nweb_search_per_1k = \"10\"\nexcept_models = [\"n\"]\n{}{}",
         model("m", &price("standard = { input_per_1m = \"4\" }")),
@@ -187,9 +187,10 @@ fn terms_of_ones_own_are_differences() {
     );
 }
 
-/// Another name of a provider, with prices of its own from here on, is compared with what it had.
+/// Scenario: only the second book gives an alias of a provider its own prices.
+/// Guarantees: they are compared with the prices that the alias had before.
 #[test]
-fn another_name_of_a_provider_is_compared_with_it() {
+fn an_alias_with_its_own_prices_is_compared_with_its_provider() {
     let entry = "sources = [\"page\"]\nprices_checked = 2026-11-20\nstandard = { input_per_1m = \"4\" }";
     let head = HEAD.replace("\"acme\"", "\"acme\"\nchannels = [[\"acme.eu\"]]");
     let text = format!("{head}{}", model("m", &price(entry)));

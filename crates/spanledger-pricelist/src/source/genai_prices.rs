@@ -9,13 +9,14 @@ mod tests;
 use std::collections::BTreeMap;
 
 use super::{
-    ForeignLine, ForeignModel, GENAI, ImportError, PriceMap, Skipped,
+    ForeignLine, ForeignModel, GENAI, ImportError, PriceMap,
     json::{self, Object, Raw},
+    not_imported, one_threshold,
 };
 use condition::{Precedence, Span};
 use spanledger_price::{Meter, Rate, Rates, Tier};
 
-/// The file's ids of providers, and this project's names.
+/// The file's ids of providers, each with the name in the book.
 const PROVIDERS: [(&str, &str); 8] = [
     ("openai", "openai"),
     ("anthropic", "anthropic"),
@@ -30,9 +31,9 @@ const PROVIDERS: [(&str, &str); 8] = [
 /// Reads `prices/data.json` or `prices/new_data/v2/data.json`.
 ///
 /// Prices with a start date or hours of the day become lines of their own. Variants for batch, flex
-/// and priority (`fast`) become tiers, with the rates that the variant itself states: what it would
-/// take over from the standard price is no rate of the tier. Prices of tool calls are the same in
-/// all tiers. Names that a model matches exactly become its aliases.
+/// and priority (`fast`) become tiers, with the rates that the variant itself states: rates that it
+/// inherits from the standard price are not published for the tier. Prices of tool calls are the same
+/// in all tiers. Names that a model matches exactly become its aliases.
 ///
 /// # Errors
 ///
@@ -55,7 +56,7 @@ pub fn genai_prices(json: &str) -> Result<PriceMap, ImportError> {
             (false, false) => wrong("a single value", "use prices/data.json"),
         });
     };
-    let mut reader = Reader::default();
+    let mut reader = FileReader::default();
     for raw in &list {
         let provider = json::object(raw).filter(|provider| provider.contains_key("models"));
         let Some(provider) = provider else {
@@ -63,47 +64,35 @@ pub fn genai_prices(json: &str) -> Result<PriceMap, ImportError> {
         };
         reader.provider(&provider);
     }
-    if reader.seen == 0 {
+    if reader.models == 0 {
         return Err(ImportError::Empty { expected: GENAI });
     }
     Ok(reader.map)
 }
 
+/// The state of reading the file.
 #[derive(Default)]
-struct Reader {
-    seen: usize,
+struct FileReader {
+    models: usize,
     map: PriceMap,
 }
 
-impl Reader {
-    fn skip(&mut self, provider: &str, name: &str, reason: impl Into<String>) {
-        self.map.skipped.push(Skipped {
-            provider: provider.to_owned(),
-            name: name.to_owned(),
-            reason: reason.into(),
-        });
-    }
-
+impl FileReader {
     fn provider(&mut self, fields: &Object<'_>) {
-        let theirs = json::text(fields, "id").unwrap_or_default();
-        let ours = PROVIDERS.iter().find(|(name, _)| *name == theirs).map(|(_, ours)| *ours);
+        let id = json::text(fields, "id").unwrap_or_default();
+        let ours = PROVIDERS.iter().find(|(name, _)| *name == id).map(|(_, ours)| *ours);
         let models = json::items(fields, "models");
-        self.seen += models.len();
+        self.models += models.len();
         for raw in models {
             let model = json::object(raw).unwrap_or_default();
             let name = json::text(&model, "id").unwrap_or_default();
-            match (ours, theirs.as_str()) {
-                _ if name.is_empty() => self.skip(&theirs, "?", "a model without an id"),
-                (Some(ours), _) => match self.model(ours, &name, &model) {
+            match ours {
+                _ if name.is_empty() => self.map.skip(&id, "?", "a model without an id"),
+                Some(ours) => match self.model(ours, &name, &model) {
                     Ok(model) => self.map.models.push(model),
-                    Err(reason) => self.skip(ours, &name, reason),
+                    Err(reason) => self.map.skip(ours, &name, reason),
                 },
-                (None, "azure") => self.skip(
-                    &theirs,
-                    &name,
-                    "azure has the list prices of openai: a deployment's model decides, see [deployments]",
-                ),
-                (None, _) => self.skip(&theirs, &name, "a provider that is not imported"),
+                None => self.map.skip(&id, &name, not_imported(&id)),
             }
         }
     }
@@ -115,7 +104,7 @@ impl Reader {
             matches(matcher, &mut names, &mut patterns);
         }
         if patterns {
-            self.skip(provider, name, "names that match a pattern: only exact ones are taken");
+            self.map.skip(provider, name, "names that match a pattern: only exact ones are taken");
         }
         names.retain(|alias| alias != name);
         names.sort_unstable();
@@ -135,12 +124,9 @@ impl Reader {
         }
         lines.append(&mut variants);
         for note in sheet.notes {
-            self.skip(provider, name, note);
+            self.map.skip(provider, name, note);
         }
-        if sheet.thresholds.len() > 1 {
-            let starts = sheet.thresholds.iter().map(u64::to_string).collect::<Vec<_>>().join(" and ");
-            return Err(format!("thresholds at {starts} tokens: the book has one for each model"));
-        }
+        let long_context_over = one_threshold(&sheet.thresholds)?;
         if lines.is_empty() {
             return Err("no rate that the book can hold".to_owned());
         }
@@ -149,7 +135,7 @@ impl Reader {
             name: name.to_owned(),
             aliases: names,
             embedding: crate::lint::is_embedding(name),
-            long_context_over: sheet.thresholds.first().copied(),
+            long_context_over,
             regional: None,
             lines,
         })
@@ -174,7 +160,7 @@ impl Reader {
             let constraint = conditional.get("constraint").and_then(|raw| json::object(raw));
             let mut span = Span::read(constraint.as_ref())?;
             if index == 0 && span.hours.is_none() {
-                // Where nothing applies, the first one does.
+                // The first price holds where no condition of another one does.
                 span.from = None;
             }
             let prices =
@@ -187,7 +173,7 @@ impl Reader {
         for ((_, prices), span) in read.iter().zip(spans) {
             match span {
                 Ok(span) => lines.extend(sheet.line(prices, Tier::Standard, span)),
-                Err(reason) => self.skip(provider, name, reason),
+                Err(reason) => self.map.skip(provider, name, reason),
             }
         }
         Ok(lines)
@@ -208,18 +194,20 @@ impl Reader {
             let prices = variant.get("prices").and_then(|raw| json::object(raw)).unwrap_or_default();
             let constraint = variant.get("constraint").and_then(|raw| json::object(raw));
             match (tier(&variant), Span::read(constraint.as_ref())) {
-                // `default` without prices of its own: the standard tier.
+                // The variant `default` has no prices of its own: it is the standard tier.
                 _ if prices.is_empty() => {}
                 (Some((tier, word)), Ok(span)) => {
                     by_tier.entry((tier, word)).or_default().push((span, prices));
                 }
-                (None, _) => self.skip(provider, name, format!("prices when {when}: no tier of the book")),
-                (_, Err(reason)) => self.skip(provider, name, format!("prices when {when}: {reason}")),
+                (None, _) => {
+                    self.map.skip(provider, name, format!("prices when {when}: no tier of the book"))
+                }
+                (_, Err(reason)) => self.map.skip(provider, name, format!("prices when {when}: {reason}")),
             }
         }
         let mut lines: Vec<ForeignLine> = Vec::new();
         let mut done: Option<Tier> = None;
-        // Of two words for one tier, `priority` comes after `fast` and is the one in responses.
+        // Of two words for one tier the last in the alphabet counts: responses say `priority`, not `fast`.
         for ((tier, word), read) in by_tier.into_iter().rev() {
             let spans = condition::resolve(
                 &read.iter().map(|(span, _)| *span).collect::<Vec<_>>(),
@@ -229,13 +217,13 @@ impl Reader {
             for ((_, prices), span) in read.iter().zip(spans) {
                 match span {
                     Ok(span) => own.extend(sheet.line(prices, tier, span)),
-                    Err(reason) => self.skip(provider, name, reason),
+                    Err(reason) => self.map.skip(provider, name, reason),
                 }
             }
             if done == Some(tier) {
                 let same = own.iter().all(|line| lines.contains(line));
                 if !same {
-                    self.skip(
+                    self.map.skip(
                         provider,
                         name,
                         format!("prices when `{word}`: another word for {tier} has others"),
@@ -250,7 +238,7 @@ impl Reader {
     }
 }
 
-/// Whether it is counted by calls of a tool, which cost the same in every tier.
+/// Whether the meter counts calls of a tool, which cost the same in every tier.
 fn is_tool(meter: Meter) -> bool {
     matches!(meter, Meter::WebSearch | Meter::FileSearch)
 }
@@ -267,13 +255,13 @@ fn tier(variant: &Object<'_>) -> Option<(Tier, String)> {
         ("service_tier", "default" | "standard") => Tier::Standard,
         _ => return None,
     };
-    // A standard price with conditions of its own has no place beside the standard price.
+    // A variant of the standard tier would be a second standard price.
     (tier != Tier::Standard).then_some((tier, value))
 }
 
-/// The names that a matcher takes exactly, and whether there are patterns in it that say more.
+/// Collects the names that a matcher takes exactly. Notes whether it has patterns as well.
 fn matches(matcher: Raw<'_>, names: &mut Vec<String>, patterns: &mut bool) {
-    /// What the book's own rule for dated names says as well.
+    /// The pattern of dated names, which the book matches by a rule of its own.
     const DATED: &str = r"-\d{4}-\d{2}-\d{2}$";
     for (kind, raw) in json::object(matcher).unwrap_or_default() {
         match kind.as_str() {

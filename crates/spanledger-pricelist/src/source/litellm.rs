@@ -1,4 +1,4 @@
-//! LiteLLM's price map: one object, a key for each model name.
+//! LiteLLM's price map: one object with a key for each model name.
 
 mod keys;
 
@@ -11,14 +11,16 @@ use rust_decimal::Decimal;
 use spanledger_event::Bucket;
 
 use super::{
-    ForeignLine, ForeignModel, ImportError, LITELLM, PriceMap, Skipped,
+    ForeignLine, ForeignModel, ImportError, LITELLM, PriceMap,
     json::{self, Object, Raw},
+    not_imported,
     number::{self, Scale},
+    one_threshold,
 };
 use keys::Key;
 use spanledger_price::{Meter, Origin, Period, Rate, Rates, Tier};
 
-/// The map's names of providers, and this project's.
+/// The map's names of providers, each with the name in the book.
 const PROVIDERS: [(&str, &str); 10] = [
     ("openai", "openai"),
     ("text-completion-openai", "openai"),
@@ -35,9 +37,9 @@ const PROVIDERS: [(&str, &str); 10] = [
 /// Reads `model_prices_and_context_window.json`.
 ///
 /// A name is taken without the provider in front (`gemini/gemini-2.5-pro`). The keys of image sizes
-/// (`hd/1024-x-1792/dall-e-3`) become variants of the model's rate per image. Rates per image,
-/// second or character that stand beside rates per token are another reckoning of the same thing:
-/// they are skipped, because a call would be billed twice.
+/// (`hd/1024-x-1792/dall-e-3`) become variants of the model's rate per image. Where a model has rates per
+/// token, its rates per image, second or character price the same usage in another unit: they are skipped,
+/// because a call would be billed twice.
 ///
 /// # Errors
 ///
@@ -55,68 +57,55 @@ pub fn litellm(json: &str) -> Result<PriceMap, ImportError> {
         let (found, remedy) = ("an object with `providers`", "read it as genai-prices");
         return Err(ImportError::WrongFile { expected: LITELLM, found, remedy });
     }
-    let mut map = Reader::default();
+    let mut map = MapReader::default();
     for (key, raw) in &file {
-        // The map's own documentation of its keys.
+        // This key documents the others.
         if key != "sample_spec" {
             map.model(key, raw);
         }
     }
-    if !map.seen && !file.is_empty() {
+    if !map.has_model && !file.is_empty() {
         let (found, remedy) = (
             "an object context values have no `litellm_provider`",
             "use model_prices_and_context_window.json",
         );
         return Err(ImportError::WrongFile { expected: LITELLM, found, remedy });
     }
-    if !map.seen {
+    if !map.has_model {
         return Err(ImportError::Empty { expected: LITELLM });
     }
     Ok(map.finish())
 }
 
-/// The map as it is read.
+/// The state of reading the map.
 #[derive(Default)]
-struct Reader {
-    /// Whether anything looked like a model.
-    seen: bool,
+struct MapReader {
+    /// Whether a value is a model, which tells the map from another file.
+    has_model: bool,
     models: BTreeMap<(&'static str, String), ForeignModel>,
-    /// Prices per image of one size, by model.
+    /// Rates per image by size, for each model.
     sizes: BTreeMap<(&'static str, String), Vec<(String, Decimal)>>,
-    skipped: Vec<Skipped>,
+    map: PriceMap,
 }
 
-impl Reader {
-    fn skip(&mut self, provider: &str, name: &str, reason: impl Into<String>) {
-        self.skipped.push(Skipped {
-            provider: provider.to_owned(),
-            name: name.to_owned(),
-            reason: reason.into(),
-        });
-    }
-
+impl MapReader {
     fn model(&mut self, key: &str, raw: Raw<'_>) {
         let Some(fields) = json::object(raw) else {
-            return self.skip("", key, "not an object");
+            return self.map.skip("", key, "not an object");
         };
-        let Some(theirs) = json::text(&fields, "litellm_provider") else {
-            return self.skip("", key, "no `litellm_provider`");
+        let Some(listed_as) = json::text(&fields, "litellm_provider") else {
+            return self.map.skip("", key, "no `litellm_provider`");
         };
-        self.seen = true;
-        let Some(provider) = PROVIDERS.iter().find(|(name, _)| *name == theirs).map(|(_, ours)| *ours) else {
-            let reason = match theirs.as_str() {
-                "azure" | "azure_text" => {
-                    "azure has the list prices of openai: a deployment's model decides, see [deployments]"
-                }
-                _ => "a provider that is not imported",
-            };
-            return self.skip(&theirs, key, reason);
+        self.has_model = true;
+        let Some(provider) = PROVIDERS.iter().find(|(name, _)| *name == listed_as).map(|(_, ours)| *ours)
+        else {
+            return self.map.skip(&listed_as, key, not_imported(&listed_as));
         };
         let prefix = |prefix: &str| key.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/'));
-        let name = prefix(&theirs).or_else(|| prefix(provider)).unwrap_or(key);
+        let name = prefix(&listed_as).or_else(|| prefix(provider)).unwrap_or(key);
         let mode = json::text(&fields, "mode").unwrap_or_default();
         if mode == "search" {
-            return self.skip(provider, name, "a search engine, not a model");
+            return self.map.skip(provider, name, "a search engine, not a model");
         }
         match keys::size(name) {
             Some((variant, model)) => self.size(provider, name, &variant, model, &fields),
@@ -124,12 +113,12 @@ impl Reader {
         }
     }
 
-    /// The price of an image of one size.
+    /// Reads the rate of an image of one size.
     fn size(&mut self, provider: &'static str, name: &str, variant: &str, model: &str, fields: &Object<'_>) {
         let price =
             ["output_cost_per_image", "input_cost_per_image"].into_iter().find_map(|key| fields.get(key));
         let Some(raw) = price else {
-            return self.skip(
+            return self.map.skip(
                 provider,
                 name,
                 "an image size without a price per image (per pixel it is not exact)",
@@ -140,7 +129,7 @@ impl Reader {
                 let place = (provider, model.to_owned());
                 self.sizes.entry(place).or_default().push((variant.to_owned(), usd));
             }
-            Err(reason) => self.skip(provider, name, reason),
+            Err(reason) => self.map.skip(provider, name, reason),
         }
     }
 
@@ -149,8 +138,8 @@ impl Reader {
         for (key, raw) in fields.iter().filter(|(_, raw)| !json::is_null(raw)) {
             let outcome = match keys::read(key, mode) {
                 Key::Other => Ok(()),
-                Key::Whole(reason) => return self.skip(provider, name, reason),
-                Key::NoPlace(reason) => Err(reason.to_owned()),
+                Key::Whole(reason) => return self.map.skip(provider, name, reason),
+                Key::Unsupported(reason) => Err(reason.to_owned()),
                 Key::Search => search(raw).map(|usd| sheet.tools.push((Meter::WebSearch, usd))),
                 Key::Tool(meter, scale) => {
                     number::rate(raw.get(), scale).map(|usd| sheet.tools.push((meter, usd)))
@@ -163,26 +152,30 @@ impl Reader {
                 }
             };
             if let Err(reason) = outcome {
-                self.skip(provider, name, format!("`{key}`: {reason}"));
+                self.map.skip(provider, name, format!("`{key}`: {reason}"));
             }
         }
         let place = (provider, name.to_owned());
         match sheet.finish(provider, name, mode == "embedding") {
             Ok((model, notes)) => {
                 for note in notes {
-                    self.skip(provider, name, note);
+                    self.map.skip(provider, name, note);
                 }
                 match self.models.get(&place) {
                     Some(other) if other.lines == model.lines => {}
                     Some(_) => {
-                        self.skip(provider, name, "listed twice with different prices; the first was taken");
+                        self.map.skip(
+                            provider,
+                            name,
+                            "listed twice with different prices; the first was taken",
+                        );
                     }
                     None => {
                         self.models.insert(place, model);
                     }
                 }
             }
-            Err(reason) => self.skip(provider, name, reason),
+            Err(reason) => self.map.skip(provider, name, reason),
         }
     }
 
@@ -196,20 +189,25 @@ impl Reader {
             let place = (provider, name.clone());
             if self.models.get(&place).is_some_and(has_tokens) {
                 let count = sizes.len();
-                self.skip(provider, &name, format!("{count} prices by image size: billed by tokens already"));
+                self.map.skip(
+                    provider,
+                    &name,
+                    format!("{count} prices by image size: billed by tokens already"),
+                );
                 continue;
             }
             let mut rates: Vec<Rate> = sizes.into_iter().map(per_image).collect();
             rates.sort_by(|a, b| a.variant.cmp(&b.variant));
             rates.dedup_by(|a, b| a.variant == b.variant);
-            // The model's own key prices an image of no stated size; the sizes say more.
-            self.models.insert(place, whole(provider, &name, rates.into_iter().collect()));
+            // The model's own key has a rate for any size. The rates by size replace it.
+            self.models.insert(place, model_of(provider, &name, rates.into_iter().collect()));
         }
-        PriceMap { models: self.models.into_values().collect(), skipped: self.skipped }
+        self.map.models = self.models.into_values().collect();
+        self.map
     }
 }
 
-fn whole(provider: &str, name: &str, rates: Rates) -> ForeignModel {
+fn model_of(provider: &str, name: &str, rates: Rates) -> ForeignModel {
     let line =
         ForeignLine { tier: Tier::Standard, period: Period::default(), hours: None, rates, long: None };
     ForeignModel {
@@ -223,7 +221,7 @@ fn whole(provider: &str, name: &str, rates: Rates) -> ForeignModel {
     }
 }
 
-/// The one price of a search, whatever the size of its context.
+/// The rate of a search, if it is the same for every size of the context.
 fn search(raw: Raw<'_>) -> Result<Decimal, String> {
     let sizes = json::object(raw).ok_or("not an object")?;
     let rates = sizes.values().map(|raw| number::rate(raw.get(), Scale::THOUSAND));
@@ -240,10 +238,10 @@ fn has_tokens<'r>(mut rates: impl Iterator<Item = &'r Rate>) -> bool {
 
 type Cell = (Tier, Option<u64>, Meter, Option<&'static str>);
 
-/// The rates of one model.
+/// The rates of one model while they are read.
 #[derive(Default)]
 struct Sheet {
-    /// By tier, threshold, meter and variant: the rate, and the key that says it.
+    /// By tier, threshold, meter and variant: the rate, and the key that states it.
     rates: BTreeMap<Cell, (Decimal, String)>,
     tools: Vec<(Meter, Decimal)>,
     thresholds: BTreeSet<u64>,
@@ -254,18 +252,18 @@ impl Sheet {
     fn add(&mut self, key: &str, place: keys::Place, usd: Decimal) -> Result<(), String> {
         self.thresholds.extend(place.over);
         let at = (place.tier, place.over, place.meter, place.variant);
-        if let Some((other, context)) = self.rates.get(&at)
+        if let Some((other, other_key)) = self.rates.get(&at)
             && *other != usd
             && !usd.is_zero()
             && !other.is_zero()
         {
-            // The price of what comes out is the one that is asked for.
+            // Of two keys with one meter, the price of the output is the one that is billed.
             if key.starts_with("output") {
-                let message = format!("replaces `{context}`, which prices the same");
+                let message = format!("replaces `{other_key}`, which prices the same");
                 self.rates.insert(at, (usd, key.to_owned()));
                 return Err(message);
             }
-            return Err(format!("`{context}` prices the same"));
+            return Err(format!("`{other_key}` prices the same"));
         }
         let entry = self.rates.entry(at).or_insert_with(|| (usd, key.to_owned()));
         if entry.0.is_zero() {
@@ -281,7 +279,7 @@ impl Sheet {
         }
     }
 
-    /// The model, and what was left out of it; or why there is none.
+    /// The model and notes on what was left out of it, or why the book cannot hold it.
     fn finish(
         self,
         provider: &str,
@@ -289,10 +287,7 @@ impl Sheet {
         embedding: bool,
     ) -> Result<(ForeignModel, Vec<String>), String> {
         let Self { rates, tools, thresholds, regional } = self;
-        if thresholds.len() > 1 {
-            let list = thresholds.iter().map(u64::to_string).collect::<Vec<_>>().join(" and ");
-            return Err(format!("thresholds at {list} tokens: the book has one for each model"));
-        }
+        let threshold = one_threshold(&thresholds)?;
         let mut notes = Vec::new();
         let mut lines = Vec::new();
         for tier in Tier::ALL {
@@ -305,11 +300,11 @@ impl Sheet {
             };
             let (mut short, mut long) = (side(false), side(true));
             if embedding {
-                // Embeddings put out no tokens; the map has a zero there.
-                let says_nothing =
+                // Embeddings have no output tokens; the map states a zero for them.
+                let is_empty_output =
                     |rate: &Rate| rate.meter == Meter::Tokens(Bucket::Output) && rate.usd.is_zero();
-                short.retain(|rate| !says_nothing(rate));
-                long.retain(|rate| !says_nothing(rate));
+                short.retain(|rate| !is_empty_output(rate));
+                long.retain(|rate| !is_empty_output(rate));
             }
             if short.is_empty() {
                 if !long.is_empty() {
@@ -348,14 +343,13 @@ impl Sheet {
             };
             return Err(reason.to_owned());
         }
-        let long_context_over =
-            thresholds.first().copied().filter(|_| lines.iter().any(|line| line.long.is_some()));
-        let whole = whole(provider, name, Rates::default());
-        Ok((ForeignModel { embedding, long_context_over, regional, lines, ..whole }, notes))
+        let long_context_over = threshold.filter(|_| lines.iter().any(|line| line.long.is_some()));
+        let model = model_of(provider, name, Rates::default());
+        Ok((ForeignModel { embedding, long_context_over, regional, lines, ..model }, notes))
     }
 }
 
-/// A rate for all kinds cannot stand beside rates by kind.
+/// Removes rates for all kinds of a meter that also has rates by kind: the book has one or the other.
 fn variants_only(rates: &mut Vec<Rate>) -> Option<String> {
     let by_kind: BTreeSet<Meter> =
         rates.iter().filter(|rate| rate.variant.is_some()).map(|rate| rate.meter).collect();

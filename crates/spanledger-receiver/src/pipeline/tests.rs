@@ -34,7 +34,7 @@ async fn the_budget_of_a_dropped_request_is_released_when_its_decode_has_ended()
     let budget = Budget::new(&Limits::default());
     let all = budget.available();
     // Any number of empty `resource_spans` is valid, and makes the body large enough for a blocking thread.
-    let body = vec![0x0a, 0x00].repeat(INLINE_BYTES_MAX);
+    let body = [0x0a, 0x00].repeat(INLINE_BYTES_MAX);
     let message = message(&budget, &body);
     let reserved = all - budget.available();
     assert!(reserved >= body.len());

@@ -43,7 +43,7 @@ pub(crate) async fn serve(listener: TcpListener, pipeline: Pipeline) {
 
 fn answer(request: &Request<Incoming>, pipeline: &Pipeline) -> Response<ResponseBody> {
     if ![Method::GET, Method::HEAD].contains(request.method()) {
-        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "ask with GET\n");
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n");
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
@@ -52,7 +52,7 @@ fn answer(request: &Request<Incoming>, pipeline: &Pipeline) -> Response<Response
         "/readyz" if pipeline.is_ready() => plain(StatusCode::OK, "ready\n"),
         "/readyz" => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready: no requests are taken\n"),
         "/metrics" => text(StatusCode::OK, metrics::MEDIA_TYPE, metrics::text(pipeline)),
-        _ => plain(StatusCode::NOT_FOUND, "there are /healthz, /readyz and /metrics\n"),
+        _ => plain(StatusCode::NOT_FOUND, "this port serves /healthz, /readyz and /metrics\n"),
     }
 }
 

@@ -145,7 +145,7 @@ fn check<S: Strategy>(
     assert_eq!(answer.status, 200);
     assert!(harness.holds(&call));
     assert!(harness.counters().refused() > 0 && harness.counters().requests() > harness.counters().refused());
-    runtime.block_on(harness.0.shut_down());
+    runtime.block_on(harness.receiver.shut_down());
 }
 
 /// Complete requests over HTTP/2, of both protocols.

@@ -14,7 +14,7 @@ const GRPC: [(&str, &str); 2] = [("content-type", "application/grpc"), ("te", "t
 #[tokio::test]
 async fn a_real_client_exports_traces_and_logs() {
     let harness = Harness::start().await;
-    let grpc = harness.0.grpc_addr();
+    let grpc = harness.receiver.grpc_addr();
     let call = Call::new();
     assert_eq!(export(grpc, TRACE_METHOD, call.protobuf()).await.unwrap(), "");
     assert!(harness.holds(&call));

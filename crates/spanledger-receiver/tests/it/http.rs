@@ -249,7 +249,7 @@ async fn an_unknown_content_encoding_is_refused_with_the_supported_ones() {
 #[tokio::test]
 async fn each_port_takes_every_protocol() {
     let harness = Harness::start().await;
-    for port in [harness.0.http_addr(), harness.0.grpc_addr()] {
+    for port in [harness.receiver.http_addr(), harness.receiver.grpc_addr()] {
         let calls = [(); 5].map(|()| Call::new());
         assert_eq!(post(port, TRACES, &[("content-type", PROTOBUF)], calls[0].protobuf()).await.status, 200);
         assert_eq!(post(port, TRACES, &[("content-type", JSON)], calls[1].json()).await.status, 200);

@@ -70,7 +70,7 @@ async fn a_message_at_the_limit_is_taken_and_one_above_it_is_not() {
                     continue;
                 }
                 Sent::Tonic => {
-                    let answer = export(harness.0.grpc_addr(), TRACE_METHOD, message).await;
+                    let answer = export(harness.receiver.grpc_addr(), TRACE_METHOD, message).await;
                     expect_grpc(&answer.err().unwrap_or_else(|| Status::ok("")), fits, sent);
                     assert_eq!(harness.holds(&call), fits, "{sent:?} {length}");
                     continue;
@@ -130,12 +130,12 @@ async fn the_default_limit_is_64_mib() {
     let big = Bytes::from(message_of(&call, 60 << 20));
     assert_eq!(harness.post(TRACES, &[("content-type", PROTOBUF)], big.clone()).await.status, 200);
     assert!(harness.holds(&call));
-    assert_eq!(export(harness.0.grpc_addr(), TRACE_METHOD, big).await.unwrap(), "");
+    assert_eq!(export(harness.receiver.grpc_addr(), TRACE_METHOD, big).await.unwrap(), "");
     assert_eq!(harness.counters().duplicates(), 1);
 
     let too_big = vec![0; 65 << 20];
     assert_eq!(harness.post(TRACES, &[("content-type", PROTOBUF)], too_big.clone()).await.status, 413);
-    let status = export(harness.0.grpc_addr(), TRACE_METHOD, too_big).await.unwrap_err();
+    let status = export(harness.receiver.grpc_addr(), TRACE_METHOD, too_big).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
     let zipped = bomb(65 << 20);
     let headers = [("content-type", PROTOBUF), ("content-encoding", "gzip")];

@@ -15,8 +15,8 @@ async fn a_shutdown_answers_requests_that_were_begun() {
     let idle = harness.raw().await;
     raw.send(head(&format!("Content-Length: {}\r\nExpect: 100-continue\r\n", body.len()))).await;
     assert_eq!(raw.answer().await.unwrap().status, 100);
-    let http = harness.0.http_addr();
-    let stopping = tokio::spawn(harness.0.shut_down());
+    let http = harness.receiver.http_addr();
+    let stopping = tokio::spawn(harness.receiver.shut_down());
     // The port is closed first, so that no new request is begun. The one that was begun goes on.
     while let Ok(stream) = tokio::net::TcpStream::connect(http).await {
         drop(stream);
@@ -37,7 +37,7 @@ async fn a_shutdown_closes_idle_connections() {
     used.send(request(TRACES, JSON, b"{}")).await;
     assert_eq!(used.answer().await.unwrap().status, 200);
     let mut unused = harness.raw().await;
-    let _ledger = soon(harness.0.shut_down()).await;
+    let _ledger = soon(harness.receiver.shut_down()).await;
     assert!(used.is_closed().await);
     assert!(unused.is_closed().await);
 }

@@ -4,7 +4,7 @@ use spanledger_event::Timestamp;
 use spanledger_price::{Price, Rate};
 
 use super::Row;
-use crate::render::parts::day;
+use crate::render::{parts::day, text::csv_cell};
 
 const TITLES: [&str; 14] = [
     "provider",
@@ -48,11 +48,11 @@ fn record(row: &Row<'_>, prompt: &str, rate: Option<&Rate>) -> [String; 14] {
     let of = |at: fn(&Price) -> Option<Timestamp>| row.price.and_then(at).map(day).unwrap_or_default();
     let discount = row.discount.filter(|_| rate.is_some_and(|rate| !rate.is_negotiated()));
     [
-        row.provider.name().to_owned(),
-        row.model.name().to_owned(),
+        csv_cell(row.provider.name()),
+        csv_cell(row.model.name()),
         prompt.to_owned(),
         rate.map_or("free", |rate| rate.meter.name()).to_owned(),
-        rate.and_then(|rate| rate.variant.as_deref()).unwrap_or_default().to_owned(),
+        csv_cell(rate.and_then(|rate| rate.variant.as_deref()).unwrap_or_default()),
         rate.map_or("call", |rate| rate.meter.unit()).to_owned(),
         rate.map_or_else(|| "0".to_owned(), |rate| rate.usd.normalize().to_string()),
         rate.is_none_or(|rate| rate.is_published()).to_string(),

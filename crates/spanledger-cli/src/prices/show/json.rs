@@ -5,7 +5,10 @@ use serde_json::value::RawValue;
 use spanledger_price::{Fee, Price, PriceBook, Rates};
 
 use super::Shown;
-use crate::{prices::Provenance, render::parts::number};
+use crate::{
+    prices::Provenance,
+    render::parts::{self, number},
+};
 
 #[derive(Serialize)]
 struct Json<'a> {
@@ -83,7 +86,7 @@ impl<'a> JsonRate<'a> {
 
 pub(super) fn json(book: &PriceBook, shown: &[Shown<'_>]) -> anyhow::Result<String> {
     let whole = Json { price_version: book.version(), models: shown.iter().map(model).collect() };
-    Ok(format!("{}\n", serde_json::to_string_pretty(&whole)?))
+    parts::json(&whole)
 }
 
 fn model<'b>(shown: &Shown<'b>) -> JsonModel<'b> {

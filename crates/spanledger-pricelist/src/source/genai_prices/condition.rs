@@ -1,11 +1,11 @@
-//! When a price of the file applies.
+//! The conditions under which a price of the file applies.
 
 use spanledger_event::Timestamp;
 
 use super::json::{self, Object};
 use spanledger_price::Hours;
 
-/// The time and the hours of a price.
+/// The period and the hours of a price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) from: Option<Timestamp>,
@@ -13,7 +13,7 @@ pub(super) struct Span {
     pub(super) hours: Option<Hours>,
 }
 
-/// Which of several prices that apply is the one.
+/// Which of several prices that apply holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Precedence {
     First,
@@ -31,7 +31,7 @@ impl Span {
             let from = Timestamp::parse(&format!("{day}T00:00:00Z"));
             return from
                 .map(|from| Self { from: Some(from), ..Self::ALWAYS })
-                .ok_or_else(|| format!("a start date `{day}` that is no day"));
+                .ok_or_else(|| format!("a start date `{day}` that is not a day"));
         }
         let (Some(start), Some(end)) = (text("start_time"), text("end_time")) else {
             return Err("a condition that is neither a start date nor hours".to_owned());
@@ -50,25 +50,25 @@ fn minutes(time: &str) -> Option<&str> {
     matches!(rest, "" | ":00").then_some(minutes)
 }
 
-/// Ends each span where one that goes before it begins. `Err` for one that never applies, or that
-/// the book cannot hold.
+/// Ends each price where one that precedes it begins. `Err` for a price that never holds, or that the book
+/// cannot hold.
 pub(super) fn resolve(spans: &[Span], wins: Precedence) -> Vec<Result<Span, String>> {
     let ended = |(index, span): (usize, &Span)| {
-        let stronger = match wins {
+        let preceding = match wins {
             Precedence::First => &spans[..index],
             Precedence::Last => &spans[index + 1..],
         };
         let mut until = None;
-        for other in stronger {
+        for other in preceding {
             match (other.hours, span.hours) {
-                // Hours only go before what has other hours for their own time: the book's rule too.
+                // A price of certain hours precedes one of all hours in its own hours only, as in the book.
                 (Some(_), None) => {}
                 (Some(a), Some(b)) if a != b && a.overlap(b) => {
                     return Err(format!("prices at {a} and at {b}, which overlap"));
                 }
                 (Some(a), Some(b)) if a != b => {}
                 _ if other.from.is_none() || other.from <= span.from => {
-                    return Err("a price that another one always goes before".to_owned());
+                    return Err("a price that another one always precedes".to_owned());
                 }
                 _ => until = [until, other.from].into_iter().flatten().min(),
             }

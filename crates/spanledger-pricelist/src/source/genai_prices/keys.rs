@@ -13,7 +13,7 @@ use crate::source::number::{self, Scale};
 
 const SAME: Scale = Scale::SAME;
 
-/// Keys that mean the same stand one after the other: the first that is there counts.
+/// The meters of the keys. Of several keys with one meter, the first that a price has counts.
 const KEYS: [(&str, Meter, Scale); 22] = [
     ("input_mtok", Meter::Tokens(Bucket::Input), SAME),
     ("input_text_mtok", Meter::Tokens(Bucket::Input), SAME),
@@ -39,7 +39,7 @@ const KEYS: [(&str, Meter, Scale); 22] = [
     ("storage_searches_kcount", Meter::FileSearch, SAME),
 ];
 
-/// What is found out about a model while its lines are read.
+/// What a model's lines have in common, collected while they are read.
 #[derive(Default)]
 pub(super) struct Sheet {
     pub(super) thresholds: BTreeSet<u64>,
@@ -47,7 +47,7 @@ pub(super) struct Sheet {
 }
 
 impl Sheet {
-    /// One line. A rate without a step holds for prompts of any length, so it is on both sides.
+    /// Reads a line. A rate without a step holds for prompts of any length, so it is on both sides.
     pub(super) fn line(&mut self, prices: &Object<'_>, tier: Tier, span: Span) -> Option<ForeignLine> {
         for key in prices.keys().filter(|key| !KEYS.iter().any(|(known, ..)| known == key)) {
             self.notes.insert(format!("`{key}`: a price that the book has no meter for"));
@@ -91,7 +91,7 @@ impl Sheet {
         Some(ForeignLine { tier, period: Period::new(from, until), hours, rates, long })
     }
 
-    /// A rate, or the one up to a step and the one beyond it.
+    /// Reads a rate: the one up to a step, and the one beyond it where there is a step.
     fn steps(
         &mut self,
         raw: Raw<'_>,
@@ -105,7 +105,7 @@ impl Sheet {
         let base = get(&tiered, "base")?;
         let mut beyond = None;
         for raw in json::items(&tiered, "tiers") {
-            let step = json::object(raw).ok_or("a step that is no object")?;
+            let step = json::object(raw).ok_or("a step that is not an object")?;
             let start = step.get("start").and_then(|raw| raw.get().parse::<u64>().ok());
             self.thresholds.insert(start.ok_or("a step that does not start at a number of tokens")?);
             beyond = Some(get(&step, "price")?);

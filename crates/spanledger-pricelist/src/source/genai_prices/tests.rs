@@ -88,7 +88,7 @@ fn dates_and_hours_are_lines_of_their_own() {
             "\"prices\": [{{\"prices\": {{\"input_mtok\": 1}}}}, {{\"constraint\": {constraint}, \"prices\": {{\"input_mtok\": 2}}}}]"
         ))
     };
-    assert_eq!(conditional(r#"{"start_date": "soon"}"#), ["a start date `soon` that is no day"]);
+    assert_eq!(conditional(r#"{"start_date": "soon"}"#), ["a start date `soon` that is not a day"]);
     assert_eq!(conditional(r#"{"weekday": 1}"#), ["a condition that is neither a start date nor hours"]);
     assert_eq!(
         conditional(r#"{"start_time": "00:30:15Z", "end_time": "16:30:00Z"}"#),
@@ -140,7 +140,7 @@ fn exact_names_are_aliases() {
 }
 
 #[test]
-fn what_has_no_place_is_said() {
+fn unsupported_prices_are_skipped_with_a_reason() {
     assert_eq!(
         reasons(r#""prices": {"input_mtok": 1, "requests_kcount": 12}"#),
         ["`requests_kcount`: a price that the book has no meter for"]

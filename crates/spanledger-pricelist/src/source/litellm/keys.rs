@@ -1,4 +1,4 @@
-//! What the map's keys mean.
+//! The meaning of the map's keys.
 
 use spanledger_event::Bucket;
 
@@ -7,23 +7,23 @@ use spanledger_price::{Meter, Tier};
 
 /// A key of a model.
 pub(super) enum Key {
-    /// Nothing about prices.
+    /// Not a price.
     Other,
     /// A rate of the price list.
     Rate(Place),
-    /// A price for each call of a tool, the same in every tier.
+    /// A fee for calls of a tool, the same in every tier.
     Tool(Meter, Scale),
     /// Prices of a web search by the size of its context.
     Search,
     /// A factor for processing in a region.
     Regional,
-    /// Prices that take the place of the others, so that these alone would be wrong, and why.
+    /// The model's prices cannot be taken at all, because this key replaces the others; the reason.
     Whole(&'static str),
-    /// A price that the book has no words for, and why.
-    NoPlace(&'static str),
+    /// A price that the book cannot hold; the reason.
+    Unsupported(&'static str),
 }
 
-/// Where a rate stands.
+/// The place of a rate in the book, and its scale.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     pub(super) tier: Tier,
@@ -70,9 +70,11 @@ pub(super) fn read(key: &str, mode: &str) -> Key {
             return Key::Tool(Meter::StorageGbDays, Scale::SAME);
         }
         "tiered_pricing" => return Key::Whole("`tiered_pricing`: rates by steps that the book cannot hold"),
-        "off_peak_pricing" => return Key::NoPlace("hours that depend on the day of the week"),
-        "provider_specific_entry" => return Key::NoPlace("factors on other rates"),
-        "search_free_requests" => return Key::NoPlace("a free allowance depends on the month's other calls"),
+        "off_peak_pricing" => return Key::Unsupported("hours that depend on the day of the week"),
+        "provider_specific_entry" => return Key::Unsupported("factors on other rates"),
+        "search_free_requests" => {
+            return Key::Unsupported("a free allowance depends on the month's other calls");
+        }
         _ if key.starts_with("regional_processing_uplift_multiplier") => return Key::Regional,
         _ => {}
     }
@@ -81,7 +83,7 @@ pub(super) fn read(key: &str, mode: &str) -> Key {
         return Key::Other;
     }
     let (mut base, mut tier, mut over) = (key, Tier::Standard, None);
-    // Maps of different years write the tier before or after the threshold.
+    // Some maps write the tier before the threshold, others after it.
     for _ in 0..2 {
         let end = TIERS.iter().find_map(|(end, tier)| Some((base.strip_suffix(end)?, *tier)));
         if let Some((rest, found)) = end {
@@ -92,7 +94,7 @@ pub(super) fn read(key: &str, mode: &str) -> Key {
         }
     }
     if base.ends_with("_decisions") {
-        return Key::NoPlace("a tier that the book does not have");
+        return Key::Unsupported("a tier that the book does not have");
     }
     let place = |meter, scale| Key::Rate(Place { tier, over, meter, variant: None, scale });
     if let Some((_, bucket)) = TOKENS.iter().find(|(name, _)| *name == base) {
@@ -102,7 +104,7 @@ pub(super) fn read(key: &str, mode: &str) -> Key {
         ("output_cost_per_image", _) | ("input_cost_per_image", "image_generation") => {
             place(Meter::Images, Scale::SAME)
         }
-        ("input_cost_per_image", _) => Key::NoPlace("a price per image in the prompt"),
+        ("input_cost_per_image", _) => Key::Unsupported("a price per image in the prompt"),
         ("output_cost_per_second" | "output_cost_per_video_per_second", "video_generation") => {
             place(Meter::VideoSeconds, Scale::SAME)
         }
@@ -118,22 +120,22 @@ pub(super) fn read(key: &str, mode: &str) -> Key {
                         let (meter, scale) = (Meter::VideoSeconds, Scale::SAME);
                         Key::Rate(Place { tier, over, meter, variant: Some(variant), scale })
                     }
-                    None => Key::NoPlace("an unknown resolution"),
+                    None => Key::Unsupported("an unknown resolution"),
                 }
             }
-            _ => Key::NoPlace("a price that the book has no meter for"),
+            _ => Key::Unsupported("a price that the book has no meter for"),
         },
     }
 }
 
-/// `…_above_272k_tokens`: what is before it, and the number of tokens.
+/// Splits `…_above_272k_tokens` into the key before it and the number of tokens.
 fn threshold(key: &str) -> Option<(&str, u64)> {
     let (base, thousands) = key.strip_suffix("k_tokens")?.rsplit_once("_above_")?;
     let thousands: u64 = thousands.parse().ok()?;
     Some((base, thousands.checked_mul(1000)?))
 }
 
-/// `hd/1024-x-1792/dall-e-3`: the variant `hd 1024x1792` and the model.
+/// Splits `hd/1024-x-1792/dall-e-3` into the variant `hd 1024x1792` and the model.
 pub(super) fn size(name: &str) -> Option<(String, &str)> {
     let mut parts: Vec<&str> = name.split('/').collect();
     let model = parts.pop()?;

@@ -141,9 +141,9 @@ fn tool_calls_cost_the_same_in_every_tier() {
     );
 }
 
-/// Guarantees: nothing that says a price disappears without a word.
+/// Guarantees: no price disappears without a reason.
 #[test]
-fn what_has_no_place_is_said() {
+fn unsupported_prices_are_skipped_with_a_reason() {
     let input = "\"input_cost_per_token\": 1e-6";
     let skip =
         |more: &str, reason: &str| check(&format!("{input}, {more}"), &["standard input 1"], &[reason]);
@@ -192,7 +192,7 @@ fn what_has_no_place_is_said() {
 }
 
 #[test]
-fn names_are_the_providers() {
+fn names_lose_the_provider_in_front() {
     let (rates, skipped) = read(
         r#"{"sample_spec": {"litellm_provider": "one of …", "input_cost_per_token": 0.0},
             "gemini/a": {"litellm_provider": "gemini", "input_cost_per_token": 1e-6},
@@ -237,7 +237,7 @@ fn image_sizes_are_variants() {
     );
 }
 
-/// The base rates alone would be the wrong price of most calls.
+/// Guarantees: base rates are not taken without their steps; they would be wrong for most calls.
 #[test]
 fn a_model_with_steps_of_its_own_is_skipped_as_a_whole() {
     let map = litellm(

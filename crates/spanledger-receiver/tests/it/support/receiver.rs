@@ -9,27 +9,29 @@ use spanledger_testkit::world::TestReceiver;
 use super::{Answer, Call, Http1, Http2, PATIENCE, post};
 
 /// A receiver with a ledger on disk, which is read as another process reads it.
-pub(crate) struct Harness(pub(crate) TestReceiver);
+pub(crate) struct Harness {
+    pub(crate) receiver: TestReceiver,
+}
 
 impl Harness {
     pub(crate) async fn start() -> Self {
-        Self(TestReceiver::start().await)
+        Self { receiver: TestReceiver::start().await }
     }
 
     pub(crate) async fn with_limits(limits: Limits) -> Self {
-        Self(TestReceiver::builder().limits(limits).start().await)
+        Self { receiver: TestReceiver::builder().limits(limits).start().await }
     }
 
     pub(crate) async fn forwarding_to(address: &str) -> Self {
-        Self(TestReceiver::builder().forward_traces_to(address).start().await)
+        Self { receiver: TestReceiver::builder().forward_traces_to(address).start().await }
     }
 
     pub(crate) fn counters(&self) -> &Counters {
-        self.0.counters()
+        self.receiver.counters()
     }
 
     fn reader(&self) -> LedgerReader {
-        LedgerReader::open(self.0.path()).unwrap()
+        LedgerReader::open(self.receiver.path()).unwrap()
     }
 
     pub(crate) fn event(&self, id: &EventId) -> Option<CostEvent> {
@@ -56,23 +58,23 @@ impl Harness {
 
     /// Runs SQL on the ledger's file, beside the receiver.
     pub(crate) fn execute(&self, sql: &str) {
-        let connection = rusqlite::Connection::open(self.0.path()).unwrap();
+        let connection = rusqlite::Connection::open(self.receiver.path()).unwrap();
         connection.busy_timeout(PATIENCE).unwrap();
         connection.execute_batch(sql).unwrap();
     }
 
     /// Sends a request to the port of OTLP/HTTP.
     pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
-        post(self.0.http_addr(), path, headers, body).await
+        post(self.receiver.http_addr(), path, headers, body).await
     }
 
     /// A connection of HTTP/1.1 to the port of OTLP/HTTP.
     pub(crate) async fn raw(&self) -> Http1 {
-        Http1::connect(self.0.http_addr()).await
+        Http1::connect(self.receiver.http_addr()).await
     }
 
     /// A connection of HTTP/2 to the port of OTLP/gRPC.
     pub(crate) async fn h2(&self) -> Http2 {
-        Http2::connect(self.0.grpc_addr()).await
+        Http2::connect(self.receiver.grpc_addr()).await
     }
 }
