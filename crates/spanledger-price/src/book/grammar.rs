@@ -89,7 +89,7 @@ impl Section {
         self.keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ")
     }
 
-    /// The key that somebody most likely meant by one that the table does not have.
+    /// The key that was most likely meant by one that the table does not have.
     pub(super) fn meant_by(&self, written: &str) -> Option<&'static Key> {
         // `input` and `input_per_1k` both mean the key of the meter `input`.
         let without_unit = written.split("_per_").next().unwrap_or(written);
