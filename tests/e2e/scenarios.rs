@@ -35,7 +35,9 @@ async fn scenarios_hold_in_every_order() {
         std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| {
         let name = path.file_name().unwrap().to_str().unwrap();
-        name.ends_with(".md") && name != "README.md" && name.contains(&filter)
+        path.extension().is_some_and(|extension| extension == "md")
+            && name != "README.md"
+            && name.contains(&filter)
     });
     assert!(!paths.is_empty(), "no file of {} has `{filter}` in its name", folder.display());
     paths.sort();

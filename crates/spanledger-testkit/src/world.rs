@@ -2,7 +2,11 @@
 //!
 //! What is set up here belongs to one test: what cannot be set up panics, so that the test fails
 //! where it stands.
-#![allow(clippy::unwrap_used, reason = "this code runs in tests: a set-up that fails is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "this code runs in tests: a set-up that fails is a failed test"
+)]
 
 #[cfg(feature = "world")]
 mod client;

@@ -40,7 +40,7 @@ impl Table {
                 })
                 .collect()
         });
-        self.markdown(rows.collect())
+        self.markdown(&rows.collect::<Vec<_>>())
     }
 
     /// The table, with the totals of the program's report.
@@ -55,7 +55,7 @@ impl Table {
             Some(value) => value.get().trim_matches('"').to_owned(),
             None => format!("a report has no `{column}`: {}", stdout(&output)),
         };
-        self.markdown(vec![self.columns.iter().map(value).collect()])
+        self.markdown(&[self.columns.iter().map(value).collect()])
     }
 
     /// The first line of the file at which the table is another one, and both tables.
@@ -70,7 +70,7 @@ impl Table {
         Some((self.line + equal, format!("expected\n{expected}\nactual\n{actual}")))
     }
 
-    fn markdown(&self, rows: Vec<Vec<String>>) -> String {
+    fn markdown(&self, rows: &[Vec<String>]) -> String {
         let width = |index: usize| {
             let cells = rows.iter().map(|row| row[index].chars().count());
             cells.chain([self.columns[index].chars().count(), 3]).max().unwrap_or(3)
