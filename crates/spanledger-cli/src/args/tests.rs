@@ -7,6 +7,7 @@ fn the_commands_are_well_formed() {
     Arguments::command().debug_assert();
 }
 
+#[cfg(feature = "demo")]
 fn subcommands(command: &mut clap::Command, parent: &str, help: &mut String) {
     for sub in command.get_subcommands_mut() {
         let name = format!("{parent}{}", sub.get_name());

@@ -17,7 +17,7 @@ pub(crate) fn dollars(amount: Usd, is_lower_bound: bool) -> String {
     if is_lower_bound && amount == Usd::ZERO {
         return "unpriced".to_owned();
     }
-    let text = amount.to_decimal().map_or_else(|| amount.to_string(), |amount| rounded(amount));
+    let text = amount.to_decimal().map_or_else(|| amount.to_string(), rounded);
     if is_lower_bound { format!("≥ {text}") } else { text }
 }
 

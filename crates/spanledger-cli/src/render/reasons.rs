@@ -94,7 +94,7 @@ mod tests {
             billed_again: 1,
             retry_cost: Usd::from_picos(1_656_000_000),
         };
-        expect![[r#"
+        expect![[r"
             Failed      1,201 requests, by error
                         1,200 × insufficient_quota
                            1 × �[2J
@@ -107,7 +107,7 @@ mod tests {
                         are read
             Retried     4 requests needed more than one attempt and count once; 1 of them
                         had a second billed response, which adds 0.001656 USD to the invoice
-        "#]]
+        "]]
         .assert_eq(&reasons(&sample, Some(80)));
         assert_eq!(reasons(&Reasons::default(), Some(80)), "");
     }

@@ -276,16 +276,16 @@ fn lints(lines: &[Line], embedding: bool) -> Vec<Suspicion> {
     for line in lines {
         for side in Side::ALL {
             let Some(rates) = line.side(side) else { continue };
-            let mut lints = lint::of_rates(rates, embedding);
-            lints.extend(lint::zeros(rates, embedding));
+            let mut of_side = lint::of_rates(rates, embedding);
+            of_side.extend(lint::zeros(rates, embedding));
             if let Some(standard) = standard.and_then(|standard| standard.side(side)) {
-                lints.extend(lint::against_standard(line.tier, rates, standard));
+                of_side.extend(lint::against_standard(line.tier, rates, standard));
             }
             if side == Side::Long {
-                lints.extend(lint::of_sides(&line.rates, rates));
+                of_side.extend(lint::of_sides(&line.rates, rates));
             }
-            let line = side.key(line.tier);
-            found.extend(lints.into_iter().map(|lint| Suspicion::Lint { line, lint }));
+            let key = side.key(line.tier);
+            found.extend(of_side.into_iter().map(|lint| Suspicion::Lint { line: key, lint }));
         }
     }
     found

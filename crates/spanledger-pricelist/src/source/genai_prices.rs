@@ -200,7 +200,7 @@ impl FileReader {
                     by_tier.entry((tier, word)).or_default().push((span, prices));
                 }
                 (None, _) => {
-                    self.map.skip(provider, name, format!("prices when {when}: no tier of the book"))
+                    self.map.skip(provider, name, format!("prices when {when}: no tier of the book"));
                 }
                 (_, Err(reason)) => self.map.skip(provider, name, format!("prices when {when}: {reason}")),
             }

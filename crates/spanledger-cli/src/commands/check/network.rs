@@ -41,9 +41,8 @@ impl Probe {
 
     /// Whether a port can be listened on, or is held by a `serve` that runs already.
     pub(super) async fn port(&self, address: SocketAddr, flag: &str) -> Finding {
-        let error = match TcpListener::bind(address).await {
-            Ok(_) => return Ok(format!("{address} is free")),
-            Err(error) => error,
+        let Err(error) = TcpListener::bind(address).await else {
+            return Ok(format!("{address} is free"));
         };
         if error.kind() != ErrorKind::AddrInUse {
             return Err(format!(
