@@ -87,6 +87,9 @@ fn case(
         usage: Some(&usage),
         ..PriceQuery::default()
     });
+    // The oracle is asked about tokens. We also bill the searches that a search model makes at each call.
+    let token_lines = cost.lines.iter().filter(|line| Bucket::from_name(&line.kind).is_some());
+    let ours = cost.usd.map(|_| token_lines.map(|line| line.usd).sum());
     let mut counts = json!({ "input_tokens": nested.input, "output_tokens": nested.output });
     for (name, count) in [("cache_read_tokens", nested.cached), ("cache_write_tokens", nested.cache_write)] {
         if count > 0 {
@@ -96,7 +99,7 @@ fn case(
     Case {
         name: format!("{} {} {tier} {shape}", provider.name(), model.name()),
         makes_images: has(Bucket::ImageOutput),
-        ours: cost.usd,
+        ours,
         question: json!({
             "provider": theirs, "model": model.name(), "tier": tier.as_str(), "at": AT, "usage": counts,
         }),
