@@ -1,4 +1,4 @@
-//! Accepted proposals as entries of a book file.
+//! Writes accepted proposals as entries of a book file.
 
 mod insert;
 mod toml_text;
@@ -14,13 +14,13 @@ use crate::{Comparison, Proposal, compare::Line, diff::Side};
 pub use insert::{InsertError, insert};
 use toml_text::{key, string, strings};
 
-/// Which suspicious proposals are taken over.
+/// Which suspicious proposals become entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Accept {
     /// None.
     #[default]
     None,
-    /// Those of these models.
+    /// The proposals for these models.
     Models(Vec<String>),
     /// All.
     All,
@@ -41,7 +41,7 @@ impl Accept {
 pub struct EntryOptions {
     /// The provider of the file, by its name in the comparison.
     pub provider: String,
-    /// The first day of the new prices, `2026-11-21`. Days are checked by [`insert`].
+    /// The first day of the new prices, such as `2026-11-21`. [`insert`] checks that it is a valid day.
     pub from: String,
     /// The day on which the list was read.
     pub checked: String,
@@ -49,10 +49,10 @@ pub struct EntryOptions {
     pub source_id: String,
     /// What the list is and when it was read.
     pub source_text: String,
-    /// Which suspicious proposals are taken.
+    /// Which suspicious proposals become entries.
     pub accept: Accept,
-    /// Whether the entries are for a file that is laid over a book. There they state that they are list
-    /// prices (`discountable = true`), from which discounts are taken.
+    /// Whether the entries are for a file that is laid over a book. In such a file the entries state that they
+    /// are list prices (`discountable = true`), so that discounts apply to them.
     pub list: bool,
 }
 
@@ -89,11 +89,12 @@ impl fmt::Display for Entries {
     }
 }
 
-/// The dated entries of one provider for all that is new, changed, or suspicious and accepted.
+/// Makes the dated entries of one provider from the new and changed models, and from the suspicious ones that
+/// are accepted.
 ///
-/// A new model gets a `[[model]]`. Prices are `[[price]]` entries with all rates of each changed tier, because
-/// a line of rates replaces a line. Withdrawn models are listed in a comment: whether and when a price ends
-/// (`until`) is a person's decision.
+/// A new model gets a `[[model]]`. Each `[[price]]` entry has all rates of a changed tier, because a line of
+/// rates replaces the earlier line as a whole. Withdrawn models are only listed in a comment: a person decides
+/// whether and when a price ends (`until`).
 pub fn entries(comparison: &Comparison, options: &EntryOptions) -> Entries {
     let accepted = comparison.suspicious.iter().filter(|proposal| options.accept.takes(&proposal.model));
     let all = comparison.new.iter().chain(&comparison.changed).chain(accepted);
@@ -122,12 +123,12 @@ pub fn entries(comparison: &Comparison, options: &EntryOptions) -> Entries {
     }
 }
 
-/// A text without line breaks, which would end a comment.
+/// Replaces line breaks and other control characters by spaces: a line break would end a TOML comment.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// The entries of a model, and before them its `[[model]]` if it is new.
+/// The price entries of a model, preceded by its `[[model]]` if the model is new.
 fn entry(proposal: &Proposal, options: &EntryOptions) -> String {
     let mut toml = String::new();
     if proposal.is_new {
@@ -144,7 +145,8 @@ fn entry(proposal: &Proposal, options: &EntryOptions) -> String {
             toml.push_str("regional_surcharge = true\n");
         }
     }
-    // Lines with different hours or thresholds need entries of their own.
+    // Hours, `no_long_context` and `discountable` hold for a whole entry, so lines that differ in them need
+    // separate entries.
     let mut entries: Vec<Vec<&Line>> = Vec::new();
     for line in proposal.lines.iter().filter(|line| line.changed) {
         let shares =
@@ -189,7 +191,7 @@ fn price_entry(model: &str, lines: &[&Line], options: &EntryOptions) -> String {
     toml
 }
 
-/// The published rates of a line as an inline table, without its brackets. Rates by kind are a table of their own.
+/// The published rates of a line as an inline table without its brackets. Rates by kind form a nested table.
 fn rates_text(rates: &Rates) -> String {
     let published: Vec<&Rate> = rates.published().collect();
     let usd = |rate: &Rate| format!("\"{}\"", rate.usd.normalize());

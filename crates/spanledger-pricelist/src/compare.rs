@@ -1,4 +1,4 @@
-//! A price list compared with the book.
+//! Compares a price list with the book.
 
 mod lines;
 mod provider;
@@ -22,14 +22,15 @@ use crate::{
 pub(crate) use lines::Line;
 use provider::ProviderComparison;
 
-/// What is compared.
+/// The moment, the provider and the models of a comparison.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
-    /// The moment whose price lists are compared.
+    /// The moment at which prices are compared.
     pub at: Timestamp,
-    /// The only provider, by any of its names; `None` for all that the price list has.
+    /// The provider to compare, by any of its names; `None` compares every provider of the price list.
     pub provider: Option<String>,
-    /// The only models, by a name of the list; empty for all. The others are not withdrawn either.
+    /// The models to compare, by their names in the list; an empty list compares all models. A model that is
+    /// not compared is not reported as withdrawn either.
     pub models: Vec<String>,
 }
 
@@ -44,11 +45,11 @@ impl Scope {
 pub struct Comparison {
     /// Models that the book does not have.
     pub new: Vec<Proposal>,
-    /// Models with other prices.
+    /// Models with changed prices.
     pub changed: Vec<Proposal>,
-    /// New and changed models whose prices look like a slip.
+    /// New and changed models whose prices look like a mistake.
     pub suspicious: Vec<Proposal>,
-    /// Models for which the user's own prices hold; these are kept.
+    /// Models with the user's own prices, which are kept.
     pub kept: Vec<KeptOverride>,
     /// Models that have a price in the book at that moment and that the list does not name.
     pub withdrawn: Vec<Withdrawn>,
@@ -60,7 +61,7 @@ pub struct Comparison {
     pub names: Vec<Names>,
     /// How many models have the same prices in the list and in the book.
     pub unchanged: usize,
-    /// What the list has and the book cannot hold.
+    /// Prices of the list that the book cannot represent.
     pub skipped: Vec<Skipped>,
 }
 
@@ -71,7 +72,7 @@ impl Comparison {
     }
 }
 
-/// A model that is new or has other prices.
+/// A model that is new or has changed prices.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Proposal {
     /// The provider.
@@ -80,7 +81,7 @@ pub struct Proposal {
     pub model: String,
     /// Whether it becomes a `[[model]]`. Otherwise entries are added to the book's model.
     pub is_new: bool,
-    /// The model by which the name has been billed so far, where the name becomes a model of its own.
+    /// The model as which the book has billed this name so far, if the name becomes a separate model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub apart_from: Option<String>,
     /// Other names of a new model.
@@ -100,22 +101,22 @@ pub struct Proposal {
     /// Whether the surcharge for regions applies to a new model.
     #[serde(skip)]
     pub(crate) regional: bool,
-    /// All lines of the model; those that changed are written.
+    /// All lines of the model; only the changed ones are written.
     #[serde(skip)]
     pub(crate) lines: Vec<Line>,
 }
 
-/// Why a proposal looks like a slip. The set is closed: its `Display` is the reason.
+/// Why a proposal looks like a mistake. The `Display` text is the reason that a person reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Suspicion {
-    /// A rate that is more than three times, or less than a third of, what it was; or that was zero
-    /// or becomes zero.
+    /// A rate that is more than three times, or less than a third of, the earlier rate, or that was zero or
+    /// becomes zero.
     Jump {
-        /// The rate.
+        /// The place of the rate.
         key: RateKey,
-        /// What it was, in dollars per unit.
+        /// The earlier rate, in dollars per unit.
         from: Decimal,
-        /// What it would be.
+        /// The new rate, in dollars per unit.
         to: Decimal,
     },
     /// A lint about a line that changed.
@@ -144,15 +145,15 @@ impl Serialize for Suspicion {
     }
 }
 
-/// A model for which prices of the user's own are kept.
+/// A model for which the user's own prices are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct KeptOverride {
     /// The provider.
     pub provider: String,
     /// The model.
     pub model: String,
-    /// The tiers and fees for which the list has another price; empty where the list does not name the
-    /// model.
+    /// The tiers and fees for which the list has a different price. It is empty if the list does not name
+    /// the model.
     pub what: Vec<String>,
 }
 
@@ -188,7 +189,7 @@ pub struct Later {
     pub from: Timestamp,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde requires this signature")]
 fn as_day<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&diff::day(*moment))
 }
@@ -206,9 +207,9 @@ pub struct Names {
 
 /// Compares a price list with the book at one moment.
 ///
-/// Two prices are the same if a call costs the same by both: a rate that equals the one of a fallback rule or
-/// of a fee is no difference, and an alias or snapshot with the prices of its model is that model. Rates that
-/// the list does not state stay as they are.
+/// Two prices are equal if a call costs the same under both. A rate that equals the rate of a fallback rule or
+/// of a fee is therefore no difference, and an alias or snapshot with the prices of its model is treated as
+/// that model. Rates that the list does not state stay as they are.
 pub fn compare(book: &PriceBook, map: &PriceMap, scope: &Scope) -> Comparison {
     let mut comparison = Comparison::default();
     let in_scope = |name: &str| {

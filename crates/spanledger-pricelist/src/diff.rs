@@ -1,4 +1,4 @@
-//! What changed between two price books.
+//! Lists the differences between two price books.
 //!
 //! ```
 //! use spanledger_price::PriceBook;
@@ -50,7 +50,7 @@ pub enum Side {
 }
 
 impl Side {
-    /// Both, in the order of the book.
+    /// Both sides, in the order of the book.
     pub const ALL: [Self; 2] = [Self::Short, Self::Long];
 
     /// The key of a tier's line on this side: `batch`, `batch_long`.
@@ -79,9 +79,9 @@ pub struct RateKey {
     pub hours: Option<Hours>,
     /// The side of the long-context threshold.
     pub side: Side,
-    /// What is counted; it states the [unit](Meter::unit) of the rate.
+    /// The billed quantity; it determines the [unit](Meter::unit) of the rate.
     pub meter: Meter,
-    /// The kind of it, where the kinds have rates of their own.
+    /// The kind of the billed quantity, if each kind has its own rate.
     pub variant: Option<Box<str>>,
 }
 
@@ -104,41 +104,41 @@ impl fmt::Display for RateKey {
 pub struct Change {
     /// The provider.
     pub provider: String,
-    /// The model; `None` for what belongs to the provider.
+    /// The model; `None` for a change that belongs to the provider.
     pub model: Option<String>,
     /// What differs.
     pub subject: Subject,
-    /// The first moment of the dated entry. `None` for what is not dated, for an entry without a first day,
-    /// and where the books were compared at one moment.
+    /// The first moment of the dated entry. It is `None` for a subject without dates, for an entry without a
+    /// first day, and if the books were compared at one moment.
     pub since: Option<Timestamp>,
-    /// What it was and what it is.
+    /// The values before and after.
     pub delta: Delta,
 }
 
-/// What a change is about. The set is closed: every kind of change needs a row in the table and in the JSON.
+/// What a change is about. The enum is exhaustive: every kind of change needs a row in the table and in the JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// The model itself: only one of the books has it.
     Model,
-    /// A rate of the model, in dollars. Rates that a fallback rule gives are not compared.
+    /// A rate of the model, in dollars. Rates that a fallback rule supplies are not compared.
     Rate(RateKey),
     /// A provider's fee for tool calls, in dollars.
     Fee {
-        /// What is counted.
+        /// The billed quantity.
         meter: Meter,
-        /// The models that pay it, and until when, in words.
+        /// The models to which the fee applies and its last day, in words.
         models: String,
     },
     /// A discount on list prices, in percent.
     Discount {
-        /// The models and tiers that have it, and until when, in words.
+        /// The models and tiers to which the discount applies and its end, in words.
         models: String,
     },
-    /// A user's own name for a model; the value is the model.
+    /// A deployment: the user's own name for a model. The value is the model.
     Deployment(String),
     /// A rule of the provider that decides the prices of its models, by its key in the book: `regional`.
     Rule(&'static str),
-    /// Something else that decides the model's price, by its key in the book: `long_context_over`.
+    /// Another property that decides the model's price, such as `long_context_over`.
     Property(&'static str),
 }
 
@@ -155,10 +155,10 @@ impl fmt::Display for Subject {
     }
 }
 
-/// A value before or after the change. The set is closed, as [`Subject`] is.
+/// A value before or after the change. The enum is exhaustive, as [`Subject`] is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// The book lists it; there is no value to show.
+    /// The book lists the subject; there is no value to show.
     Listed,
     /// Dollars or percent.
     Amount(Decimal),
@@ -188,7 +188,7 @@ pub enum Delta {
 }
 
 impl Delta {
-    /// From the values before and after; `None` where they are the same.
+    /// Compares the values before and after; `None` if they are the same.
     pub fn of(before: Option<Value>, after: Option<Value>) -> Option<Self> {
         match (before, after) {
             (None, Some(after)) => Some(Self::Added(after)),
@@ -248,18 +248,18 @@ impl fmt::Display for Change {
     }
 }
 
-/// All differences, by provider, model and place on the price list.
+/// All differences, ordered by provider, model and place on the price list.
 ///
-/// With `at`, the price lists of that moment are compared, with the lines of every hour of its day.
-/// Without it, all dated entries are compared. For a model that is new or withdrawn each of its rates is
-/// listed as well.
+/// With `at`, the price lists at that moment are compared, including the lines for other hours of the day.
+/// Without `at`, all dated entries are compared. For a new or withdrawn model, each of its rates is listed too.
 pub fn between(before: &PriceBook, after: &PriceBook, at: Option<Timestamp>) -> Vec<Change> {
     let names: BTreeSet<&str> =
         before.providers().iter().chain(after.providers()).map(Provider::name).collect();
     let mut changes = Vec::new();
     for name in names {
         let (old, new) = (named(before, name), named(after, name));
-        // An alias of a provider that only the second book lists: it is compared under that provider's name.
+        // In the second book this name is an alias of a provider that the first book does not list. The prices
+        // are compared under that provider's name.
         if new.is_some_and(|new| new.name() != name && !has(before, new.name())) {
             continue;
         }
@@ -273,8 +273,8 @@ fn has(book: &PriceBook, name: &str) -> bool {
     book.providers().iter().any(|provider| provider.name() == name)
 }
 
-/// The provider of that name, or the one that has it as an alias: Azure's prices are OpenAI's until a file
-/// gives Azure its own.
+/// The provider of that name, or the provider that has the name as an alias. Azure, for example, has OpenAI's
+/// prices until a file lists Azure's own prices.
 fn named<'b>(book: &'b PriceBook, name: &str) -> Option<&'b Provider> {
     book.providers().iter().find(|provider| provider.name() == name).or_else(|| book.provider(name))
 }
@@ -285,13 +285,13 @@ pub(crate) fn day(moment: Timestamp) -> String {
     text.split('T').next().unwrap_or(&text).to_owned()
 }
 
-/// Words in the order of the alphabet, each once; `none` without any.
+/// Joins words in alphabetical order without duplicates; `none` if there are no words.
 fn list<T: Into<String>>(words: impl IntoIterator<Item = T>) -> String {
     let words: BTreeSet<String> = words.into_iter().map(Into::into).collect();
     if words.is_empty() { "none".to_owned() } else { words.into_iter().collect::<Vec<_>>().join(", ") }
 }
 
-/// The keys of both sides, in order, each with how its value changed.
+/// The keys whose values differ, in order, each with its change.
 fn deltas<K: Ord>(before: BTreeMap<K, Value>, mut after: BTreeMap<K, Value>) -> Vec<(K, Delta)> {
     let mut rows: BTreeMap<K, Delta> = BTreeMap::new();
     for (key, old) in before {

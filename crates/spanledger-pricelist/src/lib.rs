@@ -1,15 +1,15 @@
-//! What keeps the price book current: foreign price lists read, compared with the book and written as
-//! entries, the differences of two books, and warnings about a book.
+//! Keeps the price book current: reads foreign price lists, compares them with the book and writes entries. It
+//! also lists the differences between two books and warns about implausible prices in a book.
 //!
-//! The binary uses it. A service that records its calls does not contain it.
+//! The command-line tool uses this crate. A service that records its calls does not depend on it.
 //!
 //! An import has four steps, each a pure function of texts and values:
 //!
-//! 1. [`litellm`] or [`genai_prices`] reads a price list. The [`PriceMap`] also says what of the list the
-//!    book cannot hold.
+//! 1. [`litellm`] or [`genai_prices`] reads a price list. The [`PriceMap`] also lists the prices that the book
+//!    cannot represent.
 //! 2. [`compare`] compares it with a book at a moment: new, changed, withdrawn and suspicious models.
 //! 3. [`entries`] makes dated entries for the proposals that are accepted.
-//! 4. [`insert`] adds them at the end of a book file's text, and parses the result before it returns it.
+//! 4. [`insert`] adds the entries to the end of a book file's text and parses the result before it returns it.
 //!
 //! ```
 //! use spanledger_event::Timestamp;

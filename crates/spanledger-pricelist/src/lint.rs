@@ -1,6 +1,6 @@
-//! What is legal in a book and still looks like a slip.
+//! Warns about prices that are valid in a book but look like a mistake.
 //!
-//! Providers do publish odd prices, so these are warnings: [`PriceBook::parse`] accepts them all.
+//! Providers do publish unusual prices, so these are warnings: [`PriceBook::parse`] accepts such prices.
 
 mod rules;
 
@@ -17,16 +17,15 @@ pub(crate) use rules::{against_standard, is_embedding, of_rates, of_sides, zeros
 /// A lint and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// The provider, whose file it is.
+    /// The provider.
     pub provider: String,
     /// The model.
     pub model: String,
-    /// The tier; `None` where the lint is about all of them.
+    /// The tier; `None` if the lint is about all tiers.
     pub tier: Option<Tier>,
-    /// The line of the entry in the provider's file, from 1. In a layered book, of the file in which
-    /// the entry stands.
+    /// The line of the entry in its file, from 1. In a layered book this can be a file of the user.
     pub line: usize,
-    /// What looks like a slip.
+    /// What looks like a mistake.
     pub lint: Lint,
 }
 
@@ -61,7 +60,7 @@ fn of_model(provider: &Provider, model: &Model, warnings: &mut Vec<Warning>) {
             line: price.line(),
             lint,
         };
-        // Both sides and several pairs of an entry may show the same lint.
+        // Both sides of an entry, or several pairs of entries, can give the same lint.
         if !warnings.contains(&warning) {
             warnings.push(warning);
         }
@@ -91,7 +90,7 @@ fn of_model(provider: &Provider, model: &Model, warnings: &mut Vec<Warning>) {
     ends(model, &mut warn);
 }
 
-/// Whether two prices hold at a common moment.
+/// Whether there is a moment at which both prices apply.
 fn overlap(a: &Price, b: &Price) -> bool {
     let before = |a: &Price, b: &Price| a.until().zip(b.from()).is_some_and(|(end, start)| end <= start);
     let hours = a.hours().zip(b.hours()).is_none_or(|(a, b)| a.overlap(b));
@@ -103,7 +102,7 @@ fn repeats(a: &Price, b: &Price) -> bool {
         == (b.tier(), b.hours(), b.rates(), b.long(), b.is_flat())
 }
 
-/// Warns of tiers whose last price ends. Where all of them end, one warning is enough.
+/// Warns about tiers whose last price ends. If the last prices of all tiers end, it warns once.
 fn ends(model: &Model, warn: &mut impl FnMut(&Price, Option<Tier>, Lint)) {
     let last = |tier: Tier| {
         let all_day =

@@ -1,7 +1,7 @@
-//! Price lists of other projects, in the book's units.
+//! Reads price lists of other projects and converts them to the book's units.
 //!
-//! Numbers are read from the digits of the file: `2.5e-06` per token becomes `2.5` per million. A number
-//! with more places than a rate may have is skipped with the reason; it is never rounded.
+//! Numbers are read exactly from the digits of the file: `2.5e-06` per token becomes `2.5` per million. A
+//! number with too many decimal places is skipped with a reason; it is never rounded.
 
 mod genai_prices;
 mod json;
@@ -23,12 +23,12 @@ pub use litellm::litellm;
 pub struct PriceMap {
     /// The models, by provider and name.
     pub models: Vec<ForeignModel>,
-    /// What the book cannot hold, each with the reason.
+    /// The parts that the book cannot represent, each with the reason.
     pub skipped: Vec<Skipped>,
 }
 
 impl PriceMap {
-    /// The names of the providers that the list has prices of, sorted.
+    /// The names of the providers in the list, sorted.
     pub fn providers(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.models.iter().map(|model| model.provider.as_str()).collect();
         names.sort_unstable();
@@ -45,17 +45,17 @@ impl PriceMap {
 /// Why a provider's models are not imported.
 fn not_imported(provider: &str) -> &'static str {
     if matches!(provider, "azure" | "azure_text") {
-        "azure has the list prices of openai: a deployment's model decides, see [deployments]"
+        "azure has the list prices of openai: map each deployment to its model in [deployments]"
     } else {
-        "a provider that is not imported"
+        "prices of this provider are not imported"
     }
 }
 
-/// The long-context threshold of a model, of which the book has one.
+/// The long-context threshold of a model. Fails if there are several, because the book has one for each model.
 fn one_threshold(thresholds: &BTreeSet<u64>) -> Result<Option<u64>, String> {
     if thresholds.len() > 1 {
         let all = thresholds.iter().map(u64::to_string).collect::<Vec<_>>().join(" and ");
-        return Err(format!("thresholds at {all} tokens: the book has one for each model"));
+        return Err(format!("has thresholds at {all} tokens, but the book has one for each model"));
     }
     Ok(thresholds.first().copied())
 }
@@ -80,7 +80,7 @@ pub struct ForeignModel {
 }
 
 impl ForeignModel {
-    /// The lines that hold on the day of the moment, at whichever hours.
+    /// The lines whose period contains the moment. Their hours are not considered.
     pub fn lines_at(&self, at: Timestamp) -> impl Iterator<Item = &ForeignLine> {
         self.lines.iter().filter(move |line| line.period.contains(at))
     }
@@ -91,28 +91,28 @@ impl ForeignModel {
 pub struct ForeignLine {
     /// The tier.
     pub tier: Tier,
-    /// When it holds, as far as the list dates it.
+    /// The period in which the rates apply, as far as the list states dates.
     pub period: Period,
-    /// The hours of the day to which it is limited.
+    /// The hours of the day to which the rates are limited.
     pub hours: Option<Hours>,
-    /// Dollars per [unit](crate::Meter::unit).
+    /// The rates in dollars per [unit](spanledger_price::Meter::unit).
     pub rates: Rates,
-    /// The same beyond the model's threshold.
+    /// The rates for prompts beyond the model's threshold.
     pub long: Option<Rates>,
 }
 
-/// A part of a price list that the book cannot hold.
+/// A part of a price list that the book cannot represent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Skipped {
-    /// The provider, by its name in the book, or in the list where the book does not have it.
+    /// The provider: its name in the book, or its name in the list if it is not imported.
     pub provider: String,
     /// The model or the key of the file.
     pub name: String,
-    /// Why.
+    /// Why the part was skipped.
     pub reason: String,
 }
 
-/// Why a file is not the price list that it was said to be.
+/// Why a file is not a price list of the expected kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
@@ -129,17 +129,17 @@ pub enum ImportError {
     /// The file is of another kind.
     #[error("this is {found}, not {expected}: {remedy}")]
     WrongFile {
-        /// What it was said to be.
+        /// The expected kind of file.
         expected: &'static str,
-        /// What it looks like.
+        /// What the file looks like.
         found: &'static str,
         /// What to do.
         remedy: &'static str,
     },
-    /// The file is of the right kind and has no model.
-    #[error("{expected} without a single model: check that the file is complete")]
+    /// The file is of the right kind but has no model.
+    #[error("{expected} has no model: check that the file is complete")]
     Empty {
-        /// What it was said to be.
+        /// The expected kind of file.
         expected: &'static str,
     },
 }

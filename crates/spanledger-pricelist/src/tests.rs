@@ -1,4 +1,4 @@
-//! From a list to entries and back, and the property that holds for every list.
+//! Tests that read a list, write its entries and read them again, and a property test for any list.
 
 use std::collections::BTreeSet;
 
@@ -89,7 +89,7 @@ fn again(map: &PriceMap, comparison: &Comparison, accept: Accept) -> (PriceBook,
     let written = entries(comparison, &options(accept.clone()));
     let text = insert(None, BOOK, &written).unwrap_or_else(|error| panic!("{error:?}\n{written}"));
     let after = book(&text);
-    // Laid over the book in a file of their own, the same entries mean the same.
+    // The same entries in a separate file that is laid over the book give the same prices.
     let over = entries(comparison, &EntryOptions { list: true, ..options(accept) });
     let overrides = insert(Some(&book(BOOK)), "", &over).unwrap();
     let layered = book(BOOK).layered([("own.toml", overrides.as_str())]).unwrap();
@@ -217,7 +217,7 @@ fn model() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
-    /// Guarantees: what was written is not proposed again; only what was not accepted remains.
+    /// Guarantees: inserted entries are not proposed again; only proposals that were not accepted remain.
     #[test]
     fn inserted_entries_are_not_proposed_again(models in prop::collection::vec(model(), 1..8)) {
         let map = litellm(&format!("{{{}}}", models.join(", "))).unwrap();

@@ -13,7 +13,7 @@ use super::{
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InsertError {
     /// The file belongs to another provider.
-    #[error("the file is that of {found}, the entries are for {expected}: choose the file of {expected}")]
+    #[error("the file belongs to {found}, but the entries are for {expected}: choose the file of {expected}")]
     WrongProvider {
         /// The provider of the entries.
         expected: String,
@@ -25,7 +25,7 @@ pub enum InsertError {
     SourceTaken {
         /// The id.
         id: String,
-        /// What it stands for.
+        /// The source for which the file uses the id.
         text: String,
     },
     /// The file is not TOML.
@@ -36,18 +36,17 @@ pub enum InsertError {
     Invalid(#[source] BookErrors),
 }
 
-/// The text of a book file with the entries at its end and their source in its `[sources]` table;
-/// nothing else is touched. Without a text it is a new file.
+/// Adds the entries to the end of a book file's text and their source to its `[sources]` table. The rest of
+/// the text stays as it is. From an empty text a new file is made.
 ///
-/// With `base`, the file is one that is laid over that book, as by [`PriceBook::layered`]; without,
-/// it stands for itself, as for [`PriceBook::parse`]. The result has been read that way before it is
-/// returned. A new file of a provider that the base does not have gets the usual tiers and
-/// fallback rules.
+/// With `base`, the file is laid over that book, as by [`PriceBook::layered`]. Without `base`, the file is a
+/// complete book, as for [`PriceBook::parse`]. The result is parsed in this way before it is returned. A new
+/// file for a provider that the base does not have gets the usual tiers and fallback rules.
 ///
 /// # Errors
 ///
-/// The file is not TOML, is another provider's, uses the source's id for something else, or has
-/// entries that the new ones cannot stand beside: one that begins on the same day, for example.
+/// Fails if the file is not TOML, belongs to another provider, uses the source's id for another source, or has
+/// entries that conflict with the new ones, for example a price that begins on the same day.
 pub fn insert(base: Option<&PriceBook>, book_text: &str, entries: &Entries) -> Result<String, InsertError> {
     let known = base.and_then(|base| base.provider(entries.provider()));
     let text = if book_text.trim().is_empty() {
@@ -85,7 +84,7 @@ fn source(entries: &Entries) -> String {
     format!("{} = {}", key(&entries.source_id), string(&entries.source_text))
 }
 
-/// The text with the source in its `[sources]` table.
+/// Adds the source to the `[sources]` table of the text.
 fn sourced(text: &str, entries: &Entries) -> Result<String, InsertError> {
     let root =
         DeTable::parse(text).map_err(|error| InsertError::NotToml(error.message().trim().to_owned()))?;

@@ -21,7 +21,7 @@ fn suspicious_models_are_written_only_if_accepted() {
     assert!(written(DEARER, &elsewhere).is_empty());
 }
 
-/// Guarantees: the source goes into its table, the entries to the end, and nothing else moves.
+/// Guarantees: the source is added to its table and the entries to the end; the rest of the file is unchanged.
 #[test]
 fn the_rest_of_the_file_stays_as_it_is() {
     let entries = written(DEARER, &options(Accept::None));
@@ -58,7 +58,7 @@ fn a_new_file_gets_a_header() {
     assert!(text.contains("[fallback]") && text.contains("\"a list\" = "), "{text}");
     let layered = ours.layered([("xai.toml", text.as_str())]).unwrap();
     assert!(layered.provider("xai").unwrap().model("g \"1\"").is_some());
-    // A file of the user's own may have no sources yet.
+    // The user's own file may not have sources yet.
     let bare = "[provider]\nname = \"openai\"";
     let text = insert(Some(&ours), bare, &entries).unwrap();
     assert!(text.starts_with("[provider]\nname = \"openai\"\n\n[sources]\nlist = "), "{text}");
@@ -70,7 +70,7 @@ fn entries_that_do_not_fit_the_file_are_refused() {
     let refused = |text: &str| insert(None, text, &entries).unwrap_err();
     assert_eq!(
         refused(&BOOK.replace("name = \"openai\"", "name = \"acme\"")).to_string(),
-        "the file is that of acme, the entries are for openai: choose the file of openai"
+        "the file belongs to acme, but the entries are for openai: choose the file of openai"
     );
     assert_eq!(
         refused(&BOOK.replace("[sources]\n", "[sources]\nlist = \"another\"\n")).to_string(),
@@ -84,7 +84,7 @@ fn entries_that_do_not_fit_the_file_are_refused() {
     assert!(matches!(insert(None, BOOK, &written(DEARER, &odd)), Err(InsertError::Invalid(_))));
 }
 
-/// A negotiated rate and fee, a model of the user's own, and a discount.
+/// The user's price file: a negotiated rate, a negotiated fee, the user's own model and a discount.
 const OURS: &str = r#"[provider]
 name = "openai"
 [sources]
@@ -112,9 +112,9 @@ prices_checked = 2026-11-02
 standard = { input_per_1m = "1" }
 "#;
 
-/// Guarantees: negotiated rates and fees stay, a discount still applies, and both are shown.
+/// Guarantees: negotiated rates and fees are kept and shown as kept, and a discount still applies.
 #[test]
-fn prices_of_the_users_own_are_kept() {
+fn negotiated_prices_are_kept() {
     use spanledger_event::{Bucket, Usage};
     let ours = book(BOOK).layered([("ours.toml", OURS)]).unwrap();
     let list = r#"{

@@ -1,4 +1,4 @@
-//! Strings as TOML writes them.
+//! Writes strings and keys in TOML syntax.
 
 /// A basic string with its quotes.
 pub(super) fn string(text: &str) -> String {
@@ -25,7 +25,7 @@ pub(super) fn strings(texts: &[String]) -> String {
     format!("[{}]", quoted.join(", "))
 }
 
-/// A key, bare where it can be.
+/// A key, quoted only if TOML requires it.
 pub(super) fn key(text: &str) -> String {
     let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if !text.is_empty() && text.bytes().all(is_bare) { text.to_owned() } else { string(text) }

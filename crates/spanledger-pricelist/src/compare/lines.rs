@@ -1,4 +1,4 @@
-//! Lines of the book with a list's rates laid over them.
+//! Lays the rates of a price list over the lines of the book.
 
 use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
@@ -18,11 +18,11 @@ pub(crate) struct Line {
     pub(crate) hours: Option<Hours>,
     /// Whether the rates hold for prompts of any length.
     pub(crate) flat: bool,
-    /// The published rates, and those that fallback rules add.
+    /// The published rates, and the rates that fallback rules add.
     pub(crate) rates: Rates,
-    /// The same beyond the model's long-context threshold.
+    /// The rates for prompts beyond the model's long-context threshold.
     pub(crate) long: Option<Rates>,
-    /// Whether some of the rates are the user's own. Such a line is kept, whatever the list states.
+    /// Whether some of the rates are negotiated by the user. Such a line is kept even if the list differs.
     pub(crate) own: bool,
     pub(crate) changed: bool,
 }
@@ -49,16 +49,16 @@ impl Line {
 pub(super) struct LineContext<'a> {
     pub(super) provider: &'a str,
     pub(super) model: &'a str,
-    /// The model of the book whose fees the name pays; the name itself for a new model.
+    /// The model of the book whose fees apply; for a new model it is the model's own name.
     pub(super) billed_as: &'a str,
-    /// The book's provider, whose fees and fallback rules hold for a new model as well.
+    /// The provider in the book. Its fees and fallback rules also apply to a new model.
     pub(super) book: Option<&'a Provider>,
     pub(super) embedding: bool,
     pub(super) at: Timestamp,
 }
 
 impl<'a> LineContext<'a> {
-    /// The fee for calls of a tool for which the line has no rate.
+    /// The fee for calls of a tool. It applies if the line has no rate for the tool.
     fn fee(&self, meter: Meter) -> Option<&'a Fee> {
         self.book?.fee(meter, self.billed_as, self.at)
     }
@@ -67,13 +67,13 @@ impl<'a> LineContext<'a> {
 /// The lines of a model after a list's changes.
 #[derive(Default)]
 pub(super) struct OverlaidLines {
-    /// All lines, those that the list does not change included.
+    /// All lines, including those that the list does not change.
     pub(super) lines: Vec<Line>,
     pub(super) changes: Vec<Change>,
     pub(super) reasons: Vec<Suspicion>,
     /// Differences that a person has to resolve.
     pub(super) by_hand: Vec<String>,
-    /// Tiers and fees where a price of the user's own differs from the list and is kept.
+    /// Tiers and fees for which the user's own price differs from the list and is kept.
     pub(super) kept: Vec<String>,
 }
 
@@ -85,7 +85,7 @@ impl OverlaidLines {
     }
 }
 
-/// The lines of the book's price list of a moment.
+/// The lines of the book's price list at a moment.
 pub(super) fn of_book(model: &Model, at: Timestamp) -> Vec<Line> {
     let listed = model.prices().iter().filter(|price| price.is_listed_at(at));
     let line = |price: &Price| Line {
@@ -103,7 +103,7 @@ pub(super) fn of_book(model: &Model, at: Timestamp) -> Vec<Line> {
     listed.map(line).collect()
 }
 
-/// Lays a list's lines over those of the book. Without `long`, only the rates of short prompts are taken.
+/// Lays the lines of a list over the lines of the book. Without `long`, only the rates of short prompts are used.
 pub(super) fn overlay(
     before: &[Line],
     foreign_lines: &[&ForeignLine],
@@ -117,7 +117,7 @@ pub(super) fn overlay(
         let hours_of_both = of_tier().filter_map(|line| line.hours.zip(hours));
         if let Some((ours, theirs)) = hours_of_both.into_iter().find(|(a, b)| a != b && a.overlap(*b)) {
             overlaid.by_hand.push(format!(
-                "{tier} prices at {theirs} UTC, where the book has others at {ours}: end those with `until` first"
+                "{tier} prices at {theirs} UTC overlap the book's prices at {ours}: end those with `until` first"
             ));
             continue;
         }
@@ -128,7 +128,7 @@ pub(super) fn overlay(
             continue;
         }
         let ours = of_tier().find(|line| line.hours == hours);
-        // Rates of certain hours lie over those of all hours.
+        // Without a line for these hours, the rates are laid over the line for all hours.
         let mut line =
             ours.or_else(|| of_tier().find(|line| line.hours.is_none())).cloned().unwrap_or(Line {
                 tier,
@@ -157,7 +157,7 @@ pub(super) fn overlay(
                         let usd = rate.usd.normalize();
                         overlaid
                             .by_hand
-                            .push(format!("{key} is {usd} for all kinds, where the book has rates by kind"));
+                            .push(format!("{key} is {usd} for all kinds, but the book has rates by kind"));
                         continue;
                     }
                     Verdict::Same => {}
@@ -181,8 +181,8 @@ pub(super) fn overlay(
             overlaid.lines.push(line);
         }
     }
-    // In a file that is laid over the book, a price for all hours replaces those for certain hours of the same
-    // tier. They are written again.
+    // In a file that is laid over the book, a price for all hours also replaces the prices for certain hours of
+    // the same tier. The prices for certain hours are therefore written again.
     let all_day = overlaid.lines.iter().filter(|line| line.changed && line.hours.is_none());
     let tiers: Vec<Tier> = all_day.map(|line| line.tier).collect();
     for line in overlaid.lines.iter_mut().filter(|line| line.hours.is_some()) {
@@ -193,17 +193,17 @@ pub(super) fn overlay(
     overlaid
 }
 
-/// How a rate of the list compares with what a call is billed by.
+/// How a rate of the list compares with the rate or fee that bills a call.
 enum Verdict {
     /// The book's fee for the tool call is the same: the line needs no rate.
     Covered,
-    /// The user's own fee holds instead.
+    /// The user's own fee differs from the list and is kept.
     Kept,
-    /// The list has one rate where the book has one for each kind.
+    /// The list has one rate for all kinds, but the book has a rate for each kind.
     OneForAllKinds,
     /// The rate is the same.
     Same,
-    /// The rate is another one.
+    /// The rate differs.
     Changed(Delta),
 }
 
@@ -230,7 +230,7 @@ fn verdict(ours: Option<&Rates>, rate: &Rate, context: LineContext<'_>) -> Verdi
     Delta::of(before, Some(Value::Amount(rate.usd))).map_or(Verdict::Same, Verdict::Changed)
 }
 
-/// Whether a list has a line's rates, as far as it has any.
+/// Whether the rates of a list equal the rates of a line. Rates that the list does not state are not compared.
 fn agrees(own: &Line, foreign: &ForeignLine, context: LineContext<'_>) -> bool {
     let same = |side: Side, theirs: &Rates| {
         let changed = |rate| matches!(verdict(own.side(side), rate, context), Verdict::Changed(_));
@@ -240,17 +240,17 @@ fn agrees(own: &Line, foreign: &ForeignLine, context: LineContext<'_>) -> bool {
         && foreign.long.as_ref().is_none_or(|long| own.flat || same(Side::Long, long))
 }
 
-/// The rates of a line with others laid over them.
+/// Lays rates over the rates of a line.
 fn merged(before: Option<&Rates>, theirs: &[Rate], context: LineContext<'_>) -> Rates {
     let rules = context.book.map(|provider| provider.fallback().clone()).unwrap_or_default();
     let Some(before) = before else { return rules.with_fallback(theirs) };
-    // A line without a rate for a rule's meter belongs to a model that is excepted from the rule.
+    // A line without a rate for the meter of a fallback rule belongs to a model to which the rule does not apply.
     let without_rate = |meter: &Meter| !before.iter().any(|rate| rate.meter == *meter);
     let excepted: Vec<Meter> = rules.iter().map(|(meter, _)| meter).filter(without_rate).collect();
     before.overlay(theirs, &rules.without(&excepted))
 }
 
-/// A rate that is more than three times what it was, or less than a third.
+/// Finds a rate that is more than three times the earlier rate or less than a third of it.
 fn jump(key: &RateKey, delta: &Delta) -> Option<Suspicion> {
     let Delta::Changed(Value::Amount(from), Value::Amount(to)) = *delta else { return None };
     let three = Decimal::from(3);
@@ -258,7 +258,7 @@ fn jump(key: &RateKey, delta: &Delta) -> Option<Suspicion> {
     (far(from, to) || far(to, from)).then(|| Suspicion::Jump { key: key.clone(), from, to })
 }
 
-/// The lints about changed lines that the lines before did not have.
+/// The lints that the lines have after the change and did not have before it.
 fn new_lints(before: &[Line], after: &[Line], embedding: bool) -> Vec<Suspicion> {
     if !after.iter().any(|line| line.changed) {
         return Vec::new();

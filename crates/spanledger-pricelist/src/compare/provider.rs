@@ -1,4 +1,4 @@
-//! The models of one provider.
+//! Compares the models of one provider.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{ForeignLine, ForeignModel};
 
-/// The comparison of one provider while it is made.
+/// The state of comparing one provider.
 pub(super) struct ProviderComparison<'a, 'c> {
     name: &'a str,
     book: Option<&'a Provider>,
@@ -34,7 +34,7 @@ struct MatchedModel<'a> {
 }
 
 impl MatchedModel<'_> {
-    /// The long-context threshold, where there are rates beyond it.
+    /// The long-context threshold, if the list has rates for prompts beyond it.
     fn threshold(&self) -> Option<u64> {
         self.foreign.long_context_over.filter(|_| self.lines.iter().any(|line| line.long.is_some()))
     }
@@ -45,10 +45,10 @@ impl MatchedModel<'_> {
     }
 }
 
-/// The model by which a name is billed.
+/// The model as which a name is billed.
 struct BilledAs<'b> {
     name: &'b str,
-    /// The model of the book; `None` for another new model.
+    /// The model of the book; `None` if the model itself is new.
     model: Option<&'b Model>,
     lines: Vec<Line>,
     long_context_over: Option<u64>,
@@ -70,7 +70,7 @@ impl<'a, 'c> ProviderComparison<'a, 'c> {
     pub(super) fn run(mut self, models: Vec<&'a ForeignModel>) {
         let mut matched: Vec<MatchedModel<'a>> =
             models.into_iter().map(|model| self.matched(model)).collect();
-        // The models first: their other names are compared with what they become.
+        // Models are compared before their other names: those are compared with the model's new prices.
         for foreign in &matched {
             for (model, _) in foreign.matches.iter().filter(|(model, names)| names.contains(model)) {
                 if let Some(model) =
@@ -151,7 +151,7 @@ impl<'a, 'c> ProviderComparison<'a, 'c> {
         }
     }
 
-    /// Notes prices of the user's own that are kept. Answers whether there are any.
+    /// Notes the user's own prices that are kept. Returns whether there are any.
     fn note_kept(&mut self, model: &str, what: Vec<String>) -> bool {
         if what.is_empty() {
             return false;
@@ -189,7 +189,7 @@ impl<'a, 'c> ProviderComparison<'a, 'c> {
             return;
         }
         if model.is_free() {
-            let what = "has prices, where the book says `free`: edit the [[model]]";
+            let what = "has prices, but the book says `free`: edit the [[model]]";
             self.note_by_hand(model.name(), [what.to_owned()]);
         }
         self.propose(Proposal {
@@ -204,7 +204,7 @@ impl<'a, 'c> ProviderComparison<'a, 'c> {
         });
     }
 
-    /// Compares other names of a model of the book, which may have prices of their own in the list.
+    /// Compares the other names of a model of the book. The list may have different prices for them.
     fn compare_names(&mut self, foreign: &MatchedModel<'a>, model: &'a Model, names: &[&'a str]) {
         if !self.is_in_scope(foreign, model.name()) {
             return;
@@ -222,8 +222,8 @@ impl<'a, 'c> ProviderComparison<'a, 'c> {
         }
     }
 
-    /// Whether the names have other prices than the model by which they are billed. Then it is proposed that
-    /// they become a model of their own.
+    /// Compares names with the model as which they are billed. If their prices differ, proposes a separate model
+    /// for them. Returns whether something was reported.
     fn split_off(&mut self, foreign: &MatchedModel<'a>, billed_as: BilledAs<'_>, names: &[&str]) -> bool {
         let Some((name, others)) = names.split_first() else { return false };
         let unchanged = |line| Line { changed: false, ..line };
@@ -244,18 +244,18 @@ impl<'a, 'c> ProviderComparison<'a, 'c> {
         if let Some(listed) = own.into_iter().flatten().find(|own| names.contains(&own.as_str())) {
             let changes = overlaid.changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             let what = format!(
-                "has prices of its own ({changes}), where the book lists `{listed}` as a name of {}: take it out of \
-                 there first",
+                "has its own prices ({changes}), but the book lists `{listed}` as a name of {}: remove that name \
+                 first",
                 billed_as.name
             );
             self.note_by_hand(name, [what]);
             return true;
         }
-        // A name has one price: the first model that has the name keeps it.
+        // A name has one price: only the first proposal for a name is used.
         if !self.new_names.insert((*name).to_owned()) {
             return true;
         }
-        // A proposal that rests on a suspicious one is as suspicious.
+        // The new model copies lines of its base, so it inherits the reasons for which the base is suspicious.
         let is_base = |other: &&Proposal| other.provider == self.name && other.model == billed_as.name;
         let suspicious = self.comparison.suspicious.iter().find(is_base);
         let mut reasons = suspicious.map(|base| base.reasons.clone()).unwrap_or_default();
@@ -266,7 +266,7 @@ impl<'a, 'c> ProviderComparison<'a, 'c> {
             foreign.lines.iter().any(|other| (other.tier, other.hours) == (line.tier, line.hours))
         };
         let written = |line: Line| {
-            // The new model gets the list's threshold, which does not hold for the lines of the base.
+            // The new model gets the list's threshold, which does not apply to the lines of the base.
             let flat = line.flat || (ours.is_none() && theirs.is_some() && !is_foreign(&line));
             Line { changed: true, flat, ..line }
         };
@@ -286,7 +286,7 @@ impl<'a, 'c> ProviderComparison<'a, 'c> {
         true
     }
 
-    /// Notes names that only the list has, of a model that both have.
+    /// Notes names that only the list has for a model that is in both.
     fn note_unknown_names(&mut self, foreign: &MatchedModel<'_>) {
         let Some(model) = foreign.matches.keys().next() else { return };
         if foreign.unknown_names.is_empty() || !self.is_in_scope(foreign, model) {
@@ -299,7 +299,7 @@ impl<'a, 'c> ProviderComparison<'a, 'c> {
 
     /// Compares models that the book does not have under any name.
     fn compare_new_models(&mut self, mut models: Vec<MatchedModel<'a>>) {
-        // A model before its dated names.
+        // After sorting, a model comes before its dated names.
         models.sort_by_key(|new| new.foreign.name.as_str());
         let names: BTreeSet<&str> = models.iter().map(|new| new.foreign.name.as_str()).collect();
         let mut done: BTreeMap<&str, (Vec<Line>, Option<u64>, bool)> = BTreeMap::new();
@@ -309,7 +309,7 @@ impl<'a, 'c> ProviderComparison<'a, 'c> {
             if new.lines.is_empty() || !self.scope.has_model(name) {
                 continue;
             }
-            // The book bills a dated name like the undated one.
+            // The book bills a dated name as the undated model.
             let undated = without_date(name).and_then(|base| done.get_key_value(base));
             if let Some((base, (lines, over, regional))) = undated {
                 let (lines, long_context_over, regional) = (lines.clone(), *over, *regional);
@@ -335,7 +335,7 @@ impl<'a, 'c> ProviderComparison<'a, 'c> {
             }
             let factor = self.book.and_then(Provider::regional).map(|rule| rule.factor());
             if let Some(theirs) = foreign.regional.filter(|theirs| factor != Some(*theirs)) {
-                let what = format!("has a factor of {theirs} in regions: the book has no such surcharge");
+                let what = format!("has a regional factor of {theirs}, but the book has no such surcharge");
                 self.note_by_hand(name, [what]);
             }
             self.note_by_hand(name, overlaid.by_hand);
@@ -356,7 +356,7 @@ impl<'a, 'c> ProviderComparison<'a, 'c> {
         }
     }
 
-    /// Gives a new model a dated name.
+    /// Adds a dated name to the proposal of a new model.
     fn add_snapshot(&mut self, model: &str, name: &str) {
         let comparison = &mut *self.comparison;
         let mut proposals = comparison.new.iter_mut().chain(&mut comparison.suspicious);
@@ -391,16 +391,16 @@ impl<'a, 'c> ProviderComparison<'a, 'c> {
     }
 }
 
-/// Why the list's rates of long prompts cannot be taken, and what to do.
+/// Says why the list's rates of long prompts cannot be used, and what to do.
 fn other_threshold(theirs: Option<u64>, ours: Option<u64>) -> Option<String> {
     let theirs = theirs?;
     Some(match ours {
         Some(ours) => format!(
-            "long prompts begin above {theirs} tokens, in the book above {ours}: the threshold belongs to the \
+            "long prompts begin above {theirs} tokens, but in the book above {ours}: the threshold belongs to the \
              [[model]]"
         ),
         None => format!(
-            "long prompts, above {theirs} tokens, have rates of their own: add `long_context_over_tokens` to the \
+            "long prompts (above {theirs} tokens) have separate rates: add `long_context_over_tokens` to the \
              [[model]] and compare again"
         ),
     })

@@ -1,4 +1,4 @@
-//! A comparison as a diff for a person.
+//! Shows a comparison as a diff for a person.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -37,7 +37,7 @@ impl fmt::Display for Comparison {
         }
         head(f, "skipped", self.skipped.len())?;
         for (reason, names) in grouped(&self.skipped) {
-            /// More names than these say nothing more to a reader.
+            /// Names that are shown for each reason; the others are only counted.
             const NAMES_MAX: usize = 3;
             let shown = names.iter().take(NAMES_MAX).copied().collect::<Vec<_>>().join(", ");
             let more = names.len().saturating_sub(NAMES_MAX);

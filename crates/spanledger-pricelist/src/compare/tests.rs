@@ -4,7 +4,7 @@ use crate::{
     tests::{BOOK, book, scope},
 };
 
-/// A map of OpenAI's models, each with these fields.
+/// A price map of OpenAI's models, given as names with their fields.
 fn map(models: &[(&str, &str)]) -> PriceMap {
     let models: Vec<String> = models
         .iter()
@@ -22,7 +22,7 @@ fn with(models: &[(&str, &str)]) -> Comparison {
 const ONE: &str = "\"input_cost_per_token\": 2e-6, \"output_cost_per_token\": 8e-6";
 const TWO: &str = "\"input_cost_per_token\": 1e-6, \"output_cost_per_token\": 3e-6";
 
-/// The proposals and notes as the reader sees them, without what is the same in all tests.
+/// Compares these models with the book and checks the text that a person sees.
 fn check(models: &[(&str, &str)], expected: &str) {
     let shown = with(models).to_string();
     assert_eq!(shown.trim(), expected.trim());
@@ -30,7 +30,7 @@ fn check(models: &[(&str, &str)], expected: &str) {
 
 #[test]
 fn equal_prices_are_unchanged() {
-    // What a fallback or a fee gives is the same price as one that is written out.
+    // A rate that a fallback rule or a fee supplies equals a rate that is written out.
     let reasoning = format!(
         "{ONE}, \"output_cost_per_reasoning_token\": 8e-6, \"cache_read_input_token_cost_batches\": 1e-6, \
         \"input_cost_per_token_batches\": 1e-6, \"search_context_cost_per_query\": {{\"any\": 0.01}}"
@@ -65,7 +65,7 @@ withdrawn: in the book, not in the list (1)
 
 /// Guarantees: each rule holds just beyond its bound and not at it.
 #[test]
-fn rates_that_look_like_slips_are_suspicious() {
+fn rates_that_look_like_mistakes_are_suspicious() {
     let reasons = |fields: &str| -> Vec<String> {
         let comparison = with(&[("one", fields)]);
         let found = comparison.suspicious.iter().flat_map(|proposal| &proposal.reasons);
@@ -120,7 +120,7 @@ fn rates_that_look_like_slips_are_suspicious() {
     let zero = with(&[("five", "\"input_cost_per_token\": 0")]);
     assert_eq!(
         zero.suspicious[0].reasons[0].to_string(),
-        "standard: every rate is zero: free, or not known to the source"
+        "standard: every rate is zero: the model is free, or the source does not know its price"
     );
     let partly = with(&[("five", "\"input_cost_per_token\": 1e-6, \"output_cost_per_token\": 0")]);
     assert_eq!(
@@ -142,7 +142,7 @@ fn rates_that_look_like_slips_are_suspicious() {
     );
 }
 
-/// Guarantees: a name of a model becomes a model of its own only where its prices differ from those
+/// Guarantees: a name of a model becomes a separate model only if its prices differ from the prices
 /// that its model will have.
 #[test]
 fn a_name_becomes_a_model_only_if_its_prices_differ() {
@@ -157,7 +157,7 @@ fn a_name_becomes_a_model_only_if_its_prices_differ() {
         ("one-2026-05-05", true, Some("one"))
     );
     let [note] = comparison.by_hand.as_slice() else { panic!("{comparison}") };
-    assert!(note.model == "one-old" && note.what.contains("take it out of there first"), "{note:?}");
+    assert!(note.model == "one-old" && note.what.contains("remove that name first"), "{note:?}");
 
     let comparison = with(&[("six", ONE), ("six-2026-05-05", ONE), ("six-2026-06-06", dearer)]);
     assert_eq!(
@@ -167,7 +167,7 @@ fn a_name_becomes_a_model_only_if_its_prices_differ() {
     assert_eq!(comparison.changed[0].model, "six-2026-06-06");
     assert_eq!(comparison.changed[0].apart_from.as_deref(), Some("six"));
 
-    // A name that only adds what a fallback rule gives is the model all the same.
+    // A name whose extra rate equals that of a fallback rule stays a name of the model.
     let reasoning = format!("{dearer}, \"output_cost_per_reasoning_token\": 8e-6");
     let comparison = with(&[("one", dearer), ("one-2026-05-05", &reasoning)]);
     assert_eq!((comparison.changed.len(), comparison.unchanged), (1, 1));
@@ -192,9 +192,9 @@ fn differences_that_no_entry_can_express_are_listed() {
     assert!(note(&[("two", &long(200))])[0].contains("add `long_context_over_tokens` to the [[model]]"));
     assert!(
         note(&[("one", &long(200))])[0]
-            .contains("long prompts begin above 200000 tokens, in the book above 272000")
+            .contains("long prompts begin above 200000 tokens, but in the book above 272000")
     );
-    assert!(note(&[("free", TWO)])[0].contains("where the book says `free`"));
+    assert!(note(&[("free", TWO)])[0].contains("but the book says `free`"));
     assert!(
         note(&[("seven", &format!("{TWO}, \"regional_processing_uplift_multiplier_eu\": 1.2"))])[0]
             .contains("factor of 1.2")

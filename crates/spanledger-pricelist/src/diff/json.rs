@@ -1,4 +1,4 @@
-//! A change as JSON.
+//! Writes a change as JSON.
 
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::value::RawValue;
@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::{Change, Delta, RateKey, Side, Subject, Value, day};
 
 impl Serialize for Change {
-    /// One flat object for every kind of change. What does not apply is left out.
+    /// Writes one flat object for every kind of change. Fields that do not apply are left out.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { provider, model, subject, since, delta } = self;
         let mut map = serializer.serialize_map(None)?;

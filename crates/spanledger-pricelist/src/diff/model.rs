@@ -1,4 +1,4 @@
-//! Models, their rates, and what else decides a model's price.
+//! Compares models: their rates and the other properties that decide a model's price.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,7 +38,7 @@ pub(super) fn changes(
     }
 }
 
-/// The models that are free or have a price, at the moment or ever.
+/// The models that are free or have a price, at the moment `at` or, without it, at any time.
 fn listed(provider: Option<&Provider>, at: Option<Timestamp>) -> BTreeMap<&str, &Model> {
     let models = provider.map(Provider::models).unwrap_or_default().iter();
     let is_listed = |model: &&Model| model.is_free() || prices(model, at).next().is_some();
@@ -49,7 +49,7 @@ fn prices(model: &Model, at: Option<Timestamp>) -> impl Iterator<Item = &Price> 
     model.prices().iter().filter(move |price| at.is_none_or(|at| price.is_listed_at(at)))
 }
 
-/// Each published rate by its place, and without a moment also by the start of its entry.
+/// Each published rate by its place and, without `at`, also by the start of its entry.
 fn rates(model: Option<&Model>, at: Option<Timestamp>) -> BTreeMap<(RateKey, Option<Timestamp>), Value> {
     let mut rows = BTreeMap::new();
     for price in model.into_iter().flat_map(|model| prices(model, at)) {
@@ -66,10 +66,10 @@ fn rates(model: Option<&Model>, at: Option<Timestamp>) -> BTreeMap<(RateKey, Opt
     rows
 }
 
-/// What decides the price beside the rates, in words.
+/// The properties that decide the price in addition to the rates, in words.
 fn properties(model: &Model, at: Option<Timestamp>) -> [(&'static str, String); 8] {
     let flat = prices(model, at).filter(|price| price.is_flat()).map(|price| price.tier().as_str());
-    // Every entry but the last one of its tier ends where the next begins; that is no statement of the book.
+    // Only the end of a tier's last entry is shown: every other entry ends because the next one begins.
     let is_last = |price: &&Price| {
         let later = |other: &Price| {
             (other.tier(), other.hours()) == (price.tier(), price.hours()) && other.from() > price.from()
@@ -91,7 +91,7 @@ fn properties(model: &Model, at: Option<Timestamp>) -> [(&'static str, String); 
     ]
 }
 
-/// The lines that are the user's own, and where only some rates of a line are, these rates.
+/// The lines whose rates are all negotiated. Of a line with only some negotiated rates, these rates are listed.
 fn negotiated(price: &Price) -> Vec<String> {
     let on_side = |side: Side| {
         let key = side.key(price.tier());

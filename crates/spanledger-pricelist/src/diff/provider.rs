@@ -1,4 +1,4 @@
-//! What holds for all models of a provider: fees, discounts, deployments, rules.
+//! Compares what applies to a provider as a whole: fees, discounts, deployments and rules.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -39,7 +39,7 @@ fn holds(period: Period, at: Option<Timestamp>) -> bool {
     at.is_none_or(|at| period.contains(at))
 }
 
-/// The end, in words. At one moment it does not matter.
+/// The end of an entry, in words. It is left out if the books are compared at one moment.
 fn end(until: Option<Timestamp>, at: Option<Timestamp>) -> String {
     let until = until.filter(|_| at.is_none());
     until.map(|until| format!(" until {}", day(until))).unwrap_or_default()
@@ -64,7 +64,7 @@ fn fees(
     rows
 }
 
-/// Whether every call that the second fee applies to pays the first one.
+/// Whether the first fee replaces the second one for every call to which the second one applies.
 fn hides(first: &Fee, fee: &Fee, at: Option<Timestamp>) -> bool {
     let all = first.models().is_empty();
     let some = !fee.models().is_empty() && fee.models().iter().all(|model| first.models().contains(model));
@@ -96,7 +96,7 @@ fn scope(discount: &Discount, at: Option<Timestamp>) -> String {
     words + &end(discount.until(), at)
 }
 
-/// Models in words, whatever the order in which a file names them.
+/// The models in words, sorted, so that the order in a file makes no difference.
 fn models(only: &[String], except: &[String]) -> String {
     let models = if only.is_empty() { "all models".to_owned() } else { list(only.to_vec()) };
     if except.is_empty() { models } else { format!("{models} except {}", list(except.to_vec())) }
@@ -115,7 +115,7 @@ fn deployments(provider: Option<&Provider>) -> BTreeMap<String, Value> {
     provider.map(of_provider).unwrap_or_default()
 }
 
-/// What decides the prices of all models, in words.
+/// The rules that decide the prices of all models, in words.
 fn rules(provider: &Provider) -> [(&'static str, String); 3] {
     let regional = provider.regional().map_or("none".to_owned(), |rule| {
         let mut words = format!("×{} in {}", rule.factor().normalize(), list(rule.regions()));
@@ -128,7 +128,7 @@ fn rules(provider: &Provider) -> [(&'static str, String); 3] {
         words
     });
     let fallback = provider.fallback().iter().map(|(to, from)| format!("{} = {}", to.name(), from.name()));
-    // The first entry of a word counts.
+    // Of several tiers for one word, the first one applies.
     let mut tiers = BTreeMap::new();
     for (word, tier) in provider.tiers() {
         tiers.entry(word.to_lowercase()).or_insert(tier);

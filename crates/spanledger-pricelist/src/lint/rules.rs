@@ -1,4 +1,4 @@
-//! The kinds of lints, and how they are found.
+//! Defines the lints and finds them.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use spanledger_price::{Meter, Rates, Tier};
 
 use crate::diff::day;
 
-/// What looks like a slip about a price. The set is closed: `Display` is all that anybody does with it.
+/// What looks like a mistake in a price. The enum is exhaustive: callers only display it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lint {
-    /// A rate that does not fit another one, or the highest that is plausible.
+    /// A rate that is not plausible in relation to another rate, or that is above the highest plausible rate.
     Rate {
-        /// What the rate is for.
+        /// The billed quantity.
         meter: Meter,
         /// Dollars per unit of the meter.
         rate: Decimal,
@@ -24,7 +24,7 @@ pub enum Lint {
     },
     /// Every rate is zero: the model is free, or the source does not know its price.
     AllZero,
-    /// The rates are those of the entry before.
+    /// The rates equal those of the previous entry.
     SameAsBefore,
     /// The last entry ends and no other follows, so that later calls are unpriced.
     Ended {
@@ -39,32 +39,34 @@ impl fmt::Display for Lint {
             Self::Rate { meter, rate, relation, other } => {
                 write!(f, "{} {} {relation} {}", meter.name(), rate.normalize(), other.normalize())
             }
-            Self::AllZero => f.write_str("every rate is zero: free, or not known to the source"),
-            Self::SameAsBefore => f.write_str("the same rates as the entry before"),
+            Self::AllZero => {
+                f.write_str("every rate is zero: the model is free, or the source does not know its price")
+            }
+            Self::SameAsBefore => f.write_str("the rates equal those of the previous entry"),
             Self::Ended { until } => {
-                write!(f, "no price from {} on: nothing follows the last entry", day(*until))
+                write!(f, "there is no price from {} on: no entry follows the last one", day(*until))
             }
         }
     }
 }
 
-/// Each kind of cached tokens and what it is a part of.
+/// Each kind of cached tokens with the kind of input tokens of which it is a part.
 const CACHED: [(Bucket, Bucket); 3] = [
     (Bucket::CachedInput, Bucket::Input),
     (Bucket::CachedAudioInput, Bucket::AudioInput),
     (Bucket::CachedImageInput, Bucket::ImageInput),
 ];
 
-/// Kinds of tokens that providers do not give away where they bill input.
+/// Kinds of tokens that are not free if input tokens are billed.
 const CACHE: [Bucket; 4] =
     [Bucket::CachedInput, Bucket::CacheWrite, Bucket::CacheWrite1h, Bucket::CacheWrite12h];
 
-/// Whether a model of that name makes embeddings, whose output is not billed like text.
+/// Whether the name is that of an embedding model. The output of such a model is not billed as text.
 pub(crate) fn is_embedding(name: &str) -> bool {
     name.contains("embed")
 }
 
-/// The published rate. A rate that a fallback rule gave cannot be a slip of its own.
+/// The published rate. A rate from a fallback rule is ignored: a mistake in it would be a mistake in its source.
 fn published(rates: &Rates, meter: Meter) -> Option<Decimal> {
     rates
         .iter()
@@ -72,7 +74,7 @@ fn published(rates: &Rates, meter: Meter) -> Option<Decimal> {
         .map(|r| r.usd)
 }
 
-/// The lints within one line.
+/// The lints about one line of rates.
 pub(crate) fn of_rates(rates: &Rates, embedding: bool) -> Vec<Lint> {
     let get = |bucket: Bucket| published(rates, Meter::Tokens(bucket));
     let mut found = Vec::new();
@@ -105,11 +107,11 @@ pub(crate) fn of_rates(rates: &Rates, embedding: bool) -> Vec<Lint> {
     found
 }
 
-/// A rate in dollars per unit that no provider has come near. A list that is above it has confused its units,
-/// most likely a rate per token with one per thousand or per million.
+/// A rate in dollars per unit that is far above all published rates. A list with a higher rate has probably
+/// confused its units, for example a rate per token with a rate per thousand or per million tokens.
 fn highest_plausible(meter: Meter, embedding: bool) -> Decimal {
     Decimal::from(match meter {
-        // The dearest published are 6.50 for embeddings (of audio) and 600 for other models (output).
+        // The highest published rates are 6.50 for embeddings (of audio) and 600 for other models (output).
         Meter::Tokens(_) if embedding => 10,
         Meter::Tokens(_) | Meter::Characters => 1_000,
         Meter::WebSearch
@@ -128,8 +130,8 @@ fn highest_plausible(meter: Meter, embedding: bool) -> Decimal {
     })
 }
 
-/// What is free in a price list where input is not: the list more likely does not know the rate. In a book
-/// somebody has written the zero, so this is not asked of books.
+/// Finds zero rates in a price list that bills input tokens: the list probably does not know the rate. Book
+/// entries are not checked for this, because a person has written the zero there.
 pub(crate) fn zeros(rates: &Rates, embedding: bool) -> Vec<Lint> {
     let get = |bucket: Bucket| published(rates, Meter::Tokens(bucket));
     let Some(other) = get(Bucket::Input).filter(|input| !input.is_zero()) else { return Vec::new() };
@@ -152,8 +154,8 @@ pub(crate) fn of_sides(short: &Rates, long: &Rates) -> Vec<Lint> {
     Meter::ALL.into_iter().filter_map(below).collect()
 }
 
-/// The lints about a tier beside the standard one. Only tokens are compared: tool calls cost the same in every
-/// tier.
+/// The lints about a tier in comparison with the standard tier. Only token rates are compared: tool calls cost
+/// the same in every tier.
 pub(crate) fn against_standard(tier: Tier, rates: &Rates, standard: &Rates) -> Vec<Lint> {
     let lint = |meter: Meter| {
         let (rate, other) = (published(rates, meter)?, published(standard, meter)?);

@@ -1,7 +1,7 @@
 use super::warnings;
 use spanledger_price::PriceBook;
 
-/// Warnings about a book of one model, context entry is on line 7, as text.
+/// Checks the warnings about a book of one model, whose first entry is on line 8.
 fn check(lines: &str, expected: &[&str]) {
     named("m", lines, expected);
 }
@@ -55,7 +55,7 @@ fn rates_that_do_not_fit_each_other_are_found() {
     );
     check(
         "standard = { input_per_1m = \"0\" }",
-        &["acme line 8: m standard: every rate is zero: free, or not known to the source"],
+        &["acme line 8: m standard: every rate is zero: the model is free, or the source does not know its price"],
     );
 }
 
@@ -79,15 +79,15 @@ fn a_rate_in_the_wrong_unit_is_implausible() {
 fn entries_that_repeat_or_end_are_found() {
     check(
         "standard = { input_per_1m = \"2\" }\n[[next]]\nfrom = 2026-01-01\nstandard = { input_per_1m = \"2\" }",
-        &["acme line 13: m standard: the same rates as the entry before"],
+        &["acme line 13: m standard: the rates equal those of the previous entry"],
     );
     check(
         "until = 2026-01-01\nstandard = { input_per_1m = \"2\" }",
-        &["acme line 8: m: no price from 2026-01-01 on: nothing follows the last entry"],
+        &["acme line 8: m: there is no price from 2026-01-01 on: no entry follows the last one"],
     );
     check(
         "standard = { input_per_1m = \"2\" }\n[[next]]\nuntil = 2026-01-01\nbatch = { input_per_1m = \"1\" }",
-        &["acme line 13: m batch: no price from 2026-01-01 on: nothing follows the last entry"],
+        &["acme line 13: m batch: there is no price from 2026-01-01 on: no entry follows the last one"],
     );
     // The batch price was below the standard price of its time.
     check(

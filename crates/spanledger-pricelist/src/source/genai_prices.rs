@@ -1,4 +1,4 @@
-//! The data file of genai-prices: providers with models, context prices may have dates and hours.
+//! Reads the data file of genai-prices: providers with models, whose prices may have dates and hours.
 
 mod condition;
 mod keys;
@@ -30,14 +30,14 @@ const PROVIDERS: [(&str, &str); 8] = [
 
 /// Reads `prices/data.json` or `prices/new_data/v2/data.json`.
 ///
-/// Prices with a start date or hours of the day become lines of their own. Variants for batch, flex
-/// and priority (`fast`) become tiers, with the rates that the variant itself states: rates that it
-/// inherits from the standard price are not published for the tier. Prices of tool calls are the same
+/// A price with a start date or with hours of the day becomes a separate line. Variants for batch, flex and
+/// priority (`fast`) become tiers. A tier gets only the rates that its variant states, because rates that the
+/// variant inherits from the standard price are not published for the tier. Prices of tool calls are the same
 /// in all tiers. Names that a model matches exactly become its aliases.
 ///
 /// # Errors
 ///
-/// Text that is not JSON, and files of another kind.
+/// Fails if the text is not JSON or is a file of another kind.
 pub fn genai_prices(json: &str) -> Result<PriceMap, ImportError> {
     let raw = json::document(json)?;
     let object = json::object(raw);
@@ -60,7 +60,7 @@ pub fn genai_prices(json: &str) -> Result<PriceMap, ImportError> {
     for raw in &list {
         let provider = json::object(raw).filter(|provider| provider.contains_key("models"));
         let Some(provider) = provider else {
-            return Err(wrong("a list context items have no `models`", "use prices/data.json"));
+            return Err(wrong("a list whose items have no `models`", "use prices/data.json"));
         };
         reader.provider(&provider);
     }
@@ -104,7 +104,7 @@ impl FileReader {
             matches(matcher, &mut names, &mut patterns);
         }
         if patterns {
-            self.map.skip(provider, name, "names that match a pattern: only exact ones are taken");
+            self.map.skip(provider, name, "names that match a pattern: only exact names are imported");
         }
         names.retain(|alias| alias != name);
         names.sort_unstable();
@@ -128,7 +128,7 @@ impl FileReader {
         }
         let long_context_over = one_threshold(&sheet.thresholds)?;
         if lines.is_empty() {
-            return Err("no rate that the book can hold".to_owned());
+            return Err("has no rate that the book can represent".to_owned());
         }
         Ok(ForeignModel {
             provider: provider.to_owned(),
@@ -141,7 +141,7 @@ impl FileReader {
         })
     }
 
-    /// The lines of the ordinary price: one, or one for each date and hours.
+    /// The lines of the standard tier: one line, or one line for each start date and each range of hours.
     fn standard(
         &mut self,
         provider: &str,
@@ -149,7 +149,7 @@ impl FileReader {
         fields: &Object<'_>,
         sheet: &mut keys::Sheet,
     ) -> Result<Vec<ForeignLine>, String> {
-        let raw = fields.get("prices").ok_or("no prices")?;
+        let raw = fields.get("prices").ok_or("has no prices")?;
         let Some(list) = json::list(raw) else {
             let prices = json::object(raw).ok_or("prices that are neither an object nor a list")?;
             return Ok(sheet.line(&prices, Tier::Standard, Span::ALWAYS).into_iter().collect());
@@ -160,7 +160,7 @@ impl FileReader {
             let constraint = conditional.get("constraint").and_then(|raw| json::object(raw));
             let mut span = Span::read(constraint.as_ref())?;
             if index == 0 && span.hours.is_none() {
-                // The first price holds where no condition of another one does.
+                // The first price applies when the condition of no other price is met.
                 span.from = None;
             }
             let prices =
@@ -194,7 +194,7 @@ impl FileReader {
             let prices = variant.get("prices").and_then(|raw| json::object(raw)).unwrap_or_default();
             let constraint = variant.get("constraint").and_then(|raw| json::object(raw));
             match (tier(&variant), Span::read(constraint.as_ref())) {
-                // The variant `default` has no prices of its own: it is the standard tier.
+                // The variant `default` states no prices: it is the standard tier.
                 _ if prices.is_empty() => {}
                 (Some((tier, word)), Ok(span)) => {
                     by_tier.entry((tier, word)).or_default().push((span, prices));
@@ -207,7 +207,7 @@ impl FileReader {
         }
         let mut lines: Vec<ForeignLine> = Vec::new();
         let mut done: Option<Tier> = None;
-        // Of two words for one tier the last in the alphabet counts: responses say `priority`, not `fast`.
+        // If two words mean one tier, the alphabetically last one is used: responses say `priority`, not `fast`.
         for ((tier, word), read) in by_tier.into_iter().rev() {
             let spans = condition::resolve(
                 &read.iter().map(|(span, _)| *span).collect::<Vec<_>>(),
@@ -226,7 +226,7 @@ impl FileReader {
                     self.map.skip(
                         provider,
                         name,
-                        format!("prices when `{word}`: another word for {tier} has others"),
+                        format!("prices when `{word}`: another word for {tier} has different prices"),
                     );
                 }
                 continue;
@@ -243,7 +243,7 @@ fn is_tool(meter: Meter) -> bool {
     matches!(meter, Meter::WebSearch | Meter::FileSearch)
 }
 
-/// The tier of a variant, and the word for it.
+/// The tier of a variant and the word that the file uses for it.
 fn tier(variant: &Object<'_>) -> Option<(Tier, String)> {
     let when = variant.get("when").and_then(|raw| json::object(raw))?;
     let (key, value) = when.first_key_value().filter(|_| when.len() == 1)?;
@@ -259,9 +259,9 @@ fn tier(variant: &Object<'_>) -> Option<(Tier, String)> {
     (tier != Tier::Standard).then_some((tier, value))
 }
 
-/// Collects the names that a matcher takes exactly. Notes whether it has patterns as well.
+/// Collects the names that a matcher matches exactly, and sets `patterns` if it also has patterns.
 fn matches(matcher: Raw<'_>, names: &mut Vec<String>, patterns: &mut bool) {
-    /// The pattern of dated names, which the book matches by a rule of its own.
+    /// The pattern of dated names. It is ignored, because the book recognizes dated names itself.
     const DATED: &str = r"-\d{4}-\d{2}-\d{2}$";
     for (kind, raw) in json::object(matcher).unwrap_or_default() {
         match kind.as_str() {

@@ -1,4 +1,4 @@
-//! JSON context numbers keep their digits.
+//! Reads JSON so that numbers keep all their digits.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,14 @@ use serde_json::value::RawValue;
 
 use super::ImportError;
 
-/// A part of the file, as written.
+/// The unparsed text of a part of the file.
 pub(super) type Raw<'j> = &'j RawValue;
 /// An object of the file.
 pub(super) type Object<'j> = BTreeMap<String, Raw<'j>>;
 
 /// The whole file.
 pub(super) fn document(text: &str) -> Result<Raw<'_>, ImportError> {
-    // A byte order mark is what some editors put in front.
+    // Some editors write a byte order mark at the start of a file.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     serde_json::from_str(text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
@@ -40,7 +40,7 @@ pub(super) fn text(object: &Object<'_>, key: &str) -> Option<String> {
     object.get(key).and_then(|raw| string(raw))
 }
 
-/// The list of a key; empty where there is none.
+/// The list of a key; empty if the key is missing or is not a list.
 pub(super) fn items<'j>(object: &Object<'j>, key: &str) -> Vec<Raw<'j>> {
     object.get(key).and_then(|raw| list(raw)).unwrap_or_default()
 }

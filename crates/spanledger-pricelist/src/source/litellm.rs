@@ -1,4 +1,4 @@
-//! LiteLLM's price map: one object with a key for each model name.
+//! Reads LiteLLM's price map: one object with a key for each model name.
 
 mod keys;
 
@@ -36,14 +36,14 @@ const PROVIDERS: [(&str, &str); 10] = [
 
 /// Reads `model_prices_and_context_window.json`.
 ///
-/// A name is taken without the provider in front (`gemini/gemini-2.5-pro`). The keys of image sizes
-/// (`hd/1024-x-1792/dall-e-3`) become variants of the model's rate per image. Where a model has rates per
-/// token, its rates per image, second or character price the same usage in another unit: they are skipped,
-/// because a call would be billed twice.
+/// The provider in front of a name (`gemini/gemini-2.5-pro`) is removed. The keys of image sizes
+/// (`hd/1024-x-1792/dall-e-3`) become variants of the model's rate per image. If a model has rates per token,
+/// its rates per image, second or character price the same usage in another unit. They are skipped, because a
+/// call would otherwise be billed twice.
 ///
 /// # Errors
 ///
-/// Text that is not JSON, and files of another kind.
+/// Fails if the text is not JSON or is a file of another kind.
 pub fn litellm(json: &str) -> Result<PriceMap, ImportError> {
     let raw = json::document(json)?;
     let Some(file) = json::object(raw) else {
@@ -59,14 +59,14 @@ pub fn litellm(json: &str) -> Result<PriceMap, ImportError> {
     }
     let mut map = MapReader::default();
     for (key, raw) in &file {
-        // This key documents the others.
+        // The value of this key documents the format; it is not a model.
         if key != "sample_spec" {
             map.model(key, raw);
         }
     }
     if !map.has_model && !file.is_empty() {
         let (found, remedy) = (
-            "an object context values have no `litellm_provider`",
+            "an object whose values have no `litellm_provider`",
             "use model_prices_and_context_window.json",
         );
         return Err(ImportError::WrongFile { expected: LITELLM, found, remedy });
@@ -80,7 +80,7 @@ pub fn litellm(json: &str) -> Result<PriceMap, ImportError> {
 /// The state of reading the map.
 #[derive(Default)]
 struct MapReader {
-    /// Whether a value is a model, which tells the map from another file.
+    /// Whether at least one value is a model. Otherwise the file is not LiteLLM's price map.
     has_model: bool,
     models: BTreeMap<(&'static str, String), ForeignModel>,
     /// Rates per image by size, for each model.
@@ -94,7 +94,7 @@ impl MapReader {
             return self.map.skip("", key, "not an object");
         };
         let Some(listed_as) = json::text(&fields, "litellm_provider") else {
-            return self.map.skip("", key, "no `litellm_provider`");
+            return self.map.skip("", key, "has no `litellm_provider`");
         };
         self.has_model = true;
         let Some(provider) = PROVIDERS.iter().find(|(name, _)| *name == listed_as).map(|(_, ours)| *ours)
@@ -121,7 +121,7 @@ impl MapReader {
             return self.map.skip(
                 provider,
                 name,
-                "an image size without a price per image (per pixel it is not exact)",
+                "an image size without a price per image (a price per pixel is not exact)",
             );
         };
         match number::rate(raw.get(), Scale::SAME) {
@@ -167,7 +167,7 @@ impl MapReader {
                         self.map.skip(
                             provider,
                             name,
-                            "listed twice with different prices; the first was taken",
+                            "listed twice with different prices; the first ones are used",
                         );
                     }
                     None => {
@@ -192,14 +192,14 @@ impl MapReader {
                 self.map.skip(
                     provider,
                     &name,
-                    format!("{count} prices by image size: billed by tokens already"),
+                    format!("{count} prices by image size: the model is already billed by tokens"),
                 );
                 continue;
             }
             let mut rates: Vec<Rate> = sizes.into_iter().map(per_image).collect();
             rates.sort_by(|a, b| a.variant.cmp(&b.variant));
             rates.dedup_by(|a, b| a.variant == b.variant);
-            // The model's own key has a rate for any size. The rates by size replace it.
+            // The model's own key has one rate for all sizes. The rates by size replace it.
             self.models.insert(place, model_of(provider, &name, rates.into_iter().collect()));
         }
         self.map.models = self.models.into_values().collect();
@@ -221,7 +221,7 @@ fn model_of(provider: &str, name: &str, rates: Rates) -> ForeignModel {
     }
 }
 
-/// The rate of a search, if it is the same for every size of the context.
+/// The rate of a web search. Fails if it depends on the size of the search context.
 fn search(raw: Raw<'_>) -> Result<Decimal, String> {
     let sizes = json::object(raw).ok_or("not an object")?;
     let rates = sizes.values().map(|raw| number::rate(raw.get(), Scale::THOUSAND));
@@ -241,7 +241,7 @@ type Cell = (Tier, Option<u64>, Meter, Option<&'static str>);
 /// The rates of one model while they are read.
 #[derive(Default)]
 struct Sheet {
-    /// By tier, threshold, meter and variant: the rate, and the key that states it.
+    /// The rate and the key that states it, by tier, threshold, meter and variant.
     rates: BTreeMap<Cell, (Decimal, String)>,
     tools: Vec<(Meter, Decimal)>,
     thresholds: BTreeSet<u64>,
@@ -257,13 +257,13 @@ impl Sheet {
             && !usd.is_zero()
             && !other.is_zero()
         {
-            // Of two keys with one meter, the price of the output is the one that is billed.
+            // If two keys have the same meter, the price of the output is used, because the output is billed.
             if key.starts_with("output") {
-                let message = format!("replaces `{other_key}`, which prices the same");
+                let message = format!("replaces `{other_key}`, which prices the same usage");
                 self.rates.insert(at, (usd, key.to_owned()));
                 return Err(message);
             }
-            return Err(format!("`{other_key}` prices the same"));
+            return Err(format!("`{other_key}` prices the same usage"));
         }
         let entry = self.rates.entry(at).or_insert_with(|| (usd, key.to_owned()));
         if entry.0.is_zero() {
@@ -274,12 +274,12 @@ impl Sheet {
 
     fn regional(&mut self, factor: Decimal) -> Result<(), String> {
         match self.regional.replace(factor) {
-            Some(other) if other != factor => Err("another factor than for another region".to_owned()),
+            Some(other) if other != factor => Err("the factor differs from that of another region".to_owned()),
             _ => Ok(()),
         }
     }
 
-    /// The model and notes on what was left out of it, or why the book cannot hold it.
+    /// Returns the model with notes on skipped prices, or the reason why the book cannot represent the model.
     fn finish(
         self,
         provider: &str,
@@ -337,9 +337,9 @@ impl Sheet {
         }
         if lines.is_empty() {
             let reason = if tools.is_empty() {
-                "no rate that the book can hold"
+                "has no rate that the book can represent"
             } else {
-                "only a price of tool calls: that is a [[fee]] of the provider"
+                "has only a price of tool calls: add it as a [[fee]] of the provider"
             };
             return Err(reason.to_owned());
         }
@@ -349,7 +349,7 @@ impl Sheet {
     }
 }
 
-/// Removes rates for all kinds of a meter that also has rates by kind: the book has one or the other.
+/// Removes the rate for all kinds of a meter that also has rates by kind: the book accepts only one of the two.
 fn variants_only(rates: &mut Vec<Rate>) -> Option<String> {
     let by_kind: BTreeSet<Meter> =
         rates.iter().filter(|rate| rate.variant.is_some()).map(|rate| rate.meter).collect();

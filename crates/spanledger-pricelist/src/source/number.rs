@@ -1,11 +1,11 @@
-//! Exact rates from the digits of a file.
+//! Reads exact rates from the digits of a file.
 
 use rust_decimal::Decimal;
 
-/// How the list's unit becomes the book's.
+/// How a rate is converted from the list's unit to the book's unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scale {
-    /// Times ten to the power.
+    /// The rate is multiplied by ten to this power.
     Ten(i32),
     /// The list states a rate per second, the book per 60 seconds.
     PerSecond,
@@ -16,18 +16,18 @@ pub(super) enum Scale {
 impl Scale {
     /// The same unit.
     pub(super) const SAME: Self = Self::Ten(0);
-    /// The list states a rate for one, the book per thousand.
+    /// The list states a rate per one, the book per thousand.
     pub(super) const THOUSAND: Self = Self::Ten(3);
-    /// The list states a rate for one, the book per million.
+    /// The list states a rate per one, the book per million.
     pub(super) const MILLION: Self = Self::Ten(6);
 }
 
-/// Most decimal places of a rate in the book.
+/// The greatest number of decimal places of a rate in the book.
 const PLACES_MAX: u32 = 9;
-/// Highest rate in the book.
+/// The highest rate that the book accepts, in dollars.
 const DOLLARS_MAX: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
 
-/// The rate that a JSON number, or a string with a number, states. `Err` is the reason why it is not a rate.
+/// Reads a rate from a JSON number or from a string with a number. `Err` is the reason why it is not a rate.
 pub(super) fn rate(json: &str, scale: Scale) -> Result<Decimal, String> {
     let text = json.trim().trim_matches('"');
     let not_a_number = || format!("{} is not a number", json.chars().take(40).collect::<String>());
@@ -64,7 +64,7 @@ pub(super) fn rate(json: &str, scale: Scale) -> Result<Decimal, String> {
     }
 }
 
-/// The exact product; `None` where it does not fit a decimal.
+/// The exact product; `None` if it does not fit a decimal.
 fn times_power_of_ten(mut value: Decimal, power: i32) -> Option<Decimal> {
     if let Ok(power) = u32::try_from(power) {
         return value.checked_mul(Decimal::from(10_i64.checked_pow(power)?));

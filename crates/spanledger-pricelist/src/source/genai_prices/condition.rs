@@ -1,4 +1,4 @@
-//! The conditions under which a price of the file applies.
+//! Reads the conditions under which a price of the file applies.
 
 use spanledger_event::Timestamp;
 
@@ -13,7 +13,7 @@ pub(super) struct Span {
     pub(super) hours: Option<Hours>,
 }
 
-/// Which of several prices that apply holds.
+/// Which price is used if several apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Precedence {
     First,
@@ -31,27 +31,27 @@ impl Span {
             let from = Timestamp::parse(&format!("{day}T00:00:00Z"));
             return from
                 .map(|from| Self { from: Some(from), ..Self::ALWAYS })
-                .ok_or_else(|| format!("a start date `{day}` that is not a day"));
+                .ok_or_else(|| format!("the start date `{day}` is not a day"));
         }
         let (Some(start), Some(end)) = (text("start_time"), text("end_time")) else {
-            return Err("a condition that is neither a start date nor hours".to_owned());
+            return Err("the condition is neither a start date nor hours".to_owned());
         };
         let hours = minutes(&start).zip(minutes(&end)).and_then(|(a, b)| Hours::parse(&format!("{a}-{b}")));
         hours
             .map(|hours| Self { hours: Some(hours), ..Self::ALWAYS })
-            .ok_or_else(|| format!("hours {start} to {end} that are not whole minutes of UTC"))
+            .ok_or_else(|| format!("the hours {start} to {end} are not whole minutes of UTC"))
     }
 }
 
-/// `00:30` of `00:30:00Z`.
+/// Shortens `00:30:00Z` to `00:30`. `None` if the time has seconds or another time zone.
 fn minutes(time: &str) -> Option<&str> {
     let bare = ["Z", "+00:00"].iter().find_map(|zone| time.strip_suffix(zone)).unwrap_or(time);
     let (minutes, rest) = bare.split_at_checked(5)?;
     matches!(rest, "" | ":00").then_some(minutes)
 }
 
-/// Ends each price where one that precedes it begins. `Err` for a price that never holds, or that the book
-/// cannot hold.
+/// Ends each price where a price with precedence begins. `Err` for a price that never applies, or whose hours
+/// the book cannot represent.
 pub(super) fn resolve(spans: &[Span], wins: Precedence) -> Vec<Result<Span, String>> {
     let ended = |(index, span): (usize, &Span)| {
         let preceding = match wins {
@@ -61,14 +61,14 @@ pub(super) fn resolve(spans: &[Span], wins: Precedence) -> Vec<Result<Span, Stri
         let mut until = None;
         for other in preceding {
             match (other.hours, span.hours) {
-                // A price of certain hours precedes one of all hours in its own hours only, as in the book.
+                // As in the book, a price for certain hours replaces the price for all hours only in its hours.
                 (Some(_), None) => {}
                 (Some(a), Some(b)) if a != b && a.overlap(b) => {
-                    return Err(format!("prices at {a} and at {b}, which overlap"));
+                    return Err(format!("the hours {a} and {b} of two prices overlap"));
                 }
                 (Some(a), Some(b)) if a != b => {}
                 _ if other.from.is_none() || other.from <= span.from => {
-                    return Err("a price that another one always precedes".to_owned());
+                    return Err("a price never applies, because another one always has precedence".to_owned());
                 }
                 _ => until = [until, other.from].into_iter().flatten().min(),
             }

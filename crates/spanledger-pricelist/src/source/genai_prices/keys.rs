@@ -1,4 +1,4 @@
-//! What the file's price keys mean.
+//! Maps the price keys of the file to meters.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::source::number::{self, Scale};
 
 const SAME: Scale = Scale::SAME;
 
-/// The meters of the keys. Of several keys with one meter, the first that a price has counts.
+/// The meters of the keys. If a price has several keys with the same meter, the first of this list is used.
 const KEYS: [(&str, Meter, Scale); 22] = [
     ("input_mtok", Meter::Tokens(Bucket::Input), SAME),
     ("input_text_mtok", Meter::Tokens(Bucket::Input), SAME),
@@ -39,7 +39,7 @@ const KEYS: [(&str, Meter, Scale); 22] = [
     ("storage_searches_kcount", Meter::FileSearch, SAME),
 ];
 
-/// What a model's lines have in common, collected while they are read.
+/// The thresholds and notes of a model, collected while its lines are read.
 #[derive(Default)]
 pub(super) struct Sheet {
     pub(super) thresholds: BTreeSet<u64>,
@@ -47,10 +47,10 @@ pub(super) struct Sheet {
 }
 
 impl Sheet {
-    /// Reads a line. A rate without a step holds for prompts of any length, so it is on both sides.
+    /// Reads a line. A rate without a step applies to prompts of any length, so it is on both sides.
     pub(super) fn line(&mut self, prices: &Object<'_>, tier: Tier, span: Span) -> Option<ForeignLine> {
         for key in prices.keys().filter(|key| !KEYS.iter().any(|(known, ..)| known == key)) {
-            self.notes.insert(format!("`{key}`: a price that the book has no meter for"));
+            self.notes.insert(format!("`{key}`: the book has no meter for this price"));
         }
         let (mut short, mut long) = (Vec::new(), Vec::new());
         let mut steps = false;
@@ -91,7 +91,7 @@ impl Sheet {
         Some(ForeignLine { tier, period: Period::new(from, until), hours, rates, long })
     }
 
-    /// Reads a rate: the one up to a step, and the one beyond it where there is a step.
+    /// Reads the rate up to the step and, if there is a step, the rate beyond it.
     fn steps(
         &mut self,
         raw: Raw<'_>,

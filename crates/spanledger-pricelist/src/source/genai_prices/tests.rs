@@ -5,7 +5,7 @@ fn models(provider: &str, models: &str) -> PriceMap {
     genai_prices(&format!("[{{\"id\": \"{provider}\", \"models\": [{models}]}}]")).unwrap()
 }
 
-/// Every line of the first model: tier, time, hours and rates.
+/// Every line of the first model as text: tier, period, hours and rates.
 fn lines(fields: &str) -> Vec<String> {
     let map = models("openai", &format!("{{\"id\": \"m\", {fields}}}"));
     let Some(model) = map.models.first() else { return Vec::new() };
@@ -63,12 +63,12 @@ fn steps_are_the_long_side() {
         reasons(
             r#""prices": {"input_mtok": {"base": 2, "tiers": [{"start": 32000, "price": 3}, {"start": 128000, "price": 4}]}}"#
         ),
-        ["thresholds at 32000 and 128000 tokens: the book has one for each model"]
+        ["has thresholds at 32000 and 128000 tokens, but the book has one for each model"]
     );
 }
 
 #[test]
-fn dates_and_hours_are_lines_of_their_own() {
+fn dates_and_hours_become_separate_lines() {
     assert_eq!(
         lines(
             r#""prices": [{"prices": {"input_mtok": 10}},
@@ -88,11 +88,11 @@ fn dates_and_hours_are_lines_of_their_own() {
             "\"prices\": [{{\"prices\": {{\"input_mtok\": 1}}}}, {{\"constraint\": {constraint}, \"prices\": {{\"input_mtok\": 2}}}}]"
         ))
     };
-    assert_eq!(conditional(r#"{"start_date": "soon"}"#), ["a start date `soon` that is not a day"]);
-    assert_eq!(conditional(r#"{"weekday": 1}"#), ["a condition that is neither a start date nor hours"]);
+    assert_eq!(conditional(r#"{"start_date": "soon"}"#), ["the start date `soon` is not a day"]);
+    assert_eq!(conditional(r#"{"weekday": 1}"#), ["the condition is neither a start date nor hours"]);
     assert_eq!(
         conditional(r#"{"start_time": "00:30:15Z", "end_time": "16:30:00Z"}"#),
-        ["hours 00:30:15Z to 16:30:00Z that are not whole minutes of UTC"]
+        ["the hours 00:30:15Z to 16:30:00Z are not whole minutes of UTC"]
     );
 }
 
@@ -120,7 +120,7 @@ fn variants_are_tiers() {
         "\"fast\"}, \"prices\": {\"input_mtok\": 20}",
         "\"fast\"}, \"prices\": {\"input_mtok\": 21}",
     );
-    assert!(reasons(&other).contains(&"prices when `fast`: another word for priority has others".to_owned()));
+    assert!(reasons(&other).contains(&"prices when `fast`: another word for priority has different prices".to_owned()));
 }
 
 #[test]
@@ -136,14 +136,14 @@ fn exact_names_are_aliases() {
         ("xai", ["l".to_owned(), "n".to_owned()].as_slice())
     );
     assert_eq!(map.skipped.len(), 1);
-    assert_eq!(map.skipped[0].reason, "names that match a pattern: only exact ones are taken");
+    assert_eq!(map.skipped[0].reason, "names that match a pattern: only exact names are imported");
 }
 
 #[test]
 fn unsupported_prices_are_skipped_with_a_reason() {
     assert_eq!(
         reasons(r#""prices": {"input_mtok": 1, "requests_kcount": 12}"#),
-        ["`requests_kcount`: a price that the book has no meter for"]
+        ["`requests_kcount`: the book has no meter for this price"]
     );
     assert_eq!(
         reasons(r#""prices": {"input_mtok": 1, "audio_hours": 1.2}"#),
@@ -151,14 +151,14 @@ fn unsupported_prices_are_skipped_with_a_reason() {
     );
     assert_eq!(
         reasons(r#""prices": {"input_mtok": "x"}"#),
-        ["`input_mtok`: \"x\" is not a number", "no rate that the book can hold"]
+        ["`input_mtok`: \"x\" is not a number", "has no rate that the book can represent"]
     );
-    assert_eq!(reasons(r#""prices": {}"#), ["no rate that the book can hold"]);
-    assert_eq!(reasons(r#""name": "m""#), ["no prices"]);
+    assert_eq!(reasons(r#""prices": {}"#), ["has no rate that the book can represent"]);
+    assert_eq!(reasons(r#""name": "m""#), ["has no prices"]);
     let map = models("azure", r#"{"id": "gpt-5.5", "prices": {"input_mtok": 1}}"#);
     assert!(map.models.is_empty() && map.skipped[0].reason.starts_with("azure has the list prices"));
     let map = models("openrouter", r#"{"id": "m", "prices": {"input_mtok": 1}}"#);
-    assert_eq!(map.skipped[0].reason, "a provider that is not imported");
+    assert_eq!(map.skipped[0].reason, "prices of this provider are not imported");
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn another_file_is_refused_with_a_remedy() {
     assert!(error(r#"{"type": "object"}"#).contains("not its schema"));
     assert!(error("7").contains("a single value"));
     assert!(error("[{\"id\": \"openai\"}]").contains("no `models`"));
-    assert!(error("[]").contains("without a single model"));
+    assert!(error("[]").contains("has no model"));
     let wrapped =
         r#"{"providers": [{"id": "openai", "models": [{"id": "m", "prices": {"input_mtok": 1}}]}]}"#;
     assert_eq!(genai_prices(wrapped).unwrap().models.len(), 1);

@@ -17,9 +17,9 @@ pub(super) enum Key {
     Search,
     /// A factor for processing in a region.
     Regional,
-    /// The model's prices cannot be taken at all, because this key replaces the others; the reason.
+    /// A key that replaces all other prices of the model, so that none of them is imported; the reason.
     Whole(&'static str),
-    /// A price that the book cannot hold; the reason.
+    /// A price that the book cannot represent; the reason.
     Unsupported(&'static str),
 }
 
@@ -27,7 +27,7 @@ pub(super) enum Key {
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     pub(super) tier: Tier,
-    /// The prompt length beyond which it applies.
+    /// The prompt length in tokens beyond which the rate applies.
     pub(super) over: Option<u64>,
     pub(super) meter: Meter,
     pub(super) variant: Option<&'static str>,
@@ -69,11 +69,11 @@ pub(super) fn read(key: &str, mode: &str) -> Key {
         "file_search_cost_per_gb_per_day" | "vector_store_cost_per_gb_per_day" => {
             return Key::Tool(Meter::StorageGbDays, Scale::SAME);
         }
-        "tiered_pricing" => return Key::Whole("`tiered_pricing`: rates by steps that the book cannot hold"),
-        "off_peak_pricing" => return Key::Unsupported("hours that depend on the day of the week"),
-        "provider_specific_entry" => return Key::Unsupported("factors on other rates"),
+        "tiered_pricing" => return Key::Whole("`tiered_pricing`: the book cannot represent rates by steps"),
+        "off_peak_pricing" => return Key::Unsupported("the hours depend on the day of the week"),
+        "provider_specific_entry" => return Key::Unsupported("the value is a factor on other rates"),
         "search_free_requests" => {
-            return Key::Unsupported("a free allowance depends on the month's other calls");
+            return Key::Unsupported("a free allowance depends on the other calls of the month");
         }
         _ if key.starts_with("regional_processing_uplift_multiplier") => return Key::Regional,
         _ => {}
@@ -94,7 +94,7 @@ pub(super) fn read(key: &str, mode: &str) -> Key {
         }
     }
     if base.ends_with("_decisions") {
-        return Key::Unsupported("a tier that the book does not have");
+        return Key::Unsupported("the book does not have this tier");
     }
     let place = |meter, scale| Key::Rate(Place { tier, over, meter, variant: None, scale });
     if let Some((_, bucket)) = TOKENS.iter().find(|(name, _)| *name == base) {
@@ -104,7 +104,7 @@ pub(super) fn read(key: &str, mode: &str) -> Key {
         ("output_cost_per_image", _) | ("input_cost_per_image", "image_generation") => {
             place(Meter::Images, Scale::SAME)
         }
-        ("input_cost_per_image", _) => Key::Unsupported("a price per image in the prompt"),
+        ("input_cost_per_image", _) => Key::Unsupported("the book has no price per image in the prompt"),
         ("output_cost_per_second" | "output_cost_per_video_per_second", "video_generation") => {
             place(Meter::VideoSeconds, Scale::SAME)
         }
@@ -120,10 +120,10 @@ pub(super) fn read(key: &str, mode: &str) -> Key {
                         let (meter, scale) = (Meter::VideoSeconds, Scale::SAME);
                         Key::Rate(Place { tier, over, meter, variant: Some(variant), scale })
                     }
-                    None => Key::Unsupported("an unknown resolution"),
+                    None => Key::Unsupported("the resolution is unknown"),
                 }
             }
-            _ => Key::Unsupported("a price that the book has no meter for"),
+            _ => Key::Unsupported("the book has no meter for this price"),
         },
     }
 }

@@ -2,7 +2,7 @@ use super::litellm;
 use crate::ImportError;
 use spanledger_price::{Meter, Tier};
 
-/// Every rate of every line as text, and every skipped thing.
+/// Every rate of every line as text, and every skipped part as text.
 fn read(json: &str) -> (Vec<String>, Vec<String>) {
     let map = litellm(json).unwrap();
     let mut rates = Vec::new();
@@ -137,7 +137,7 @@ fn tool_calls_cost_the_same_in_every_tier() {
     check(
         r#""code_interpreter_cost_per_session": 0.03"#,
         &[],
-        &["only a price of tool calls: that is a [[fee]] of the provider"],
+        &["has only a price of tool calls: add it as a [[fee]] of the provider"],
     );
 }
 
@@ -147,10 +147,10 @@ fn unsupported_prices_are_skipped_with_a_reason() {
     let input = "\"input_cost_per_token\": 1e-6";
     let skip =
         |more: &str, reason: &str| check(&format!("{input}, {more}"), &["standard input 1"], &[reason]);
-    skip("\"ocr_cost_per_page\": 0.1", "`ocr_cost_per_page`: a price that the book has no meter for");
+    skip("\"ocr_cost_per_page\": 0.1", "`ocr_cost_per_page`: the book has no meter for this price");
     skip(
         "\"input_cost_per_token_decisions\": 1e-7",
-        "`input_cost_per_token_decisions`: a tier that the book does not have",
+        "`input_cost_per_token_decisions`: the book does not have this tier",
     );
     skip(
         "\"output_cost_per_token\": 2.9999999999999997e-05",
@@ -158,9 +158,9 @@ fn unsupported_prices_are_skipped_with_a_reason() {
     );
     skip("\"output_cost_per_token\": -1", "`output_cost_per_token`: -1 is below zero");
     skip("\"output_cost_per_token\": \"free\"", "`output_cost_per_token`: \"free\" is not a number");
-    skip("\"off_peak_pricing\": {}", "`off_peak_pricing`: hours that depend on the day of the week");
+    skip("\"off_peak_pricing\": {}", "`off_peak_pricing`: the hours depend on the day of the week");
     skip("\"input_cost_per_second\": 0.0001", "a standard rate of audio_seconds beside rates of tokens");
-    skip("\"input_cost_per_image\": 0.1", "`input_cost_per_image`: a price per image in the prompt");
+    skip("\"input_cost_per_image\": 0.1", "`input_cost_per_image`: the book has no price per image in the prompt");
     skip(
         "\"search_context_cost_per_query\": {\"search_context_size_low\": 0.01, \"search_context_size_high\": 0.02}",
         "`search_context_cost_per_query`: the price depends on the size of the context, which is not reported",
@@ -169,30 +169,30 @@ fn unsupported_prices_are_skipped_with_a_reason() {
         "\"input_cost_per_token_above_9k_tokens_flex\": 1e-6",
         "flex rates of long prompts without those of short ones",
     );
-    check("\"mode\": \"chat\"", &[], &["no rate that the book can hold"]);
+    check("\"mode\": \"chat\"", &[], &["has no rate that the book can represent"]);
     check(
         &format!(
             "{input}, \"input_cost_per_token_above_128k_tokens\": 2e-6, \"input_cost_per_token_above_256k_tokens\": 3e-6"
         ),
         &[],
-        &["thresholds at 128000 and 256000 tokens: the book has one for each model"],
+        &["has thresholds at 128000 and 256000 tokens, but the book has one for each model"],
     );
     let (_, skipped) = read(
         r#"{"azure/m": {"litellm_provider": "azure"}, "b": {"litellm_provider": "bedrock"}, "c": 1, "d": {},
             "s": {"litellm_provider": "deepseek", "mode": "search"}}"#,
     );
     let expected = [
-        "azure azure/m: azure has the list prices of openai: a deployment's model decides, see [deployments]",
-        "bedrock b: a provider that is not imported",
+        "azure azure/m: azure has the list prices of openai: map each deployment to its model in [deployments]",
+        "bedrock b: prices of this provider are not imported",
         " c: not an object",
-        " d: no `litellm_provider`",
+        " d: has no `litellm_provider`",
         "deepseek s: a search engine, not a model",
     ];
     assert_eq!(skipped, expected);
 }
 
 #[test]
-fn names_lose_the_provider_in_front() {
+fn the_provider_prefix_is_removed_from_names() {
     let (rates, skipped) = read(
         r#"{"sample_spec": {"litellm_provider": "one of …", "input_cost_per_token": 0.0},
             "gemini/a": {"litellm_provider": "gemini", "input_cost_per_token": 1e-6},
@@ -209,7 +209,7 @@ fn names_lose_the_provider_in_front() {
         "openai/c standard input 1",
     ];
     assert_eq!(rates, expected);
-    assert_eq!(skipped, ["cohere d: listed twice with different prices; the first was taken"]);
+    assert_eq!(skipped, ["cohere d: listed twice with different prices; the first ones are used"]);
 }
 
 #[test]
@@ -231,22 +231,22 @@ fn image_sizes_are_variants() {
     assert_eq!(
         reasons,
         [
-            "an image size without a price per image (per pixel it is not exact)",
-            "1 prices by image size: billed by tokens already"
+            "an image size without a price per image (a price per pixel is not exact)",
+            "1 prices by image size: the model is already billed by tokens"
         ]
     );
 }
 
-/// Guarantees: base rates are not taken without their steps; they would be wrong for most calls.
+/// Guarantees: base rates are not imported without their steps; they would be wrong for most calls.
 #[test]
-fn a_model_with_steps_of_its_own_is_skipped_as_a_whole() {
+fn a_model_with_tiered_pricing_is_skipped() {
     let map = litellm(
         r#"{"m": {"litellm_provider": "openai", "input_cost_per_token": 1e-6,
             "tiered_pricing": [{"range": [0, 32000], "input_cost_per_token": 1e-6}]}}"#,
     )
     .unwrap();
     assert!(map.models.is_empty());
-    assert_eq!(map.skipped[0].reason, "`tiered_pricing`: rates by steps that the book cannot hold");
+    assert_eq!(map.skipped[0].reason, "`tiered_pricing`: the book cannot represent rates by steps");
     assert_eq!(map.skipped.len(), 1);
 }
 
@@ -262,5 +262,5 @@ fn another_file_is_refused_with_a_remedy() {
     assert!(error("{\"providers\": []}").ends_with("read it as genai-prices"));
     assert!(error("{\"a\": {\"price\": 1}}").contains("no `litellm_provider`"));
     assert!(error("5").contains("a single value"));
-    assert!(error("{}").contains("without a single model"));
+    assert!(error("{}").contains("has no model"));
 }
