@@ -115,7 +115,7 @@ fn check_warns_of_slips() {
     let output = run(&["prices", "check", folder.path().to_str().unwrap()]);
     assert!(output.status.success(), "{}", stderr(&output));
     let text = stdout(&output);
-    let late = format!("warning: {ours}:10: openai gpt-5: `checked` is 2099-05-20, later than today");
+    let late = format!("warning: {ours}:10: openai gpt-5: `prices_checked` is 2099-05-20, later than today");
     let strange =
         "other.toml: opnai is not in the built-in book: it is added as a new provider; did you mean openai?";
     assert!(text.contains(&late) && text.contains(strange), "{text}");
@@ -158,6 +158,6 @@ fn the_api_of_a_line_is_known_in_any_case() {
         stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of = |index: usize| (answers[index]["cost_usd"].clone(), answers[index]["cost_detail"].clone());
     assert_eq!(of(0), (0.0025.into(), Value::Null));
-    assert_eq!(of(1), (0.005.into(), "the api `zzz` is not known".into()));
+    assert_eq!(of(1), (0.005.into(), "the api `zzz` is unknown".into()));
     assert_eq!(of(2), (0.005.into(), Value::Null));
 }

@@ -1,4 +1,4 @@
-//! The command line. The doc comments are the help.
+//! Declares the command line. The doc comments are the help texts.
 
 mod price;
 mod prices;
@@ -22,9 +22,9 @@ use crate::config::{LEDGER, Options};
 
 /// Where does our AI money go?
 ///
-/// Spanledger takes the OpenTelemetry spans and records of AI calls, from any language, prices each
-/// call exactly, attributes it to feature, route, customer and environment, and keeps one durable
-/// event per request.
+/// Spanledger receives the OpenTelemetry spans and records of AI calls, from any language. It prices each
+/// call exactly, attributes it to a feature, route, customer and environment, and keeps one durable event
+/// per request.
 #[derive(Debug, Parser)]
 #[command(name = "spanledger", version, arg_required_else_help = true, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -48,12 +48,12 @@ pub(crate) enum Command {
 
 /// Receive OTLP and keep the ledger; needs no configuration.
 ///
-/// Listens for OTLP/gRPC and OTLP/HTTP (protobuf and JSON, gzip); each port takes both. A request is
+/// Listens for OTLP/gRPC and OTLP/HTTP (protobuf and JSON, gzip); each port accepts both. A request is
 /// answered with success once every AI call in it is durable in the ledger. Messages and logs go to
-/// standard error; standard output carries events when `--sink stdout` is given, and nothing else.
+/// standard error; standard output carries only the events of `--sink stdout`.
 ///
-/// An option can also be set in the environment, or in a file (--config). The command line wins over
-/// the environment, and the environment over the file.
+/// An option can also be set in the environment, or in a file (--config). The command line overrides
+/// the environment, and the environment overrides the file.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
     /// A configuration file (TOML), described in docs/configuration.md.
@@ -65,29 +65,29 @@ pub(crate) struct ServeArguments {
 
 /// Show spend by feature, route, customer, model or day.
 ///
-/// Sums are exact. A request counts once, with all its retries. `unpriced` requests have a cost that
-/// is not known, or only in part; the spend shown beside them is a lower bound, marked ≥. Below the
-/// table stands why requests failed, were retried, have no price, or lack attribution.
+/// Sums are exact. A request counts once, with all its retries. The cost of an `unpriced` request is
+/// unknown, fully or in part; the spend of its row is then a lower bound, marked ≥. The text below the
+/// table says why requests failed, were retried, have no price, or lack attribution.
 ///
-/// In a terminal that is too narrow for all columns, some are left out; JSON and CSV always have all.
+/// A terminal that is too narrow does not show all columns; JSON and CSV always have all of them.
 #[derive(Debug, Args)]
 pub(crate) struct ReportArguments {
     #[command(flatten)]
     pub(crate) ledger: LedgerArguments,
-    /// What to group by.
+    /// The dimension to group by.
     #[arg(long, value_enum, default_value = "feature")]
     pub(crate) by: By,
-    /// From this moment: a day (`2026-11-01`, `today`, `yesterday`), a month (`2026-11`), a time
+    /// Only events from this moment on: a day (`2026-11-01`, `today`, `yesterday`), a month (`2026-11`), a time
     /// (`2026-11-01T10:00:00Z`), or how long ago (`90m`, `24h`, `7d`, `1w`); all in UTC.
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
-    /// Before this moment, written like --since; `--since 2026-10 --until 2026-11` is October.
+    /// Only events before this moment, written like --since; `--since 2026-10 --until 2026-11` is October.
     #[arg(long, value_name = "TIME")]
     pub(crate) until: Option<String>,
-    /// Only this environment.
+    /// Only events of this environment.
     #[arg(long, value_name = "NAME")]
     pub(crate) environment: Option<String>,
-    /// How to show it.
+    /// The output format.
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: ReportFormat,
 }
@@ -103,12 +103,12 @@ pub(crate) enum By {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
-    /// For people; amounts rounded to six places.
+    /// For people; amounts are rounded to six places.
     Table,
-    /// For programs; amounts exact, as number literals.
+    /// For programs; amounts are exact number literals.
     Json,
-    /// For spreadsheets; amounts exact. A text that a spreadsheet would run as a formula begins with
-    /// an apostrophe.
+    /// For spreadsheets; amounts are exact. A text that a spreadsheet would run as a formula gets an
+    /// apostrophe in front.
     Csv,
 }
 
@@ -117,37 +117,38 @@ pub(crate) enum ReportFormat {
 pub(crate) struct TailArguments {
     #[command(flatten)]
     pub(crate) ledger: LedgerArguments,
-    /// Begin with this many of the latest events.
+    /// The number of latest events to begin with.
     #[arg(short = 'n', long, default_value_t = 10, value_name = "NUMBER")]
     pub(crate) lines: usize,
-    /// End after the latest event.
+    /// Do not wait for new events: end after the latest one.
     #[arg(long)]
     pub(crate) no_follow: bool,
-    /// How to show them.
+    /// The output format.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: TailFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TailFormat {
-    /// For people: one line an event; in a narrow terminal shorter, with remarks on a line of their own.
+    /// For people: one line for each event; in a narrow terminal the line is shorter and remarks follow
+    /// on a second line.
     Text,
-    /// For programs: one JSON object a line with all columns.
+    /// For programs: one JSON object with all columns on each line.
     Json,
 }
 
 /// Check the configuration, the prices, the ledger, the ports and the destination of traces.
 ///
-/// Takes the options of `serve`, says for each part whether `serve` could use it, and what to do
-/// otherwise. Beside a running `serve` its ports are recognised as such. The exit code is 1 if
-/// something failed.
+/// Takes the options of `serve` and says for each part whether `serve` could use it, and what to do if
+/// it could not. A port that is in use by a running `serve` is reported as such, not as a failure. The
+/// exit code is 1 if something failed.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
     #[command(flatten)]
     pub(crate) serve: ServeArguments,
 }
 
-/// See it work on this machine alone: no key, no network.
+/// Run Spanledger on this machine with simulated calls: no API key, no network.
 ///
 /// Starts a stand-in for OpenAI, runs a small service through the real client, layer and exporter
 /// into a real receiver and ledger, and prints the report. It ends by itself.
@@ -157,11 +158,11 @@ pub(crate) struct DemoArguments {
     /// The same seed gives the same calls, tokens and costs.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// The ledger's file. The default one is made anew by each demo; another one must not exist.
+    /// The ledger's file. Each demo replaces the default file; another file must not exist yet.
     /// [default: spanledger-demo.db]
     #[arg(long, value_name = "FILE")]
     pub(crate) ledger: Option<PathBuf>,
-    /// Go on receiving after the report is printed, until Ctrl-C.
+    /// Continue to receive after the report is printed, until Ctrl-C.
     #[arg(long)]
     pub(crate) keep_serving: bool,
     /// The address that receives OTLP/gRPC. [default: 127.0.0.1:4317 with --keep-serving, otherwise any
@@ -176,13 +177,13 @@ pub(crate) struct DemoArguments {
 
 /// Start the demo's stand-in for OpenAI by itself: no key, no network, no cost.
 ///
-/// It speaks the wire formats of chat completions, responses, embeddings and models, streams included.
-/// Its answers depend only on the request and the seed. Point a client at the base URL that it prints;
-/// any API key will do.
+/// It serves chat completions, responses, embeddings and models in OpenAI's wire format, including
+/// streams. Its answers depend only on the request and the seed. Configure a client with the base URL
+/// that it prints; any API key is accepted.
 #[cfg(feature = "demo")]
 #[derive(Debug, Args)]
 pub(crate) struct StandInArguments {
-    /// The address to listen on; port 0 is any free port.
+    /// The address to listen on; port 0 means any free port.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4310")]
     pub(crate) addr: ListenAddr,
     /// The same seed gives the same answers and tokens.

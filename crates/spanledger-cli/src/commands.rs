@@ -13,11 +13,11 @@ use std::path::Path;
 
 use spanledger_ledger::LedgerReader;
 
-/// Opens a ledger that exists.
+/// Opens a ledger. Fails if the file does not exist.
 pub(crate) fn open_ledger(path: &Path) -> anyhow::Result<LedgerReader> {
     anyhow::ensure!(
         path.exists(),
-        "no ledger at {} yet: start `spanledger serve`, or choose another file with --ledger",
+        "there is no ledger at {} yet: start `spanledger serve`, or choose another file with --ledger",
         path.display()
     );
     Ok(LedgerReader::open(path)?)

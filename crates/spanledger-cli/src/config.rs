@@ -1,5 +1,5 @@
-//! The configuration of `serve`: from the file, the environment and the command line to what is in
-//! force.
+//! Resolves the configuration of `serve` from the file, the environment, the command line and the
+//! defaults.
 
 mod address;
 mod options;
@@ -24,21 +24,21 @@ pub(crate) use self::{
 };
 use crate::sinks::SINKS;
 
-/// The ledger's file, where none is named.
+/// The default file of the ledger.
 pub(crate) const LEDGER: &str = "spanledger.db";
-/// The address of OTLP/gRPC, where none is given.
+/// The default address of OTLP/gRPC.
 pub(crate) const GRPC_ADDR: ListenAddr = on_this_machine(4317);
-/// The address of OTLP/HTTP, where none is given.
+/// The default address of OTLP/HTTP.
 pub(crate) const HTTP_ADDR: ListenAddr = on_this_machine(4318);
-/// The address of health and metrics, where none is given.
+/// The default address of health and metrics.
 const ADMIN_ADDR: ListenAddr = on_this_machine(4319);
 
-/// A port of this machine alone. Port 0 lets the system choose.
+/// An address that only programs on this machine can reach. With port 0 the system chooses a free port.
 pub(crate) const fn on_this_machine(port: u16) -> ListenAddr {
     ListenAddr(SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port))
 }
 
-/// What is in force.
+/// The resolved configuration: every option has its value.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) ledger: PathBuf,
@@ -53,8 +53,8 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Reads the file, where one is named. An option that is also given in the environment or on the
-    /// command line is taken from there.
+    /// Reads the file, if one is named. An option that is given in the environment or on the command line
+    /// overrides the file.
     pub(crate) fn load(file: Option<&Path>, mut given: Options) -> anyhow::Result<Self> {
         // An environment variable that is set to nothing names no file.
         given.prices.retain(|path| !path.as_os_str().is_empty());
@@ -65,7 +65,7 @@ impl Config {
         Self::resolve(options)
     }
 
-    /// Puts defaults in the place of options that are not given.
+    /// Fills in the defaults of options that are not given.
     fn resolve(options: Options) -> anyhow::Result<Self> {
         let receiver = options.receiver;
         let mut limits = Limits::default();
@@ -97,14 +97,14 @@ impl Config {
         })
     }
 
-    /// Which files of prices are laid over the built-in book, for people.
+    /// Names the price files that are laid over the built-in book, for a message.
     pub(crate) fn price_files(&self) -> String {
         let names: Vec<String> = self.prices.paths().iter().map(|path| path.display().to_string()).collect();
         if names.is_empty() { String::new() } else { format!(", with {}", names.join(", ")) }
     }
 }
 
-/// The options in a file. Paths of prices are relative to the file's folder.
+/// Reads the options of a file. Paths of price files are relative to the file's folder.
 fn read(path: &Path) -> anyhow::Result<Options> {
     let text = fs::read_to_string(path)
         .with_context(|| format!("cannot read the configuration {}", path.display()))?;
@@ -117,14 +117,14 @@ fn read(path: &Path) -> anyhow::Result<Options> {
     Ok(options)
 }
 
-/// The sinks that are only named, each once, and those that have options.
+/// The sinks that are given by name, without duplicates, followed by the sinks with options.
 fn sink_specs(mut kinds: Vec<String>, tables: Vec<SinkSpec>) -> Vec<SinkSpec> {
     let mut known = BTreeSet::new();
     kinds.retain(|kind| known.insert(kind.clone()));
     kinds.iter().map(|kind| SinkSpec::of_kind(kind)).chain(tables).collect()
 }
 
-/// The configured attribute keys, and after them the default ones.
+/// The configured attribute keys, followed by the default ones.
 fn keys(own: AttributionOptions) -> AttributionKeys {
     let mut keys = AttributionKeys::default();
     for (own, default) in [

@@ -1,13 +1,13 @@
-//! The program `spanledger`: receive, report, tail, check, price, demo.
+//! The program `spanledger`.
 //!
-//! It is a library so that the end-to-end tests, a package of their own, can build the same program;
-//! the binary calls [`main`] and does nothing else.
+//! This crate is a library so that the separate package of end-to-end tests can build the same program.
+//! The binary only calls [`main`].
 //!
-//! [`args`] declares the command line, and [`config`] the options of `serve`. [`commands`] holds the
-//! subcommands, and [`render`] what they show. Only [`terminal`] prints.
+//! [`args`] declares the command line, and [`config`] the options of `serve`. [`commands`], [`price`] and
+//! [`prices`] implement the subcommands, and [`render`] formats their output. Only [`terminal`] prints.
 //!
-//! The feature `demo`, which is on by default, adds the subcommands `demo` and `stand-in`; without it
-//! the program does not contain the stand-in provider and the instrumented client.
+//! The feature `demo`, which is on by default, adds the subcommands `demo` and `stand-in`. Without it the
+//! program does not contain the stand-in provider and the instrumented client.
 
 mod args;
 mod commands;
@@ -26,8 +26,8 @@ use clap::Parser as _;
 
 use crate::args::{Arguments, Command};
 
-/// How long the end of the program waits for work that cannot be interrupted, such as a write to a pipe
-/// that nobody reads.
+/// The longest time that the program waits at its end for work that cannot be interrupted, such as a write
+/// to a pipe whose reader has stopped reading.
 const RUNTIME_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs the program with the arguments of this process.

@@ -1,4 +1,4 @@
-//! `spanledger price`: what one call costs, or many.
+//! `spanledger price`: prices one call or a file of calls.
 
 mod answer;
 mod batch;
@@ -31,14 +31,14 @@ pub(crate) fn run(arguments: &PriceArguments) -> anyhow::Result<ExitCode> {
 struct Input {
     /// The name for messages.
     name: String,
-    /// The length in bytes, where it is known.
+    /// The length in bytes; `None` if it is unknown.
     length: Option<u64>,
     reader: BufReader<Box<dyn Read>>,
 }
 
-/// Opens a file; standard input for `-`.
+/// Opens a file, or standard input if the path is `-`.
 fn open(path: &Path) -> anyhow::Result<Input> {
-    /// Large enough for few system calls, small enough for little memory.
+    /// A large buffer needs fewer system calls.
     const BUFFER_BYTES: usize = 1 << 18;
     if path.as_os_str() == "-" {
         let reader = BufReader::with_capacity(BUFFER_BYTES, Box::new(io::stdin().lock()) as Box<dyn Read>);

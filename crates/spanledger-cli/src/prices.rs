@@ -63,7 +63,7 @@ fn today() -> anyhow::Result<String> {
     Ok(moment(None)?.to_string().chars().take_while(|&c| c != 'T').collect())
 }
 
-/// The provider of that name, or all.
+/// The provider of that name, or all providers if no name is given.
 fn providers<'b>(book: &'b PriceBook, name: Option<&str>) -> anyhow::Result<Vec<&'b Provider>> {
     let Some(name) = name else { return Ok(book.providers().iter().collect()) };
     let provider = book.provider(name).map(|provider| vec![provider]);

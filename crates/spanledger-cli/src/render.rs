@@ -1,6 +1,6 @@
-//! What the commands show to people and programs.
+//! Formats the output of the commands for people and programs.
 //!
-//! Text from outside goes through [`text`] on its way to a terminal, a spreadsheet or JSON.
+//! Text from outside the program is made safe by [`text`] before it reaches a terminal, a spreadsheet or JSON.
 
 mod amount;
 mod event;

@@ -1,11 +1,11 @@
-//! When a service has to end.
+//! Waits for the signals that end a service.
 
 use std::io;
 
 /// Completes on Ctrl-C, and on Unix also on SIGTERM, which service managers send.
 ///
-/// The signals are handled from this call on, before the future is polled. A service calls it before it
-/// announces itself, so that whoever waits for the announcement can already stop it in order.
+/// The signals are handled from this call on, even before the future is polled. A service calls this function
+/// before it prints its addresses: a program that waits for that output can then stop the service gracefully.
 #[cfg(unix)]
 pub(crate) fn signal() -> io::Result<impl Future<Output = ()> + Send> {
     use tokio::signal::unix::{SignalKind, signal};

@@ -1,10 +1,10 @@
-//! The sinks that this program knows.
+//! The sinks of this program.
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use spanledger_sinks::SinkKind;
 
-/// The table that the command line, the configuration, `serve` and `check` share. A program with a
-/// sink of its own would have another one.
+/// The table of sinks that the command line, the configuration, `serve` and `check` share. A program with
+/// additional sinks would define another table.
 pub(crate) const SINKS: &[SinkKind] = spanledger_sinks::SINKS;
 
 /// The values of `--sink`.

@@ -1,14 +1,14 @@
-//! Moments, as people write them on the command line. Days, weeks and months are those of UTC.
+//! Parses the moments that people write on the command line. Days, weeks and months are in UTC.
 
 use jiff::{SignedDuration, Timestamp as Moment, civil::Date, tz::TimeZone};
 use spanledger_event::Timestamp;
 
-/// `2026-11-01`. A longer text states a time as well, which the parser of days would ignore.
+/// The length of `2026-11-01`. A longer text also has a time, which the parser of days would ignore.
 const DAY_LEN: usize = 10;
-/// `2026-11`.
+/// The length of `2026-11`.
 const MONTH_LEN: usize = 7;
 
-/// A text that is not a moment.
+/// The error for a text that is not a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "this is not a moment: write a day (2026-11-01, today, yesterday), a month (2026-11), a time \
@@ -16,14 +16,14 @@ const MONTH_LEN: usize = 7;
 )]
 pub(crate) struct MomentError;
 
-/// A moment as [`absolute`] reads it, or one that is relative to now: `today`, `yesterday`, `90m`,
-/// `24h`, `7d`, `1w`. A day or a month is its first moment.
+/// Parses a moment as [`absolute`] does, or a moment relative to now: `today`, `yesterday`, `90m`, `24h`,
+/// `7d`, `1w`. A day or a month means its first moment.
 pub(crate) fn parse(text: &str, now: Moment) -> Result<Timestamp, MomentError> {
     let moment = absolute(text).or_else(|| named_day(text, now)).or_else(|| ago(text, now));
     moment.and_then(timestamp).ok_or(MomentError)
 }
 
-/// A day, a month or a moment that does not depend on the present: `2026-11-01`, `2026-11`,
+/// Parses a day, a month or a moment that does not depend on the current time: `2026-11-01`, `2026-11`,
 /// `2026-11-01T10:00:00Z`.
 pub(crate) fn absolute(text: &str) -> Option<Moment> {
     if let Ok(moment) = text.parse() {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_moment_is_answered_with_examples() {
+    fn the_error_for_an_invalid_moment_has_examples() {
         for text in [
             "",
             "tomorrow",

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{BookArguments, PriceFormat};
 
-/// Look into the price book, check it, compare it, bring it up to date.
+/// Show, check, compare and update the price book.
 #[derive(Debug, Args)]
 pub(crate) struct PricesArguments {
     #[command(subcommand)]
@@ -24,12 +24,12 @@ pub(crate) enum PricesCommand {
 
 /// List the models and their standard rates in force, in US dollars per million tokens.
 ///
-/// `= input` means that no rate for cached input is published, so that it costs what other input
-/// costs. `more` counts the other rates of the model (`prices show` lists them); for a model that is
-/// not billed by tokens it shows the first of them. `long over` is the prompt length beyond which a call
-/// has other rates; `unpriced` means that those are not published. `since` is the first day of the
-/// rates. A narrow terminal does not show all columns. Your own discounts are named above the table;
-/// the rates in it are without them. The CSV has a row for each rate.
+/// `= input` means that no rate for cached input is published, so that it costs as much as other input.
+/// `more` counts the other rates of the model (`prices show` lists them); for a model that is not billed
+/// by tokens it shows the first of them. `long over` is the prompt length beyond which a call has other
+/// rates; `unpriced` means that those rates are not published. `since` is the first day of the rates. A
+/// narrow terminal does not show all columns. Your own discounts are named above the table; the rates in
+/// the table do not include them. The CSV has a row for each rate.
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
     /// Only this provider.
@@ -39,7 +39,7 @@ pub(crate) struct ListArguments {
     /// [default: now]
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
-    /// How to show the list.
+    /// The output format.
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: ListFormat,
     #[command(flatten)]
@@ -52,26 +52,26 @@ pub(crate) enum ListFormat {
     Table,
     /// For programs: all rates as exact number literals.
     Json,
-    /// For spreadsheets: a row for each rate, exact.
+    /// For spreadsheets: a row for each rate; rates are exact.
     Csv,
 }
 
 /// Show everything about a model: every dated entry with all rates and sources, fees, other names.
 ///
-/// Rates are US dollars per unit. A rate in brackets is not published: by a rule of the book it is that
-/// of another kind of token.
+/// Rates are in US dollars per unit. A rate in brackets is not published: a fallback rule of the book
+/// takes it from another kind of token.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArguments {
     /// The model, by any of its names.
     #[arg(value_name = "MODEL")]
     pub(crate) model: String,
-    /// Only of this provider. [default: all providers that have the model]
+    /// Only the model of this provider. [default: all providers that have the model]
     #[arg(long, value_name = "NAME")]
     pub(crate) provider: Option<String>,
-    /// Only the entries that hold at this moment: `2026-11-01`, `2026-11-01T10:00:00Z`, `24h`, `7d`.
+    /// Only the entries in force at this moment: `2026-11-01`, `2026-11-01T10:00:00Z`, `24h`, `7d`.
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
-    /// How to show it.
+    /// The output format.
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: PriceFormat,
     #[command(flatten)]
@@ -81,40 +81,41 @@ pub(crate) struct ShowArguments {
 /// Check price files and list every mistake with its file and line.
 ///
 /// The files are laid over the built-in book, as `--prices` does. Without a file the built-in book is
-/// checked. The exit code is 1 if there is a mistake. `SPANLEDGER_PRICES` is not read: name its files.
+/// checked. The exit code is 1 if there is a mistake. `SPANLEDGER_PRICES` is not read: name the files.
 #[derive(Debug, Args)]
 pub(crate) struct BookCheckArguments {
     /// The files, or folders of `.toml` files.
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// The files are a book by themselves and are not laid over the built-in one.
+    /// Treat the files as a complete book, and do not lay them over the built-in book.
     #[arg(long, requires = "files")]
     pub(crate) book: bool,
-    /// Without files: also show the warnings about the built-in book, such as models that have ended.
+    /// If no file is given, also show the warnings about the built-in book, such as models whose prices
+    /// have ended.
     #[arg(long)]
     pub(crate) verbose: bool,
 }
 
 /// Show what changed between two price books, rate by rate.
 ///
-/// Published rates are compared, not those that follow from a book's fallback rules. Discounts,
-/// deployments, fees and rules of a provider are compared as well. Where one side is a whole book in one
-/// file, only its providers are compared. The exit code is 0 whether the books differ or not.
-/// `SPANLEDGER_PRICES` is not read: name its files.
+/// Published rates are compared, but not the rates that follow from a book's fallback rules. Discounts,
+/// deployments, fees and rules of a provider are compared as well. If one side is a complete book in one
+/// file, only its providers are compared. The exit code is 0 even if the books differ.
+/// `SPANLEDGER_PRICES` is not read: name the files.
 #[derive(Debug, Args)]
 pub(crate) struct DiffArguments {
-    /// The book before: `builtin`, a file that is laid over the built-in book, a whole book, or a
+    /// The earlier book: `builtin`, a file that is laid over the built-in book, a complete book, or a
     /// folder of such files.
     #[arg(value_name = "A")]
     pub(crate) before: PathBuf,
-    /// The book after, in one of the same forms.
+    /// The later book, in one of the same forms.
     #[arg(value_name = "B")]
     pub(crate) after: PathBuf,
     /// Compare the rates of this moment: `2026-11-01`, `2026-11-01T10:00:00Z`, `24h`, `7d`.
     /// [default: compare all dated entries]
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
-    /// How to show the differences.
+    /// The output format.
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: DiffFormat,
 }
@@ -127,15 +128,15 @@ pub(crate) enum DiffFormat {
     Json,
 }
 
-/// Compare a price list that others keep with the book, and take over its changes.
+/// Compare a public price list with the book, and import its changes.
 ///
-/// Shows how the list differs from the book: new models, other rates, models that the list does not
+/// Shows how the list differs from the book: new models, changed rates, models that the list does not
 /// name. Nothing is written without --write. With --write FILE, dated entries for new and changed models
-/// are added at the end of that file. Entries that are in it stay as they are, because events of their
-/// time were priced by them. In a file of your own the new entries are marked as list prices, so that
-/// discounts are taken from them, and your own rates and fees are kept. A model is suspicious where a
-/// rate looks like a slip: it more than triples, it is implausibly high, or a cached rate is above the
-/// ordinary one. Suspicious models are shown, and written only if they are accepted.
+/// are added to the end of that file. Entries that are already in the file stay as they are, because
+/// earlier events were priced by them. In a file of your own prices the new entries are marked as list
+/// prices, so that your discounts apply to them, and your own rates and fees are kept. A model is
+/// suspicious if a rate looks like a mistake: for example, it more than triples, it is implausibly high,
+/// or a cached rate is above the input rate. Suspicious models are shown, and written only if accepted.
 ///
 /// Download the list first:
 ///   LiteLLM       <https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json>
@@ -143,10 +144,10 @@ pub(crate) enum DiffFormat {
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ImportArguments {
-    /// Which list it is.
+    /// The project that publishes the list.
     #[arg(long = "from", value_enum, value_name = "LIST")]
     pub(crate) list: PriceList,
-    /// The file of the list, unchanged.
+    /// The file of the list, as it was downloaded.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// Only this provider.
@@ -159,23 +160,23 @@ pub(crate) struct ImportArguments {
     /// [default: now]
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
-    /// Add the entries to this file, which is one of your own prices or of a whole book. It is created
-    /// if it does not exist.
+    /// Add the entries to this file, which has your own prices or a complete book. It is created if it
+    /// does not exist.
     #[arg(long, value_name = "FILE", requires = "provider")]
     pub(crate) write: Option<PathBuf>,
-    /// The day from which the entries hold. [default: the day of --at]
+    /// The first day on which the entries apply. [default: the day of --at]
     #[arg(long, value_name = "DAY")]
     pub(crate) effective: Option<String>,
-    /// The source that the entries name. [default: the list, the file and the day]
+    /// The source that the entries cite. [default: the list, the file and the day]
     #[arg(long, value_name = "TEXT")]
     pub(crate) source: Option<String>,
-    /// Also take over this suspicious model; may be given more than once.
+    /// Also import this suspicious model; may be given more than once.
     #[arg(long, value_name = "MODEL", conflicts_with = "accept_suspicious")]
     pub(crate) accept: Vec<String>,
-    /// Also take over all suspicious models.
+    /// Also import all suspicious models.
     #[arg(long)]
     pub(crate) accept_suspicious: bool,
-    /// How to show the comparison.
+    /// The output format.
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: DiffFormat,
 }

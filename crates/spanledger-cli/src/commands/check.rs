@@ -15,7 +15,7 @@ use crate::{
     terminal,
 };
 
-/// What was checked and what came of it.
+/// The results of the checks, as text.
 #[derive(Default)]
 struct Findings {
     text: String,
@@ -61,14 +61,14 @@ pub(crate) async fn run(arguments: CheckArguments) -> anyhow::Result<ExitCode> {
         findings.add("destination", network::destination(address).await);
     }
     for sink in &config.sinks {
-        // The options of a sink were checked when the configuration was read; nothing is sent to it.
+        // The configuration was read, so the options of the sink are valid. Nothing is sent to the sink.
         findings.add("sink", Ok(sink.to_string()));
     }
     terminal::data(&findings.text)?;
     Ok(if findings.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Each mistake is a finding of its own.
+/// Reads the price files. Each mistake is a separate finding.
 fn prices(findings: &mut Findings, config: &Config) {
     let files: &PriceFiles = &config.prices;
     match files.read() {

@@ -1,4 +1,4 @@
-//! `spanledger demo`: everything at once, on this machine alone.
+//! `spanledger demo`: runs a provider, a service and a receiver on this machine.
 
 mod ledger;
 mod service;
@@ -23,7 +23,7 @@ use crate::{
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
-    // The calls fail on purpose, and the client logs each failure.
+    // Some calls fail on purpose. The client would log each failure, so its logs are off.
     terminal::init_logs("error,async_openai=off");
     let file = DemoLedger::new(arguments.ledger.clone())?;
     let provider = Provider::builder()
@@ -56,7 +56,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     recorder.flush(FLUSH_TIMEOUT).await?;
     terminal::say(format!(
         "calls     {made}, all acknowledged by the receiver\n\
-         requests  {}, because {repeated} of the calls asked again under the id of another\n",
+         requests  {}, because {repeated} of the calls repeated another one under the same request id\n",
         made - repeated
     ));
 
@@ -65,7 +65,10 @@ pub(crate) async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     let path = file.keep();
     if arguments.keep_serving {
         let stopped = shutdown::signal()?;
-        terminal::say(format!("\nstill receiving on {endpoint} into {}; Ctrl-C ends it", path.display()));
+        terminal::say(format!(
+            "\nstill receiving on {endpoint} into {}; press Ctrl-C to stop",
+            path.display()
+        ));
         stopped.await;
     }
     server.stop().await?;

@@ -14,7 +14,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     let config = Config::load(arguments.config.as_deref(), arguments.options)?;
     let prices = PriceWatch::start(config.prices.clone())?;
     let destination = config.forward_traces.as_deref().map(Destination::new).transpose()?;
-    // The ledger is opened last: a taken port or a bad destination must not leave a new file behind.
+    // The ledger is opened last: if a port is in use or the destination is invalid, no new file is created.
     let mut server = Server::builder()
         .grpc(config.grpc_addr)
         .http(config.http_addr)
@@ -70,8 +70,8 @@ fn announce(config: &Config, addresses: Addresses, pipeline: &Pipeline) {
     }
 }
 
-/// On SIGHUP the files of prices are read at once. At a terminal and without such files, SIGHUP keeps its
-/// usual meaning, that the terminal was closed, and ends the process.
+/// Reads the price files at once on SIGHUP. In a terminal and without price files, SIGHUP keeps its usual
+/// meaning: the terminal was closed, and the process ends.
 #[cfg(unix)]
 fn reload_on_hangup(config: &Config, reload: PriceReload) -> anyhow::Result<()> {
     use std::io::IsTerminal as _;

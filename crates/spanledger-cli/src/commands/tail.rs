@@ -10,7 +10,7 @@ use crate::{
     render, shutdown, terminal,
 };
 
-/// How often the file is read: reading does not disturb the writer.
+/// The pause between two reads of the ledger. Reading does not block the writer.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// The most events that are read at once.
 const BATCH_MAX: usize = 1_000;
@@ -26,7 +26,8 @@ pub(crate) async fn run(arguments: &TailArguments) -> anyhow::Result<ExitCode> {
         terminal::say(format!("the ledger {} has no events yet{waiting}", path.display()));
     }
     let mut shutdown = std::pin::pin!(async {
-        // Handled from the first wait on: while a backlog is printed, Ctrl-C ends the process at once.
+        // The signal is handled only from the first wait on. While older events are printed, Ctrl-C ends the
+        // process at once.
         shutdown::signal()?.await;
         std::io::Result::Ok(())
     });

@@ -1,4 +1,4 @@
-//! Addresses to listen on, as people write them.
+//! Parses addresses to listen on.
 
 use std::{
     fmt,
@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, de};
 
 /// An address to listen on: `127.0.0.1:4317`, `[::1]:4317`, `localhost:4317`, `:4317` or `4317`.
 ///
-/// A port without a host is on this machine only (127.0.0.1), like everything that is not told otherwise.
+/// A port without a host means 127.0.0.1, which only programs on this machine can reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ListenAddr(pub(crate) SocketAddr);
 
@@ -21,7 +21,7 @@ pub(crate) enum AdminAddr {
     At(ListenAddr),
 }
 
-/// Text that is not an address.
+/// The error for text that is not an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{text}` is not an address to listen on: write an IP address with its port, such as 127.0.0.1:{example} or \
@@ -75,7 +75,7 @@ impl<'de> Deserialize<'de> for AdminAddr {
     }
 }
 
-/// In a file a port can also be a bare number.
+/// An address in the configuration file: text, or a port as a number.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "write an address as text, such as \"127.0.0.1:4317\", or a port")]
 enum Written {
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_can_be_written_as_people_write_it() {
+    fn an_address_can_be_written_in_several_ways() {
         for (text, expected) in [
             ("127.0.0.1:4317", "127.0.0.1:4317"),
             ("0.0.0.0:4317", "0.0.0.0:4317"),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_address_is_answered_with_examples() {
+    fn the_error_for_an_invalid_address_has_examples() {
         for text in ["", "localhost", "127.0.0.1", "99999", ":", "-1", "example.com:4317", "off"] {
             let error = text.parse::<ListenAddr>().unwrap_err().to_string();
             assert!(error.contains(&format!("`{text}`")) && error.contains("127.0.0.1:4317"), "{error}");

@@ -1,8 +1,8 @@
-//! The options of `serve`, each declared once.
+//! Declares the options of `serve`, each once.
 //!
 //! The same structs are read from the configuration file (serde) and from the environment and the
-//! command line (clap). The id of an argument is its key in the file; its doc comment is the help and
-//! the reference page (docs/configuration.md, which a test compares with this file).
+//! command line (clap). The id of an argument is its key in the file. Its doc comment is the text of the
+//! help and of the reference page docs/configuration.md, which a test compares with this file.
 
 use std::path::PathBuf;
 
@@ -15,23 +15,23 @@ use spanledger_sinks::SinkSpec;
 
 use super::address::{AdminAddr, ListenAddr};
 
-/// What was written. An option that is not given is `None` or empty.
+/// The options as they were given. An option that is not given is `None` or empty.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Options {
     /// The ledger's file; it is created if it does not exist. [default: spanledger.db]
     #[arg(long, value_name = "FILE", env = "SPANLEDGER_LEDGER")]
     pub(crate) ledger: Option<PathBuf>,
-    /// A sink that events are delivered to; may be given more than once. On the command line it
-    /// replaces the sinks of the file, where a sink can also have options.
+    /// A sink that receives the events; may be given more than once. On the command line it replaces all
+    /// sinks of the file. Only in the file can a sink have options.
     #[arg(long = "sink", value_name = "SINK", value_parser = crate::sinks::names())]
     pub(crate) sinks: Vec<String>,
     /// Sinks with options, each a table `[[sink]]` of the file.
     #[arg(skip)]
     #[serde(rename = "sink")]
     pub(crate) sink_tables: Vec<SinkSpec>,
-    /// A file of your own prices, laid over the built-in price book and read again when it changes; may
-    /// be given more than once, or with commas between.
+    /// A file with your own prices, which is laid over the built-in price book and read again when it
+    /// changes; may be given more than once, or as a list with commas.
     #[arg(
         long,
         value_name = "FILE",
@@ -41,7 +41,7 @@ pub(crate) struct Options {
         value_parser = OsStringValueParser::new().map(PathBuf::from)
     )]
     pub(crate) prices: Vec<PathBuf>,
-    /// The address that answers /healthz, /readyz and /metrics; `off` for none.
+    /// The address that serves /healthz, /readyz and /metrics; `off` disables it.
     /// [default: 127.0.0.1:4319]
     #[arg(long, value_name = "ADDRESS", env = "SPANLEDGER_ADMIN_ADDR")]
     pub(crate) admin_addr: Option<AdminAddr>,
@@ -55,8 +55,8 @@ pub(crate) struct Options {
 #[derive(Args, Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ReceiverOptions {
-    /// The address that receives OTLP/gRPC. A port alone, such as `4317`, is on this machine only;
-    /// `0.0.0.0:4317` is on all interfaces. [default: 127.0.0.1:4317]
+    /// The address that receives OTLP/gRPC. A port without a host, such as `4317`, is reachable from this
+    /// machine only; `0.0.0.0:4317` listens on all interfaces. [default: 127.0.0.1:4317]
     #[arg(
         id = "receiver.grpc_addr",
         long = "grpc-addr",
@@ -81,7 +81,7 @@ pub(crate) struct ReceiverOptions {
         env = "SPANLEDGER_FORWARD_TRACES"
     )]
     pub(crate) forward_traces: Option<String>,
-    /// The most bytes of one message, before and after decompression. [default: 67108864]
+    /// The greatest size of one message in bytes, before and after decompression. [default: 67108864]
     #[arg(
         id = "receiver.body_bytes_max",
         long = "body-bytes-max",
@@ -91,7 +91,7 @@ pub(crate) struct ReceiverOptions {
         hide_short_help = true
     )]
     pub(crate) body_bytes_max: Option<usize>,
-    /// The most bytes of all messages in memory at once. [default: 268435456]
+    /// The greatest size in bytes of all messages in memory together. [default: 268435456]
     #[arg(
         id = "receiver.in_flight_bytes_max",
         long = "in-flight-bytes-max",
@@ -101,7 +101,7 @@ pub(crate) struct ReceiverOptions {
         hide_short_help = true
     )]
     pub(crate) in_flight_bytes_max: Option<usize>,
-    /// The most connections to the OTLP ports. [default: 4096]
+    /// The greatest number of open connections to the OTLP ports. [default: 4096]
     #[arg(
         id = "receiver.connections_max",
         long = "connections-max",
@@ -113,8 +113,8 @@ pub(crate) struct ReceiverOptions {
     pub(crate) connections_max: Option<usize>,
 }
 
-/// The file's section `[attribution]`: attribute keys that are read before the default ones. Only the
-/// file can set them.
+/// The file's section `[attribution]`: attribute keys that are read before the default ones. They can be
+/// set only in the file.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct AttributionOptions {
@@ -135,7 +135,7 @@ pub(crate) struct AttributionOptions {
 }
 
 impl Options {
-    /// These options, and where one is not given, the other's.
+    /// Takes each option from `self` or, if it is not given there, from `other`.
     pub(crate) fn or(self, other: Self) -> Self {
         let (receiver, fallback) = (self.receiver, other.receiver);
         let (sinks, sink_tables) = if self.sinks.is_empty() {
@@ -157,7 +157,7 @@ impl Options {
                 in_flight_bytes_max: receiver.in_flight_bytes_max.or(fallback.in_flight_bytes_max),
                 connections_max: receiver.connections_max.or(fallback.connections_max),
             },
-            // The command line has no such options.
+            // Attribution keys can be set only in the file.
             attribution: other.attribution,
         }
     }

@@ -19,7 +19,7 @@ fn load(text: &str, arguments: &[&str]) -> anyhow::Result<Config> {
 }
 
 #[test]
-fn the_command_line_wins_over_the_file() {
+fn the_command_line_overrides_the_file() {
     let text = r#"
         ledger = "file.db"
         sinks = ["stdout"]
@@ -117,8 +117,7 @@ struct Row {
     text: String,
 }
 
-/// The options that the command line, the environment and the file have in common, from their
-/// declarations.
+/// The options that can be set on the command line and in the file, read from their declarations.
 fn rows() -> Vec<Row> {
     let command = Options::augment_args(clap::Command::new("serve"));
     let row = |argument: &clap::Arg| {
@@ -150,13 +149,13 @@ fn rows() -> Vec<Row> {
 
 /// Accept a change of the declarations with `UPDATE_EXPECT=1 cargo test -p spanledger-cli`.
 #[test]
-fn the_reference_page_is_that_of_the_declarations() {
+fn the_reference_page_matches_the_declarations() {
     let page = replace_region(PAGE, "options", &options_table());
     let page = replace_region(&page, "sinks", &sinks_table());
     expect_test::expect_file!["../../../../docs/configuration.md"].assert_eq(&page);
 }
 
-/// The page with another text between the comments that begin and end a region.
+/// Replaces the text between the comments that begin and end a region of the page.
 fn replace_region(page: &str, region: &str, text: &str) -> String {
     let (begin, end) = (format!("<!-- {region}: begin -->\n"), format!("<!-- {region}: end -->"));
     let (before, rest) = page.split_once(&begin).unwrap();
@@ -192,7 +191,7 @@ fn options_table() -> String {
 }
 
 #[test]
-fn the_defaults_in_the_help_are_the_defaults() {
+fn the_defaults_in_the_help_match_the_code() {
     let config = Config::resolve(Options::default()).unwrap();
     let defaults: BTreeMap<&str, String> = BTreeMap::from([
         ("ledger", config.ledger.display().to_string()),
@@ -209,7 +208,7 @@ fn the_defaults_in_the_help_are_the_defaults() {
     assert_eq!(documented, defaults);
 }
 
-/// The names that serde knows where `text` has a key `unknown`.
+/// The keys that serde accepts at the place where `text` has the key `unknown`, from its error message.
 fn file_keys(text: &str) -> Vec<String> {
     let error = toml::from_str::<Options>(text).unwrap_err().to_string();
     let (_, names) = error.split_once("expected one of ").unwrap();

@@ -1,4 +1,4 @@
-//! What one call costs and why, for people and for programs.
+//! Shows the cost of one call and its explanation, as a table or as JSON.
 
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -10,14 +10,14 @@ use crate::{
     render::parts::{self, aligned, clean, day, field, grid, list, period, quantity},
 };
 
-/// The cost of a call and everything that led to it.
+/// The cost of a call and the data that explains it.
 pub(super) struct Explanation<'a> {
     pub(super) query: &'a PriceQuery<'a>,
     pub(super) cost: &'a Cost,
     pub(super) basis: Option<&'a Basis<'a>>,
     /// The usage that was billed.
     pub(super) usage: Option<&'a Usage>,
-    /// Counts of the usage that the price book has no meter for.
+    /// Counts in the usage for which the price book has no meter.
     pub(super) unrecognized_counts: &'a [String],
 }
 
@@ -26,21 +26,21 @@ impl<'a> Explanation<'a> {
         self.query.response_model.unwrap_or_default()
     }
 
-    /// The fees of the cost lines, each once.
+    /// The fees that bill the cost lines.
     fn fees(&self) -> Vec<&'a Fee> {
         let Some(basis) = self.basis else { return Vec::new() };
         self.cost.lines.iter().filter_map(|line| basis.fee(&line.kind, self.query)).collect()
     }
 
-    /// The discount, where a line has it. Rates of the user's own have none.
+    /// The discount, if it was applied to a line. It is not applied to negotiated rates.
     fn discount(&self) -> Option<&'a Discount> {
         let discount = self.basis?.discount?;
         let label = format!("−{} %", discount.percent().normalize());
         self.cost.lines.iter().any(|line| line.unit.ends_with(&label)).then_some(discount)
     }
 
-    /// The kinds of line whose rate is another meter's, by a fallback rule. Reasoning is left out: it costs what
-    /// output costs at every provider.
+    /// The kinds of the lines whose rate comes from another meter by a fallback rule. Reasoning is left out:
+    /// every provider bills reasoning as output.
     fn with_fallback_rate(&self) -> Vec<&'a str> {
         let Some((basis, price)) = self.basis.and_then(|basis| Some((basis, basis.price?))) else {
             return Vec::new();
@@ -62,7 +62,7 @@ pub(super) fn table(explanation: &Explanation<'_>) -> String {
     if !cost.lines.is_empty() {
         text.push_str(&lines(cost));
     } else if cost.usd.is_some() {
-        text.push_str("0 USD: nothing of this call is billed\n");
+        text.push_str("0 USD: this call has nothing to bill\n");
     }
     if let Some(reason) = cost.reason {
         text.push_str(&field("unpriced", reason.as_str()));
@@ -94,7 +94,7 @@ pub(super) fn table(explanation: &Explanation<'_>) -> String {
     let kinds = explanation.with_fallback_rate();
     if !kinds.is_empty() {
         let words = format!(
-            "no rate is published for {}; the rate shown is that of another meter, by the book's fallback rule",
+            "no rate is published for {}; a fallback rule of the book takes the rate from another meter",
             list(kinds, "and")
         );
         text.push_str(&field("note", &words));
@@ -145,7 +145,7 @@ fn lines(cost: &Cost) -> String {
     grid(&["kind", "quantity", "rate USD", "per", "USD"], &[1, 2, 4], rows, true)
 }
 
-/// The entry of the price book: when it holds, and its sources.
+/// Shows the entry of the price book: its period, its hours and its sources.
 fn entry(price: &Price) -> String {
     let hours = price.hours().map(|hours| format!(", {hours} UTC")).unwrap_or_default();
     let words = format!("{}{hours}, {}", period(price.from(), price.until()), read_on(price.checked()));
@@ -190,14 +190,14 @@ struct Json<'a> {
     cost: JsonCost<'a>,
     priced_at: String,
     provider: &'a str,
-    /// The model of the book; null where the book does not have it.
+    /// The model in the book; null if the book does not have it.
     model: Option<&'a str>,
     tier: Option<&'static str>,
     is_long_prompt: bool,
     entry: Option<Provenance<'a>>,
     fees: Vec<Provenance<'a>>,
     discount: Option<Provenance<'a>>,
-    /// The exclusive buckets.
+    /// The usage in exclusive buckets.
     usage: Option<&'a Usage>,
     not_understood: &'a [String],
 }

@@ -1,4 +1,4 @@
-//! Many calls, one on each line.
+//! Prices a file of calls, one on each line.
 
 use std::{
     io::{BufRead, Read as _},
@@ -17,9 +17,9 @@ use super::{
 };
 use crate::{render::parts::counted, terminal};
 
-/// A longer line is refused, so that memory stays bounded whatever the file is.
+/// A longer line is refused, so that the use of memory is bounded.
 const LINE_BYTES_MAX: usize = 4 << 20;
-/// Bytes of answers that are written at once.
+/// Answers are written at the latest when they have this many bytes.
 const OUTPUT_BYTES: usize = 1 << 16;
 
 /// The sums of a run.
@@ -50,7 +50,7 @@ pub(super) fn run(path: &Path, book: &PriceBook, now: Timestamp) -> anyhow::Resu
             answers.push_str(&answer(book, line, is_whole, number, now, &mut tally)?);
         }
         progress.line(length);
-        // Answer everything that was read before the next read, which may wait for the writer.
+        // The next read may block until the writer of the input sends more, so all answers are written first.
         if answers.len() >= OUTPUT_BYTES || reader.buffer().is_empty() {
             terminal::data(&answers)?;
             answers.clear();
@@ -63,15 +63,14 @@ pub(super) fn run(path: &Path, book: &PriceBook, now: Timestamp) -> anyhow::Resu
     }
     let Tally { priced, unpriced, refused, usd } = tally;
     terminal::say(format_args!(
-        "error: {name}: {} not understood, the answers say why; {priced} priced with {usd} USD in all, {unpriced} \
+        "error: {name}: {} not valid, the answers say why; {priced} priced with a total of {usd} USD, {unpriced} \
          unpriced",
         if refused == 1 { "1 line was".to_owned() } else { format!("{} were", counted(refused, "line")) },
     ));
     Ok(ExitCode::FAILURE)
 }
 
-/// Reads a line into `bytes`. Answers its length and whether it was read to its end; `None` at the end of the
-/// input.
+/// Reads a line into `bytes`. Returns its length and whether all of it was read; `None` at the end of the input.
 fn next(input: &mut impl BufRead, bytes: &mut Vec<u8>) -> std::io::Result<Option<(usize, bool)>> {
     bytes.clear();
     let limit = u64::try_from(LINE_BYTES_MAX).unwrap_or(u64::MAX);
@@ -91,8 +90,8 @@ fn trimmed(bytes: &[u8], number: usize) -> &[u8] {
     bytes.trim_ascii()
 }
 
-/// Refuses a JSON document that spans lines, with the command that makes lines of it. Otherwise each of its
-/// lines would be refused.
+/// Refuses a JSON document that spans several lines, and names the command that converts it to one object on
+/// each line. Otherwise each line of the document would be refused.
 fn refuse_document(name: &str, line: &[u8]) -> anyhow::Result<()> {
     let starts = |with: &str| {
         let mut rest = line.iter().filter(|byte| !byte.is_ascii_whitespace());
@@ -106,12 +105,12 @@ fn refuse_document(name: &str, line: &[u8]) -> anyhow::Result<()> {
         return Ok(());
     };
     anyhow::bail!(
-        "{name}:1 begins one JSON document, but a batch has one object on each line; try\n  \
+        "{name}:1 begins a JSON document of several lines, but a batch has one object on each line; try\n  \
          jq -c '{filter}' FILE | spanledger price --batch -"
     )
 }
 
-/// Prices a line and answers it.
+/// Prices a line and returns its answer.
 fn answer(
     book: &PriceBook,
     line: &[u8],
@@ -150,7 +149,7 @@ fn answer(
         }
     };
     if let Some(api) = unknown_api {
-        let note = format!("the api `{api}` is not known");
+        let note = format!("the api `{api}` is unknown");
         cost.detail = Some(cost.detail.map_or_else(|| note.clone(), |detail| format!("{detail}; {note}")));
     }
     line::answer(id, &cost)

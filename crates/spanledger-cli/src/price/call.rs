@@ -1,4 +1,4 @@
-//! A call that is to be priced, in both forms of the command.
+//! The call that is priced, whether it comes from the options or from a line of a batch.
 
 use spanledger_event::{Endpoint, Timestamp};
 use spanledger_price::{
@@ -6,7 +6,7 @@ use spanledger_price::{
     usage::{self, ResolvedUsage, UsageReadError, resolve},
 };
 
-/// A call as an option or a line describes it.
+/// A call as the options or a line describe it.
 pub(super) struct Call<'a> {
     pub(super) provider: String,
     /// The model that answered.
@@ -21,7 +21,7 @@ pub(super) struct Call<'a> {
     pub(super) usage: Option<&'a str>,
 }
 
-/// A call and what its usage means.
+/// A call with its resolved usage.
 pub(super) struct ResolvedCall<'a> {
     call: Call<'a>,
     pub(super) resolved: ResolvedUsage,

@@ -1,4 +1,4 @@
-//! A line of a batch: a call as JSON, and the answer to it.
+//! Reads a line of a batch (a call as JSON) and writes its answer.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -31,7 +31,7 @@ struct Fields<'a> {
 /// A line of the batch.
 pub(super) struct Line<'a> {
     pub(super) id: Option<&'a RawValue>,
-    /// The name of the API, where it is not a known one; an excerpt of it.
+    /// An excerpt of the API's name, if the name is unknown.
     pub(super) unknown_api: Option<String>,
     /// The call, or why the line does not describe one.
     pub(super) call: Result<Call<'a>, String>,
@@ -42,14 +42,14 @@ impl<'a> Line<'a> {
         Self { id: None, unknown_api: None, call: Err(mistake.into()) }
     }
 
-    /// Reads a line. A call without `priced_at` was made now.
+    /// Reads a line. A call without `priced_at` is priced at `now`.
     pub(super) fn parse(line: &'a [u8], now: Timestamp) -> Self {
         let Ok(text) = std::str::from_utf8(line) else { return Self::refused("the line is not UTF-8") };
         let is_object = text.starts_with('{');
         match serde_json::from_str::<Fields<'_>>(text) {
             Ok(fields) if is_object => Self::of(&fields, now),
             Err(error) if error.is_data() && is_object => Self::refused(without_place(&error)),
-            // serde also reads the fields of an object from an array.
+            // serde also deserializes a struct from an array.
             Ok(_) => Self::refused("the line is not a JSON object"),
             Err(error) if error.is_data() => Self::refused("the line is not a JSON object"),
             Err(error) => Self::refused(format!(
@@ -75,7 +75,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The words of an error without its place, which counts from the start of this line.
+/// The message of an error without its line and column: they count from the start of this line, not of the file.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.rsplit_once(" at line ").map_or(text.clone(), |(words, _)| words.to_owned())
@@ -83,7 +83,8 @@ fn without_place(error: &serde_json::Error) -> String {
 
 fn call<'a>(fields: &Fields<'a>, endpoint: Endpoint, now: Timestamp) -> Result<Call<'a>, String> {
     let provider = text("provider", fields.provider)?;
-    let provider = provider.ok_or("`provider` is missing: say who bills, such as \"openai\"")?;
+    let provider =
+        provider.ok_or("`provider` is missing: name the provider that bills the call, such as \"openai\"")?;
     let at = text("priced_at", fields.priced_at)?.map(|text| moment(&text)).transpose()?;
     let usage = fields.usage.map(RawValue::get);
     if let Some(usage) = usage.filter(|usage| !usage.starts_with('{')) {
@@ -131,7 +132,7 @@ struct Answer<'a> {
     cost: JsonCost<'a>,
 }
 
-/// The answer to a line, as a line.
+/// The answer to a line, as one line of JSON.
 pub(super) fn answer(id: Option<&RawValue>, cost: &Cost) -> anyhow::Result<String> {
     Ok(escape_json(format!("{}\n", serde_json::to_string(&Answer { id, cost: JsonCost::from(cost) })?)))
 }

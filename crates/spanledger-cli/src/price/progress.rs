@@ -1,16 +1,16 @@
-//! The progress of a long run.
+//! Shows the progress of a long run.
 
 use std::time::{Duration, Instant};
 
 use crate::{render::parts::counted, terminal};
 
-/// A smaller input is priced before a person would look.
+/// A smaller input is priced so fast that no progress is shown.
 const BYTES_MIN: u64 = 8 << 20;
 const EVERY: Duration = Duration::from_millis(100);
 
-/// A counter on standard error, shown where a person watches it and the input is a large file.
+/// A counter on standard error. It is shown only in a terminal and only for a large file.
 pub(super) struct Progress {
-    /// The length of the input, and when the counter was last shown.
+    /// The length of the input and the moment at which the counter was last shown; `None` if it is not shown.
     shown: Option<(u64, Instant)>,
     bytes: u64,
     lines: usize,

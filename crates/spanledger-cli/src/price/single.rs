@@ -1,4 +1,4 @@
-//! One call, priced and explained.
+//! Prices one call and explains the cost.
 
 use std::{io::Read as _, path::Path, process::ExitCode};
 
@@ -18,7 +18,7 @@ use crate::{
     terminal,
 };
 
-/// Far more bytes than any usage object has.
+/// The greatest size of the input. A usage object is far smaller.
 const USAGE_BYTES_MAX: u64 = 1 << 20;
 
 pub(super) fn run(arguments: &PriceArguments, book: &PriceBook, at: Timestamp) -> anyhow::Result<ExitCode> {
@@ -34,14 +34,14 @@ pub(super) fn run(arguments: &PriceArguments, book: &PriceBook, at: Timestamp) -
         usage: Some(text.as_str()).filter(|text| text.trim() != "null"),
     };
     let mut call = call.resolve();
-    // Where the text is not a usage at all, the command is wrong, not the call.
+    // Text that is not a usage object is an error of the command, not an unpriced call.
     if let Some(UsageReadError::NotJson(_) | UsageReadError::NotAUsage(_)) = call.resolved.problem
         && let Some(error) = call.resolved.problem.take()
     {
         return Err(anyhow::Error::new(error).context(name));
     }
     let mut query = call.query();
-    // An option asks what the call costs in that tier or region, whatever its usage says.
+    // The options override the tier and the region that the usage names.
     query.service_tier = arguments.service_tier.as_deref().or(query.service_tier);
     query.region = arguments.region.as_deref().or(query.region);
     let cost = book.price(&query);
@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &PriceArguments, book: &PriceBook, at: Timestamp) -
     Ok(if cost.usd.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What the user may have meant, or what the book has.
+/// Suggests what the user may have meant, or names what the book has.
 fn hint(book: &PriceBook, query: &PriceQuery<'_>, reason: Option<UnpricedReason>) -> Option<String> {
     let provider = book.provider(query.provider);
     match reason? {
@@ -108,7 +108,7 @@ fn hint(book: &PriceBook, query: &PriceQuery<'_>, reason: Option<UnpricedReason>
     }
 }
 
-/// The input's name and its text.
+/// Reads the input. Returns its name and its text.
 fn read(path: &Path) -> anyhow::Result<(String, String)> {
     let Input { name, reader, .. } = super::open(path)?;
     let mut text = String::new();
@@ -116,7 +116,7 @@ fn read(path: &Path) -> anyhow::Result<(String, String)> {
     let length = length.with_context(|| format!("{name} cannot be read"))?;
     anyhow::ensure!(
         u64::try_from(length)? < USAGE_BYTES_MAX,
-        "{name} has a megabyte or more: give the usage object only, or --batch for a file of many calls"
+        "{name} has a megabyte or more: give only the usage object, or use --batch for a file of many calls"
     );
     Ok((name, text))
 }

@@ -45,10 +45,10 @@ pub(super) fn run(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the table shows where there is no value.
+/// The text of a cell without a value.
 const NONE: &str = "–";
 
-/// A table for each provider, with a heading in it for each model.
+/// A table for each provider, with a heading row for each model.
 fn table(changes: &[Change]) -> String {
     let mut text = String::new();
     for of_provider in changes.chunk_by(|a, b| a.provider == b.provider) {
@@ -72,7 +72,7 @@ fn table(changes: &[Change]) -> String {
     text
 }
 
-/// The model, and whether only one of the books has it.
+/// The heading row of a model. It also says whether the model is new or withdrawn.
 fn heading(changes: &[Change]) -> [String; 5] {
     let model = changes.first().and_then(|change| change.model.as_deref()).unwrap_or("all models");
     let of_model = changes.iter().find(|change| change.subject == Subject::Model);
@@ -106,7 +106,7 @@ fn row(change: &Change) -> Option<[String; 5]> {
         Some(Value::Listed) | None => NONE.to_owned(),
     };
     let mut sides = [show(delta.before()), show(delta.after())];
-    // Of long lists only what differs.
+    // These rules are long lists, so only the items that differ are shown.
     if matches!(subject, Subject::Rule(name) if *name != "regional") {
         let [before, after] = &sides;
         sides = [without(before, after), without(after, before)];
@@ -130,7 +130,7 @@ fn without(all: &str, other: &str) -> String {
     if left.is_empty() { NONE.to_owned() } else { left.join(", ") }
 }
 
-/// A list of models, cut where it is long.
+/// A list of models; a long list is cut.
 fn shortened(models: &str) -> String {
     const NAMES_MAX: usize = 3;
     let names: Vec<&str> = models.split(", ").collect();
@@ -140,12 +140,12 @@ fn shortened(models: &str) -> String {
     }
 }
 
-/// The unit, where it is not a million tokens.
+/// The unit, if it is not a million tokens.
 fn per(meter: Meter) -> String {
     if meter.unit() == "1M tokens" { String::new() } else { format!(" per {}", meter.unit()) }
 }
 
-/// How much more or less, in percent, to one place.
+/// The change in percent, rounded to one decimal place. `None` if the earlier rate is zero.
 fn percent(from: Decimal, to: Decimal) -> Option<String> {
     let share = to.checked_sub(from)?.checked_mul(Decimal::ONE_HUNDRED)?.checked_div(from)?.round_dp(1);
     let sign = if share.is_sign_negative() { "−" } else { "+" };

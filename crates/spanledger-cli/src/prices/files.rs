@@ -1,4 +1,4 @@
-//! Price files: how they are read, told apart and replaced.
+//! Reads price files, distinguishes complete books from overlays, and replaces files.
 
 use std::{
     ffi::OsString,
@@ -11,10 +11,10 @@ use anyhow::Context as _;
 use spanledger_price::{BookErrors, PriceBook};
 use spanledger_receiver::read_price_file;
 
-/// The argument that names the book in the binary.
+/// The argument that names the built-in book.
 const BUILTIN: &str = "builtin";
 
-/// Files and their texts.
+/// Reads files. Returns the name and the text of each.
 pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
     paths.iter().map(|path| Ok((path.display().to_string(), read_price_file(path)?))).collect()
 }
@@ -26,13 +26,13 @@ pub(super) fn borrowed(files: &[(String, String)]) -> impl Iterator<Item = (&str
 /// A book that was read from files.
 pub(super) struct Loaded {
     pub(super) book: PriceBook,
-    /// Whether the files are a book by themselves; otherwise they are laid over the built-in book.
+    /// Whether the files are a complete book; otherwise they are laid over the built-in book.
     pub(super) is_whole: bool,
-    /// Whether they are a whole book in one file, which says nothing about other providers.
+    /// Whether the book is one complete file, which has no prices of other providers.
     pub(super) is_one_file: bool,
 }
 
-/// `builtin`, a file, or a folder of files.
+/// Reads the book that an argument names: `builtin`, a file, or a folder of files.
 pub(super) fn book(path: &Path) -> anyhow::Result<Loaded> {
     if path.as_os_str() == BUILTIN {
         return Ok(Loaded { book: PriceBook::builtin().clone(), is_whole: true, is_one_file: false });
@@ -41,8 +41,8 @@ pub(super) fn book(path: &Path) -> anyhow::Result<Loaded> {
     Ok(of(&files)?)
 }
 
-/// Reads files as ones that are laid over the built-in book. A whole book cannot be: it repeats the names of
-/// models, so it is read by itself. Where both fail, the errors are those of the reading with fewer.
+/// Lays the files over the built-in book. This fails for a complete book, because it repeats the names of
+/// models; such files are then parsed as a complete book. If both fail, the shorter list of errors is returned.
 pub(super) fn of(files: &[(String, String)]) -> Result<Loaded, BookErrors> {
     match PriceBook::builtin().layered(borrowed(files)) {
         Ok(book) => Ok(Loaded { book, is_whole: false, is_one_file: false }),
@@ -53,7 +53,7 @@ pub(super) fn of(files: &[(String, String)]) -> Result<Loaded, BookErrors> {
     }
 }
 
-/// The files, with those of each folder in its place.
+/// Replaces each folder by the `.toml` files in it.
 pub(super) fn expanded(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
@@ -81,15 +81,15 @@ fn in_folder(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Writes a file as a whole or not at all: beside it, to the disk, and then in its place.
+/// Replaces a file atomically: writes a temporary file in the same folder, syncs it and renames it.
 pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
-    // The file that a link leads to is replaced, not the link.
+    // If the path is a symbolic link, its target is replaced, not the link.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut beside: OsString = path.clone().into_os_string();
     beside.push(format!(".{}.new", std::process::id()));
     let written = write(&path, Path::new(&beside), text);
     if written.is_err() {
-        // It may not have been created.
+        // An error is ignored: the temporary file may not have been created.
         drop(fs::remove_file(&beside));
     }
     written
@@ -103,7 +103,7 @@ fn write(path: &Path, beside: &Path, text: &str) -> io::Result<()> {
     }
     file.sync_all()?;
     fs::rename(beside, path)?;
-    // The new name is durable only when the folder is synced. Some systems cannot open a folder.
+    // The rename is durable only after the folder is synced. Some systems cannot open a folder.
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder).map_or(Ok(()), |folder| folder.sync_all())
 }
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_book_is_told_from_an_overlay() {
+    fn a_complete_book_is_distinguished_from_an_overlay() {
         let whole = "[provider]\nname = \"openai\"\n[sources]\np = \"p\"\n[[model]]\nname = \"gpt-5.5\"\n\
                      [[price]]\nmodel = \"gpt-5.5\"\nsources = [\"p\"]\nprices_checked = 2026-01-01\nstandard = { input_per_1m = \"1\" }\n";
         let over = "[provider]\nname = \"openai\"\n[deployments]\nmine = \"gpt-5.5\"\n";

@@ -18,7 +18,7 @@ use crate::{
     terminal, time,
 };
 
-/// The file that entries are written to, and its text.
+/// The file to which entries are written, and its present text.
 struct Target<'a> {
     path: &'a Path,
     text: String,
@@ -62,8 +62,8 @@ fn map(arguments: &ImportArguments) -> anyhow::Result<PriceMap> {
     map.with_context(|| name.to_string())
 }
 
-/// The book to compare with: the built-in one with the file that is written laid over it, or that file alone
-/// where it is a whole book.
+/// Reads the target file and the book to compare with. The book is the target itself if it is a complete book;
+/// otherwise it is the built-in book with the target laid over it.
 fn target(arguments: &ImportArguments) -> anyhow::Result<(PriceBook, Option<Target<'_>>)> {
     let Some(path) = arguments.write.as_deref() else { return Ok((PriceBook::builtin().clone(), None)) };
     if !path.exists() {
@@ -76,7 +76,7 @@ fn target(arguments: &ImportArguments) -> anyhow::Result<(PriceBook, Option<Targ
     Ok((book, Some(Target { path, text, is_whole })))
 }
 
-/// The name of a provider in the comparison: the book's, or the list's where the book does not have it.
+/// The name of a provider in the comparison: its name in the book or, if the book does not have it, in the list.
 fn provider(book: &PriceBook, map: &PriceMap, asked: &str) -> anyhow::Result<String> {
     let name = |name: &str| book.provider(name).map_or_else(|| name.to_owned(), |own| own.name().to_owned());
     let providers = map.providers();
@@ -146,12 +146,9 @@ fn write(target: &Target<'_>, comparison: &Comparison, options: EntryOptions) ->
     let entries = pricelist::entries(comparison, &options);
     let name = target.path.display();
     if entries.is_empty() {
-        let words = if comparison.suspicious.is_empty() {
-            ""
-        } else {
-            "; --accept MODEL takes over a suspicious model"
-        };
-        terminal::say(format_args!("{name} stays as it is: there is nothing to take over{words}"));
+        let words =
+            if comparison.suspicious.is_empty() { "" } else { "; --accept MODEL imports a suspicious model" };
+        terminal::say(format_args!("{name} stays as it is: there is nothing to import{words}"));
         return Ok(());
     }
     let from = options.from.clone();
@@ -164,7 +161,7 @@ fn write(target: &Target<'_>, comparison: &Comparison, options: EntryOptions) ->
     let models = counted(entries.models().len(), "model");
     let whole = if target.is_whole { " --book" } else { "" };
     let mut next = format!(
-        "entries of {models} of {} were added to {name}; read them, then:\n  \
+        "entries of {models} of {} were added to {name}; review them, then run:\n  \
          spanledger prices check{whole} {name}\n  spanledger prices diff builtin {name} --at {from}",
         entries.provider()
     );
@@ -175,14 +172,14 @@ fn write(target: &Target<'_>, comparison: &Comparison, options: EntryOptions) ->
     Ok(())
 }
 
-/// The file's text with the entries in it. Where the file uses the source's id for another source, the id gets a
-/// number.
+/// Adds the entries to the file's text. If the file already uses the source's id for another source, a number is
+/// added to the id.
 fn inserted(
     target: &Target<'_>,
     comparison: &Comparison,
     mut options: EntryOptions,
 ) -> Result<String, InsertError> {
-    /// No day has so many imports of one list.
+    /// The greatest number that is tried. There are not so many imports of one list on one day.
     const IDS_MAX: usize = 100;
     let base = (!target.is_whole).then(PriceBook::builtin);
     let id = options.source_id.clone();

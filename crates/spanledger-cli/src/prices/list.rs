@@ -22,12 +22,12 @@ const INPUT: Meter = Meter::Tokens(Bucket::Input);
 const CACHED: Meter = Meter::Tokens(Bucket::CachedInput);
 const OUTPUT: Meter = Meter::Tokens(Bucket::Output);
 
-/// A model and the standard price that is in force.
+/// A model and its standard price in force.
 struct Row<'b> {
     provider: &'b Provider,
     model: &'b Model,
     price: Option<&'b Price>,
-    /// The discount, where one of the rates is a list price.
+    /// The discount, if at least one of the rates is a list price.
     discount: Option<&'b Discount>,
 }
 
@@ -36,7 +36,7 @@ impl<'b> Row<'b> {
         self.price?.rates().get(meter)
     }
 
-    /// The published rates that have no column of their own.
+    /// The published rates that have no separate column.
     fn more(&self) -> Vec<&'b Rate> {
         let other = |rate: &&Rate| rate.is_published() && ![INPUT, CACHED, OUTPUT].contains(&rate.meter);
         self.price.map(|price| price.rates().iter().filter(other).collect()).unwrap_or_default()
@@ -124,7 +124,7 @@ fn table(book: &PriceBook, providers: &[&Provider], rows: &[Row<'_>], at: Timest
     text
 }
 
-/// The discounts that are not taken off the rates of the table, in words.
+/// The discounts that the rates of the table do not include, in words.
 fn discounts(rows: &[Row<'_>]) -> String {
     let mut counts: Vec<(String, usize)> = Vec::new();
     for row in rows {
@@ -137,15 +137,15 @@ fn discounts(rows: &[Row<'_>]) -> String {
     }
     let counts = counts.into_iter().map(|(words, count)| format!("{words}, {}", counted(count, "model")));
     format!(
-        "without your discounts, which are taken off at billing: {}",
+        "the rates do not include your discounts, which apply when a call is priced: {}",
         counts.collect::<Vec<_>>().join("; ")
     )
 }
 
-/// Columns that a narrow terminal does not show, in the order in which they are left out.
+/// The columns that can be left out in a narrow terminal, in the order in which they are left out.
 const OPTIONAL: [&str; 3] = ["since", "more", "long over"];
 
-/// The table without empty columns. Where it is too wide, optional columns are left out and named below it.
+/// The table without empty columns. If it is too wide, optional columns are left out and named below it.
 fn fitted(titles: &[&str], rows: &[Vec<String>], width: usize) -> String {
     let filled = |column: &usize| rows.iter().any(|row| !row[*column].is_empty());
     let mut columns: Vec<usize> = (0..titles.len()).filter(filled).collect();
@@ -156,7 +156,7 @@ fn fitted(titles: &[&str], rows: &[Vec<String>], width: usize) -> String {
         let right: Vec<usize> = (0..shown.len()).filter(|&column| !is_text(shown[column])).collect();
         let cells = rows.iter().map(|row| columns.iter().map(|&column| row[column].clone()).collect());
         let table = grid(&shown, &right, cells.collect(), false);
-        // The border is as wide as the table and has no escapes, which the bold titles have in a terminal.
+        // The width is measured at the border: in a terminal the bold titles contain escape sequences.
         let fits = table.lines().next().is_none_or(|border| border.chars().count() <= width);
         match OPTIONAL.into_iter().find(|title| shown.contains(title)).filter(|_| !fits) {
             Some(title) => {
@@ -215,7 +215,7 @@ struct JsonModel<'a> {
     rates: Vec<JsonRate<'a>>,
     long_context_over: Option<u64>,
     long_rates: Option<Vec<JsonRate<'a>>>,
-    /// It is taken off at billing; the rates are without it.
+    /// The discount that applies when a call is priced; the rates do not include it.
     #[serde(skip_serializing_if = "Option::is_none")]
     discount: Option<Provenance<'a>>,
     entry: Option<Provenance<'a>>,

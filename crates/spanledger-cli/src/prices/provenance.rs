@@ -1,4 +1,4 @@
-//! Entries of the book as JSON: when they hold, and their sources.
+//! Writes the period and the sources of a book entry as JSON.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -7,7 +7,7 @@ use spanledger_price::{Discount, Fee, Price, Source};
 
 use crate::render::parts::{day, number};
 
-/// When an entry holds, and where it is from.
+/// The period and the sources of an entry.
 #[derive(Serialize)]
 pub(crate) struct Provenance<'a> {
     /// The meter of a fee.

@@ -25,7 +25,7 @@ struct Shown<'b> {
 }
 
 impl<'b> Shown<'b> {
-    /// Whether some of its rates are the user's own.
+    /// Whether some of the model's rates are negotiated by the user.
     fn has_own(&self) -> bool {
         let prices = self.model.prices().iter().filter(|price| self.at.is_none_or(|at| price.holds_at(at)));
         prices
@@ -34,7 +34,7 @@ impl<'b> Shown<'b> {
             .any(|rates| rates.iter().any(|rate| rate.is_negotiated()))
     }
 
-    /// Fees that the model pays, at the moment or ever.
+    /// The fees that apply to the model, at the moment or, without one, at any time.
     fn fees(&self) -> impl Iterator<Item = &'b Fee> {
         let (model, at) = (self.model.name(), self.at);
         let is_free = self.model.is_free();
@@ -44,7 +44,7 @@ impl<'b> Shown<'b> {
         })
     }
 
-    /// Whether the discount applies to a rate or a fee that is not the user's own.
+    /// Whether the discount applies to at least one rate or fee that is not negotiated.
     fn is_listed(&self, discount: &Discount, tier: Tier) -> bool {
         let meets = |from: Option<Timestamp>, until: Option<Timestamp>| {
             let before = |end: Option<Timestamp>, start: Option<Timestamp>| {
@@ -60,8 +60,8 @@ impl<'b> Shown<'b> {
         }) || self.fees().any(|fee| !fee.is_negotiated() && meets(fee.from(), fee.until()))
     }
 
-    /// The discounts of the model, at the moment or ever. One that applies only to what is the user's own is left
-    /// out: it changes nothing.
+    /// The discounts of the model, at the moment or, without one, at any time. A discount is left out if all
+    /// rates and fees are negotiated, because it then changes nothing.
     fn discounts(&self) -> impl Iterator<Item = &'b Discount> + '_ {
         let (model, at) = (self.model.name(), self.at);
         self.provider.discounts().iter().filter(move |discount| {
@@ -148,7 +148,7 @@ fn model(shown: &Shown<'_>) -> String {
             fee.checked()
         );
         text.push_str(&field("", &words));
-        // Fees with the same sources are listed together, with the sources once.
+        // If consecutive fees have the same sources, the sources are shown once, after the last of these fees.
         if fees.get(index + 1).is_none_or(|next| next.sources() != fee.sources()) {
             text.push_str(&sources(fee.sources()));
         }

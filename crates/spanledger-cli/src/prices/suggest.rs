@@ -4,7 +4,7 @@ use spanledger_price::{Model, PriceBook, Provider};
 
 use crate::render::parts::{clean, list};
 
-/// The most names of a suggestion; more would be a list to read.
+/// The greatest number of names in a suggestion.
 const NAMES_MAX: usize = 3;
 
 pub(crate) fn unknown_provider(book: &PriceBook, name: &str) -> anyhow::Error {
@@ -46,7 +46,7 @@ pub(crate) fn similar_models(providers: &[&Provider], name: &str) -> Vec<String>
     suggest(names, name)
 }
 
-/// The names that are most similar to the one that was written, if any is similar.
+/// The names that are most similar to `written`. The result is empty if no name is similar.
 pub(super) fn suggest(names: impl Iterator<Item = String>, written: &str) -> Vec<String> {
     let written = written.to_lowercase();
     // With one wrong character in three a name can still be recognized.
@@ -60,7 +60,7 @@ pub(super) fn suggest(names: impl Iterator<Item = String>, written: &str) -> Vec
         .collect();
     found.sort();
     found.dedup();
-    // A name that differs in its capitals alone is the one that was meant.
+    // If a name differs only in upper and lower case, it is the only suggestion.
     if found.iter().any(|(distance, _)| *distance == 0) {
         found.retain(|(distance, _)| *distance == 0);
     }
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_or_a_part_of_a_name_finds_the_name() {
+    fn a_misspelled_or_partial_name_finds_the_name() {
         let names = ["gpt-5", "gpt-5-mini", "gpt-4o-transcribe", "o3", "text-embedding-3-small"];
         let suggest = |written: &str| suggest(names.iter().map(|&name| name.to_owned()), written);
         assert_eq!(suggest("gtp-5"), ["gpt-5"]);

@@ -1,18 +1,18 @@
-//! Amounts, counts and shares for people.
+//! Formats amounts, counts and shares for people.
 
 use rust_decimal::{Decimal, RoundingStrategy};
 use spanledger_event::Usd;
 
-/// Places of an amount in a table.
+/// The decimal places of an amount in a table.
 const PLACES: u32 = 6;
-/// Digits of an amount that those places would show as zero.
+/// The significant digits of an amount that is smaller than the last of these places.
 const SMALL_DIGITS: u32 = 2;
 
-/// Dollars: six places, rounded half to even. A smaller amount has as many places as two of its digits
-/// need, because it is not zero.
+/// Formats dollars with six decimal places, rounded half to even. An amount below 0.000001 has two
+/// significant digits instead, so that it is not shown as zero.
 ///
-/// A lower bound, of which a part is not known, is marked `≥`; where no part is known, there is no
-/// number to show.
+/// A lower bound (a part of the amount is unknown) is marked `≥`. A lower bound of zero is shown as
+/// `unpriced`.
 pub(crate) fn dollars(amount: Usd, is_lower_bound: bool) -> String {
     if is_lower_bound && amount == Usd::ZERO {
         return "unpriced".to_owned();
@@ -30,7 +30,7 @@ fn rounded(amount: Decimal) -> String {
     small.normalize().to_string()
 }
 
-/// `1234567` as `1,234,567`.
+/// Formats `1234567` as `1,234,567`.
 pub(crate) fn grouped(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut text = String::new();
@@ -43,7 +43,7 @@ pub(crate) fn grouped(number: i64) -> String {
     if number < 0 { format!("-{text}") } else { text }
 }
 
-/// A share in percent, to one place, in integers.
+/// A share in percent, rounded to one decimal place, computed with integers.
 pub(crate) fn percent(part: i128, whole: i128) -> String {
     if whole <= 0 {
         return "–".to_owned();

@@ -1,4 +1,4 @@
-//! One event, as `tail` shows it.
+//! Formats one event for `tail`.
 
 use spanledger_event::{CostEvent, EventState, Timestamp, Usd};
 
@@ -7,11 +7,11 @@ use super::{
     text::{fit, printable},
 };
 
-/// From this width on an event is one line with all that there is to show.
+/// The width from which an event is shown completely on one line.
 const WIDE_MIN: usize = 130;
 
-/// One event. Where a person looks at a narrow terminal, the line is cut to 80 columns and remarks
-/// follow on a line of their own; without a width, such as in a pipe, an event is one line.
+/// Formats one event. In a narrow terminal the line is shortened to 80 columns and remarks follow on a
+/// second line. Without a width, for example in a pipe, an event is one line.
 pub(crate) fn event(event: &CostEvent, width: Option<usize>) -> String {
     match width {
         Some(width) if width < WIDE_MIN => narrow(event, width),
@@ -66,7 +66,7 @@ fn narrow(event: &CostEvent, width: usize) -> String {
     line
 }
 
-/// The cost and, where it is not known, the reason in parentheses.
+/// The cost or, if it is unknown, `unpriced` and the reason in parentheses.
 fn cost(event: &CostEvent) -> Vec<String> {
     let known = event.retry_cost_usd.filter(|retry| *retry > Usd::ZERO);
     match (event.state, event.billed_usd.or(event.cost_usd).or(known)) {
@@ -106,7 +106,7 @@ fn millis(at: Timestamp) -> String {
     format!("{seconds}.{:03}Z", at.nanos().rem_euclid(1_000 * MILLI) / MILLI)
 }
 
-/// The model; where another one answered, both.
+/// The requested model; if another model answered, both.
 fn models(event: &CostEvent) -> String {
     let requested = event.model.as_deref().filter(|name| !name.is_empty());
     let responding = event.response_model.as_deref().filter(|name| !name.is_empty());
@@ -118,7 +118,7 @@ fn models(event: &CostEvent) -> String {
     }
 }
 
-/// Whether a name is the other one, or the other one followed by a date or a version.
+/// Whether `name` equals `base`, or is `base` followed by a date or a version number.
 fn is_dated(name: &str, base: &str) -> bool {
     let digits = |rest: &str| {
         let rest = rest.strip_prefix(['-', '@']);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_a_line_of_even_columns() {
+    fn an_event_is_a_line_of_aligned_columns() {
         let text = |at: &str, responding: Option<&str>| event(&sample(at, responding), None);
         let whole = text("2026-11-01T10:00:00Z", None);
         assert!(whole.starts_with("2026-11-01T10:00:00.000Z  (no feature)"), "{whole}");

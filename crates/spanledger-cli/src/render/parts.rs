@@ -1,4 +1,4 @@
-//! What tables and texts of the price book are made of.
+//! Formats the parts of tables and texts, mainly those of the price book.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ pub(crate) fn width() -> usize {
     terminal::width().map_or(WIDTH, |columns| columns.min(WIDTH))
 }
 
-/// A table in the house's style: the columns of `right` are numbers; `total` makes the last row one.
+/// A table. The columns in `right` are aligned to the right; with `total`, the last row is bold.
 pub(crate) fn grid(titles: &[&str], right: &[usize], rows: Vec<Vec<String>>, total: bool) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
@@ -42,9 +42,9 @@ pub(crate) fn grid(titles: &[&str], right: &[usize], rows: Vec<Vec<String>>, tot
     format!("{table}\n")
 }
 
-/// Amounts under each other, with as many places as the longest needs, so that the points align.
+/// Formats the amounts of a column with as many decimal places as the longest one needs, so that the decimal
+/// points are aligned.
 pub(crate) fn aligned(amounts: &[Option<Decimal>]) -> Vec<String> {
-    /// Cents.
     const PLACES_MIN: u32 = 2;
     let places = amounts.iter().flatten().map(|amount| amount.normalize().scale()).max();
     let places = places.unwrap_or_default().max(PLACES_MIN);
@@ -54,13 +54,13 @@ pub(crate) fn aligned(amounts: &[Option<Decimal>]) -> Vec<String> {
     amounts.iter().map(show).collect()
 }
 
-/// With zeros at the end, never rounded.
+/// Pads the amount with zeros to the given decimal places. The amount is never rounded.
 fn padded(amount: Decimal, places: u32) -> String {
     let places = usize::try_from(places.max(amount.scale())).unwrap_or_default();
     format!("{amount:.places$}")
 }
 
-/// A dollar rate by itself: exact, at least cents.
+/// An exact dollar rate with at least two decimal places.
 pub(crate) fn rate(usd: Decimal) -> String {
     padded(usd.normalize(), 2)
 }
@@ -84,13 +84,13 @@ pub(crate) fn number(amount: Decimal) -> Option<Box<RawValue>> {
     RawValue::from_string(amount.normalize().to_string()).ok()
 }
 
-/// A moment; the start of a day as the day.
+/// Formats a moment. The start of a day is shown as the day only.
 pub(crate) fn day(at: Timestamp) -> String {
     let text = at.to_string();
     text.strip_suffix("T00:00:00Z").map_or_else(|| text.clone(), str::to_owned)
 }
 
-/// `from 2026-04-23 until 2026-10-01`.
+/// Formats a period, for example `from 2026-04-23 until 2026-10-01`.
 pub(crate) fn period(from: Option<Timestamp>, until: Option<Timestamp>) -> String {
     match (from.map(day), until.map(day)) {
         (None, None) => "at any time".to_owned(),
@@ -100,7 +100,7 @@ pub(crate) fn period(from: Option<Timestamp>, until: Option<Timestamp>) -> Strin
     }
 }
 
-/// A label and its text, wrapped under itself.
+/// A label and its text. The wrapped lines of the text are indented to the column where the text begins.
 pub(crate) fn field(label: &str, text: &str) -> String {
     const LABEL: usize = 13;
     wrapped(&format!("{label:<LABEL$} "), LABEL + 1, &printable(text))
@@ -121,7 +121,7 @@ pub(crate) fn list<T: fmt::Display>(names: impl IntoIterator<Item = T>, word: &s
     }
 }
 
-/// A name from outside, fit for a terminal.
+/// Makes a name from outside the program safe for a terminal.
 pub(crate) fn clean(text: &str) -> String {
     printable(text)
 }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_wrap_under_themselves() {
+    fn wrapped_lines_are_indented() {
         let text = field("sources", &"word ".repeat(30));
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert!(text.lines().nth(1).is_some_and(|line| line.starts_with("              word")), "{text}");
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_of_time_in_words() {
+    fn periods_are_formatted_in_words() {
         let at = |text: &str| Timestamp::parse(text);
         assert_eq!(period(at("2026-04-23T00:00:00Z"), None), "from 2026-04-23");
         assert_eq!(period(None, at("2026-04-23T10:00:00Z")), "until 2026-04-23T10:00:00Z");

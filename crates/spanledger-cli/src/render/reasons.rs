@@ -1,4 +1,4 @@
-//! Why requests failed, have no price, lack attribution or were retried, in words.
+//! Explains why requests failed, have no price, lack attribution or were retried.
 
 use spanledger_ledger::{Reason, Reasons};
 
@@ -8,12 +8,12 @@ use super::{
     text::{printable, wrapped},
 };
 
-/// Reasons of one kind that are listed; the others are counted together.
+/// The greatest number of reasons that a section lists; the others are counted together.
 const LISTED_MAX: usize = 10;
 /// The column in which the text of a section begins.
 const INDENT: usize = 12;
 
-/// A section for each thing that is to be explained; nothing where there is nothing.
+/// A section for each kind of reason. A kind without requests has no section.
 pub(crate) fn reasons(reasons: &Reasons, width: Option<usize>) -> String {
     let width = width.unwrap_or(WIDTH);
     let mut text = section("Failed", "by error", &reasons.failed, width);

@@ -1,4 +1,4 @@
-//! The report: spend by one dimension, for people, programs and spreadsheets.
+//! Formats the report of spend by one dimension, as a table, JSON or CSV.
 
 use std::path::Path;
 
@@ -15,15 +15,15 @@ use super::{
 };
 use crate::args::{By, ReportFormat};
 
-/// The widest name where columns have to be left out.
+/// The greatest width of a name if columns have to be left out.
 const NAME_MAX: usize = 28;
 
-/// A report, and all that it says about itself.
+/// A report with the data of its heading and of the explanations below it.
 pub(crate) struct View<'a> {
     pub(crate) ledger: &'a Path,
     pub(crate) by: By,
     pub(crate) query: &'a Query,
-    /// The first and the last event.
+    /// The times of the first and the last event.
     pub(crate) period: Option<(Timestamp, Timestamp)>,
     pub(crate) report: &'a Report,
     pub(crate) reasons: &'a Reasons,
@@ -41,7 +41,7 @@ impl By {
     }
 }
 
-/// The report. `width` is that of the terminal; without one, all columns are shown.
+/// Formats the report. `width` is the width of the terminal; without it, all columns are shown.
 pub(crate) fn report(view: &View<'_>, format: ReportFormat, width: Option<usize>) -> anyhow::Result<String> {
     match format {
         ReportFormat::Table => Ok(text(view, width)),
@@ -61,7 +61,7 @@ fn text(view: &View<'_>, width: Option<usize>) -> String {
     text
 }
 
-/// What the report is of.
+/// The heading: the dimension, the period and the ledger.
 fn heading(view: &View<'_>, width: usize) -> String {
     let line = |label: &str, text: &str| wrapped(&format!("{label:<8}"), 8, text, width);
     let environment = view.query.environment.as_deref();
@@ -88,13 +88,13 @@ fn second(at: Timestamp) -> String {
     at.to_string().chars().take(19).map(|c| if c == 'T' { ' ' } else { c }).collect()
 }
 
-/// What stands in the place of a name that is not known.
+/// The name of a group, or a placeholder if the name is unknown.
 fn group_name(by: By, name: Option<&str>) -> String {
     name.map_or_else(|| format!("(no {})", by.name()), printable)
 }
 
-/// A column of the table after the name: its title, its text, and whether it is left out earlier
-/// (a greater number) or later where the terminal is narrow; 0 is never left out.
+/// A column of the table after the name. In a narrow terminal the columns with the greatest `expendable` are
+/// left out first; a column with 0 is never left out.
 struct Column {
     title: &'static str,
     expendable: u8,
@@ -125,12 +125,13 @@ const COLUMNS: [Column; 9] = [
     },
 ];
 
-/// A count of something unusual: a zero would draw the eye where there is nothing to see.
+/// Formats the count of an exception, such as a failure. Zero is shown as a dash, so that the other counts
+/// are easy to see.
 fn count(number: i64) -> String {
     if number == 0 { "–".to_owned() } else { grouped(number) }
 }
 
-/// The table, and a note of the columns for which the terminal is too narrow.
+/// The table, followed by a note that names the columns that were left out.
 pub(crate) fn table(report: &Report, by: By, width: Option<usize>) -> String {
     let (mut table, omitted) = fitting(report, by, width);
     if let Some(width) = width.filter(|_| !omitted.is_empty()) {
@@ -140,7 +141,7 @@ pub(crate) fn table(report: &Report, by: By, width: Option<usize>) -> String {
     table
 }
 
-/// The table, and the titles of columns for which the terminal is too narrow.
+/// The table, and the titles of the columns that were left out because the terminal is too narrow.
 fn fitting(report: &Report, by: By, width: Option<usize>) -> (String, Vec<&'static str>) {
     let mut columns: Vec<&Column> = COLUMNS.iter().collect();
     let mut omitted = Vec::new();
@@ -199,7 +200,7 @@ struct JsonRow<'a> {
     totals: &'a Totals,
 }
 
-/// The name, then every measure.
+/// Writes the name, followed by every measure.
 impl Serialize for JsonRow<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(1 + MEASURES.len()))?;

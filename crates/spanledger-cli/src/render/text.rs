@@ -1,10 +1,10 @@
-//! Text from outside: names, messages of providers, file names, cells of spreadsheets.
+//! Makes text from outside the program (names, messages of providers, file names) safe to show.
 
 use std::fmt;
 
 /// Whether a character changes how a terminal or an editor shows the text around it: a control
 /// character (C0, DEL, C1, such as ESC, BEL and U+009B), a line or paragraph separator, or a
-/// bidirectional control, with which one text passes for another.
+/// bidirectional control, which can make one text look like another.
 fn is_control(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -13,18 +13,18 @@ fn is_control(c: char) -> bool {
         )
 }
 
-/// A text on one line that is safe to show: each control character becomes U+FFFD.
+/// Makes a text of one line safe to show: each control character becomes U+FFFD.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if is_control(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// The same for a text of several lines.
+/// Makes a text of several lines safe to show; its line breaks are kept.
 pub(crate) fn printable_lines(text: &str) -> String {
     text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
-/// JSON in which every control character is escaped, not only those that the standard demands. They
-/// occur inside strings only, so that the escape `\u…` stands for the same character there.
+/// Escapes every control character in JSON, not only those that the JSON standard requires. They occur only
+/// inside strings, where the escape `\u…` means the same character.
 pub(crate) fn escape_json(json: String) -> String {
     let is_raw = |c: char| is_control(c) && !matches!(c, '\n' | '\r' | '\t');
     if !json.contains(is_raw) {
@@ -33,7 +33,7 @@ pub(crate) fn escape_json(json: String) -> String {
     let mut escaped = String::with_capacity(json.len() + 16);
     for c in json.chars() {
         if is_raw(c) {
-            // All of them lie in the plane that one escape can name.
+            // All these characters are in the Basic Multilingual Plane, so one escape is enough.
             escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
         } else {
             escaped.push(c);
@@ -43,15 +43,15 @@ pub(crate) fn escape_json(json: String) -> String {
 }
 
 /// A text as a cell of CSV. Spreadsheets run a cell that begins with `=`, `+`, `-`, `@`, a tab or a
-/// carriage return as a formula; an apostrophe before it makes it text (OWASP, "CSV Injection").
-/// Numbers are not cells of this kind: write them as they are.
+/// carriage return as a formula; an apostrophe in front makes the cell text (OWASP, "CSV Injection").
+/// Numbers are not passed to this function, because a negative number would get an apostrophe.
 pub(crate) fn csv_cell(text: &str) -> String {
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
     let text = printable(text);
     if is_formula { format!("'{text}") } else { text }
 }
 
-/// A text that is at most `width` characters wide; what does not fit becomes `…`.
+/// Shortens a text to at most `width` characters; the end of a longer text is replaced by `…`.
 pub(crate) fn fit(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
@@ -86,7 +86,7 @@ pub(crate) fn wrapped(first: &str, indent: usize, text: &str, width: usize) -> S
     lines
 }
 
-/// Anything that can be shown, safe to show.
+/// Formats a message and makes it safe to show.
 pub(crate) fn message(text: impl fmt::Display) -> String {
     printable_lines(&text.to_string())
 }

@@ -1,4 +1,4 @@
-//! Whether `serve` could write the ledger.
+//! Checks whether `serve` could write the ledger.
 
 use std::{ffi::OsString, fs, path::Path};
 
@@ -30,7 +30,10 @@ fn existing(path: &Path) -> Finding {
 fn creatable(path: &Path) -> Finding {
     let probe = path.with_extension("check");
     if probe.exists() {
-        return Err(format!("{} is in the way of the check: move it", probe.display()));
+        return Err(format!(
+            "the check needs a temporary file {}, which exists already: move it",
+            probe.display()
+        ));
     }
     let created = Ledger::open(&probe).map(drop);
     for suffix in ["", ".lock", "-wal", "-shm"] {

@@ -1,4 +1,4 @@
-//! Whether the ports are free, and whether the destination of traces answers.
+//! Checks whether the ports are free and whether the destination of traces answers.
 
 use std::{
     io::ErrorKind,
@@ -13,25 +13,25 @@ use tokio::net::TcpListener;
 
 use super::Finding;
 
-/// How long an answer may take.
+/// The longest time to wait for an answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Looks at ports, and knows whether `spanledger serve` runs already.
+/// Checks ports and recognizes those of a running `spanledger serve`.
 pub(super) struct Probe {
     client: Client,
-    /// Whether the configured admin port is that of a running `serve`.
+    /// Whether a running `serve` answers on the configured admin port.
     serve_runs: bool,
 }
 
 impl Probe {
-    /// Asks the admin port.
+    /// Requests the metrics from the admin port to find out whether `serve` is running.
     pub(super) async fn new(admin: Option<SocketAddr>) -> anyhow::Result<Self> {
         let client = Client::builder()
             .timeout(TIMEOUT)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .context("no HTTP client could be made to look at the ports")?;
+            .context("the HTTP client for the port checks could not be created")?;
         let mut probe = Self { client, serve_runs: false };
         if let Some(address) = admin {
             probe.serve_runs = probe.is_admin_of_serve(address).await;
@@ -39,14 +39,14 @@ impl Probe {
         Ok(probe)
     }
 
-    /// Whether a port can be listened on, or is held by a `serve` that runs already.
+    /// Checks whether `serve` can listen on an address, or whether a running `serve` uses it already.
     pub(super) async fn port(&self, address: SocketAddr, flag: &str) -> Finding {
         let Err(error) = TcpListener::bind(address).await else {
             return Ok(format!("{address} is free"));
         };
         if error.kind() != ErrorKind::AddrInUse {
             return Err(format!(
-                "{address} cannot be listened on ({error}): choose another address with --{flag}"
+                "`serve` cannot listen on {address} ({error}): choose another address with --{flag}"
             ));
         }
         let is_ours = match flag {
@@ -61,15 +61,14 @@ impl Probe {
         ))
     }
 
-    /// The metrics of `serve` have names of their own.
+    /// Recognizes `serve` by the name of one of its metrics.
     async fn is_admin_of_serve(&self, address: SocketAddr) -> bool {
         let response = self.client.get(format!("http://{}/metrics", reachable(address))).send().await;
         let Ok(response) = response else { return false };
         response.text().await.is_ok_and(|text| text.contains("spanledger_requests_total"))
     }
 
-    /// Whether an empty OTLP message, which records nothing, is accepted there. Both OTLP ports take
-    /// HTTP.
+    /// Whether the address accepts an empty OTLP message, which records nothing. Both OTLP ports accept HTTP.
     async fn answers_otlp(&self, address: SocketAddr) -> bool {
         let url = format!("http://{}/v1/traces", reachable(address));
         let request = self.client.post(url).header(CONTENT_TYPE, "application/x-protobuf");
@@ -77,7 +76,7 @@ impl Probe {
     }
 }
 
-/// Where a program on this machine reaches a port that listens on all interfaces.
+/// Replaces an unspecified address (all interfaces) by the loopback address, to which a client can connect.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {

@@ -1,4 +1,4 @@
-//! The demo's ledger: an empty file at the start, and none where the demo fails.
+//! The demo's ledger: each demo starts with an empty one, and a demo that fails removes it.
 
 use std::{
     ffi::OsString,
@@ -10,11 +10,11 @@ use std::{
 use anyhow::Context as _;
 use spanledger_ledger::Ledger;
 
-/// The file that each demo makes anew.
+/// The default file, which each demo replaces.
 const DEFAULT: &str = "spanledger-demo.db";
 
-/// The path of a ledger that this demo creates. When it is dropped before [`keep`](Self::keep), the
-/// file is removed, so that the next attempt finds the place free.
+/// The path of a ledger that this demo creates. If the value is dropped before [`keep`](Self::keep), the
+/// file is removed, so that the next demo can use the path.
 #[derive(Debug)]
 pub(super) struct DemoLedger {
     path: PathBuf,
@@ -22,7 +22,7 @@ pub(super) struct DemoLedger {
 }
 
 impl DemoLedger {
-    /// A path without a ledger: the demo's own file is removed, no other one is.
+    /// Chooses a path without a ledger. The demo's default file is removed; another file must not exist.
     pub(super) fn new(given: Option<PathBuf>) -> anyhow::Result<Self> {
         let path = match given {
             Some(path) => {
@@ -36,7 +36,7 @@ impl DemoLedger {
             None => {
                 let path = PathBuf::from(DEFAULT);
                 if path.exists() {
-                    // An error where it is in use, or not a ledger; nothing is removed then.
+                    // Fails if the file is in use or is not a ledger; then nothing is removed.
                     drop(Ledger::open(&path)?);
                 }
                 remove(&path)
@@ -51,7 +51,7 @@ impl DemoLedger {
         &self.path
     }
 
-    /// The demo succeeded: the file stays.
+    /// Keeps the file, because the demo succeeded.
     pub(super) fn keep(mut self) -> PathBuf {
         self.is_kept = true;
         std::mem::take(&mut self.path)

@@ -1,4 +1,4 @@
-//! A small shop with AI in five places. Its code is what a user's own service would have.
+//! A small shop that calls AI models for five features. It uses the client as a user's service would.
 
 use std::time::Duration;
 
@@ -51,9 +51,9 @@ struct Shop<'a> {
 /// How many calls the shop made.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Calls {
-    /// All of them.
+    /// All calls.
     pub(super) made: usize,
-    /// Those that were made again under the request id of another call.
+    /// The calls that repeated another call under the same request id.
     pub(super) repeated: usize,
 }
 
@@ -96,7 +96,7 @@ impl Shop<'_> {
             .build()?)
     }
 
-    /// A cached system prompt and a cheap model. Some calls meet a rate limit, and the client retries.
+    /// Search has a cached system prompt and a cheap model. Some calls hit a rate limit and are retried.
     async fn search(&mut self, round: u64) -> anyhow::Result<()> {
         let cached = self.dice.between(1, 10) * 128;
         let usage =
@@ -112,7 +112,7 @@ impl Shop<'_> {
         Ok(())
     }
 
-    /// Streams. One customer closes the window half-way, and one connection is cut.
+    /// Support chat uses streams. One stream is abandoned by the customer, and one connection is cut.
     async fn support(&mut self, round: u64) -> anyhow::Result<()> {
         let reasoning = self.dice.between(0, 900);
         let usage = Usage::new(self.dice.between(2_000, 14_000), reasoning + self.dice.between(100, 800))
@@ -137,8 +137,8 @@ impl Shop<'_> {
         Ok(())
     }
 
-    /// The Responses API, with a tier that costs half, a prompt of more than 272,000 tokens, and an
-    /// exhausted quota.
+    /// The agent uses the Responses API. Some calls use the flex tier, one prompt has more than 272,000
+    /// tokens, and one call fails because the quota is exhausted.
     async fn agent(&mut self, round: u64) -> anyhow::Result<()> {
         let reasoning = self.dice.between(500, 6_000);
         let input = if round == 11 { 300_000 } else { self.dice.between(4_000, 40_000) };
@@ -176,7 +176,8 @@ impl Shop<'_> {
         Ok(())
     }
 
-    /// Background work, for no customer: the attribution covers the whole task, and `internal` pays.
+    /// The digest is background work without a customer: the attribution covers the whole task, and its
+    /// customer is `internal`.
     async fn digest(&mut self, round: u64) -> anyhow::Result<()> {
         let fails = round == 18;
         if fails {
@@ -201,8 +202,8 @@ impl Shop<'_> {
         if fails { Ok(()) } else { Ok(answer.map(drop)?) }
     }
 
-    /// The shop gave up on an answer that had come, and asked again under the same request id. The
-    /// provider bills both; it is one request.
+    /// The shop ignored an answer that had arrived and repeated the call under the same request id. The
+    /// provider bills both calls; the ledger counts one request.
     async fn paid_twice(&mut self) -> anyhow::Result<()> {
         let attribution = self.attribution("search", "POST /search")?.with_request_id("order-4711")?;
         for output in [180, 205] {

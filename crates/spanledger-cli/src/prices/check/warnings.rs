@@ -1,4 +1,4 @@
-//! Warnings about price files: what is legal and still looks like a slip, with file and line.
+//! Warns about valid price files in which something looks like a mistake, with file and line.
 
 use spanledger_price::{PriceBook, Provider};
 use spanledger_pricelist::lint::{self, Warning};
@@ -11,7 +11,7 @@ pub(super) fn of_builtin() -> Vec<String> {
     lint::warnings(PriceBook::builtin()).iter().map(|warning| located(&file(warning), warning)).collect()
 }
 
-/// The warnings about each file. Each is read by itself, so that a warning's line belongs to that file.
+/// The warnings about each file. Each file is read separately, so that the line of a warning is in that file.
 pub(super) fn of(files: &[(String, String)], is_whole: bool) -> anyhow::Result<Vec<String>> {
     let builtin = PriceBook::builtin();
     let known = lint::warnings(builtin);
@@ -52,7 +52,7 @@ fn is_of_builtin(builtin: &PriceBook, warning: &Warning) -> bool {
     model.is_some_and(|model| model.prices().iter().any(|price| price.line() == warning.line))
 }
 
-/// New providers whose name is similar to one of the built-in book.
+/// Warns about new providers whose name is similar to the name of a provider in the built-in book.
 fn unknown_provider<'b>(
     builtin: &'b PriceBook,
     book: &'b PriceBook,
@@ -66,13 +66,13 @@ fn unknown_provider<'b>(
     })
 }
 
-/// Entries that say that their sources were read on a day after today.
+/// Warns about entries whose `prices_checked` is a day after today.
 fn future_checked(provider: &Provider, file: &str, today: &str) -> Vec<String> {
     let name = provider.name();
     let mut warnings: Vec<String> = Vec::new();
     let mut warn = |place: String, checked: &str| {
-        let warning = format!("{place}: `checked` is {checked}, later than today");
-        // An entry has a price for each of its tiers.
+        let warning = format!("{place}: `prices_checked` is {checked}, later than today");
+        // An entry with several tiers gives several prices, but one warning is enough.
         if checked > today && !warnings.contains(&warning) {
             warnings.push(warning);
         }

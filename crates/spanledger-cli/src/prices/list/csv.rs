@@ -1,4 +1,4 @@
-//! The list for spreadsheets: a row for each rate.
+//! Writes the list as CSV: a row for each rate.
 
 use spanledger_event::Timestamp;
 use spanledger_price::{Price, Rate};
@@ -43,7 +43,7 @@ pub(super) fn csv(rows: &[Row<'_>]) -> anyhow::Result<String> {
     Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
-/// A free model has no rates: all of a call costs nothing.
+/// A row of the CSV. A free model has no rates; its only row has the rate 0 per call.
 fn record(row: &Row<'_>, prompt: &str, rate: Option<&Rate>) -> [String; 14] {
     let of = |at: fn(&Price) -> Option<Timestamp>| row.price.and_then(at).map(day).unwrap_or_default();
     let discount = row.discount.filter(|_| rate.is_some_and(|rate| !rate.is_negotiated()));

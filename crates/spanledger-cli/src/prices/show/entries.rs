@@ -1,11 +1,11 @@
-//! The dated entries of a model as tables: a row for each meter, a column for each tier.
+//! Shows the dated entries of a model as tables with a row for each meter and a column for each tier.
 
 use spanledger_event::Timestamp;
 use spanledger_price::{Meter, Model, Price, Rates};
 
 use crate::render::parts::{field, grid, period, quantity, rate};
 
-/// The prices of some tiers that hold for the same time and have the same sources.
+/// The prices of one or more tiers with the same period, hours and sources.
 pub(super) struct Entry<'b> {
     prices: Vec<&'b Price>,
 }
@@ -34,7 +34,7 @@ impl Entry<'_> {
             && own.sources() == price.sources()
     }
 
-    /// Which rates are the user's own, in words.
+    /// The negotiated rates, in words.
     fn own(&self) -> String {
         let published = || {
             self.prices.iter().flat_map(|price| {

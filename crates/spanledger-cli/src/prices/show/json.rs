@@ -42,7 +42,7 @@ struct JsonPrice<'a> {
     tier: &'static str,
     #[serde(flatten)]
     entry: Provenance<'a>,
-    /// Whether it holds for prompts of any length.
+    /// Whether the rates apply to prompts of any length.
     flat: bool,
     rates: Vec<JsonRate<'a>>,
     long_rates: Option<Vec<JsonRate<'a>>>,
@@ -56,7 +56,7 @@ struct JsonFee<'a> {
     usd: Option<Box<RawValue>>,
 }
 
-/// A rate. `published` is false where a fallback rule gives the meter another one's rate.
+/// A rate. `published` is false if a fallback rule took the rate from another meter.
 #[derive(Serialize)]
 pub(in crate::prices) struct JsonRate<'a> {
     meter: &'static str,
@@ -65,7 +65,7 @@ pub(in crate::prices) struct JsonRate<'a> {
     unit: &'static str,
     usd: Option<Box<RawValue>>,
     published: bool,
-    /// Whether it is the user's own, so that no discount is taken from it.
+    /// Whether the rate is negotiated by the user, so that no discount applies to it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     negotiated: bool,
 }

@@ -53,7 +53,7 @@ fn show(report_: &Report, format: ReportFormat, width: Option<usize>) -> String 
 }
 
 #[test]
-fn a_table_says_what_it_is_of_and_why_requests_failed() {
+fn a_table_has_a_heading_and_the_reasons_of_failures() {
     expect![[r#"
         Spend by feature in production
         period  from 2026-11-01: 2026-11-01 10:00:00 to 2026-11-21 10:00:00 UTC
