@@ -1,8 +1,8 @@
-//! Spans a second from a socket to the ledger: OTLP/HTTP over loopback, 1,000 spans a request,
-//! each request answered when the AI calls in it are committed and synced.
+//! Measures how many spans a second go from a socket to the ledger: OTLP/HTTP over loopback with 1,000
+//! spans in each request. A request is answered when the AI calls in it are committed and synced.
 //!
-//! Each request has new ids, so that none is a duplicate of another.
-#![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on stops")]
+//! Each request has new ids, so that no request is a duplicate.
+#![expect(clippy::unwrap_used, reason = "a benchmark stops at the first error")]
 
 use std::{
     io::Write as _,
@@ -22,10 +22,10 @@ fn main() {
     divan::main();
 }
 
-/// Spans of one request.
+/// The number of spans in one request.
 const SPANS: u64 = 1_000;
 
-/// A span of a web service, or of an AI call, about as large as SDKs send them.
+/// A span of a web service or of an AI call, about as large as the spans that SDKs send.
 fn span(number: u64, is_call: bool) -> Span {
     let span = if is_call {
         SpanBuilder::chat("gpt-5.5")
@@ -78,7 +78,7 @@ fn body(calls_percent: u64, is_compressed: bool) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Requests in flight at once: a client that waits for each answer measures the disk's sync alone.
+/// The number of concurrent requests. With one request at a time, only the disk's sync would be measured.
 const IN_FLIGHT: usize = 8;
 
 fn receive(bencher: Bencher<'_, '_>, calls_percent: u64, is_compressed: bool) {

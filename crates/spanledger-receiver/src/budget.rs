@@ -1,4 +1,4 @@
-//! The memory that messages may take.
+//! Limits the memory that messages use.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ mod tests;
 
 /// The unit in which the budget is counted.
 const UNIT_BYTES: usize = 4_096;
-/// The least by which a buffer grows.
+/// The smallest capacity to which a buffer grows, unless the limit is smaller.
 const GROWTH_BYTES_MIN: usize = 64 * 1_024;
 
 /// Limits the bytes of one message, and of all messages that are in memory at the same time.
 ///
-/// Cloning shares it.
+/// Clones share one budget.
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
     units: Arc<Semaphore>,
@@ -32,13 +32,13 @@ impl Budget {
         }
     }
 
-    /// The most bytes of one message.
+    /// The greatest size of one message in bytes.
     pub(crate) fn message_bytes_max(&self) -> usize {
         self.message_bytes_max
     }
 
-    /// An empty buffer with room for `expected` bytes. `framing` bytes are allowed beside the
-    /// message's own: those of a prefix or the like.
+    /// An empty buffer with room for `expected` bytes. The buffer may also hold `framing` bytes that are
+    /// not part of the message, such as the prefix of gRPC.
     pub(crate) fn buffer(&self, expected: usize, framing: usize) -> Result<Buffer, Refusal> {
         let bytes_max = self.message_bytes_max.saturating_add(framing);
         if expected > bytes_max {
@@ -48,7 +48,7 @@ impl Budget {
         Ok(Buffer { budget: self.clone(), bytes_max, bytes: Vec::with_capacity(expected), permit })
     }
 
-    /// Never waits: a request that does not fit is refused immediately.
+    /// Reserves bytes. Never waits: a request that does not fit is refused immediately.
     fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
         let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX);
         Arc::clone(&self.units)
@@ -60,14 +60,14 @@ impl Budget {
         Refusal::TooLarge { limit: self.message_bytes_max }
     }
 
-    /// Bytes that are not reserved, in whole units.
+    /// The bytes that are not reserved, in whole units.
     #[cfg(test)]
     pub(crate) fn available(&self) -> usize {
         self.units.available_permits() * UNIT_BYTES
     }
 }
 
-/// A buffer that reserves from the budget as it grows.
+/// A buffer that reserves more of the budget as it grows.
 #[derive(Debug)]
 pub(crate) struct Buffer {
     budget: Budget,
@@ -77,7 +77,7 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    /// Appends bytes, or refuses those that exceed the limit of a message or the budget.
+    /// Appends bytes. Fails if they exceed the limit of a message or the budget.
     pub(crate) fn extend(&mut self, data: &[u8]) -> Result<(), Refusal> {
         let length = self.bytes.len() + data.len();
         if length > self.bytes_max {
@@ -94,14 +94,14 @@ impl Buffer {
         Ok(())
     }
 
-    /// The bytes. Their part of the budget is released when the last clone or slice is dropped,
-    /// wherever that happens.
+    /// Turns the buffer into shared bytes. Their part of the budget is released when the last clone or
+    /// slice is dropped.
     pub(crate) fn freeze(self) -> Bytes {
         Bytes::from_owner(BudgetedBytes { bytes: self.bytes, _permit: self.permit })
     }
 }
 
-/// Bytes and the part of the budget that they take. Both are freed together.
+/// Bytes and the part of the budget that is reserved for them. Both are freed together.
 #[derive(Debug)]
 struct BudgetedBytes {
     bytes: Vec<u8>,

@@ -1,17 +1,18 @@
-//! What all connections of a server share.
+//! The limits of a server and the state that its connections share.
 
 use crate::{Pipeline, Refusal, budget::Budget};
 
-/// The most that a server takes.
+/// The limits of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one message, before and after inflating. The OTLP specification recommends 64 MiB.
+    /// The greatest size of one message in bytes, before and after inflating. The OTLP specification
+    /// recommends 64 MiB.
     pub body_bytes_max: usize,
-    /// Bytes of all messages in memory.
+    /// The greatest size in bytes of all messages in memory together.
     pub in_flight_bytes_max: usize,
-    /// Connections to the OTLP ports.
+    /// The greatest number of connections to the OTLP ports.
     pub connections_max: usize,
-    /// Concurrent streams of one HTTP/2 connection.
+    /// The greatest number of concurrent streams of one HTTP/2 connection.
     pub streams_max: u32,
 }
 
@@ -26,7 +27,7 @@ impl Default for Limits {
     }
 }
 
-/// What a connection needs to answer its requests.
+/// The state that the connections of a server share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) pipeline: Pipeline,

@@ -1,4 +1,4 @@
-//! What the receiver has done since it started.
+//! Counts what the receiver has done since it started.
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +23,7 @@ pub struct Counters {
     unpriced: Mutex<BTreeMap<UnpricedReason, u64>>,
 }
 
-/// A public getter and a crate-wide adder for each counter.
+/// Defines a public getter and a crate-wide adder for each counter.
 macro_rules! counters {
     ($($(#[doc = $doc:literal])+ $name:ident, $add:ident;)+) => {
         impl Counters {
@@ -42,13 +42,13 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Requests that arrived, refused ones included.
+    /// Requests that arrived, including those that were refused.
     requests, add_requests;
     /// Requests that were refused.
     refused, add_refused;
-    /// Spans of requests that could be read, GenAI or not.
+    /// Spans of requests that could be decoded, whether they are spans of AI calls or not.
     spans, add_spans;
-    /// Log records of requests that could be read, ours or not.
+    /// Log records of requests that could be decoded, whether they are records of AI calls or not.
     records, add_records;
     /// Observations that were new.
     observations, add_observations;

@@ -1,4 +1,4 @@
-//! From the ledger to a sink.
+//! Delivers events from the ledger to a sink.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use spanledger_ledger::{Change, Ledger, LedgerError, LedgerReader};
 use spanledger_sinks::{Batch, DeliveryOutcome, Sink};
 use tokio::{sync::watch, time::Instant};
 
-/// The wait after a fault of the ledger, which must not end a delivery for good.
+/// The wait before a failed operation on the ledger is repeated. A temporary fault must not end the delivery.
 const LEDGER_RETRY: Duration = Duration::from_secs(1);
 
 /// How events are delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeliveryOptions {
-    /// The most events of one batch.
+    /// The greatest number of events in one batch.
     pub batch_max: usize,
-    /// The first wait after a failed delivery. It doubles with every further one, up to
+    /// The wait after the first failed delivery. The wait doubles after each further failure, up to
     /// `backoff_max`.
     pub backoff: Duration,
     /// The longest wait.
@@ -28,14 +28,14 @@ impl Default for DeliveryOptions {
     }
 }
 
-/// Delivers events to a sink until `shutdown` is ready, and then what is still in the ledger.
+/// Delivers events to a sink until `shutdown` is ready, and then the events that are still in the ledger.
 ///
-/// `shutdown` says by when the delivery must have ended. A sink that cannot take everything by then
-/// does not hold up the end: its cursor stays where it is, and the next start continues from there.
+/// The value of `shutdown` is the deadline of the delivery. If the sink has not received all events by
+/// then, the delivery ends: the cursor stays where it is, and the next start continues from there.
 ///
-/// The cursor moves only after the sink's own acknowledgement. During an outage the same batch is
-/// tried again without end. A batch that the sink rejects is halved until the rejected event is
-/// found; that event is logged and skipped.
+/// The cursor moves only after the sink has acknowledged the batch. During an outage the same batch is
+/// repeated until the sink accepts it. A batch that the sink rejects is halved until the rejected event
+/// is found; that event is logged and skipped.
 pub async fn deliver(
     ledger: Ledger,
     sink: Box<dyn Sink>,
@@ -56,7 +56,7 @@ pub async fn deliver(
     })
 }
 
-/// Delivers batch after batch; returns when it is stopping and everything is delivered.
+/// Delivers one batch after another. Returns when `stopping` is set and all events are delivered.
 async fn follow(
     ledger: Ledger,
     mut sink: Box<dyn Sink>,
@@ -69,7 +69,7 @@ async fn follow(
     let mut changes = ledger.changes();
     let mut is_last_look = false;
     loop {
-        // Before the read: a change or a stop that comes during the read causes another one.
+        // These are checked before the read, so that a change or a stop during the read causes another read.
         changes.mark_unchanged();
         is_last_look |= *stopping.borrow();
         let batch;
@@ -85,14 +85,14 @@ async fn follow(
             return Ok(());
         }
         tokio::select! {
-            // An error means that the other side is gone: look a last time.
+            // An error means that the sender was dropped: read a last time.
             stop = stopping.changed() => is_last_look = stop.is_err(),
             more = changes.changed() => is_last_look = more.is_err(),
         }
     }
 }
 
-/// Moves the cursor. A fault of the ledger that passes must not end the delivery.
+/// Moves the cursor. Retries until it succeeds, unless the ledger is closed.
 async fn advance(ledger: &Ledger, name: &str, cursor: i64) -> Result<(), LedgerError> {
     loop {
         match ledger.advance(name, cursor).await {
@@ -105,7 +105,7 @@ async fn advance(ledger: &Ledger, name: &str, cursor: i64) -> Result<(), LedgerE
     }
 }
 
-/// Reads the next batch on a blocking thread, and returns the reader for the next time.
+/// Reads the next batch on a blocking thread. Returns the reader with it, for the next read.
 async fn next(
     mut reader: LedgerReader,
     cursor: i64,
@@ -128,7 +128,7 @@ async fn next(
     }
 }
 
-/// Sends until each event is delivered or rejected.
+/// Sends a batch until each of its events is delivered or rejected.
 async fn send(sink: &mut dyn Sink, batch: Batch, options: DeliveryOptions) {
     let mut pending = vec![batch];
     while let Some(batch) = pending.pop() {

@@ -1,4 +1,4 @@
-//! The destination of traces: Tempo, Jaeger, a Collector.
+//! Forwards traces to a destination, such as Tempo, Jaeger or a Collector.
 
 use std::{str::FromStr, time::Duration};
 
@@ -20,14 +20,14 @@ use crate::{
     message::{Compression, Message, Signal},
 };
 
-/// How long the destination may take; less than the ten seconds that SDKs wait for the receiver.
+/// The longest time to wait for the destination; it is shorter than the ten seconds that SDKs wait for the receiver.
 const TIMEOUT: Duration = Duration::from_secs(8);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Where traces are forwarded to, unchanged.
+/// The destination to which traces are forwarded.
 ///
-/// Over HTTP the body is the one that was received, compression included. Over gRPC it is the same
-/// message, inflated; JSON is converted to protobuf, because OTLP/gRPC has no JSON.
+/// Over HTTP the received body is forwarded unchanged, including its compression. Over gRPC the message is
+/// forwarded inflated, and JSON is converted to protobuf, because OTLP/gRPC has no JSON.
 #[derive(Clone, Debug)]
 pub struct Destination {
     transport: Transport,
@@ -45,7 +45,7 @@ enum Transport {
 pub enum DestinationError {
     /// The address is not a URL with a known scheme.
     #[error(
-        "`{url}` is no OTLP destination: write http://host:4318 for OTLP/HTTP or grpc://host:4317 for OTLP/gRPC"
+        "`{url}` is not an OTLP destination: write http://host:4318 for OTLP/HTTP or grpc://host:4317 for OTLP/gRPC"
     )]
     Url {
         /// The address as it was given.
@@ -58,8 +58,8 @@ pub enum DestinationError {
 
 impl Destination {
     /// A destination by its address: `http://host:4318` (OTLP/HTTP) or `grpc://host:4317`
-    /// (OTLP/gRPC). Without a path `/v1/traces` is added; any other path is used as it is. Must be
-    /// called within a Tokio runtime.
+    /// (OTLP/gRPC). If an HTTP address has no path, `/v1/traces` is added. Must be called within a Tokio
+    /// runtime.
     pub fn new(address: &str) -> Result<Self, DestinationError> {
         let bad = || DestinationError::Url { url: address.to_owned() };
         if let Some(authority) = address.strip_prefix("grpc://") {
@@ -83,7 +83,7 @@ impl Destination {
         Ok(Self { transport: Transport::Http { client, url } })
     }
 
-    /// What the destination is sent of a message.
+    /// Prepares a message for the transport of the destination.
     pub(crate) fn prepare(&self, message: &Message, plain: &Bytes, traces: &Traces) -> Outgoing {
         match (&self.transport, message.encoding) {
             (Transport::Http { .. }, encoding) => Outgoing {
@@ -113,14 +113,14 @@ impl Destination {
     }
 }
 
-/// A message in the form that the destination takes.
+/// A message in the form that the destination accepts.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     bytes: Bytes,
     compression: Compression,
     encoding: Encoding,
-    /// The JSON that was converted to `bytes`. It is kept so that its part of the budget covers them;
-    /// protobuf is shorter than JSON.
+    /// The JSON from which `bytes` was converted. It is kept so that its part of the budget stays reserved:
+    /// the protobuf is shorter than the JSON and has no part of its own.
     _source: Option<Bytes>,
 }
 
@@ -134,10 +134,10 @@ impl Outgoing {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ForwardError {
-    /// It cannot be reached, or does not accept them for the moment. The same request may be repeated.
+    /// The destination cannot be reached, or temporarily accepts no traces. The request may be repeated.
     #[error("the destination of traces is not available: {0}")]
     Unavailable(String),
-    /// It does not accept them, and would not accept the same request again.
+    /// The destination refuses the traces and would refuse the same request again.
     #[error("the destination refused these traces: {0}")]
     Refused(String),
 }
@@ -178,7 +178,7 @@ async fn http(client: &reqwest::Client, url: reqwest::Url, outgoing: &Outgoing) 
     let response = request.send().await.map_err(|error| unavailable(ErrorChain(&error.without_url())))?;
     match response.status() {
         status if status.is_success() => Ok(()),
-        // OTLP specification, "Failures": these four are retryable, no other is.
+        // OTLP specification, "Failures": only these four statuses are retryable.
         status @ (StatusCode::TOO_MANY_REQUESTS
         | StatusCode::BAD_GATEWAY
         | StatusCode::SERVICE_UNAVAILABLE
@@ -197,7 +197,7 @@ async fn grpc(channel: Channel, bytes: Bytes) -> Result<(), ForwardError> {
     }
 }
 
-/// Which statuses are retryable (OTLP specification, "Failures").
+/// Distinguishes retryable statuses from final ones (OTLP specification, "Failures").
 fn error_of_status(status: &Status) -> ForwardError {
     let what = format!("{:?} {}", status.code(), status.message());
     match status.code() {
@@ -208,13 +208,13 @@ fn error_of_status(status: &Status) -> ForwardError {
         | Code::Unavailable
         | Code::DataLoss => unavailable(what),
         Code::ResourceExhausted if status.get_details_retry_info().is_some() => unavailable(what),
-        // tonic reports a broken connection like this.
+        // tonic reports a broken connection as `Unknown` with a source.
         Code::Unknown if std::error::Error::source(status).is_some() => unavailable(what),
         _ => refused(what),
     }
 }
 
-/// Passes messages through as bytes.
+/// A codec that passes messages through as bytes.
 #[derive(Clone, Copy, Debug, Default)]
 struct RawCodec;
 

@@ -1,4 +1,5 @@
-//! The OTLP receiver: from the socket to the ledger, to the destination of traces and to the sinks.
+//! The OTLP receiver: it records the AI calls of traces and logs in the ledger, forwards traces to a
+//! destination, and delivers events to sinks.
 //!
 //! ```text
 //! socket ─▶ limits ─▶ body ─▶ inflate ─▶ OTLP message ─▶ observations ─▶ price ─▶ ledger ─▶ answer
@@ -7,33 +8,33 @@
 //!                                                                                   └─▶ sinks
 //! ```
 //!
-//! * [`Server`] listens on the OTLP ports and, if wanted, on the operator's port with `/healthz`,
-//!   `/readyz` and `/metrics`. Each OTLP port takes gRPC and HTTP.
-//! * [`Pipeline`] is what a request goes through. It answers success only when every observation of
-//!   the request is committed and synced in the ledger, and the [`Destination`] of traces, if there is
-//!   one, has accepted them. Until then the answer is one that clients retry: `UNAVAILABLE` with a
-//!   delay of a second, or 503 with `Retry-After`.
+//! * [`Server`] listens on the OTLP ports and, if configured, on the operator's port with `/healthz`,
+//!   `/readyz` and `/metrics`. Each OTLP port accepts gRPC and HTTP.
+//! * [`Pipeline`] processes each request. A request succeeds only if all of its observations are committed
+//!   and synced in the ledger and the [`Destination`], if there is one, has accepted its traces. If the
+//!   ledger or the destination is not available, the client receives an answer after which it retries:
+//!   `UNAVAILABLE` with a delay of a second, or 503 with `Retry-After`.
 //! * [`Prices`] is the price book in force; [`PriceWatch`] replaces it when price files change.
-//! * [`deliver`] brings events from the ledger to a sink and moves the sink's cursor. A server does
-//!   this for each of its sinks.
+//! * [`deliver`] delivers events from the ledger to a sink and moves the sink's cursor. A server runs it
+//!   for each of its sinks.
 //!
-//! Traces are forwarded as they came, byte for byte. Log records are never forwarded: the project's
-//! own records have the ids of spans that the trace backend already has.
+//! Over HTTP, traces are forwarded byte for byte as they were received. Log records are never forwarded:
+//! the records of calls have the ids of spans that the trace backend already has.
 //!
-//! `docs/otlp-conformance.md` lists the rules of OTLP that the receiver keeps, and their tests.
+//! `docs/otlp-conformance.md` lists the rules of OTLP that the receiver follows, and their tests.
 //!
 //! # Limits
 //!
-//! [`Limits`] has all of them. A body is limited before and after inflating, and the bytes of all
-//! messages in memory share a budget: a request that does not fit is refused before its body is read.
-//! A part of the budget is released exactly when the bytes are freed for which it was reserved, also
-//! when the client goes away while its message is being decoded. The rest of a refused request's body
-//! is discarded over HTTP/1.1, so that its client reads the refusal.
+//! [`Limits`] lists the limits. The size of a body is limited before and after inflating, and all messages
+//! in memory share a budget of bytes: a request whose announced length does not fit is refused before its
+//! body is read. A part of the budget is released exactly when the bytes for which it was reserved are
+//! freed, even if the client disconnects while its message is being decoded. Over HTTP/1.1 the rest of a
+//! refused request's body is read and discarded, so that the client reads the refusal.
 //!
 //! # Non-goals
 //!
-//! Sampling, batching and transforming traces are the business of an OpenTelemetry Collector
-//! (`collector-config/` shows one in front of this receiver).
+//! The receiver does not sample, batch or transform traces: use an OpenTelemetry Collector for that
+//! (`collector-config/` has a configuration with a Collector in front of this receiver).
 
 mod budget;
 mod context;

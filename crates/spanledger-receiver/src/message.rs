@@ -1,4 +1,4 @@
-//! An OTLP message as it came.
+//! A received OTLP message, which may be compressed.
 
 use std::io::Read;
 
@@ -9,10 +9,10 @@ use spanledger_otlp::Encoding;
 
 use crate::{Refusal, budget::Budget};
 
-/// Bytes that are inflated in one step.
+/// The number of bytes that are inflated in one step.
 const INFLATE_CHUNK_BYTES: usize = 64 * 1_024;
 
-/// An OTLP signal that the receiver takes.
+/// An OTLP signal that the receiver accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
     Traces,
@@ -49,25 +49,25 @@ impl Signal {
     }
 }
 
-/// An OTLP message as it came.
+/// A received OTLP message.
 #[derive(Debug)]
 pub(crate) struct Message {
     pub(crate) signal: Signal,
     pub(crate) encoding: Encoding,
     pub(crate) compression: Compression,
-    /// The bytes as they came, still compressed.
+    /// The bytes as they were received, still compressed.
     pub(crate) bytes: Bytes,
-    /// Limits the inflated bytes.
+    /// The budget for the inflated bytes.
     pub(crate) budget: Budget,
 }
 
 impl Message {
-    /// The inflated bytes, at most as many as a message may have: what a decompression bomb would
-    /// inflate to never exists in memory.
+    /// Inflates the bytes. Fails as soon as they exceed the limit of a message, so that a decompression
+    /// bomb does not fill the memory.
     pub(crate) fn inflate(&self) -> Result<Bytes, Refusal> {
         let mut reader: Box<dyn Read> = match self.compression {
             Compression::Identity => return Ok(self.bytes.clone()),
-            // A file of several members is one stream (RFC 1952, section 2.2).
+            // A gzip stream may consist of several members (RFC 1952, section 2.2).
             Compression::Gzip => Box::new(MultiGzDecoder::new(&self.bytes[..])),
             Compression::Deflate => Box::new(ZlibDecoder::new(&self.bytes[..])),
         };
@@ -95,8 +95,8 @@ pub(crate) enum Compression {
 }
 
 impl Compression {
-    /// The compression that a header names. Several header lines are one list (RFC 9110, section
-    /// 5.3), and a list of compressions is not supported.
+    /// The compression that a header names. Several header lines mean one list (RFC 9110, section 5.3). A
+    /// list of compressions is not supported.
     pub(crate) fn from_header(headers: &HeaderMap, name: impl AsHeaderName) -> Result<Self, Refusal> {
         let values: Vec<&str> =
             headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("(not text)")).collect();

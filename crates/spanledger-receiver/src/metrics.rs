@@ -1,4 +1,4 @@
-//! The metrics that Prometheus reads.
+//! Writes the metrics for Prometheus.
 
 use std::{fmt, time::UNIX_EPOCH};
 
@@ -19,7 +19,7 @@ pub(crate) fn text(pipeline: &Pipeline) -> String {
     let mut registry = Registry::with_prefix("spanledger");
     registry.register_collector(Box::new(Snapshot(pipeline.clone())));
     let mut text = String::new();
-    // Writing into a string does not fail.
+    // Writing to a string cannot fail, so an error is only logged.
     if let Err(error) = text::encode(&mut text, &registry) {
         tracing::error!(%error, "receiver.metrics.failed");
     }
@@ -34,11 +34,15 @@ impl Collector for Snapshot {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let (counters, prices) = (self.0.counters(), self.0.prices());
         for (name, help, value) in [
-            ("requests", "OTLP requests that arrived, refused ones included", counters.requests()),
+            (
+                "requests",
+                "OTLP requests that arrived, including those that were refused",
+                counters.requests(),
+            ),
             ("requests_refused", "OTLP requests that were refused", counters.refused()),
             ("requests_forwarded", "Requests that the destination of traces accepted", counters.forwarded()),
-            ("spans", "Spans that were read, of AI calls or not", counters.spans()),
-            ("records", "Log records that were read, of AI calls or not", counters.records()),
+            ("spans", "Spans that were read, whether of AI calls or not", counters.spans()),
+            ("records", "Log records that were read, whether of AI calls or not", counters.records()),
             ("observations", "Observations of AI calls that were new", counters.observations()),
             (
                 "observations_duplicate",
@@ -53,7 +57,7 @@ impl Collector for Snapshot {
                 MetricType::Counter,
             )?)?;
         }
-        let help = "Observations of AI calls whose cost is not known, by reason";
+        let help = "Observations of AI calls whose cost is unknown, by reason";
         let mut family =
             encoder.encode_descriptor("observations_unpriced", help, None, MetricType::Counter)?;
         for (reason, count) in counters.unpriced() {

@@ -1,4 +1,4 @@
-//! From an OTLP message to the ledger, and on to the destination of traces.
+//! Decodes an OTLP message, prices its calls, appends them to the ledger and forwards its traces.
 
 use std::sync::{
     Arc,
@@ -18,11 +18,11 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-/// Bodies above this, and all compressed ones, are decoded on a blocking thread instead of the
-/// runtime's own.
+/// Larger bodies, and all compressed ones, are decoded on a blocking thread instead of a thread of the
+/// runtime.
 const INLINE_BYTES_MAX: usize = 128 * 1_024;
 
-/// What a request goes through. Cloning shares it.
+/// Processes requests. Clones share one pipeline.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     ledger: Ledger,
@@ -34,7 +34,7 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// A pipeline into a ledger, with a fixed price book or with [`Prices`] that are replaced later.
+    /// Creates a pipeline into a ledger, with a fixed price book or with [`Prices`] that can be replaced.
     pub fn new(ledger: Ledger, prices: impl Into<Prices>, reader: ObservationReader) -> Self {
         Self {
             ledger,
@@ -46,14 +46,14 @@ impl Pipeline {
         }
     }
 
-    /// Forwards traces, and waits for the destination before a request is answered.
+    /// Also forwards traces. A request then succeeds only after the destination has accepted its traces.
     #[must_use]
     pub fn with_destination(mut self, destination: Destination) -> Self {
         self.destination = Some(destination);
         self
     }
 
-    /// What has been done since the start.
+    /// The counters since the start.
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
@@ -63,12 +63,12 @@ impl Pipeline {
         &self.prices
     }
 
-    /// The ledger that it writes.
+    /// The ledger to which the pipeline writes.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    /// Whether requests are taken: a server runs, and the ledger's writer lives.
+    /// Whether requests are accepted: a server is running, and so is the ledger's writer.
     pub fn is_ready(&self) -> bool {
         self.is_served.load(Ordering::Relaxed) && self.ledger.changes().has_changed().is_ok()
     }
@@ -77,15 +77,15 @@ impl Pipeline {
         self.is_served.store(is_served, Ordering::Relaxed);
     }
 
-    /// Takes a message. On success its observations are durable in the ledger, and the destination
+    /// Processes a message. On success its observations are durable in the ledger, and the destination
     /// has accepted its traces.
     pub(crate) async fn accept(&self, message: Message) -> Result<(), Refusal> {
         let Decoded { observations, outgoing } = self.decode(message).await?;
         let record = self.record(observations);
         match (&self.destination, outgoing) {
             (Some(destination), Some(outgoing)) => {
-                // Both run at the same time; the slower one decides. The ledger never waits for the
-                // destination: when the client repeats the request, its observations are duplicates.
+                // Both run at the same time, so the ledger does not wait for the destination. If the
+                // destination fails, the client repeats the request, and its observations are duplicates.
                 let (recorded, forwarded) = tokio::join!(record, destination.send(outgoing));
                 recorded?;
                 forwarded?;
@@ -109,8 +109,8 @@ impl Pipeline {
         Ok(())
     }
 
-    /// The message moves into the work, and with it its part of the budget: when the client goes away
-    /// and the request is dropped, the bytes stay reserved until the work has ended and frees them.
+    /// Decodes a message. The message moves into the blocking task with its part of the budget: if the
+    /// client disconnects and the request is dropped, the bytes stay reserved until the task frees them.
     async fn decode(&self, message: Message) -> Result<Decoded, Refusal> {
         if message.compression == Compression::Identity && message.bytes.len() <= INLINE_BYTES_MAX {
             return self.decode_now(&message);
@@ -139,7 +139,7 @@ impl Pipeline {
                 self.reader.logs(&logs)
             }
         };
-        // The book is taken once, so that one request is priced by one book.
+        // All calls of a request are priced by the same book.
         let book = self.prices.current();
         for observation in &mut observations {
             price(&book, observation);
@@ -148,16 +148,16 @@ impl Pipeline {
     }
 }
 
-/// What a message says.
+/// A decoded message.
 #[derive(Debug)]
 struct Decoded {
     observations: Vec<Observation>,
-    /// What the destination is sent; `None` without a destination, and for logs.
+    /// The message for the destination; `None` without a destination, and for logs.
     outgoing: Option<Outgoing>,
 }
 
-/// A fault of the ledger is ours, and the client is asked to repeat the request. Only observations
-/// that can never be stored are refused for good: the same bytes would fail again.
+/// The refusal for an error of the ledger. Most errors are faults of the receiver, after which the client
+/// should repeat the request. Only observations that can never be stored are refused without a retry.
 fn refusal_of(error: &LedgerError) -> Refusal {
     match error {
         LedgerError::Unstorable(_) => {
@@ -166,7 +166,7 @@ fn refusal_of(error: &LedgerError) -> Refusal {
         }
         _ => {
             tracing::error!(error = %ErrorChain(error), "receiver.ledger.append.failed");
-            Refusal::Unavailable("the ledger cannot be written for the moment".to_owned())
+            Refusal::Unavailable("the ledger cannot be written at the moment".to_owned())
         }
     }
 }

@@ -1,19 +1,19 @@
-//! Why a request is not accepted.
+//! The reasons why a request is refused.
 
 use hyper::StatusCode;
 use tonic::Code;
 
-/// The most bytes of a message to the client; far below the 4 MiB that OTLP recommends for a response.
+/// The greatest size of a message to the client in bytes; far below the 4 MiB that OTLP recommends for a response.
 const MESSAGE_BYTES_MAX: usize = 1_024;
 
-/// Why a request is not accepted. Its text is for the client's developer.
+/// Why a request is refused. The text is for the developer of the client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     /// The path or the gRPC method does not exist.
     #[error("{0}")]
     NotFound(String),
     /// The HTTP method is not POST.
-    #[error("OTLP is sent with POST")]
+    #[error("the HTTP method is not allowed: send OTLP with POST")]
     MethodNotAllowed,
     /// The content type is not one of OTLP.
     #[error("the Content-Type is {0}: send application/x-protobuf or application/json, or gRPC over HTTP/2")]
@@ -29,13 +29,13 @@ pub(crate) enum Refusal {
         /// The limit in bytes.
         limit: usize,
     },
-    /// The message cannot be read, or cannot be taken for what it contains. The same bytes fail again.
+    /// The message cannot be decoded, or its content cannot be stored or forwarded. A retry fails again.
     #[error("{0}")]
     Malformed(String),
-    /// The receiver is at its limits for the moment. The client should retry.
+    /// The receiver has temporarily reached a limit. The client should retry.
     #[error("the receiver is busy: {0}")]
     Busy(&'static str),
-    /// The ledger or the destination does not work for the moment. The client should retry.
+    /// The ledger or the destination is temporarily not available. The client should retry.
     #[error("{0}")]
     Unavailable(String),
 }
@@ -62,14 +62,14 @@ impl Refusal {
     pub(crate) fn code(&self) -> Code {
         match self {
             Self::NotFound(_) | Self::MethodNotAllowed | Self::UnsupportedEncoding(_) => Code::Unimplemented,
-            // Without a RetryInfo it is not retried (OTLP specification, "Failures").
+            // Clients do not retry this code without a RetryInfo (OTLP specification, "Failures").
             Self::TooLarge { .. } => Code::ResourceExhausted,
             Self::Malformed(_) | Self::UnsupportedMediaType(_) => Code::InvalidArgument,
             Self::Busy(_) | Self::Unavailable(_) => Code::Unavailable,
         }
     }
 
-    /// The text, shortened where a client's own words in it are long.
+    /// The text, shortened if it contains a long text of the client.
     pub(crate) fn message(&self) -> String {
         let mut message = self.to_string();
         if message.len() > MESSAGE_BYTES_MAX {

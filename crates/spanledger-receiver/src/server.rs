@@ -1,4 +1,4 @@
-//! A whole server: the OTLP ports, the operator's port, the sinks and the watch over price files.
+//! Runs the whole server: the OTLP ports, the operator's port, the deliveries to sinks and the price watch.
 
 use std::{
     fmt,
@@ -24,10 +24,10 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-/// How long a shutdown may take, if nothing else is set: well below the half minute that container
-/// platforms wait before they kill a process.
+/// The default time limit of a shutdown. It is well below the half minute that container platforms wait
+/// before they kill a process.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
-/// How much longer a task may take to notice that the time is over.
+/// The additional time after which a delivery that has not ended at its deadline is aborted.
 const ABORT_AFTER: Duration = Duration::from_millis(500);
 
 /// Addresses and limits of a [`Server`].
@@ -60,21 +60,21 @@ impl ServerBuilder {
         self
     }
 
-    /// The most that the server takes.
+    /// The limits of the server.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// How long a shutdown may take; 20 seconds by default. Requests that were begun have the first
-    /// half of it, and sinks have what is left.
+    /// The time limit of a shutdown; 20 seconds by default. Open requests have the first half of it, and the
+    /// deliveries to sinks have the rest.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.shutdown_timeout = timeout;
         self
     }
 
-    /// Listens on all addresses. Nothing is answered before [`Server::serve`], so a program can find
-    /// out that a port is taken before it creates its ledger.
+    /// Listens on all addresses. No request is answered before [`Server::serve`]. A program can therefore
+    /// find out that a port is in use before it creates its ledger.
     pub async fn bind(self) -> Result<Server, BindError> {
         let (grpc, grpc_addr) = listen(self.grpc, "OTLP/gRPC", "--grpc-addr").await?;
         let (http, http_addr) = listen(self.http, "OTLP/HTTP", "--http-addr").await?;
@@ -124,7 +124,7 @@ async fn listen(
 /// The addresses of a server, with the ports that the system chose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Addresses {
-    /// OTLP/gRPC (and OTLP/HTTP: each OTLP port takes both).
+    /// OTLP/gRPC (and OTLP/HTTP: each OTLP port accepts both).
     pub grpc: SocketAddr,
     /// OTLP/HTTP (and OTLP/gRPC).
     pub http: SocketAddr,
@@ -132,7 +132,7 @@ pub struct Addresses {
     pub admin: Option<SocketAddr>,
 }
 
-/// A server that listens and does not answer yet.
+/// A server that listens but does not answer requests yet.
 ///
 /// ```
 /// use spanledger_ledger::Ledger;
@@ -156,15 +156,15 @@ pub struct Addresses {
 ///
 /// # Shutdown
 ///
-/// When its `shutdown` future is ready, a server stops listening, answers the requests that were
-/// begun, delivers what is in the ledger to its sinks, and ends. All of this takes at most the
-/// [`shutdown_timeout`](ServerBuilder::shutdown_timeout): a client that does not finish its request is
-/// disconnected, and a sink that does not take its events gets them after the next start. Nothing that
-/// was acknowledged is lost.
+/// When its `shutdown` future is ready, a server stops listening, answers the open requests, delivers the
+/// events in the ledger to its sinks, and ends. The
+/// [`shutdown_timeout`](ServerBuilder::shutdown_timeout) limits this time: a client that does not finish its
+/// request is disconnected, and a sink that does not accept its events receives them after the next start.
+/// Calls that were acknowledged are not lost.
 ///
-/// A message that is still being decoded, or a sink that is blocked in a system call, occupies a
-/// blocking thread of the runtime. [`serve`](Self::serve) does not wait for it, but dropping a Tokio
-/// runtime does: a program ends with [`Runtime::shutdown_background`] instead.
+/// A message that is still being decoded, or a sink that is blocked in a system call, occupies a blocking
+/// thread of the runtime. [`serve`](Self::serve) does not wait for this thread, but dropping a Tokio runtime
+/// does. A program should therefore end its runtime with [`Runtime::shutdown_background`].
 ///
 /// [`Runtime::shutdown_background`]: tokio::runtime::Runtime::shutdown_background
 pub struct Server {
@@ -200,21 +200,21 @@ impl Server {
         self.addresses
     }
 
-    /// Delivers the ledger's events to a sink. Each sink is served by itself.
+    /// Adds a sink that receives the ledger's events. Each sink has its own delivery and cursor.
     #[must_use]
     pub fn with_sink(mut self, sink: Box<dyn Sink>) -> Self {
         self.sinks.push(sink);
         self
     }
 
-    /// How events are delivered to the sinks.
+    /// Sets how events are delivered to the sinks.
     #[must_use]
     pub fn with_delivery(mut self, options: DeliveryOptions) -> Self {
         self.delivery = options;
         self
     }
 
-    /// Keeps prices up to date while it serves. The pipeline must have the watch's
+    /// Runs a price watch while the server runs. The pipeline must use the watch's
     /// [`prices`](PriceWatch::prices).
     #[must_use]
     pub fn with_price_watch(mut self, watch: PriceWatch) -> Self {
@@ -227,7 +227,7 @@ impl Server {
         let addresses = self.addresses;
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move {
-            // An error means that the handle was dropped: stop as well.
+            // An error means that the handle was dropped. The server then stops too.
             drop(stopped.await);
         };
         let task = tokio::spawn(self.serve(pipeline.clone(), shutdown));
@@ -240,7 +240,7 @@ impl Server {
         pipeline: Pipeline,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
-        // Dropped at the end, which ends its tasks.
+        // The set is dropped at the end of this function, which aborts its tasks.
         let mut background = JoinSet::new();
         if let Some(watch) = self.price_watch {
             background.spawn(watch.run());
@@ -272,7 +272,7 @@ impl Server {
             ends_at = Instant::now() + timeout;
         };
         self.otlp.serve(pipeline, shutdown, timeout / 2).await;
-        // Only now: until the last request is answered, there may be new events.
+        // The deliveries stop only now, because there may be new events until the last request is answered.
         stop.send_replace(Some(ends_at));
         let mut result = Ok(());
         for (sink, mut task) in deliveries {
@@ -292,22 +292,22 @@ impl Server {
     }
 }
 
-/// Is ready when the server stops, with the moment at which the sinks' time is over.
+/// Waits until the server stops. Returns the deadline of the deliveries.
 async fn deadline(mut stopping: watch::Receiver<Option<Instant>>) -> Instant {
-    // An error means that the server was dropped: stop at once.
+    // An error means that the server was dropped. The delivery then stops at once.
     stopping.wait_for(Option::is_some).await.ok().and_then(|at| *at).unwrap_or_else(Instant::now)
 }
 
-/// Why a server did not end well.
+/// Why a server ended with an error.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// The ledger failed under a delivery.
+    /// The ledger failed during a delivery.
     #[error("the delivery to the sink `{sink}` ended early")]
     Delivery {
         /// The sink's name.
         sink: String,
-        /// What the ledger said.
+        /// The error of the ledger.
         #[source]
         source: LedgerError,
     },
@@ -319,7 +319,7 @@ pub enum ServeError {
     },
 }
 
-/// A server that serves in the background. Dropping this stops it without waiting for its end.
+/// A handle of a server that runs in the background. Dropping the handle stops the server without waiting.
 #[derive(Debug)]
 pub struct RunningServer {
     addresses: Addresses,
@@ -334,12 +334,12 @@ impl RunningServer {
         self.addresses
     }
 
-    /// The pipeline that it serves.
+    /// The pipeline of the server.
     pub fn pipeline(&self) -> &Pipeline {
         &self.pipeline
     }
 
-    /// Stops it and waits for its end; see [Shutdown](Server#shutdown).
+    /// Stops the server and waits for its end; see [Shutdown](Server#shutdown).
     pub async fn stop(self) -> Result<(), ServeError> {
         let Self { pipeline, stop, task, .. } = self;
         drop((pipeline, stop));

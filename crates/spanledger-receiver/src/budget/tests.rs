@@ -40,7 +40,7 @@ fn a_buffer_that_is_dropped_or_refused_releases_what_it_reserved() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_at_once() {
+fn a_message_that_does_not_fit_is_refused_immediately() {
     let budget = budget(128 * 1_024);
     assert_eq!(
         budget.buffer(MESSAGE_MAX + 1, 0).unwrap_err(),

@@ -25,8 +25,8 @@ fn message(budget: &Budget, plain: &[u8]) -> Message {
     }
 }
 
-/// A request's future is dropped when its client goes away. A decode that runs on a blocking thread
-/// goes on and keeps the bytes in memory; until it has ended, their part of the budget stays reserved.
+/// Scenario: a client disconnects, so the future of its request is dropped, while a blocking thread still
+/// decodes the message. Guarantees: the bytes stay reserved in the budget until the decode has ended.
 #[tokio::test]
 async fn the_budget_of_a_dropped_request_is_released_when_its_decode_has_ended() {
     let folder = tempfile::tempdir().unwrap();
@@ -55,10 +55,10 @@ async fn the_budget_of_a_dropped_request_is_released_when_its_decode_has_ended()
     tokio::time::timeout(Duration::from_secs(30), released).await.expect("the decode ends");
 }
 
-/// A client drops what is refused for good. So only observations that can never be stored are; whatever
-/// else fails in the ledger is ours.
+/// Guarantees: only observations that can never be stored are refused without a retry, because the client
+/// then drops them. Every other failure of the ledger is a fault of the receiver, and the client retries.
 #[test]
-fn only_what_can_never_be_stored_is_refused_for_good() {
+fn only_observations_that_can_never_be_stored_are_refused_without_a_retry() {
     let out_of_range = || RowError::OutOfRange { column: "billed_usd", usd: Usd::from_picos(i128::MAX) };
     for (error, is_retryable) in [
         (LedgerError::Closed, true),
@@ -67,7 +67,7 @@ fn only_what_can_never_be_stored_is_refused_for_good() {
     ] {
         let refusal = refusal_of(&error);
         assert_eq!(refusal.is_retryable(), is_retryable, "{error:?}");
-        // The client is told what to change in its data, and nothing of what is wrong with ours.
+        // The message names an error in the client's data, but no internal error of the receiver.
         assert_eq!(refusal.to_string().contains("billed_usd"), !is_retryable, "{refusal}");
     }
 }

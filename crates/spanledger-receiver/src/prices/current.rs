@@ -10,7 +10,7 @@ use spanledger_price::PriceBook;
 #[cfg(test)]
 mod tests;
 
-/// The price book in force. Clones share it: a book that one of them replaces is replaced for all.
+/// The price book in force. Clones share it: if one clone replaces the book, all of them have the new book.
 ///
 /// A request takes the [current](Self::current) book once and prices all of its calls with it, so
 /// that no request is priced by two books.
@@ -32,14 +32,14 @@ pub struct Reloads {
     pub ok: u64,
     /// Attempts that failed and changed nothing.
     pub failed: u64,
-    /// Whether the last attempt, the start included, succeeded.
+    /// Whether the last attempt succeeded. The first read at the start counts as a success.
     pub last_is_ok: bool,
-    /// When the last attempt that succeeded, the start included, was made.
+    /// The time of the last success. The first read at the start counts as a success.
     pub last_ok_at: SystemTime,
 }
 
 impl Prices {
-    /// The prices at the start.
+    /// Creates prices with the book that is in force at the start.
     pub fn new(book: PriceBook) -> Self {
         let reloads = Reloads { ok: 0, failed: 0, last_is_ok: true, last_ok_at: SystemTime::now() };
         Self { state: Arc::new(RwLock::new(State { book, reloads })) }
@@ -50,12 +50,12 @@ impl Prices {
         self.read(|state| state.book.clone())
     }
 
-    /// How the attempts to replace it ended.
+    /// The results of the attempts to replace the book.
     pub fn reloads(&self) -> Reloads {
         self.read(|state| state.reloads)
     }
 
-    /// Puts another book in force from the next request on, and returns the one before.
+    /// Replaces the book from the next request on. Returns the previous book.
     pub fn replace(&self, book: PriceBook) -> PriceBook {
         self.write(|state| {
             state.reloads.ok += 1;
@@ -84,7 +84,7 @@ impl Prices {
 
 #[cfg(test)]
 impl Prices {
-    /// Stops every reader, and with it the decoding of a message, until the guard is dropped.
+    /// Blocks every reader, and so the decoding of messages, until the guard is dropped.
     pub(crate) fn block(&self) -> impl Sized {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! The user's price files, laid over the built-in book.
+//! Reads the user's price files and lays them over the built-in book.
 
 use std::{
     fmt, fs,
@@ -12,7 +12,7 @@ use spanledger_price::PriceBook;
 #[cfg(test)]
 mod tests;
 
-/// The most bytes of a file; the built-in book has a hundredth of them.
+/// The greatest size of a file in bytes. It is far larger than the built-in book.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Files whose prices are laid over the built-in book.
@@ -21,19 +21,19 @@ pub struct PriceFiles {
     paths: Arc<[PathBuf]>,
 }
 
-/// All mistakes of the files, each as `prices.toml:12: what is wrong and what to do`.
+/// All mistakes in the files, each as `prices.toml:12: what is wrong and what to do`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct PriceFilesError {
     /// The mistakes, in the order of the files and their lines.
     pub mistakes: Vec<String>,
-    /// Whether a file exists and could not be read, which may pass by itself.
+    /// Whether a file exists but could not be read. This can be temporary, so the files are read again.
     pub(super) may_pass: bool,
 }
 
 impl fmt::Display for PriceFilesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.mistakes.len();
-        write!(f, "the files of prices have {count} mistake{}", if count == 1 { "" } else { "s" })?;
+        write!(f, "the price files have {count} mistake{}", if count == 1 { "" } else { "s" })?;
         self.mistakes.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
     }
 }
@@ -58,7 +58,7 @@ impl PriceFiles {
         let mut files = Vec::new();
         for path in self.paths.iter() {
             let name = path.display().to_string();
-            // Opening a named pipe would wait for its writer.
+            // Only regular files are read: opening a named pipe would wait for its writer.
             if path.exists() && !path.is_file() {
                 mistakes.push(format!("{name}: is not a file"));
                 continue;
@@ -83,16 +83,16 @@ impl PriceFiles {
     }
 }
 
-/// Why a price file has no text. Its `Display` begins with the file's name.
+/// Why the text of a price file could not be read. The message begins with the file's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{mistake}")]
 pub struct PriceFileError {
     mistake: String,
-    /// Whether the system refused to read it. Otherwise its content is wrong.
+    /// Whether the system could not read the file. Otherwise its content is invalid.
     is_unreadable: bool,
 }
 
-/// The text of a price file, of which at most 16 MiB are read. Blocks.
+/// Reads the text of a price file. Fails if the file is larger than 16 MiB. Blocks.
 pub fn read_price_file(path: &Path) -> Result<String, PriceFileError> {
     let name = path.display();
     let mut bytes = Vec::new();
@@ -110,6 +110,6 @@ pub fn read_price_file(path: &Path) -> Result<String, PriceFileError> {
     String::from_utf8(bytes).map_err(|error| {
         let before = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
         let line = 1 + before.filter(|byte| **byte == b'\n').count();
-        wrong(format!("{name}:{line}: is not UTF-8: save the file as such"))
+        wrong(format!("{name}:{line}: is not UTF-8: save the file as UTF-8"))
     })
 }

@@ -1,9 +1,9 @@
 //! Reloads price files that have changed.
 //!
-//! A change is noticed by the files' metadata, once a second. A notification by the operating system
-//! would be missed on network file systems, and in containers whose files are swapped by a symbolic
-//! link. The files are read when their metadata is the same at two looks in a row, so that a file
-//! which an editor or a copy is still writing is not read half.
+//! The metadata of the files is checked once a second. Notifications by the operating system are not used:
+//! they are missed on network file systems, and in containers whose files are replaced through a symbolic
+//! link. Changed files are read when two consecutive checks find the same metadata, so that a file that is
+//! still being written is not read in part.
 
 use std::{
     fs,
@@ -18,9 +18,9 @@ use super::{PriceFiles, PriceFilesError, Prices};
 #[cfg(test)]
 mod tests;
 
-/// How often the files' metadata is looked at.
+/// The interval between two checks of the files' metadata.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// The most mistakes that are logged of one content.
+/// The greatest number of mistakes that are logged for one reload.
 const LOGGED_MAX: usize = 50;
 
 /// The metadata that changes with a file's content.
@@ -28,8 +28,8 @@ const LOGGED_MAX: usize = 50;
 struct Stamp {
     modified: Option<SystemTime>,
     length: u64,
-    /// Device, inode, and the time of the last change of content or metadata. No program can set that
-    /// time, so a copy that keeps the modification time of its source is noticed as well.
+    /// Device, inode, and the time of the last change of content or metadata (ctime). A program cannot set
+    /// the ctime, so even a copy that keeps the modification time of its source is noticed.
     #[cfg(unix)]
     identity: (u64, u64, i64, i64),
 }
@@ -51,12 +51,12 @@ fn stamps(files: &PriceFiles) -> Vec<Option<Stamp>> {
     files.paths().iter().map(|path| fs::metadata(path).ok().map(|metadata| Stamp::of(&metadata))).collect()
 }
 
-/// Makes a [`PriceWatch`] read its files at once.
+/// A handle that makes a [`PriceWatch`] read its files at once.
 #[derive(Clone, Debug, Default)]
 pub struct PriceReload(Arc<Notify>);
 
 impl PriceReload {
-    /// Orders a reload. The result is logged.
+    /// Requests a reload. The result is logged.
     pub fn reload(&self) {
         self.0.notify_one();
     }
@@ -64,8 +64,8 @@ impl PriceReload {
 
 /// Keeps [`Prices`] up to date with the files.
 ///
-/// A good change is put in force. When a change has mistakes, or a file is gone, the last good book
-/// stays in force, and the mistakes are logged once per content.
+/// A valid change takes effect. If changed files have mistakes, or a file is missing, the last valid book
+/// stays in force. The same mistakes are logged only once.
 #[derive(Debug)]
 pub struct PriceWatch {
     files: PriceFiles,
@@ -83,7 +83,7 @@ pub struct PriceWatch {
 impl PriceWatch {
     /// Reads the files for the first time. Blocks.
     pub fn start(files: PriceFiles) -> Result<Self, PriceFilesError> {
-        // Before the files are read, so that what is written meanwhile is found at the next look.
+        // The metadata is read before the files, so that a change during the read is found by the next check.
         let read = stamps(&files);
         let prices = Prices::new(files.read()?);
         Ok(Self {
@@ -97,12 +97,12 @@ impl PriceWatch {
         })
     }
 
-    /// The prices that it keeps up to date.
+    /// The prices that the watch keeps up to date.
     pub fn prices(&self) -> &Prices {
         &self.prices
     }
 
-    /// Orders a reload, for instance on a signal.
+    /// A handle that requests a reload, for example on a signal.
     pub fn reload_handle(&self) -> PriceReload {
         self.order.clone()
     }
@@ -115,7 +115,7 @@ impl PriceWatch {
         loop {
             tokio::select! {
                 () = order.notified() => {
-                    // A reload that was ordered is always answered in the log.
+                    // The result of a requested reload is always logged, even if the mistakes are known.
                     self.logged = None;
                     self.reload().await;
                 }
@@ -124,7 +124,8 @@ impl PriceWatch {
         }
     }
 
-    /// Reads the files if they have changed since they were read, and have not since the last look.
+    /// Checks the metadata. Reads the files if they have changed since the last read, but not since the
+    /// last check.
     async fn look(&mut self) {
         let files = self.files.clone();
         let Ok(now) = spawn_blocking(move || stamps(&files)).await else { return };
@@ -144,7 +145,7 @@ impl PriceWatch {
                 book
             }
             Err(error) => {
-                let mistakes = vec![format!("reading them failed: {error}")];
+                let mistakes = vec![format!("reading the price files failed: {error}")];
                 Err(PriceFilesError { mistakes, may_pass: true })
             }
         };
@@ -158,7 +159,7 @@ impl PriceWatch {
             Err(error) => {
                 self.prices.note_failure();
                 if error.may_pass {
-                    // Too many open files, an unmounted share: read again at the next look.
+                    // The cause may be temporary, such as too many open files: the next check reads again.
                     self.read.clear();
                 }
                 if self.logged.as_ref() != Some(&error) {

@@ -9,7 +9,7 @@ use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use super::*;
 
-/// Against hanging; far above what a test takes.
+/// A limit that keeps a test from hanging; tests take far less time.
 const PATIENCE: Duration = Duration::from_secs(30);
 const SHUTDOWN: Duration = Duration::from_millis(200);
 
@@ -28,11 +28,11 @@ async fn append(pipeline: &Pipeline) {
     pipeline.ledger().append(vec![call]).await.unwrap();
 }
 
-/// Stops the server and asserts that this does not take longer than it may.
+/// Stops the server and asserts that this ends in time.
 async fn stop_in_time(running: RunningServer) {
     let started = Instant::now();
     tokio::time::timeout(PATIENCE, running.stop()).await.expect("the shutdown ends").unwrap();
-    // Much more than the timeout, since the machine may be busy, and much less than for ever.
+    // The limit is far above the timeout, because the machine may be busy.
     assert!(started.elapsed() < SHUTDOWN + ABORT_AFTER + Duration::from_secs(10));
 }
 
@@ -44,7 +44,7 @@ async fn a_busy_decoder_does_not_hold_up_the_shutdown() {
     let gate = prices.block();
     let running = bind().await.spawn(pipeline.clone());
     let mut client = TcpStream::connect(running.addresses().http).await.unwrap();
-    // Above the size that is decoded on the runtime's own threads.
+    // This body is so large that it is decoded on a blocking thread.
     let body = [0x0a, 0x00].repeat(200_000);
     let head = format!(
         "POST /v1/traces HTTP/1.1\r\nHost: test\r\nContent-Type: application/x-protobuf\r\nContent-Length: {}\r\n\r\n",
@@ -59,7 +59,7 @@ async fn a_busy_decoder_does_not_hold_up_the_shutdown() {
     drop(gate);
 }
 
-/// A sink that never answers, in one of the two ways of doing so.
+/// A sink that never answers: its delivery stays pending or blocks a thread.
 struct Stuck {
     /// Blocks the thread that polls it, which a sink must not do.
     blocks: Option<Arc<Mutex<()>>>,
@@ -102,7 +102,7 @@ async fn a_sink_that_never_answers_does_not_hold_up_the_shutdown() {
     }
 }
 
-/// Delivers into a list.
+/// A sink that collects the ids of delivered events in a list.
 struct Collect(Arc<Mutex<Vec<EventId>>>);
 
 impl Sink for Collect {
@@ -127,9 +127,9 @@ async fn a_shutdown_delivers_what_is_in_the_ledger() {
     assert_eq!(delivered.lock().unwrap().len(), 1);
 }
 
-/// A taken port is found by `bind`, before anything else of a program starts.
+/// Guarantees: `bind` fails if a port is in use, before the program starts anything else.
 #[tokio::test]
-async fn a_taken_port_is_named_with_the_way_out() {
+async fn the_error_for_a_port_in_use_names_the_option() {
     let taken = bind().await;
     let address = taken.addresses().grpc;
     let error = Server::builder().grpc(address).bind().await.unwrap_err();

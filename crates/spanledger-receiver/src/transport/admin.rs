@@ -18,12 +18,12 @@ use super::{
 };
 use crate::{Pipeline, metrics};
 
-/// The most connections; an operator's tools need few.
+/// The greatest number of connections; an operator's tools need only a few.
 const CONNECTIONS_MAX: usize = 64;
-/// How long a client may take to send the head of a request.
+/// The longest time in which a client may send the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Serves until it is dropped. Its answers are small and complete, so none is cut short by that.
+/// Serves the operator's port until the future is dropped.
 pub(crate) async fn serve(listener: TcpListener, pipeline: Pipeline) {
     let mut connections = Connections::new(CONNECTIONS_MAX);
     loop {
@@ -50,7 +50,7 @@ fn answer(request: &Request<Incoming>, pipeline: &Pipeline) -> Response<Response
     match request.uri().path() {
         "/healthz" => plain(StatusCode::OK, "ok\n"),
         "/readyz" if pipeline.is_ready() => plain(StatusCode::OK, "ready\n"),
-        "/readyz" => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready: no requests are taken\n"),
+        "/readyz" => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready: the receiver accepts no requests\n"),
         "/metrics" => text(StatusCode::OK, metrics::MEDIA_TYPE, metrics::text(pipeline)),
         _ => plain(StatusCode::NOT_FOUND, "this port serves /healthz, /readyz and /metrics\n"),
     }

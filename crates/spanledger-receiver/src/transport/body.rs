@@ -8,15 +8,15 @@ use hyper::body::{Body, Incoming};
 
 use crate::{Refusal, budget::Budget};
 
-/// How long a body may take to arrive.
+/// The longest time in which a body must arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// How many bytes of a refused request's body are discarded, and for how long.
+/// The limits for discarding the body of a refused request.
 const DISCARD_BYTES_MAX: usize = 256 << 20;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Reads a body that holds one message and `framing` bytes beside it.
+/// Reads a body that holds one message and up to `framing` additional bytes.
 pub(super) async fn read(body: &mut Incoming, framing: usize, budget: &Budget) -> Result<Bytes, Refusal> {
-    // A length that is announced is reserved, or refused, before a byte of the body is read.
+    // An announced length is reserved or refused before the body is read.
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let mut buffer = budget.buffer(announced, framing)?;
     let reading = async {
@@ -37,9 +37,9 @@ pub(super) async fn read(body: &mut Incoming, framing: usize, budget: &Budget) -
 
 /// Reads the rest of a refused request's body without keeping it.
 ///
-/// A client of HTTP/1.1 may write its whole body before it reads the answer. If the connection were
-/// closed under it, it would see a reset instead of the refusal, take a message that is too large for
-/// a passing fault, and send it again.
+/// A client of HTTP/1.1 may write its whole body before it reads the answer. If the receiver closed the
+/// connection earlier, the client would see a connection reset instead of the refusal, treat it as a
+/// temporary error, and send the same message again.
 pub(super) async fn discard(body: &mut Incoming) {
     let reading = async {
         let mut count = 0;

@@ -1,4 +1,4 @@
-//! Accepting connections, up to a limit.
+//! Accepts connections up to a limit.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -8,10 +8,10 @@ use tokio::{
     task::JoinSet,
 };
 
-/// The wait after a failed accept: a process without file descriptors must not spin.
+/// The wait after a failed accept, so that the loop does not spin if no file descriptor is free.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
-/// The connections of one kind of port. Dropping this ends them.
+/// The open connections of one or more ports. Dropping this value closes them.
 #[derive(Debug)]
 pub(super) struct Connections {
     permits: Arc<Semaphore>,
@@ -19,12 +19,12 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// At most so many connections at the same time.
+    /// Allows at most `connections_max` connections at the same time.
     pub(super) fn new(connections_max: usize) -> Self {
         Self { permits: Arc::new(Semaphore::new(connections_max)), tasks: JoinSet::new() }
     }
 
-    /// The next connection of a listener. Those over the limit are closed at once.
+    /// Accepts the next connection of a listener. Connections over the limit are closed at once.
     ///
     /// Cancel-safe: a connection that was accepted is always returned or closed.
     pub(super) async fn accept(&self, listener: &TcpListener) -> (TcpStream, OwnedSemaphorePermit) {
@@ -32,7 +32,7 @@ impl Connections {
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    // No file descriptors are left, or the client has gone. Both pass.
+                    // No file descriptor is free, or the client has disconnected. Both are temporary.
                     tracing::warn!(%error, "receiver.accept.failed");
                     tokio::time::sleep(ACCEPT_RETRY).await;
                     continue;
@@ -54,7 +54,7 @@ impl Connections {
         while self.tasks.join_next().await.is_some() {}
     }
 
-    /// Runs a connection, which counts until it has ended.
+    /// Runs a connection. It counts towards the limit until it ends.
     pub(super) fn spawn<E: fmt::Display>(
         &mut self,
         permit: OwnedSemaphorePermit,

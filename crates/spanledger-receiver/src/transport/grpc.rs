@@ -1,8 +1,8 @@
-//! OTLP/gRPC: the two unary methods, over raw bytes.
+//! OTLP/gRPC: handles the two unary methods on raw bytes.
 //!
-//! Only the framing of a unary call is done here (gRPC over HTTP2, "Requests" and "Responses"). A
-//! generated server would decode and encode every message again, and traces could not be forwarded
-//! byte for byte. Statuses and their details are those of `tonic`.
+//! This module implements only the framing of a unary call (gRPC over HTTP2, "Requests" and "Responses").
+//! With a generated server the received bytes would not be available, so traces could not be forwarded byte
+//! for byte. Statuses and their details are encoded by `tonic`.
 
 use bytes::{Buf as _, Bytes};
 use hyper::{Method, Response, Version, body::Incoming, header, http::request::Parts};
@@ -24,8 +24,7 @@ mod tests;
 /// The prefix of a message: a flag of one byte and a length of four.
 const PREFIX_BYTES: usize = 5;
 
-/// Whether a request is gRPC with protobuf. Over HTTP/1.1 none is: gRPC reports its status in
-/// trailers, which cannot be sent over HTTP/1.1.
+/// Whether a request is gRPC with protobuf. A request over HTTP/1.1 is never gRPC: gRPC needs HTTP/2.
 pub(super) fn is_grpc(request: &Parts) -> bool {
     let content_type = request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media_type = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
@@ -48,7 +47,7 @@ pub(super) async fn handle(request: &Parts, body: &mut Incoming, shared: &Shared
 async fn accept(request: &Parts, body: &mut Incoming, shared: &Shared) -> Result<(), Refusal> {
     let path = request.uri.path();
     let signal = Signal::from_grpc_path(path).ok_or_else(|| {
-        Refusal::NotFound(format!("the method {path} is not served: spanledger takes OTLP traces and logs"))
+        Refusal::NotFound(format!("the method {path} is not served: spanledger accepts OTLP traces and logs"))
     })?;
     if request.method != Method::POST {
         return Err(Refusal::MethodNotAllowed);
@@ -69,7 +68,7 @@ async fn accept(request: &Parts, body: &mut Incoming, shared: &Shared) -> Result
     shared.pipeline.accept(message).await
 }
 
-/// The one message of a unary call, and whether it is compressed.
+/// The message of a unary call, and whether it is compressed.
 fn unframe(mut body: Bytes) -> Result<(Bytes, bool), Refusal> {
     let malformed = |what: &str| Refusal::Malformed(format!("the gRPC body is not one message: {what}"));
     if body.len() < PREFIX_BYTES {
@@ -81,7 +80,7 @@ fn unframe(mut body: Bytes) -> Result<(Bytes, bool), Refusal> {
         return Err(malformed("its flags are unknown"));
     }
     if usize::try_from(length).ok() != Some(body.len()) {
-        return Err(malformed("its length is not that of the body"));
+        return Err(malformed("the length in its prefix differs from the length of the body"));
     }
     Ok((body, flag == 1))
 }

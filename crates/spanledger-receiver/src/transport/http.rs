@@ -53,14 +53,14 @@ fn signal(request: &Parts) -> Result<Signal, Refusal> {
         return Ok(signal);
     }
     if Signal::from_grpc_path(path).is_some() {
-        // The path is one of gRPC, but the content type or the version of HTTP is not.
+        // The path belongs to gRPC, but the content type or the version of HTTP does not.
         return Err(unsupported_media_type(&request.headers));
     }
     Err(Refusal::NotFound(if path == "/v1/metrics" {
-        "spanledger takes traces and logs, no metrics: set OTEL_METRICS_EXPORTER=none, or send them elsewhere"
+        "spanledger accepts traces and logs, no metrics: set OTEL_METRICS_EXPORTER=none, or send metrics elsewhere"
             .to_owned()
     } else {
-        format!("there is nothing at {path}: OTLP is taken at /v1/traces and /v1/logs")
+        format!("there is nothing at {path}: send OTLP to /v1/traces or /v1/logs")
     }))
 }
 

@@ -1,4 +1,4 @@
-//! The OTLP ports. Each of them takes gRPC and HTTP.
+//! Serves the OTLP ports. Each of them accepts gRPC and HTTP.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{Limits, Pipeline, budget::Budget, context::Shared};
 
-/// The ports, listening and not yet answering.
+/// The ports, which listen but do not answer yet.
 #[derive(Debug)]
 pub(crate) struct OtlpPorts {
     pub(crate) grpc: TcpListener,
@@ -26,8 +26,8 @@ pub(crate) struct OtlpPorts {
 }
 
 impl OtlpPorts {
-    /// Serves until `shutdown` is ready, then answers the requests that were begun. The connections
-    /// that are still open after `drain_timeout` are closed.
+    /// Serves until `shutdown` is ready, then answers the open requests. Connections that are still open
+    /// after `drain_timeout` are closed.
     pub(crate) async fn serve(
         self,
         pipeline: Pipeline,
@@ -75,7 +75,7 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams_max)
-        // Large frames save system calls for clients that use them; the windows limit what is
+        // Large frames save system calls for clients that use them. The windows limit the bytes that are
         // buffered outside the budget.
         .max_frame_size(1 << 20)
         .initial_stream_window_size(1 << 20)
@@ -93,7 +93,7 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Response<Respons
     } else {
         http::handle(&request, &mut body, shared).await
     };
-    // To HEAD, hyper omits the body of an answer over HTTP/1.1, but not over HTTP/2.
+    // hyper omits the body of the answer to a HEAD request over HTTP/1.1, but not over HTTP/2.
     if request.method == Method::HEAD && request.version == Version::HTTP_2 {
         *response.body_mut() = full(Bytes::new());
     }

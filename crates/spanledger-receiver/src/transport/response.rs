@@ -1,4 +1,4 @@
-//! The form of an answer on each transport.
+//! Builds the responses of each transport.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -12,8 +12,8 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::Refusal;
 
-/// How long a client is asked to wait: long enough to recover, and short enough for SDKs, which give
-/// an export ten seconds altogether.
+/// The wait before a retry. It is long enough for a temporary fault to end, and short enough for SDKs, whose
+/// time limit for an export is ten seconds in total.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
@@ -25,7 +25,7 @@ pub(super) fn full(bytes: Bytes) -> ResponseBody {
     Full::new(bytes).boxed_unsync()
 }
 
-/// OTLP/HTTP: a full success leaves `partial_success` unset, so that its body is no bytes or `{}`.
+/// OTLP/HTTP: a full success leaves `partial_success` unset, so its body is empty or `{}`.
 pub(super) fn http_success(encoding: Encoding) -> Response<ResponseBody> {
     let (content_type, body) = match encoding {
         Encoding::Protobuf => (PROTOBUF, Bytes::new()),
@@ -36,7 +36,7 @@ pub(super) fn http_success(encoding: Encoding) -> Response<ResponseBody> {
     response
 }
 
-/// OTLP/HTTP: a `google.rpc.Status` in the request's own encoding.
+/// OTLP/HTTP: a refusal is a `google.rpc.Status` in the encoding of the request.
 pub(super) fn http_refusal(refusal: &Refusal, encoding: Encoding) -> Response<ResponseBody> {
     let status = tonic_types::pb::Status {
         code: refusal.code() as i32,
@@ -69,7 +69,8 @@ pub(super) fn http_refusal(refusal: &Refusal, encoding: Encoding) -> Response<Re
     response
 }
 
-/// OTLP/gRPC: an empty message, which leaves `partial_success` unset, and the status in the trailers.
+/// OTLP/gRPC: a success is an empty message, which leaves `partial_success` unset, and the status in the
+/// trailers.
 pub(super) fn grpc_success() -> Response<ResponseBody> {
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
@@ -80,7 +81,7 @@ pub(super) fn grpc_success() -> Response<ResponseBody> {
     response
 }
 
-/// OTLP/gRPC: the status in the headers, with a `RetryInfo` where a retry helps.
+/// OTLP/gRPC: a refusal is a status in the headers. It has a `RetryInfo` if the client should retry.
 pub(super) fn grpc_refusal(refusal: &Refusal) -> Response<ResponseBody> {
     let status = if refusal.is_retryable() {
         let details = ErrorDetails::with_retry_info(Some(RETRY_AFTER));

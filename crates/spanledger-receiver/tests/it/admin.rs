@@ -7,10 +7,10 @@ use spanledger_receiver::{Pipeline, Server};
 
 use crate::support::{Http1, head, soon};
 
-/// `/readyz` is 200 while requests are taken, and not while a server that stops answers its last
-/// ones. `/healthz` is 200 as long as the process answers.
+/// Guarantees: `/readyz` is 200 while requests are accepted, and 503 while a stopping server answers its last
+/// requests. `/healthz` is 200 as long as the process answers.
 #[tokio::test]
-async fn ready_means_that_requests_are_taken() {
+async fn ready_means_that_requests_are_accepted() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(folder.path().join("ledger.db")).unwrap();
     let pipeline = Pipeline::new(ledger, PriceBook::builtin(), ObservationReader::default());

@@ -1,4 +1,4 @@
-//! `docs/otlp-conformance.md` explains every code that a test names, and names the tests that hold it.
+//! Checks that `docs/otlp-conformance.md` explains every code of a test, and names the tests of every code.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,8 +13,8 @@ fn crate_root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The codes in a text: `C`, `J` or `T` and a number of at most two digits, as a word of its own. `T00`
-/// and the like of a timestamp are none.
+/// The codes in a text. A code is a word of `C`, `J` or `T` and a number of at most two digits. Words such as
+/// `T00` are parts of timestamps, not codes.
 fn codes(text: &str) -> BTreeSet<String> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let words = text.split(|c: char| !is_word(c)).filter(|word| !word.is_empty());

@@ -1,4 +1,4 @@
-//! From the ledger to a sink: retries, rejections, stops and starts.
+//! Tests of the delivery from the ledger to a sink: retries, rejections, stops and starts.
 
 use std::{
     collections::VecDeque,
@@ -26,7 +26,7 @@ const OPTIONS: DeliveryOptions = DeliveryOptions {
 
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A sink that answers by plan, and rejects a poisoned event.
+/// A sink that gives planned answers, and rejects one poisoned event.
 #[derive(Clone, Debug)]
 struct Scripted {
     planned: Arc<Mutex<VecDeque<DeliveryOutcome>>>,
@@ -64,7 +64,7 @@ impl Scripted {
         self.tried.lock().unwrap().clone()
     }
 
-    /// Waits until so many batches were tried.
+    /// Waits until `count` batches were tried.
     async fn wait_for_tries(&self, count: usize) {
         soon(self.progress.subscribe().wait_for(|tries| *tries >= count)).await.unwrap();
     }
@@ -134,7 +134,7 @@ impl Store {
         Self { ledger: Ledger::open(folder.path().join("ledger.db")).unwrap(), folder }
     }
 
-    /// Appends one by one, because calls that are appended together have no order.
+    /// Appends the calls one by one, because calls that are appended together have no order.
     async fn append(&self, numbers: std::ops::Range<i64>) -> Vec<EventId> {
         let calls: Vec<Observation> = numbers.map(call).collect();
         let ids = calls.iter().map(|call| call.event_id.clone()).collect();
@@ -164,8 +164,8 @@ fn call(number: i64) -> Observation {
         .build()
 }
 
-/// Events that are in the ledger, and those that come, are delivered once, in order, in batches of a
-/// limited size. A stop waits until all of them are delivered.
+/// Guarantees: events in the ledger and later ones are delivered once, in order and in batches of a limited
+/// size. A stop waits until all of them are delivered.
 #[tokio::test]
 async fn events_are_delivered_once_and_in_order() {
     let (store, sink) = (Store::new(), Scripted::new());
@@ -218,8 +218,8 @@ async fn a_rejected_event_is_isolated() {
     }
 }
 
-/// T1: a stop while the sink is down ends, and the cursor stays where it was. The next start delivers from
-/// there, and nothing that was delivered before.
+/// T1: a stop during an outage of the sink ends in time, and the cursor stays where it was. The next start
+/// delivers the events after the cursor and no others.
 #[tokio::test]
 async fn a_stop_during_an_outage_loses_and_repeats_nothing() {
     let (store, sink) = (Store::new(), Scripted::new());

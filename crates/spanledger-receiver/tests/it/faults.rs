@@ -1,4 +1,4 @@
-//! A fault of the receiver is never the client's: it is answered so that the client tries again.
+//! Tests of faults of the receiver: the client receives an answer after which it retries.
 
 use bytes::Bytes;
 use spanledger_testkit::otlp::{PROTOBUF, protobuf, text, traces};
@@ -14,11 +14,11 @@ fn expect_retryable(answer: &Answer) {
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{answer:?}");
     let (code, message) = answer.refusal();
     assert_eq!(code, Code::Unavailable as i32);
-    assert_eq!(message, "the ledger cannot be written for the moment", "nothing of the inside (C61)");
+    assert_eq!(message, "the ledger cannot be written at the moment", "no internal details (C61)");
 }
 
-/// C32, C34, C35, C60, C61, C62, C64: a ledger that fails is a passing fault on both transports, with a
-/// wait of a second. The same request succeeds when the ledger works again, and is counted once.
+/// C32, C34, C35, C60, C61, C62, C64: if the ledger fails, both transports ask the client to retry after a
+/// second. The same request succeeds when the ledger works again, and is counted once.
 #[tokio::test]
 async fn a_ledger_that_fails_is_answered_retryably() {
     let harness = Harness::start().await;
@@ -40,8 +40,8 @@ async fn a_ledger_that_fails_is_answered_retryably() {
     assert_eq!(harness.counters().refused(), 2);
 }
 
-/// A damaged row of the ledger is ours, too: a client whose spans belong to the same trace must not be
-/// told that its bytes are wrong, and drop them. Requests that do not meet the row are taken.
+/// Guarantees: a damaged row of the ledger is a fault of the receiver, too. A client whose call belongs to the
+/// row is asked to retry, so that it does not drop its spans. Other requests are accepted.
 #[tokio::test]
 async fn a_damaged_row_is_answered_retryably() {
     let harness = Harness::start().await;

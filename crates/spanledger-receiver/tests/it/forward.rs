@@ -1,4 +1,4 @@
-//! Traces are forwarded as they came; the answer depends on the destination and on the ledger.
+//! Tests of forwarding: the received bytes are forwarded, and the answer depends on the destination and the ledger.
 
 use std::{
     collections::VecDeque,
@@ -31,14 +31,14 @@ struct Received {
     body: Bytes,
 }
 
-/// What a destination answers. Without a plan it accepts.
+/// A planned answer of a destination. Without a plan the destination accepts.
 #[derive(Clone, Debug)]
 enum Reply {
     Http(u16),
     Grpc(tonic::Status),
 }
 
-/// A destination of traces that keeps every byte and answers by plan.
+/// A destination of traces that keeps the requests and gives planned answers.
 #[derive(Clone)]
 struct StandIn {
     address: SocketAddr,
@@ -201,7 +201,7 @@ async fn over_grpc_the_inflated_message_is_forwarded() {
     assert!(harness.holds(&call));
 }
 
-/// Spans of anything are forwarded; log records never are.
+/// Guarantees: all spans are forwarded, not only those of AI calls; log records are never forwarded.
 #[tokio::test]
 async fn all_spans_are_forwarded_and_no_records() {
     let destination = StandIn::start().await;
@@ -217,7 +217,7 @@ async fn all_spans_are_forwarded_and_no_records() {
     assert_eq!(harness.post(LOGS, &[("content-type", PROTOBUF)], record.clone()).await.status, 200);
     harness.h2().await.call(LOGS_METHOD, None, &record).await.expect_grpc_success("logs");
     assert!(harness.event(&id).is_some());
-    // What is not OTLP is not forwarded either.
+    // A body that is not OTLP is not forwarded either.
     assert_eq!(harness.post(TRACES, &[("content-type", PROTOBUF)], vec![0xff]).await.status, 400);
     assert!(destination.received().is_empty());
 }
@@ -235,7 +235,10 @@ async fn a_destination_may_have_a_path() {
     for address in ["", "host", "host:4317", "https://host", "ftp://host", "grpc://", "grpc://a b", "http://"]
     {
         let error = Destination::new(address).unwrap_err();
-        assert!(error.to_string().starts_with(&format!("`{address}` is no OTLP destination: ")), "{error}");
+        assert!(
+            error.to_string().starts_with(&format!("`{address}` is not an OTLP destination: ")),
+            "{error}"
+        );
     }
 }
 
@@ -320,12 +323,12 @@ async fn the_answer_of_the_destination_decides_about_a_retry() {
     }
 }
 
-/// A destination that does not listen is a passing fault: the client is asked to try again.
+/// Guarantees: if the destination does not listen, the client receives an answer after which it retries.
 #[tokio::test]
 async fn a_destination_that_is_down_is_answered_retryably() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for scheme in ["http", "grpc"] {
-        let harness = Harness::forwarding_to(&format!("{scheme}://{nobody}")).await;
+        let harness = Harness::forwarding_to(&format!("{scheme}://{closed}")).await;
         for _ in 0..3 {
             let call = Call::new();
             let answer = harness.post(TRACES, &[("content-type", PROTOBUF)], call.protobuf()).await;

@@ -49,9 +49,9 @@ async fn a_success_is_an_empty_message_and_trailers() {
     assert!(harness.holds(&call));
 }
 
-/// C33, C39: what is not one OTLP message is `INVALID_ARGUMENT`, not to be sent again. So is a message
-/// that is marked as compressed without a compression, although gRPC's own document says `INTERNAL`:
-/// both are final, and `INTERNAL` reads as a fault of the receiver.
+/// C33, C39: a body that is not exactly one OTLP message is `INVALID_ARGUMENT`, which clients do not retry. The
+/// same applies to a message that is marked as compressed without a compression. gRPC's document says
+/// `INTERNAL` there, which is also final, but reads as a fault of the receiver.
 #[tokio::test]
 async fn a_malformed_message_is_an_invalid_argument() {
     let harness = Harness::start().await;

@@ -1,4 +1,4 @@
-//! OTLP/HTTP: what is taken, what is refused, and how it is said.
+//! Tests of OTLP/HTTP: which requests are accepted, which are refused, and with which response.
 
 use prost::Message as _;
 use spanledger_event::EventId;
@@ -7,7 +7,7 @@ use tonic::Code;
 
 use crate::support::{Call, Harness, Http2, LOGS, TRACE_METHOD, TRACES, compress, gzip, post};
 
-/// A request, and what its success must look like.
+/// A request and its expected response.
 struct Success {
     row: &'static str,
     path: &'static str,
@@ -15,7 +15,7 @@ struct Success {
     encoding: Option<&'static str>,
     /// The body before it is compressed.
     plain: Vec<u8>,
-    /// The event that must be in the ledger.
+    /// The event that the ledger must have afterwards.
     event: Option<EventId>,
 }
 
@@ -147,7 +147,7 @@ async fn only_post_is_allowed() {
         raw.send(format!("{method} /v1/traces HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")).await;
         let answer = raw.answer().await.unwrap();
         assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")), "{method}");
-        assert_eq!(answer.refusal().1, "OTLP is sent with POST", "{method}");
+        assert_eq!(answer.refusal().1, "the HTTP method is not allowed: send OTLP with POST", "{method}");
     }
     // The answer to HEAD announces a body and has none.
     let mut raw = harness.raw().await;
@@ -162,8 +162,8 @@ async fn only_post_is_allowed() {
     assert_eq!(raw.answer().await.unwrap().status, 404);
 }
 
-/// C56, C62, C63: what is not an OTLP message is 400, never 500 and never to be repeated, in the
-/// request's media type. Nothing of it is recorded.
+/// C56, C62, C63: a body that is not an OTLP message is answered with 400 in the request's media type, not
+/// with 500 or another status that clients retry. Nothing of it is recorded.
 #[tokio::test]
 async fn a_malformed_body_is_a_bad_request() {
     let harness = Harness::start().await;
@@ -269,7 +269,7 @@ async fn each_port_takes_every_protocol() {
     }
 }
 
-/// C13, T42, T43: fields of later versions, in any order and at every level, are no reason to refuse.
+/// C13, T42, T43: a message with fields of later versions, in any order and at every level, is accepted.
 #[tokio::test]
 async fn unknown_fields_are_passed_over() {
     let harness = Harness::start().await;
@@ -305,7 +305,7 @@ async fn unknown_fields_are_passed_over() {
     assert_eq!(event.environment.as_deref(), Some("staging"));
 }
 
-/// C17: of two attributes with the same key the last one counts.
+/// C17: if two attributes have the same key, the last one is used.
 #[tokio::test]
 async fn of_two_attributes_with_one_key_the_last_counts() {
     let harness = Harness::start().await;

@@ -31,7 +31,7 @@ fn changed(old: &str, new: &str) -> (Call, String) {
     (call, json_traces(&span))
 }
 
-/// J1, J2, J3, J4, J5, J6, J9, J10, J11, J15: what the rules allow is read.
+/// J1, J2, J3, J4, J5, J6, J9, J10, J11, J15: every form that the rules allow is read.
 #[tokio::test]
 async fn every_form_that_the_rules_allow_is_read() {
     let harness = Harness::start().await;
@@ -110,7 +110,7 @@ async fn a_byte_order_mark_is_ignored() {
     assert!(harness.holds(&call));
 }
 
-/// J5, J6, J11, J15, J16: what the rules forbid is 400, and nothing of the request is recorded.
+/// J5, J6, J11, J15, J16: a form that the rules forbid is answered with 400, and nothing of the request is recorded.
 #[tokio::test]
 async fn what_the_rules_forbid_is_refused() {
     let harness = Harness::start().await;
@@ -142,8 +142,8 @@ async fn what_the_rules_forbid_is_refused() {
     assert_eq!(harness.summary().observations, 0);
 }
 
-/// J1, J2, J5, J6, J9: forms that should be read, and that the reader refuses. The client is told so, and
-/// nothing is lost in silence. When a row begins to be accepted, it belongs to
+/// J1, J2, J5, J6, J9: the rules allow these forms, but the reader refuses them. The client receives a refusal,
+/// so no data is lost silently. If a later version of the reader accepts a row, move the row to
 /// [`every_form_that_the_rules_allow_is_read`].
 #[tokio::test]
 async fn stricter_than_the_rule_is_refused_as_a_whole() {

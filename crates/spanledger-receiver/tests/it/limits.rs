@@ -107,8 +107,8 @@ async fn an_announced_length_over_the_limit_is_refused_before_the_body() {
     assert_eq!(raw.answer().await.unwrap().status, 200);
 }
 
-/// C55: a client that writes its whole body before it reads still reads the refusal. If the connection
-/// were reset under it, it would take that for a passing fault and try again.
+/// C55: a client that writes its whole body before it reads still receives the refusal. If the connection
+/// were reset, the client would treat this as a temporary fault and retry.
 #[tokio::test]
 async fn a_refusal_reaches_a_client_that_is_still_writing() {
     let harness = Harness::with_limits(small()).await;
@@ -215,8 +215,8 @@ async fn an_exhausted_budget_is_answered_retryably() {
     assert!(harness.holds(&call));
 }
 
-/// A request that is refused, malformed or abandoned releases its part of the budget: a receiver whose
-/// budget is two messages takes the next one, every time.
+/// Guarantees: a request that is refused, malformed or abandoned releases its part of the budget. A receiver
+/// with a budget of two messages always accepts the next message.
 #[tokio::test]
 async fn the_budget_does_not_leak() {
     let limits = Limits { in_flight_bytes_max: 256 * 1_024, body_bytes_max: LIMIT, ..Limits::default() };

@@ -1,4 +1,4 @@
-//! The receiver over sockets, with a ledger on disk: as clients, destinations and sinks meet it.
+//! Tests the receiver over sockets and with a ledger on disk, from the view of clients, destinations and sinks.
 //!
 //! Codes such as C55, J7 and T24 are rules of OTLP and failures of other systems;
 //! `docs/otlp-conformance.md` explains each of them. An answer of success is always checked against

@@ -1,11 +1,11 @@
-//! How a receiver ends.
+//! Tests of the shutdown of a receiver.
 
 use spanledger_ledger::LedgerReader;
 use spanledger_testkit::otlp::JSON;
 
 use crate::support::{Call, Harness, TRACES, head, request, soon};
 
-/// T44: a shutdown answers the requests that were begun, records them, and closes the connections then.
+/// T44: a shutdown answers the open requests, records them, and then closes the connections.
 #[tokio::test]
 async fn a_shutdown_answers_requests_that_were_begun() {
     let harness = Harness::start().await;

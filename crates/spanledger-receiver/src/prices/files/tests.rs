@@ -16,7 +16,7 @@ fn all_mistakes_of_all_files_are_listed() {
     let error = PriceFiles::new(names.map(at)).read().unwrap_err();
     let text = error.to_string().replace(&format!("{}/", folder.path().display()), "");
     for part in [
-        "the files of prices have 6 mistakes\n",
+        "the price files have 6 mistakes\n",
         "\n  a.toml:6: `percent` is a bare number",
         "\n  a.toml:9: unknown key `colour`",
         "\n  b.toml:2: is not UTF-8",

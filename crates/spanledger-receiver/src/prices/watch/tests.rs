@@ -35,7 +35,7 @@ fn discount(percent: &str) -> String {
     )
 }
 
-/// What the metrics show: attempts that succeeded, attempts that failed, and whether the last one succeeded.
+/// The reloads that the metrics show: successful ones, failed ones, and whether the last one succeeded.
 fn counts(watch: &PriceWatch) -> (u64, u64, bool) {
     let reloads = watch.prices.reloads();
     (reloads.ok, reloads.failed, reloads.last_is_ok)
@@ -74,8 +74,8 @@ async fn a_change_is_read_when_two_looks_find_the_same_metadata() {
     assert_eq!(version(&watch), first, "the same content has the same version");
 }
 
-/// A file that exists and cannot be read is tried again, although it has not changed. A file that was
-/// read and has mistakes is not.
+/// Guarantees: a file that exists but cannot be read is read again, although it has not changed. A file that
+/// was read and has mistakes is not read again until it changes.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_file_that_could_not_be_read_is_tried_again() {
@@ -138,9 +138,9 @@ async fn a_change_with_mistakes_keeps_the_last_good_book() {
     assert_eq!(watch.logged, None);
 }
 
-/// A reload that is ordered happens at once; the interval of this test is too long for a look.
+/// Guarantees: a requested reload happens at once. The interval of this test is so long that no check runs.
 #[tokio::test]
-async fn an_ordered_reload_happens_at_once() {
+async fn a_requested_reload_happens_at_once() {
     let folder = Folder::new();
     folder.write(&discount("'10'"));
     let mut watch = folder.watch();

@@ -1,4 +1,4 @@
-//! Clients that send exactly what a test says, misbehaviour included.
+//! Clients that send exactly the bytes that a test specifies, including invalid ones.
 
 use std::net::SocketAddr;
 
@@ -35,7 +35,7 @@ impl Answer {
     }
 
     /// Code and message of the `google.rpc.Status` that every refusal carries (C60). The message is for
-    /// the client's developer and shows nothing of the receiver's inside (C61).
+    /// the client's developer and shows no internal details of the receiver (C61).
     pub(crate) fn refusal(&self) -> (i32, String) {
         let (code, message) = match self.header("content-type") {
             Some(PROTOBUF) => {
