@@ -1,4 +1,4 @@
-//! One chat completion, attributed and streamed.
+//! Makes one chat completion with an attribution, as a stream.
 //!
 //! ```text
 //! cargo run --quiet -- serve                                        # in one terminal
@@ -6,7 +6,7 @@
 //! cargo run --quiet -- report --by customer
 //! ```
 //!
-//! It calls the real API, or with `OPENAI_BASE_URL` a compatible server.
+//! The example calls OpenAI's API. Set `OPENAI_BASE_URL` to call a compatible server instead.
 
 use std::{io::Write as _, time::Duration};
 
@@ -19,10 +19,10 @@ use spanledger::{Attributed, Attribution};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // 1. The client. `instrument` takes the place of `Client::with_config`.
+    // 1. Create the client: use `instrument` instead of `Client::with_config`.
     let client = spanledger::instrument(OpenAIConfig::new()).build();
 
-    // 2. Who this call is for.
+    // 2. Say to which feature, route, customer and environment the call belongs.
     let attribution = Attribution::builder()
         .feature("haiku")
         .route("example:chat")
@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .environment("development")
         .build()?;
 
-    // 3. The call. Only `attributed` is new.
+    // 3. Make the call. Compared with plain `async-openai`, only `attributed` is new.
     let message = ChatCompletionRequestUserMessageArgs::default()
         .content("Write a haiku about a ledger that is right to the last cent.")
         .build()?;
@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     writeln!(out)?;
 
-    // 4. Before the process ends: wait until the receiver has the record of the call.
+    // 4. Before the process ends, wait until the receiver has acknowledged the record of the call.
     spanledger::flush(Duration::from_secs(5)).await?;
     Ok(())
 }

@@ -1,1 +1,1 @@
-//! The examples are the `*.rs` files beside this one.
+//! This library is empty. The examples are the other `*.rs` files in this folder.

@@ -55,7 +55,9 @@ fn rates_that_do_not_fit_each_other_are_found() {
     );
     check(
         "standard = { input_per_1m = \"0\" }",
-        &["acme line 8: m standard: every rate is zero: the model is free, or the source does not know its price"],
+        &[
+            "acme line 8: m standard: every rate is zero: the model is free, or the source does not know its price",
+        ],
     );
 }
 

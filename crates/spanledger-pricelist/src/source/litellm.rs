@@ -65,10 +65,8 @@ pub fn litellm(json: &str) -> Result<PriceMap, ImportError> {
         }
     }
     if !map.has_model && !file.is_empty() {
-        let (found, remedy) = (
-            "an object whose values have no `litellm_provider`",
-            "use model_prices_and_context_window.json",
-        );
+        let (found, remedy) =
+            ("an object whose values have no `litellm_provider`", "use model_prices_and_context_window.json");
         return Err(ImportError::WrongFile { expected: LITELLM, found, remedy });
     }
     if !map.has_model {
@@ -274,7 +272,9 @@ impl Sheet {
 
     fn regional(&mut self, factor: Decimal) -> Result<(), String> {
         match self.regional.replace(factor) {
-            Some(other) if other != factor => Err("the factor differs from that of another region".to_owned()),
+            Some(other) if other != factor => {
+                Err("the factor differs from that of another region".to_owned())
+            }
             _ => Ok(()),
         }
     }

@@ -120,7 +120,10 @@ fn variants_are_tiers() {
         "\"fast\"}, \"prices\": {\"input_mtok\": 20}",
         "\"fast\"}, \"prices\": {\"input_mtok\": 21}",
     );
-    assert!(reasons(&other).contains(&"prices when `fast`: another word for priority has different prices".to_owned()));
+    assert!(
+        reasons(&other)
+            .contains(&"prices when `fast`: another word for priority has different prices".to_owned())
+    );
 }
 
 #[test]

@@ -160,7 +160,10 @@ fn unsupported_prices_are_skipped_with_a_reason() {
     skip("\"output_cost_per_token\": \"free\"", "`output_cost_per_token`: \"free\" is not a number");
     skip("\"off_peak_pricing\": {}", "`off_peak_pricing`: the hours depend on the day of the week");
     skip("\"input_cost_per_second\": 0.0001", "a standard rate of audio_seconds beside rates of tokens");
-    skip("\"input_cost_per_image\": 0.1", "`input_cost_per_image`: the book has no price per image in the prompt");
+    skip(
+        "\"input_cost_per_image\": 0.1",
+        "`input_cost_per_image`: the book has no price per image in the prompt",
+    );
     skip(
         "\"search_context_cost_per_query\": {\"search_context_size_low\": 0.01, \"search_context_size_high\": 0.02}",
         "`search_context_cost_per_query`: the price depends on the size of the context, which is not reported",
