@@ -1,5 +1,5 @@
-//! Added CPU of the layer for a unary call: the same client with and without it, over a service
-//! that answers from memory.
+//! Measures the CPU time that the layer adds to a unary call: the same client runs with and without the
+//! layer, over a service that answers from memory.
 #![expect(clippy::unwrap_used, reason = "a benchmark may stop")]
 
 use async_openai::{Client, config::OpenAIConfig, error::OpenAIError, middleware::HttpRequestFactory};

@@ -1,7 +1,7 @@
-//! What a provider's answer says about the call: who answered, what was used, what went wrong.
+//! The data that a provider's answer has about a call: the model, the usage and the error.
 //!
-//! This is data alone. [`body`](crate::body) reads the bytes of an answer as they pass and adds each
-//! JSON object that it finds; [`call`](crate::call) turns the sum into span and record.
+//! This module does no I/O. [`body`](crate::body) reads the bytes of an answer as they pass and adds each
+//! JSON object that it finds; [`call`](crate::call) makes the span and the record from the data.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ use crate::error::ProviderError;
 mod tests;
 mod tools;
 
-/// What is known of an answer so far.
+/// The data of an answer that was read so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ResponseInfo {
     pub(crate) id: Option<String>,
@@ -30,7 +30,7 @@ pub(crate) struct ResponseInfo {
     pub(crate) project: Option<String>,
     /// The message of an error, for the span's status.
     pub(crate) error_message: Option<String>,
-    /// Calls of the provider's own tools; each has a fee beside the tokens.
+    /// Calls of the provider's tools; each has a fee in addition to the tokens.
     pub(crate) tools: ToolCalls,
     /// Images in an answer of the images API.
     pub(crate) images: u64,
@@ -98,7 +98,7 @@ impl ResponseInfo {
         self.project = text("openai-project");
     }
 
-    /// Adds what an object says. In a stream, a later object replaces what earlier ones said.
+    /// Adds the data of an object. In a stream, the values of a later object replace earlier values.
     pub(crate) fn read_object(&mut self, object: ResponseObject<'_>) {
         fn replace(known: &mut Option<String>, new: Option<String>) {
             if new.is_some() {
@@ -116,7 +116,7 @@ impl ResponseInfo {
         let reasons =
             object.choices.unwrap_or_default().into_iter().filter_map(|choice| choice.finish_reason);
         self.finish_reasons.extend(reasons.map(Cow::into_owned));
-        // The Responses API has a status where others have a finish reason.
+        // The Responses API has a status instead of a finish reason.
         match object.status.as_deref() {
             Some("completed") => self.finish_reasons = vec!["stop".to_owned()],
             Some("incomplete") => self.finish_reasons = vec!["length".to_owned()],

@@ -1,24 +1,23 @@
 //! Attribution at the call site.
 //!
-//! An API group of `async-openai` takes headers, a query and a path, and nothing else that reaches the
-//! layer. So the attribution travels as JSON in a header, and the layer removes the header before
-//! anything is sent.
+//! Through an API group of `async-openai`, only headers, a query and a path reach the layer. The attribution is
+//! therefore passed as JSON in a header, which the layer removes before anything is sent.
 
 use async_openai::traits::RequestOptionsBuilder;
 use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use spanledger_event::Attribution;
 
-/// Carries the attribution from the call to the layer.
+/// The header that carries the attribution from the call to the layer.
 const HEADER: HeaderName = HeaderName::from_static("x-spanledger-attribution");
 
-/// Says who a call is for, on any API group of the client.
+/// Attaches an attribution to the calls of any API group of the client.
 ///
-/// The attribution travels in an internal header that the layer removes before anything is sent.
-/// Use it on a client made by [`instrument`](crate::instrument): a client without the layer would
-/// send the header on.
+/// The attribution is passed in an internal header that the layer removes before anything is sent. Use this
+/// trait only on a client made by [`instrument`](crate::instrument): a client without the layer would send
+/// the header to the provider.
 pub trait Attributed: RequestOptionsBuilder {
-    /// The same group; its calls are for `attribution`.
+    /// Returns the same group, whose calls have this attribution.
     #[must_use]
     fn attributed(self, attribution: &Attribution) -> Self {
         self.headers(HeaderMap::from_iter([(HEADER, encode(attribution))]))
@@ -32,22 +31,22 @@ fn encode(attribution: &Attribution) -> HeaderValue {
     let json = serde_json::to_vec(attribution).unwrap_or_default();
     let mut value = HeaderValue::try_from(BASE64_STANDARD_NO_PAD.encode(json))
         .unwrap_or_else(|_| HeaderValue::from_static(""));
-    // Kept out of debug output.
+    // A sensitive value does not appear in debug output.
     value.set_sensitive(true);
     value
 }
 
-/// The header of a call holds something else than an attribution.
+/// The error for a header whose value is not an attribution.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the header `{HEADER}` cannot be read as an attribution ({problem})")]
 pub(crate) struct UnreadableAttribution {
     problem: String,
 }
 
-/// Takes the attribution off a request, together with the baggage, which must not reach the provider
-/// either.
+/// Removes the attribution from a request and returns it. Also removes the baggage, which must not reach the
+/// provider either.
 pub(crate) fn take(headers: &mut HeaderMap) -> Result<Option<Attribution>, UnreadableAttribution> {
-    // W3C baggage names tenants and users; it is meant for our own services.
+    // W3C baggage can name tenants and users; it is meant for the user's services, not for the provider.
     headers.remove("baggage");
     headers.remove(HEADER).map(|value| decode(&value)).transpose()
 }
@@ -56,6 +55,6 @@ fn decode(value: &HeaderValue) -> Result<Attribution, UnreadableAttribution> {
     let unreadable = |problem: String| UnreadableAttribution { problem };
     let json =
         BASE64_STANDARD_NO_PAD.decode(value.as_bytes()).map_err(|error| unreadable(error.to_string()))?;
-    // This checks each value again: any code can set a header.
+    // Each value is validated again, because any code can set the header.
     serde_json::from_slice(&json).map_err(|error| unreadable(error.to_string()))
 }

@@ -1,4 +1,4 @@
-//! The body of a response: it is read as it passes, and the caller gets what the provider sent.
+//! Reads the body of a response as it passes. The caller receives the bytes that the provider sent.
 
 use async_openai::error::OpenAIError;
 use bytes::Bytes;
@@ -14,9 +14,9 @@ mod stream;
 /// How a body is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BodyKind {
-    /// Server-sent events: each is read when it has passed.
+    /// Server-sent events; each event is read as it passes.
     Events,
-    /// Audio or a file, which does not say what was used; only its end is observed.
+    /// Audio or a file, which contains no usage; only its end is observed.
     Opaque,
     /// One JSON object, which is read as a whole.
     Object,
@@ -24,8 +24,8 @@ enum BodyKind {
 
 /// Observes a response until the call's end.
 ///
-/// With `hide_usage` the chunk that carries nothing but the usage is withheld from the caller, who did
-/// not ask for it.
+/// With `hide_usage`, the chunk that has only the usage is withheld from the caller, because the caller did
+/// not request it.
 pub(crate) async fn observe(
     response: Response,
     mut call: CallInFlight,
@@ -110,7 +110,7 @@ fn split(response: Response) -> (Parts, reqwest::Body) {
     (Parts { head, url }, body)
 }
 
-/// Makes a response of its parts. `reqwest` forgets the URL of a response unless it is set again.
+/// Makes a response of its parts. The URL has to be set again, because `reqwest` does not keep it.
 fn assemble(parts: Parts, body: reqwest::Body) -> Response {
     let Parts { head, url } = parts;
     let mut builder = http::Response::builder().status(head.status).version(head.version).url(url);
@@ -124,7 +124,7 @@ fn assemble(parts: Parts, body: reqwest::Body) -> Response {
     }
     match builder.body(body) {
         Ok(response) => response.into(),
-        // All parts come from a valid response, so that this cannot happen.
+        // This cannot happen, because all parts come from a valid response.
         Err(_) => http::Response::new(reqwest::Body::default()).into(),
     }
 }
@@ -136,7 +136,7 @@ fn with_body(response: Response, body: impl FnOnce(reqwest::Body) -> reqwest::Bo
 
 async fn collect(response: Response) -> Result<(Parts, Bytes), reqwest::Error> {
     let (parts, body) = split(response);
-    // Only a `Response` reads a body with errors of the type `reqwest::Error`.
+    // Only a `Response` gives a stream of the body whose errors are of the type `reqwest::Error`.
     let bytes = Response::from(http::Response::new(body))
         .bytes()
         .await

@@ -1,4 +1,4 @@
-//! One call, from its first request to its record.
+//! Follows one call from its first request to its record.
 
 use std::{
     sync::{
@@ -25,10 +25,10 @@ use crate::{
     span::{CallSpan, CallerContext},
 };
 
-/// A call that is under way.
+/// A call that has started and not ended.
 ///
-/// Its record is made when it finishes, or else when it is dropped: a call that its caller gave up
-/// and a stream that was dropped half-way may have been billed.
+/// The record is made when the call finishes, or otherwise when this value is dropped: a call that was
+/// cancelled and a stream that was dropped before its end may have been billed.
 #[derive(Debug)]
 pub(crate) struct CallInFlight {
     recorder: Recorder,
@@ -41,7 +41,7 @@ pub(crate) struct CallInFlight {
     start: Timestamp,
     started_at: Instant,
     first_chunk_ms: Option<i64>,
-    /// HTTP requests so far, retries included.
+    /// The number of HTTP requests so far, including retries.
     attempts: Arc<AtomicU32>,
     is_finished: bool,
 }
@@ -60,8 +60,8 @@ impl CallInFlight {
         let request_id = attribution.request_id.get_or_insert_with(|| Uuid::now_v7().to_string());
         let event_id = EventId::of_request(request_id, request.fingerprint);
         let call_id = match (&span.ids.trace, &span.ids.span) {
-            // The span's identity says that record and span are one call, even where a Collector has
-            // removed our attributes from the span.
+            // By the span's ids the receiver recognizes that record and span are one call, even if a Collector
+            // has removed the attributes from the span.
             (Some(trace), Some(id)) => format!("{trace}:{id}"),
             _ => Uuid::now_v7().to_string(),
         };
@@ -159,7 +159,7 @@ impl CallInFlight {
         let resolved = resolve(Answer {
             provider: &request.provider,
             endpoint: request.endpoint,
-            // The tier that the response names is the one that is billed, not the one that was asked for.
+            // The tier that the response names is billed, not the tier that was requested.
             service_tier: response.service_tier.as_deref(),
             region: region_of_host(&request.provider, request.server_address.as_deref()).as_deref(),
             usage_json: response.usage_json.as_deref(),

@@ -1,4 +1,4 @@
-//! An instrumented client.
+//! Builds an instrumented client.
 
 use async_openai::{
     Client,
@@ -35,52 +35,52 @@ pub struct Instrument<C> {
 }
 
 impl<C> std::fmt::Debug for Instrument<C> {
-    /// Without the configuration, which holds a key.
+    /// Formats the builder without its configuration, which contains an API key.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Instrument").field("layer", &self.layer).finish_non_exhaustive()
     }
 }
 
 impl<C: Config> Instrument<C> {
-    /// Your own HTTP client, with its proxy, timeouts and default headers.
+    /// Sets the HTTP client, with its proxy, timeouts and default headers.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.http_client = Some(client);
         self
     }
 
-    /// How often a call is tried again after 429, 5xx and failed connections. The default is 3, the
-    /// default of `async-openai`.
+    /// Sets how often a call is retried after 429, 5xx and failed connections. The default is 3, as in
+    /// `async-openai`.
     pub fn max_retries(mut self, retries: usize) -> Self {
         self.retry = OpenAIRetryLayer::new(retries);
         self
     }
 
-    /// The provider behind the base URL, by its OpenTelemetry name: `groq`, `mistral_ai`, … It decides
-    /// whose prices are used, and is needed where the host does not tell it, such as a gateway's.
+    /// Sets the provider behind the base URL by its OpenTelemetry name: `groq`, `mistral_ai`, … The calls are
+    /// priced with its prices. Set it if the host does not identify the provider, for example for a gateway.
     pub fn provider(mut self, name: impl Into<String>) -> Self {
         self.layer = self.layer.with_provider(name);
         self
     }
 
-    /// Whether chat streams are asked for their usage (default: yes). Switch it off for a server
+    /// Sets whether the layer requests the usage of chat streams (default: yes). Switch it off for a server
     /// that refuses `stream_options`; its streams are then unpriced.
     pub fn stream_usage(mut self, ask: bool) -> Self {
         self.layer = self.layer.with_stream_usage(ask);
         self
     }
 
-    /// A recorder for this client instead of the process's.
+    /// Sets the recorder of this client. The default is the recorder of the process.
     pub fn recorder(mut self, recorder: Recorder) -> Self {
         self.layer = self.layer.with_recorder(recorder);
         self
     }
 
-    /// The client.
+    /// Builds the client.
     pub fn build(self) -> Client<C> {
         let http_client = self.http_client.unwrap_or_default();
         let retrying =
             ServiceBuilder::new().layer(self.retry).service(ReqwestService::new(http_client.clone()));
-        // The layer is outermost, because only there are the caller's task, span and scope visible.
+        // The layer is outermost, because the caller's task, span and scope are visible only there.
         Client::build(http_client, self.config).with_http_service(self.layer.layer(retrying))
     }
 }

@@ -1,5 +1,5 @@
-//! Failures in the terms of the GenAI convention: the `error.type` of each, and whether the model may
-//! have run.
+//! Classifies failures: determines the `error.type` of the GenAI convention, and whether the model may have
+//! run.
 
 use async_openai::error::OpenAIError;
 use serde::Deserialize;
@@ -19,12 +19,12 @@ pub(crate) struct ProviderError {
 }
 
 impl ProviderError {
-    /// `None` where the answer has no error object, or one in a form of its own.
+    /// Reads the error object. `None` if the answer has none, or one in another form.
     pub(crate) fn parse(raw: Option<&RawValue>) -> Option<Self> {
         serde_json::from_str::<Option<Self>>(raw?.get()).ok().flatten()
     }
 
-    /// The provider's code, else its type of error.
+    /// The provider's error code or, if there is none, its error type.
     pub(crate) fn error_type(&self) -> Option<String> {
         match &self.code {
             Some(serde_json::Value::String(code)) if !code.is_empty() => Some(code.clone()),
@@ -76,7 +76,7 @@ fn error_type(error: &OpenAIError) -> String {
         OpenAIError::InvalidArgument(_) | OpenAIError::FileReadError(_) | OpenAIError::FileSaveError(_) => {
             "invalid_argument".to_owned()
         }
-        // A tower layer below ours, such as a timeout, has error types of its own.
+        // A tower layer below this one, such as a timeout, has its own error types.
         OpenAIError::Boxed(error) if error.to_string().contains("timed out") => "timeout".to_owned(),
         OpenAIError::Boxed(_) => "_OTHER".to_owned(),
     }

@@ -1,5 +1,5 @@
-//! Sends records to the receiver: through a bounded queue, again until they are acknowledged, on a
-//! thread of its own.
+//! Sends records to the receiver. A separate thread takes them from a bounded queue and repeats each request
+//! until it is acknowledged.
 
 use std::{
     sync::{
@@ -27,20 +27,20 @@ pub struct ExporterStats {
     pub recorded: u64,
     /// Records that the receiver has acknowledged.
     pub acknowledged: u64,
-    /// Records that are lost, because the queue was full or the receiver refused them for good.
+    /// Records that were lost because the queue was full or the receiver refused them finally.
     pub lost: u64,
 }
 
-/// Some records were not acknowledged in time, or are lost.
+/// The error of a flush: some records were not acknowledged in time, or were lost.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{pending} records of AI calls are not acknowledged by {url} and {lost} are lost: is `spanledger serve` running there?{}", last_error.as_ref().map(|e| format!(" last error: {e}")).unwrap_or_default())]
 pub struct FlushError {
-    /// How many records still wait. They are tried again as long as the process lives.
+    /// The number of records that still wait. They are retried as long as the process runs.
     pub pending: u64,
-    /// How many records were lost since the last flush, because the queue was full or the receiver
-    /// refused them for good.
+    /// The number of records that were lost since the last flush, because the queue was full or the receiver
+    /// refused them finally.
     pub lost: u64,
-    /// The URL that the records are sent to.
+    /// The URL to which the records are sent.
     pub url: String,
     /// The error of the last attempt.
     pub last_error: Option<String>,
@@ -53,11 +53,11 @@ struct Progress {
     /// Records that were put into the queue.
     queued: AtomicU64,
     acknowledged: AtomicU64,
-    /// Records that the receiver refused for good.
+    /// Records that the receiver refused finally.
     refused: AtomicU64,
     /// Records for which the queue had no room.
     dropped: AtomicU64,
-    /// The records lost that the last flush reported.
+    /// The number of lost records that earlier flushes have reported.
     reported_lost: AtomicU64,
     last_error: Mutex<Option<String>>,
 }
@@ -77,10 +77,10 @@ impl Progress {
     }
 }
 
-/// The end that callers use.
+/// The exporter, as callers use it.
 #[derive(Debug)]
 pub(crate) struct Exporter {
-    /// `None` where the export is off.
+    /// The queue; `None` if the export is off.
     queue: Option<mpsc::Sender<LogRecord>>,
     progress: Arc<Progress>,
     /// Changes when more records are settled.
@@ -89,8 +89,8 @@ pub(crate) struct Exporter {
 }
 
 impl Exporter {
-    /// Starts the worker. It has a thread of its own, so that it needs no runtime of the service and
-    /// outlives a runtime that is shut down.
+    /// Starts the worker on a separate thread, so that it does not need the service's runtime and continues
+    /// after that runtime is shut down.
     pub(crate) fn start(config: ExporterConfig) -> Self {
         let progress = Arc::new(Progress::default());
         let (publish, settled) = watch::channel(0);
@@ -137,7 +137,7 @@ impl Exporter {
         let target = self.progress.queued.load(Ordering::Acquire);
         let mut settled = self.settled.clone();
         let waiting = settled.wait_for(|_| self.progress.settled() >= target);
-        // The counts below say whether this was in time.
+        // A timeout is ignored here: the counts below show whether all records were settled.
         drop(tokio::time::timeout(timeout, waiting).await);
         let pending = target.saturating_sub(self.progress.settled());
         let lost_so_far = self.progress.lost();

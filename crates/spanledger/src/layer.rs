@@ -45,20 +45,20 @@ pub struct SpanledgerLayer {
 }
 
 impl SpanledgerLayer {
-    /// A layer that records to the process's [`Recorder`].
+    /// Creates a layer that uses the [`Recorder`] of the process.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The provider behind the base URL, by its OpenTelemetry name. It decides whose prices are used, and
-    /// is needed where the host does not tell it, such as a gateway's.
+    /// Sets the provider behind the base URL by its OpenTelemetry name. The calls are priced with its prices.
+    /// Set it if the host does not identify the provider, for example for a gateway.
     #[must_use]
     pub fn with_provider(mut self, name: impl Into<String>) -> Self {
         self.provider = Some(name.into().into());
         self
     }
 
-    /// Whether chat streams are asked for their usage (default: yes). Switch it off for a server
+    /// Sets whether the layer requests the usage of chat streams (default: yes). Switch it off for a server
     /// that refuses `stream_options`; its streams are then unpriced.
     #[must_use]
     pub fn with_stream_usage(mut self, ask: bool) -> Self {
@@ -66,7 +66,7 @@ impl SpanledgerLayer {
         self
     }
 
-    /// A recorder for this client instead of the process's.
+    /// Sets the recorder of this client. The default is the recorder of the process.
     #[must_use]
     pub fn with_recorder(mut self, recorder: Recorder) -> Self {
         self.recorder = Some(recorder);
@@ -104,10 +104,10 @@ where
     }
 
     fn call(&mut self, factory: HttpRequestFactory) -> Self::Future {
-        // The service that was polled ready is used; its clone will be polled before the next call.
+        // The service that was polled ready handles this call. The clone is polled before the next call.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
-        // Only here, and not in the future, is the caller's task certain to be the current one.
+        // This must not be moved into the future, which may be polled in another task than the caller's.
         let caller = CallerContext::current();
         let scoped = scope::current();
         let layer = self.layer.clone();
@@ -139,14 +139,14 @@ where
     }
 }
 
-/// The HTTP requests of one call: the first, which is already built, and one for each retry.
+/// The HTTP requests of one call: the first one, which is already built, and one for each retry.
 struct Attempts {
     factory: HttpRequestFactory,
-    /// Building an upload reads its file, so that the request that was built to be read is also sent.
+    /// The first request. It is sent after it was inspected, because building it again could read a file again.
     first: Request,
-    /// Replaces the body of each request.
+    /// The body that replaces the body of each request.
     body: Option<Bytes>,
-    /// How many requests were made so far.
+    /// The number of requests so far.
     count: Arc<AtomicU32>,
 }
 
@@ -167,7 +167,7 @@ impl Attempts {
                     Some(request) => request,
                     None => {
                         let mut request = factory.build().await?;
-                        // The attribution was read from the first request; here it is only removed.
+                        // The attribution is known from the first request; here the header is only removed.
                         drop(attributed::take(request.headers_mut()));
                         request
                     }

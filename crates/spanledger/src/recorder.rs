@@ -15,14 +15,14 @@ use crate::exporter::{Exporter, ExporterConfig, ExporterStats, FlushError};
 
 static GLOBAL: LazyLock<Recorder> = LazyLock::new(|| Recorder::new(ExporterConfig::from_env()));
 
-/// Prices calls and exports a record of each to the receiver. Cloning shares it.
+/// Prices calls and exports a record of each to the receiver. Clones share one recorder.
 ///
-/// Calls are priced with the built-in book, or with [one of your own](Self::with_price_book). That is
-/// the cost on the span. The cost of the event is calculated by the receiver, with the receiver's book.
+/// Calls are priced with the built-in book, or with [your own book](Self::with_price_book). This cost is an
+/// attribute of the span. The receiver calculates the cost of the event with its own book.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     inner: Arc<Inner>,
-    /// `None` stands for the built-in book, which may still be loading.
+    /// The price book; `None` means the built-in book, which may still be loading.
     book: Option<PriceBook>,
 }
 
@@ -33,19 +33,19 @@ struct Inner {
     calls_in_flight: watch::Sender<usize>,
 }
 
-/// How long a flush waits for calls that are about to end, such as a stream that was just dropped.
+/// The longest time that a flush waits for calls that are about to end, such as a stream that was just dropped.
 const IN_FLIGHT_WAIT_MAX: Duration = Duration::from_secs(1);
 
 impl Recorder {
-    /// A recorder that exports as `config` says.
+    /// Creates a recorder with this export configuration.
     pub fn new(config: ExporterConfig) -> Self {
         load_builtin_book();
         let inner = Inner { exporter: Exporter::start(config), calls_in_flight: watch::Sender::new(0) };
         Self { inner: Arc::new(inner), book: None }
     }
 
-    /// The same recorder, with its queue and its connection, that prices with another book: negotiated
-    /// rates, models of your own, names of deployments.
+    /// Sets the price book, for example one with negotiated rates, your own models and deployments. The
+    /// returned recorder shares the queue and the connection of this one.
     ///
     /// ```
     /// use async_openai::config::OpenAIConfig;
@@ -76,7 +76,7 @@ impl Recorder {
         self
     }
 
-    /// The process's recorder, configured by environment variables at its first use.
+    /// The recorder of the process. It is configured by environment variables at its first use.
     pub fn global() -> &'static Self {
         &GLOBAL
     }
@@ -88,7 +88,7 @@ impl Recorder {
         let started_at = Instant::now();
         let mut in_flight = self.inner.calls_in_flight.subscribe();
         let none_in_flight = in_flight.wait_for(|count| *count == 0);
-        // A call that is still in flight after this time has not ended, and is not waited for.
+        // A call that is still in flight after this time is not waited for.
         drop(tokio::time::timeout(timeout.min(IN_FLIGHT_WAIT_MAX), none_in_flight).await);
         self.inner.exporter.flush(timeout.saturating_sub(started_at.elapsed())).await
     }
@@ -115,17 +115,17 @@ impl Recorder {
     }
 }
 
-/// Loads the built-in book on a thread of its own: it takes some milliseconds, which the first call
-/// would spend otherwise.
+/// Loads the built-in book on a separate thread. This takes some milliseconds, by which the first call would
+/// otherwise be delayed.
 fn load_builtin_book() {
     let loading = thread::Builder::new().name("spanledger-prices".to_owned()).spawn(|| {
         PriceBook::builtin();
     });
-    // Without a thread the first call that ends loads the book.
+    // If the thread cannot be started, the first call that ends loads the book.
     drop(loading);
 }
 
-/// [`Recorder::flush`] of the process's recorder.
+/// Flushes the recorder of the process; see [`Recorder::flush`].
 pub async fn flush(timeout: Duration) -> Result<(), FlushError> {
     Recorder::global().flush(timeout).await
 }

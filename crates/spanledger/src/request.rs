@@ -1,4 +1,4 @@
-//! What a request says about the call: which API, which model, which options.
+//! Reads the data that a request has about a call: the API, the model and the options.
 
 use bytes::Bytes;
 use http::Method;
@@ -23,7 +23,7 @@ pub(crate) struct RequestInfo {
     pub(crate) path: String,
     pub(crate) server_address: Option<String>,
     pub(crate) server_port: Option<u16>,
-    /// A hash of path and body: the same request sent again has the same one.
+    /// A hash of path and body. A repeated request has the same hash.
     pub(crate) fingerprint: u128,
     pub(crate) model: Option<String>,
     pub(crate) stream: bool,
@@ -37,7 +37,7 @@ pub(crate) struct RequestInfo {
     pub(crate) seed: Option<i64>,
     pub(crate) choices: Option<i64>,
     pub(crate) units: RequestUnits,
-    /// The body with `include_usage`, for a stream whose request did not ask for its usage.
+    /// The body with `include_usage`, for a stream whose request did not request the usage.
     pub(crate) body_with_usage: Option<Bytes>,
 }
 
@@ -81,7 +81,7 @@ struct Reasoning {
     effort: Option<String>,
 }
 
-/// The endings of paths whose POST creates a charge. The first row that fits counts.
+/// The endings of the paths to which a POST is billed. The first row that matches is used.
 const BILLABLE: [(&str, Endpoint); 11] = [
     ("/chat/completions", Endpoint::Chat),
     ("/completions", Endpoint::Completions),
@@ -107,10 +107,10 @@ fn billable_endpoint(method: &Method, path: &str) -> Option<Endpoint> {
 }
 
 impl RequestInfo {
-    /// Reads a request. `None` when it cannot be billed.
+    /// Reads a request. `None` if it cannot be billed.
     ///
-    /// `provider` is the provider's name, where the URL does not tell it. With `ask_for_usage` a stream's
-    /// request gets a body that asks for its usage.
+    /// `provider` overrides the provider that the URL identifies. With `ask_for_usage`, the request of a
+    /// stream gets a body that requests the usage.
     pub(crate) fn read(request: &Request, provider: Option<&str>, ask_for_usage: bool) -> Option<Self> {
         let url = request.url();
         let endpoint = billable_endpoint(request.method(), url.path())?;
@@ -124,8 +124,8 @@ impl RequestInfo {
             ..Self::default()
         };
         let Some(bytes) = request.body().map_or(Some(&[][..]), |body| body.as_bytes()) else {
-            // The body of an upload is a stream that cannot be read twice. Each gets a fingerprint of
-            // its own, so that two uploads are never taken for one.
+            // The body of an upload is a stream that cannot be read twice. Each upload gets a unique
+            // fingerprint, so that two uploads are never treated as the same request.
             info.fingerprint = Uuid::now_v7().as_u128();
             return Some(info);
         };
@@ -138,7 +138,7 @@ impl RequestInfo {
 
     fn read_body(&mut self, body: Body<'_>, bytes: &[u8], ask_for_usage: bool) {
         self.stream = body.stream.unwrap_or(false);
-        // Streams of the other endpoints report their usage without being asked.
+        // Streams of the other endpoints always report their usage.
         let has_usage_option = matches!(self.endpoint, Endpoint::Chat | Endpoint::Completions);
         if self.stream && has_usage_option && ask_for_usage {
             self.body_with_usage = with_usage_option(bytes, body.stream_options);
@@ -157,18 +157,18 @@ impl RequestInfo {
     }
 }
 
-/// The provider of a call whose client does not name it: Azure by the path of its deployments, others by
-/// their hosts. An unknown host counts as OpenAI, whose API it speaks.
+/// The provider of a call whose client does not name it. Azure is recognized by the path of its deployments,
+/// other providers by their hosts. An unknown host counts as OpenAI, because it is compatible with its API.
 fn provider_of(host: Option<&str>, path: &str) -> &'static str {
     let is_azure = path.contains("/openai/deployments/");
     let named = if is_azure { Some("azure.ai.openai") } else { host.and_then(providers::of_host) };
     named.unwrap_or("openai")
 }
 
-/// The body with `"stream_options": {"include_usage": true}`. `None` when the body has it already.
+/// The body with `"stream_options": {"include_usage": true}`. `None` if the body has the option already.
 ///
-/// All other bytes stay the same. To parse the body and write it again would reorder the keys of tool
-/// schemas, and a prompt whose prefix differs misses the provider's cache.
+/// All other bytes stay the same. If the body were parsed and serialized again, the keys of tool schemas could
+/// change their order, and a prompt with another prefix would miss the provider's cache.
 fn with_usage_option(body: &[u8], options: Option<&RawValue>) -> Option<Bytes> {
     let (at, end, insert) = match options.map(RawValue::get) {
         None => {
@@ -192,7 +192,7 @@ fn with_usage_option(body: &[u8], options: Option<&RawValue>) -> Option<Bytes> {
     Some(bytes.into())
 }
 
-/// The position in the body of a part that was borrowed from it.
+/// The position of a borrowed part in the body from which it was borrowed.
 fn offset(body: &[u8], part: &str) -> Option<usize> {
     part.as_ptr().addr().checked_sub(body.as_ptr().addr())
 }

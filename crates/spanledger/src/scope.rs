@@ -10,9 +10,9 @@ tokio::task_local! {
 
 /// Attributes every call of a future.
 pub trait Scope {
-    /// Runs a future whose calls are for this attribution, except calls that have one of their own.
+    /// Runs a future whose calls get this attribution, except calls with an attached attribution.
     ///
-    /// Scopes nest; the inner one wins. A task that the future spawns is outside of the scope.
+    /// Scopes can be nested; the innermost one is used. A task that the future spawns is outside of the scope.
     fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output>;
 }
 
@@ -22,7 +22,7 @@ impl Scope for Attribution {
     }
 }
 
-/// The attribution of the scope that the current task is in. `None` outside of every scope.
+/// The attribution of the innermost scope of the current task. `None` outside of every scope.
 pub fn current() -> Option<Arc<Attribution>> {
     CURRENT.try_with(Arc::clone).ok()
 }

@@ -1,4 +1,4 @@
-//! The span of a call, through `tracing` where that leads to OpenTelemetry, else directly.
+//! The span of a call. It is created through `tracing` if that leads to OpenTelemetry, otherwise directly.
 
 use opentelemetry::{
     Array, Context, InstrumentationScope, KeyValue, StringValue, Value, global,
@@ -35,7 +35,7 @@ pub(crate) struct SpanIds {
 /// The span of a call, from its start to its end.
 #[derive(Debug)]
 pub(crate) struct CallSpan {
-    /// The `tracing` span, which is disabled where a filter excludes it.
+    /// The `tracing` span, which is disabled if a filter excludes it.
     tracing: tracing::Span,
     /// The OpenTelemetry span: the one behind the `tracing` span, or one that was started directly.
     otel: Context,
@@ -44,8 +44,8 @@ pub(crate) struct CallSpan {
     pub(crate) ids: SpanIds,
 }
 
-/// The attributes of a record that are not set at the end of the span: the span has them since its
-/// start, or says the same in a field of its own.
+/// The attributes of a record that are not set at the end of the span: the span has had them since its start,
+/// or it has a field with the same meaning.
 const NOT_SET_AT_END: [&str; 6] = [
     keys::PROVIDER_NAME,
     keys::REQUEST_MODEL,
@@ -71,7 +71,7 @@ impl CallSpan {
             Some(model) => format!("{operation} {model}"),
             None => operation.to_owned(),
         };
-        // A sampler decides by the attributes that are set at the start.
+        // These attributes are set at the start, because a sampler decides by them.
         let mut attributes = vec![
             KeyValue::new(keys::OPERATION_NAME, operation),
             KeyValue::new(keys::PROVIDER_NAME, request.provider.clone()),
@@ -119,7 +119,7 @@ impl CallSpan {
                 parent: parent.is_valid().then(|| parent.span_id().to_string()),
             }
         } else {
-            // There is no tracer provider. The caller may still be in a trace that came from elsewhere.
+            // There is no tracer provider. The caller may still be in a trace that another process started.
             SpanIds { trace: parent.is_valid().then(|| parent.trace_id().to_string()), ..SpanIds::default() }
         };
         Self { tracing, otel, is_direct, ids }
@@ -152,8 +152,8 @@ impl CallSpan {
         if self.is_direct {
             span.end();
         }
-        // `tracing-opentelemetry` ends a span at the time when it was last exited. Nobody is inside the
-        // span while a stream passes, so it is entered once more.
+        // `tracing-opentelemetry` ends a span at the time when it was last exited. The span is not entered while
+        // a stream passes, so it is entered once more at the end.
         self.tracing.in_scope(|| ());
     }
 }
@@ -197,7 +197,7 @@ fn span_only_attributes(o: &Observation, request: &RequestInfo, response: &Respo
     list
 }
 
-/// The cost for tools that read a double; the exact amount is an attribute of its own.
+/// The cost as a double, for tools that cannot read decimals. Another attribute has the exact amount.
 fn nearest_double(usd: Usd) -> Option<f64> {
     usd.to_string().parse().ok()
 }

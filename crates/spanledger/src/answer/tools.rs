@@ -1,4 +1,4 @@
-//! Calls of the provider's own tools, counted from the items of an answer: the usage object does not
+//! Counts the calls of the provider's tools from the items of an answer, because the usage object does not
 //! count them.
 
 use std::{borrow::Cow, collections::BTreeSet};
@@ -84,7 +84,7 @@ pub(super) fn tool_calls(
     let searches = parse::<ToolUsage>(tool_usage)
         .and_then(|reported| reported.web_search?.num_requests)
         .unwrap_or_else(|| number(of_type("web_search_call").filter(|item| !is_open(item)).count()));
-    // Tool types end in a date (`web_search_preview_2025_03_11`). The older tool has a price of its own.
+    // Tool types can end in a date (`web_search_preview_2025_03_11`). The preview tool has a different price.
     let (mut offers_search, mut offers_preview) = (false, false);
     for kind in tools.iter().filter_map(|tool| tool.r#type.as_deref()) {
         let is_preview = kind.starts_with("web_search_preview");
@@ -93,11 +93,11 @@ pub(super) fn tool_calls(
     }
     let are_previews = offers_preview && !offers_search;
 
-    // A session of a container is billed, however often its code interpreter is called.
+    // A container session is billed once, however often its code interpreter is called.
     let named: BTreeSet<&str> =
         of_type("code_interpreter_call").filter_map(|item| item.container_id.as_deref()).collect();
     let unnamed = of_type("code_interpreter_call").filter(|item| item.container_id.is_none()).count();
-    // The answer does not say which tool used which container, so that the sizes must agree.
+    // The answer does not say which tool used which container. The size is known only if all sizes agree.
     let mut sizes = tools.iter().filter_map(|tool| tool.container).map(memory_of);
     let memory = sizes.next().unwrap_or_default();
     let memory = if sizes.all(|size| size == memory) { memory } else { ContainerMemory::Unknown };

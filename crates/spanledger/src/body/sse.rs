@@ -1,22 +1,22 @@
-//! Server-sent events: whole events out of chunks that break anywhere.
+//! Parses server-sent events from chunks that can end at any byte.
 //!
 //! The framing is that of the HTML Living Standard, section 9.2.6: lines end in CRLF, LF or CR, and a
 //! blank line ends an event.
 
-/// The bytes that an unfinished event may hold. A provider's events are far smaller; a larger one
-/// passes unread.
+/// The greatest size of an unfinished event in bytes. The events of providers are far smaller. A larger event
+/// is passed on, but not read.
 const EVENT_BYTES_MAX: usize = 16 << 20;
 
 /// Cuts a byte stream into events.
 #[derive(Debug, Default)]
 pub(crate) struct Splitter {
     buffer: Vec<u8>,
-    /// The start of the first line that was not searched yet.
+    /// The start of the first line that has not been searched yet.
     searched: usize,
 }
 
 impl Splitter {
-    /// Adds a chunk; [`next`](Self::next) gives the events that are whole now.
+    /// Adds a chunk. [`next`](Self::next) then returns the events that are complete.
     pub(crate) fn push(&mut self, chunk: &[u8]) {
         self.buffer.extend_from_slice(chunk);
     }

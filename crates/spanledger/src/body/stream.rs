@@ -1,4 +1,4 @@
-//! Streams: they are read as they pass, and recorded when they end, in whatever way they end.
+//! Reads streams as they pass, and records the call when its stream ends, fails or is dropped.
 
 use std::{
     pin::Pin,
@@ -35,7 +35,7 @@ fn chunks(body: reqwest::Body) -> Inner {
 struct EventStream {
     inner: Inner,
     reader: EventReader,
-    /// Whether the chunk that carries the usage alone is withheld, because the user did not ask for it.
+    /// Whether the chunk that has only the usage is withheld, because the user did not request it.
     hide_usage: bool,
 }
 
@@ -51,7 +51,7 @@ impl Stream for EventStream {
                     if !this.hide_usage {
                         return Poll::Ready(Some(Ok(chunk)));
                     }
-                    // Nothing of this chunk is visible yet; the next one may complete an event.
+                    // The chunk completes no event that the user may see. The next chunk may complete one.
                     if !visible.is_empty() {
                         return Poll::Ready(Some(Ok(visible.into())));
                     }
@@ -95,7 +95,7 @@ struct Event<'a> {
 }
 
 impl EventReader {
-    /// Reads a chunk of bytes. With `hide_usage` it returns the whole events of it that the user may see.
+    /// Reads a chunk of bytes. With `hide_usage` it returns the complete events that the user may see.
     fn read_chunk(&mut self, chunk: &[u8], hide_usage: bool) -> Vec<u8> {
         self.call.chunk_arrived();
         self.splitter.push(chunk);
@@ -109,7 +109,7 @@ impl EventReader {
         visible
     }
 
-    /// Reads an event, and returns whether it is the chunk that carries nothing but the usage.
+    /// Reads an event. Returns whether it is the chunk that has only the usage.
     fn read_event(&mut self, event: &[u8]) -> bool {
         let data = sse::data(event);
         if data.is_empty() || self.call.is_finished() {
@@ -185,7 +185,7 @@ impl EventReader {
         self.call.fail(outcome, Some(error.to_string()));
     }
 
-    /// Reads what is left at the end of the body, and finishes the call.
+    /// Reads the rest of the body at its end, and finishes the call.
     ///
     /// Some compatible servers never send `[DONE]`. A stream that reported its usage is complete without
     /// it; any other stream was cut off.

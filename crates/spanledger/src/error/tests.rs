@@ -3,7 +3,7 @@ use async_openai::error::{ApiError, ApiErrorResponse};
 use super::*;
 
 #[test]
-fn the_error_type_is_the_providers_code_else_its_type() {
+fn the_error_type_is_the_providers_code_or_its_type() {
     for (json, expected) in [
         (r#"{"code":"insufficient_quota","type":"tokens"}"#, Some("insufficient_quota")),
         (r#"{"code":"","type":"invalid_request_error"}"#, Some("invalid_request_error")),

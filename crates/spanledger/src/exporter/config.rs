@@ -1,4 +1,4 @@
-//! Where and how records are exported.
+//! Configures the export of records.
 
 use std::{env, time::Duration};
 
@@ -7,9 +7,10 @@ use spanledger_event::keys::SERVICE_NAME;
 #[cfg(test)]
 mod tests;
 
-/// Where and how records are exported.
+/// The configuration of the export of records.
 ///
-/// [`from_env`](Self::from_env) reads these variables. Of several endpoints the first in the table wins:
+/// [`from_env`](Self::from_env) reads these variables. If several endpoints are set, the first one of the
+/// table is used:
 ///
 /// | variable | meaning |
 /// |---|---|
@@ -22,22 +23,22 @@ mod tests;
 /// | `SPANLEDGER_EXPORT=off` | switches the export off; calls have spans only |
 #[derive(Clone, Debug)]
 pub struct ExporterConfig {
-    /// The URL that records are sent to, with its path. `None` switches the export off.
+    /// The URL to which records are sent, including its path. `None` switches the export off.
     pub url: Option<String>,
     /// Headers of each request to the receiver.
     pub headers: Vec<(String, String)>,
     /// Attributes of the OTLP resource, `service.name` among them.
     pub resource: Vec<(String, String)>,
-    /// The most records that may wait. When the queue is full, new records are dropped, counted and
-    /// logged.
+    /// The greatest number of records that may wait. If the queue is full, new records are dropped, counted
+    /// and logged.
     pub queue_max: usize,
-    /// The most records of one request.
+    /// The greatest number of records in one request.
     pub batch_max: usize,
-    /// How long a record waits for others to share a request with.
+    /// The longest time for which a record waits, so that later records can be sent in the same request.
     pub linger: Duration,
-    /// How long a request may take.
+    /// The time limit of a request.
     pub timeout: Duration,
-    /// The wait after the first failure; it doubles with each further one up to `backoff_max`.
+    /// The wait after the first failure. It doubles after each further failure, up to `backoff_max`.
     pub backoff: Duration,
     /// The longest wait between two attempts.
     pub backoff_max: Duration,
@@ -86,13 +87,13 @@ impl ExporterConfig {
     fn from_lookup(get: impl Fn(&str) -> Option<String>) -> Self {
         let mut config = Self::default();
         let protocol = get("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL").or_else(|| get("OTEL_EXPORTER_OTLP_PROTOCOL"));
-        // This exporter speaks OTLP/HTTP, so that an endpoint for gRPC is of no use to it.
+        // This exporter uses OTLP/HTTP, so it cannot use an endpoint for gRPC.
         let is_grpc = protocol.as_deref() == Some("grpc");
         let own = get("SPANLEDGER_ENDPOINT").map(|base| logs_url(&base));
         let standard = get("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT")
             .or_else(|| get("OTEL_EXPORTER_OTLP_ENDPOINT").map(|base| logs_url(&base)))
             .filter(|_| !is_grpc && own.is_none());
-        // The headers of an `OTEL_` variable may hold a vendor's key, which only that vendor may see.
+        // The headers of an `OTEL_` variable may contain a vendor's key, which must be sent only to that vendor.
         let headers = match &standard {
             Some(_) => get("OTEL_EXPORTER_OTLP_LOGS_HEADERS").or_else(|| get("OTEL_EXPORTER_OTLP_HEADERS")),
             None => get("SPANLEDGER_HEADERS"),

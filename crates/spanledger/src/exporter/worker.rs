@@ -1,4 +1,4 @@
-//! The thread that sends records: batches, requests, retries.
+//! The thread that sends records in batches and retries failed requests.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{ExporterConfig, Progress};
 
-/// The longest wait that a receiver may ask for with `Retry-After`.
+/// The longest wait that is accepted from a `Retry-After` header.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 
 pub(super) fn run(
@@ -31,7 +31,7 @@ struct Worker<'a> {
     settled: &'a watch::Sender<u64>,
 }
 
-/// What became of one request to the receiver.
+/// The outcome of one request to the receiver.
 enum PostOutcome {
     Acknowledged,
     TryAgain { after: Option<Duration>, reason: String },
@@ -65,14 +65,14 @@ impl Worker<'_> {
                         }
                     }
                 };
-                // A timeout is the usual case: the batch lingered long enough.
+                // A timeout is the usual case: the batch is sent although it is not full.
                 drop(tokio::time::timeout(self.config.linger, filling).await);
             }
             self.deliver(&client, std::mem::take(&mut batch)).await;
         }
     }
 
-    /// Sends until the receiver has acknowledged every record or refused it for good.
+    /// Sends a batch until the receiver has acknowledged or finally refused each of its records.
     async fn deliver(&self, client: &reqwest::Client, batch: Vec<LogRecord>) {
         let mut pending = vec![batch];
         while let Some(mut batch) = pending.pop() {
@@ -87,7 +87,7 @@ impl Worker<'_> {
                     pending.push(batch);
                 }
                 PostOutcome::TooLarge => {
-                    self.lose("one record is larger than the receiver takes", batch.len());
+                    self.lose("one record is larger than the receiver accepts", batch.len());
                 }
                 PostOutcome::Refused { reason } | PostOutcome::TryAgain { reason, .. } => {
                     self.lose(&reason, batch.len());
@@ -142,9 +142,9 @@ impl Worker<'_> {
         match status {
             status if status.is_success() => PostOutcome::Acknowledged,
             StatusCode::PAYLOAD_TOO_LARGE => PostOutcome::TooLarge,
-            // Only a status that is about the bytes themselves is final. Any other one may pass: a token
-            // that is being rotated, an ingress that is not ready, a fault of the receiver. A record of
-            // money is worth the wait, and the receiver counts a repetition once.
+            // Only these statuses are final, because the same bytes would fail again. Every other status may
+            // be temporary: an expired token, an ingress that is not ready, a fault of the receiver. A retry is
+            // safe, because the receiver counts a repeated record once.
             StatusCode::BAD_REQUEST
             | StatusCode::UNSUPPORTED_MEDIA_TYPE
             | StatusCode::UNPROCESSABLE_ENTITY => {

@@ -87,7 +87,7 @@ fn a_stream_gets_the_usage_option_and_no_other_byte_changes() {
 }
 
 #[test]
-fn a_stream_is_not_changed_where_the_option_is_switched_off() {
+fn a_stream_is_not_changed_if_the_option_is_switched_off() {
     let request = post("http://h/v1/chat/completions", r#"{"stream":true}"#);
     let info = RequestInfo::read(&request, None, false).unwrap();
     assert_eq!((info.stream, info.body_with_usage), (true, None));

@@ -1,4 +1,4 @@
-//! What a request says about units that its answer may not count: characters to speak, images to make.
+//! Reads the billable units of a request that its answer may not count: characters to speak, images to make.
 
 use serde_json::value::RawValue;
 use spanledger_event::{Endpoint, Usage};
@@ -6,7 +6,7 @@ use spanledger_event::{Endpoint, Usage};
 #[cfg(test)]
 mod tests;
 
-/// The part of a request that decides its price where the answer has no usage object.
+/// The part of a request that decides its price if the answer has no usage object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RequestUnits {
     /// Characters to speak.
@@ -18,7 +18,7 @@ pub(crate) struct RequestUnits {
 }
 
 impl RequestUnits {
-    /// Reads the fields that `endpoint` is priced by. `input` is a text only where it is to be spoken.
+    /// Reads the fields by which `endpoint` is priced. `input` is read as text only for speech.
     pub(super) fn read(
         endpoint: Endpoint,
         input: Option<&RawValue>,
@@ -39,8 +39,7 @@ impl RequestUnits {
     /// The usage of a successful call whose answer has no usage object, from the request and the number
     /// of images in the answer.
     ///
-    /// Models that are billed by tokens have no rate for these units, so that such a call of theirs
-    /// stays unpriced.
+    /// Models that are billed by tokens have no rate for these units, so such a call stays unpriced.
     pub(crate) fn estimate(&self, endpoint: Endpoint, images: u64) -> Option<Usage> {
         let mut usage = Usage::default();
         match endpoint {

@@ -17,8 +17,8 @@ async fn a_billable_call_without_attribution_is_refused_and_not_sent() {
     assert!(world.events().await.is_empty());
 }
 
-/// A header that was changed on the way is a mistake of its own: to call it "no attribution" would send
-/// the user to the wrong place. Even a scope does not stand in for it.
+/// Guarantees: a header that is not an attribution has its own error. The error "no attribution" would mislead
+/// the user. The attribution of a scope is not used instead.
 #[tokio::test]
 async fn an_attribution_that_cannot_be_read_is_an_error_of_its_own() {
     use async_openai::traits::RequestOptionsBuilder as _;
@@ -147,7 +147,7 @@ fn the_compiler_names_the_field_that_a_builder_lacks() {
     }
 }
 
-/// The page tells a user which version to depend on.
+/// Guarantees: the README names the version of `async-openai` on which the crate depends.
 #[test]
 fn the_readme_names_the_version_of_async_openai_that_the_crate_uses() {
     let manifest = include_str!("../../../../Cargo.toml");

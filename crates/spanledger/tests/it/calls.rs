@@ -66,7 +66,7 @@ async fn responses_and_embeddings_are_calls_too() {
     assert_eq!(events[1].cost_usd.unwrap().to_string(), "0.00000074");
 }
 
-/// A search has a fee beside the tokens.
+/// Guarantees: a search has a fee in addition to the tokens.
 #[tokio::test]
 async fn web_searches_are_billed() {
     let world = World::start().await;
@@ -110,8 +110,8 @@ async fn tier_and_region_are_read_from_inside_the_usage_too() {
     assert!(events.iter().all(|event| event.emitter_cost_usd == event.cost_usd));
 }
 
-/// A gateway that does not know the usage of its images sends zeros. The images are counted instead.
-/// Where nothing can be counted, the call has no price.
+/// Scenario: a gateway that does not know the usage of its images sends zeros. Guarantees: the images are
+/// counted instead. If there is nothing to count, the call is unpriced.
 #[tokio::test]
 async fn a_usage_of_zeros_is_no_usage() {
     let world = World::start().await;
@@ -136,7 +136,7 @@ async fn a_usage_of_zeros_is_no_usage() {
         .build()
         .unwrap();
     let images = client.images();
-    // The typed client may refuse this answer; the images are billed all the same.
+    // The typed client may refuse this answer, but the images are billed.
     drop(images.attributed(&attribution("pictures")).generate(request).await);
     let event = world.event().await;
     assert_eq!((event.images, event.cost_state.as_str()), (Some(2), "priced"), "{event:#?}");
@@ -293,7 +293,7 @@ async fn the_users_own_http_client_is_used() {
     world.event().await;
 }
 
-/// A stored response that is read again is not a charge.
+/// Guarantees: reading a stored response again is not a charge.
 #[tokio::test]
 async fn reading_a_stored_call_costs_nothing() {
     let world = World::start().await;

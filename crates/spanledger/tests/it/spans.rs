@@ -95,7 +95,7 @@ fn spans_of(exporter: &InMemorySpanExporter, events: &[&CostEvent]) -> Vec<SpanD
     spans
 }
 
-/// This is one test, because all of it needs the process's global provider.
+/// These checks are one test, because all of them need the global provider of the process.
 #[tokio::test]
 async fn a_call_is_recorded_through_plain_opentelemetry_and_whatever_a_filter_or_sampler_drops() {
     let (on, exporter) = provider(Sampler::AlwaysOn);
@@ -113,7 +113,7 @@ async fn a_call_is_recorded_through_plain_opentelemetry_and_whatever_a_filter_or
     let events = world.events().await;
     assert_eq!(spans_of(&exporter, &events.iter().collect::<Vec<_>>()).len(), 2);
 
-    // A sampler drops every span: the calls are recorded all the same.
+    // A sampler drops every span, but the calls are still recorded.
     let (off, silent) = provider(Sampler::AlwaysOff);
     global::set_tracer_provider(off);
     for _ in 0..3 {

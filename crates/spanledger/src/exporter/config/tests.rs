@@ -7,7 +7,7 @@ fn config(variables: &[(&str, &str)]) -> ExporterConfig {
 }
 
 #[test]
-fn the_first_endpoint_of_the_table_wins() {
+fn the_first_endpoint_of_the_table_is_used() {
     let url = |variables: &[(&str, &str)]| config(variables).url;
     assert_eq!(url(&[]).as_deref(), Some("http://localhost:4318/v1/logs"));
     let otel = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318/");
