@@ -1,4 +1,4 @@
-//! The suite that every sink passes.
+//! The conformance suite of sinks.
 //!
 //! A sink's tests implement [`Harness`] and call [`check`]. The suite delivers events, delivers them
 //! again, breaks the destination, and compares what the destination holds with what was sent.
@@ -9,13 +9,13 @@ use spanledger_event::{CostEvent, EventId, EventState, Timestamp, Usd};
 
 use crate::{Batch, DeliveryOutcome, Sink};
 
-/// A sink under test and its destination.
+/// Gives the suite a sink and its destination.
 pub trait Harness {
-    /// A new sink to the destination, as after a start of the program.
+    /// Creates a new sink to the same destination, as a restarted program does.
     fn sink(&self) -> Box<dyn Sink>;
-    /// What the destination holds, in the order in which it was written.
+    /// The events in the destination, in the order in which they were written.
     fn stored(&self) -> Vec<CostEvent>;
-    /// Makes the destination fail, or work again. Returns `false` when it cannot be made to fail.
+    /// Makes the destination fail or work again. Returns `false` if the harness cannot make it fail.
     fn set_broken(&self, broken: bool) -> bool;
 }
 
@@ -35,8 +35,8 @@ pub async fn check(harness: &impl Harness) -> Result<(), Violation> {
         "an empty batch is delivered".into()
     })?;
 
-    // A reader that keeps the greatest revision of each key sees one event a key after a replay, also
-    // after a replay by a new process.
+    // A reader that keeps the greatest revision of each key sees one event for each key after a replay, even
+    // if a new process replays the events.
     drop(sink);
     let mut sink = harness.sink();
     expect(sink.deliver(batch.clone()).await == DeliveryOutcome::Delivered, || {
@@ -44,7 +44,7 @@ pub async fn check(harness: &impl Harness) -> Result<(), Violation> {
     })?;
     expect(latest(harness) == by_id(&batch), || "a replay changes no event".into())?;
 
-    // A later revision replaces the earlier one, also when it makes the event void.
+    // A later revision replaces the earlier one, even if it makes the event void.
     let mut changed: Vec<CostEvent> = batch.iter().take(3).cloned().collect();
     for event in &mut changed {
         event.revision += 1;
@@ -80,7 +80,7 @@ fn by_id(events: &[CostEvent]) -> BTreeMap<EventId, CostEvent> {
     events.iter().map(|event| (event.event_id.clone(), event.clone())).collect()
 }
 
-/// The events that a reader sees who keeps the greatest revision of each.
+/// The events that a reader sees if it keeps the greatest revision of each event.
 fn latest(harness: &impl Harness) -> BTreeMap<EventId, CostEvent> {
     let mut latest: BTreeMap<EventId, CostEvent> = BTreeMap::new();
     for event in harness.stored() {

@@ -1,16 +1,15 @@
-//! Where cost events go.
+//! The destinations of cost events.
 //!
-//! A [`Sink`] takes batches of events and says what became of each batch. The trait's documentation
+//! A [`Sink`] delivers batches of events and returns the outcome of each batch. The trait's documentation
 //! is the contract; [`conformance`] checks it, and every sink runs that suite.
 //!
-//! A sink is a folder beside this file and a row in [`SINKS`]. The row gives the sink's name, a line
-//! of help, its README and its configuration type; the command line, the configuration file,
-//! `spanledger check` and the documentation read the table, so that nothing else has to change.
+//! A sink consists of a folder beside this file and a row in [`SINKS`]. The row has the sink's name, a
+//! line of help, its README and its configuration type. The command line, the configuration file,
+//! `spanledger check` and the documentation use the table, so nothing else has to change.
 //!
-//! The table is a catalogue: it says which sinks this crate offers. Which of them a program knows is
-//! decided by the program, which passes a table to [`build`]. Only `spanledger-cli` does that; every
-//! crate in between sees a `Box<dyn Sink>`. A program with a sink of its own passes
-//! `[SINKS, &[MY_KIND]].concat()`.
+//! The table lists the sinks that this crate offers. A program chooses its sinks by the table that it
+//! passes to [`build`]. Only `spanledger-cli` does that; the other crates use a `Box<dyn Sink>`. A program
+//! with an additional sink passes `[SINKS, &[MY_KIND]].concat()`.
 //!
 //! ```
 //! use spanledger_event::CostEvent;
@@ -37,7 +36,7 @@ pub mod stdout;
 /// The sinks of this crate.
 pub static SINKS: &[SinkKind] = &[SinkKind::new::<stdout::StdoutConfig>(
     "stdout",
-    "One JSON object a line on standard output",
+    "Writes each event as one line of JSON to standard output",
     include_str!("stdout/README.md"),
 )];
 

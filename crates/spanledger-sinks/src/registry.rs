@@ -1,4 +1,4 @@
-//! From a configuration to the sinks that it names.
+//! Builds the sinks that a configuration names.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -16,15 +16,15 @@ mod tests;
 /// `#[serde(deny_unknown_fields)]`, so that a misspelled option is an error. The fields are listed in
 /// the table of options of the sink's README; a test compares the two.
 pub trait SinkConfig: DeserializeOwned {
-    /// Makes the sink. `name` is the name of its cursor.
+    /// Creates the sink. `name` is the name of its cursor.
     ///
-    /// This does no I/O that can fail or block: `check` calls it beside a running `serve`, and a
-    /// destination that is down must not keep `serve` from receiving. The sink connects when it
-    /// delivers its first batch.
+    /// This does no I/O that can fail or block: `check` calls it while `serve` may be running, and a
+    /// destination that is not available must not prevent `serve` from receiving. The sink connects when
+    /// it delivers its first batch.
     fn build(self, name: String) -> Result<Box<dyn Sink>, OptionError>;
 }
 
-/// An option whose value has the right type, but cannot be used.
+/// The error for an option whose value has the right type, but is not valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{option}`: {problem}")]
 pub struct OptionError {
@@ -34,21 +34,21 @@ pub struct OptionError {
     pub problem: String,
 }
 
-/// A row of a table of sinks: all that a program knows of a kind of sink before it makes one.
+/// A row of a table of sinks. It describes one kind of sink.
 #[derive(Clone, Copy)]
 pub struct SinkKind {
     /// The name in `--sink` and in the configuration.
     pub name: &'static str,
     /// One line of help.
     pub summary: &'static str,
-    /// The page for users: when to use the sink, its options, what it guarantees.
+    /// The README for users: when to use the sink, its options, and its guarantees.
     pub readme: &'static str,
-    /// Reads the options and makes the sink. The type of the configuration is erased here.
+    /// Reads the options and creates the sink. The function erases the type of the configuration.
     build: fn(String, Table) -> Result<Box<dyn Sink>, String>,
 }
 
 impl SinkKind {
-    /// A row for the sinks that `C` configures.
+    /// Creates a row for the kind of sink that `C` configures.
     pub const fn new<C: SinkConfig>(name: &'static str, summary: &'static str, readme: &'static str) -> Self {
         Self { name, summary, readme, build: build_with::<C> }
     }
@@ -84,7 +84,7 @@ impl SinkSpec {
     }
 }
 
-/// A sink that was made from a [`SinkSpec`].
+/// A sink that was built from a [`SinkSpec`].
 #[derive(Debug)]
 pub struct ConfiguredSink {
     /// The name of its kind.
@@ -94,7 +94,7 @@ pub struct ConfiguredSink {
 }
 
 impl fmt::Display for ConfiguredSink {
-    /// The sink's name; where that does not say the kind, the kind beside it.
+    /// Writes the sink's name, followed by its kind if the kind differs from the name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.sink.name();
         if name == self.kind { f.write_str(name) } else { write!(f, "{name} ({})", self.kind) }
@@ -105,7 +105,7 @@ impl fmt::Display for ConfiguredSink {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SinkConfigError {
-    /// No row of the table has this name.
+    /// No row of the table has this kind.
     #[error("`{kind}` is not a sink of this program; its sinks are: {known}")]
     UnknownKind {
         /// The kind that was given.
@@ -140,9 +140,9 @@ pub enum SinkConfigError {
     },
 }
 
-/// Makes the sinks that a configuration names, in its order.
+/// Builds the sinks that a configuration names, in its order.
 ///
-/// `table` holds the kinds that the program knows, usually [`SINKS`](crate::SINKS).
+/// `table` holds the kinds of sinks of the program, usually [`SINKS`](crate::SINKS).
 pub fn build(table: &[SinkKind], specs: &[SinkSpec]) -> Result<Vec<ConfiguredSink>, SinkConfigError> {
     let mut names = BTreeSet::new();
     specs

@@ -1,4 +1,4 @@
-//! The contract.
+//! The contract of sinks.
 
 use std::{fmt, pin::Pin, sync::Arc};
 
@@ -7,17 +7,17 @@ use spanledger_event::CostEvent;
 /// Events in the order of their changes. They are shared, because a retry delivers the same events.
 pub type Batch = Arc<[CostEvent]>;
 
-/// A delivery that is under way.
+/// The future of a delivery.
 pub type Delivery<'a> = Pin<Box<dyn Future<Output = DeliveryOutcome> + Send + 'a>>;
 
-/// What became of a batch.
+/// The outcome of the delivery of a batch.
 ///
-/// The set is closed: a caller must decide for each outcome whether the cursor moves.
+/// The enum is exhaustive, because a caller must decide for each outcome whether the cursor moves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeliveryOutcome {
     /// Every event of the batch is durable at the destination.
     Delivered,
-    /// The batch is not durable, or the sink cannot know; the same batch may succeed later.
+    /// The batch is not durable, or the sink does not know whether it is; the same batch may succeed later.
     Retry {
         /// What happened, for the operator.
         reason: String,
@@ -25,7 +25,7 @@ pub enum DeliveryOutcome {
     /// The destination refuses the batch because of an event in it; the same batch will never succeed.
     /// The caller splits the batch to find that event.
     Reject {
-        /// What the destination said.
+        /// The error of the destination.
         reason: String,
     },
 }
@@ -36,19 +36,19 @@ pub enum DeliveryOutcome {
 ///
 /// * **One at a time.** `deliver` is never called while an earlier delivery runs.
 /// * **Delivered means durable.** The caller then moves the cursor and does not send the batch again.
-/// * **A repetition is harmless or visible.** After `Retry`, or a crash, the same events come again. A
-///   sink that can merge keeps, for each `event_id`, the greatest `revision`; one that can only
-///   append writes both columns, so that its reader can.
-/// * **In order.** Events are written in the order of the batch.
-/// * **Whole or not.** After `Reject` nothing of the batch counts as delivered.
-/// * **Cancel-safe.** Dropping the future is like `Retry`.
-/// * **Nothing is changed.** Columns, amounts and times arrive as they are, unless the configuration
-///   leaves columns out. An event whose state is `void` is delivered too: it tells the destination to
-///   stop counting an earlier revision.
-/// * **A stop does not wait for ever.** A write that is blocked may hold a thread of the runtime's pool
-///   for blocking work; the program ends without it after a deadline.
+/// * **Repeated events can be recognized.** After `Retry`, or a crash, the same events are delivered again.
+///   A sink that can merge keeps the greatest `revision` of each `event_id`. A sink that can only append
+///   writes both columns, so that a reader can do the same.
+/// * **Order.** Events are written in the order of the batch.
+/// * **All or nothing.** After `Reject` no event of the batch counts as delivered.
+/// * **Cancel-safe.** Dropping the future has the same meaning as `Retry`.
+/// * **Events are not changed.** Columns, amounts and times are written as they are, unless the
+///   configuration leaves columns out. An event whose state is `void` is delivered too: the destination
+///   then stops counting an earlier revision.
+/// * **A stop has a deadline.** A blocked write may occupy a thread of the runtime's pool for blocking
+///   work; after the deadline the program ends without waiting for it.
 pub trait Sink: Send {
-    /// The name under which its cursor is kept: unique in one configuration, stable over time.
+    /// The name of the sink's cursor. It is unique in a configuration and must not change over time.
     fn name(&self) -> &str;
 
     /// Makes a batch durable.

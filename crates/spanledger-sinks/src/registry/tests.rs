@@ -7,7 +7,7 @@ use std::{
 use super::*;
 use crate::SINKS;
 
-/// A configuration file as far as it concerns sinks.
+/// The part of a configuration file that configures sinks.
 #[derive(Deserialize)]
 struct File {
     sink: Vec<SinkSpec>,
@@ -41,8 +41,7 @@ fn documented_options(readme: &str) -> BTreeMap<&str, &str> {
     .collect()
 }
 
-/// The names of the fields of a configuration type, from serde's own message about a field that it
-/// does not have.
+/// The names of the fields of a configuration type, from serde's error message about an unknown field.
 fn fields(kind: &SinkKind) -> BTreeSet<String> {
     let options = Table::from_iter([("no such option".to_owned(), toml::Value::Boolean(true))]);
     let error = (kind.build)("name".to_owned(), options).unwrap_err();
@@ -110,7 +109,7 @@ fn every_readme_lists_the_options_that_the_configuration_has() {
         let documented = documented_options(kind.readme);
         let names: BTreeSet<String> = documented.keys().map(|&name| name.to_owned()).collect();
         assert_eq!(names, fields(kind), "{}", kind.name);
-        // The documented defaults can be written out, and where nothing is required, left out.
+        // The documented defaults can be written out. If no option is required, they can also be left out.
         let lines: Vec<String> = documented
             .iter()
             .filter(|(_, default)| **default != "required")

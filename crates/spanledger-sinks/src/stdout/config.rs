@@ -6,7 +6,7 @@ use spanledger_event::COLUMNS;
 use super::JsonLines;
 use crate::{OptionError, Sink, SinkConfig};
 
-/// Columns that a reader of an append-only destination cannot do without.
+/// The columns that a reader of an append-only destination needs.
 const KEY_COLUMNS: [&str; 3] = ["event_id", "revision", "state"];
 
 /// The options of `stdout`.

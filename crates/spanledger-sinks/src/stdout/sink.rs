@@ -1,4 +1,4 @@
-//! The sink: whole lines, also after a write or a process that broke off.
+//! Writes complete lines, even after an earlier write or process ended in the middle of a line.
 
 use std::{
     io::{self, IsTerminal as _, Write},
@@ -15,12 +15,12 @@ pub struct JsonLines<W> {
     output: Arc<Mutex<Output<W>>>,
 }
 
-/// Where in a line the next byte would be written.
+/// The position in a line at which the next byte is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinePosition {
-    /// At the start of a line, for certain.
+    /// The next byte is certainly the first of a line.
     Start,
-    /// Perhaps behind a part of a line that an earlier write or process left.
+    /// The next byte may follow an incomplete line of an earlier write or process.
     Unknown,
 }
 
@@ -31,14 +31,14 @@ struct Output<W> {
 }
 
 impl JsonLines<io::Stdout> {
-    /// To standard output.
+    /// Creates a sink that writes to standard output.
     pub fn stdout(name: String) -> Self {
         Self::new(name, io::stdout(), stdout_position())
     }
 }
 
 impl<W: Write + Send + 'static> JsonLines<W> {
-    /// To any writer.
+    /// Creates a sink that writes to any writer.
     pub fn new(name: String, writer: W, position: LinePosition) -> Self {
         Self {
             name,
@@ -47,7 +47,7 @@ impl<W: Write + Send + 'static> JsonLines<W> {
         }
     }
 
-    /// The same sink, whose lines lack some columns.
+    /// Leaves columns out of each line.
     #[must_use]
     pub fn without_columns(mut self, columns: Vec<String>) -> Self {
         self.omitted_columns = columns.into();
@@ -55,8 +55,8 @@ impl<W: Write + Send + 'static> JsonLines<W> {
     }
 }
 
-/// A terminal and an empty file hold no part of a line. What a pipe holds cannot be read back, and
-/// a file that standard output is redirected to can usually only be written.
+/// A terminal or an empty file has no incomplete line. A pipe cannot be checked, and neither can a file to
+/// which standard output is redirected, because it can usually only be written.
 fn stdout_position() -> LinePosition {
     if io::stdout().is_terminal() || is_empty_file() { LinePosition::Start } else { LinePosition::Unknown }
 }
@@ -87,7 +87,7 @@ impl<W: Write> Output<W> {
                 .map_err(|error| DeliveryOutcome::Reject { reason: error.to_string() })?;
             lines.push(b'\n');
         }
-        // Until all of it is written, the last line may be there in part.
+        // Until the write has succeeded, the last line may be incomplete.
         self.position = LinePosition::Unknown;
         self.writer
             .write_all(&lines)
@@ -107,7 +107,7 @@ impl<W: Write + Send + 'static> Sink for JsonLines<W> {
         let output = Arc::clone(&self.output);
         let omitted_columns = Arc::clone(&self.omitted_columns);
         Box::pin(async move {
-            // A reader that is slow blocks the write; that must not block the runtime.
+            // A slow reader blocks the write, so it runs on a blocking thread and does not block the runtime.
             let written = tokio::task::spawn_blocking(move || {
                 output.lock().unwrap_or_else(PoisonError::into_inner).write(&batch, &omitted_columns)
             });

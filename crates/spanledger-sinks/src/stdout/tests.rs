@@ -11,11 +11,11 @@ use crate::{
     conformance::{self, Harness},
 };
 
-/// A pipe whose reader can go away.
+/// A pipe whose reader can stop reading.
 #[derive(Clone, Default)]
 struct Pipe {
     bytes: Arc<Mutex<Vec<u8>>>,
-    /// How many more bytes it takes before it breaks.
+    /// The number of bytes that the pipe accepts before it fails.
     capacity: Arc<Mutex<Option<usize>>>,
 }
 
@@ -31,7 +31,7 @@ impl Pipe {
 
 impl Write for Pipe {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // As a pipe does when it is nearly full.
+        // A pipe that is nearly full also accepts only a part of the bytes.
         let mut length = bytes.len().min(1_000);
         if let Some(capacity) = &mut *self.capacity.lock().unwrap() {
             length = length.min(*capacity);
@@ -67,13 +67,13 @@ impl Harness for Pipe {
 }
 
 #[tokio::test]
-async fn it_keeps_the_contract() {
+async fn the_sink_fulfills_the_contract() {
     conformance::check(&Pipe::default()).await.unwrap();
 }
 
-/// The first process was killed in the middle of a line.
+/// Scenario: the first process was killed in the middle of a line.
 #[tokio::test]
-async fn a_line_is_not_glued_to_the_fragment_of_a_killed_process() {
+async fn a_line_is_not_appended_to_the_incomplete_line_of_a_killed_process() {
     let pipe = Pipe::default();
     pipe.clone().write_all(br#"{"event":"openai.req"#).unwrap();
     let events = conformance::events(0..3);
@@ -86,9 +86,9 @@ async fn a_line_is_not_glued_to_the_fragment_of_a_killed_process() {
     }
 }
 
-/// The destination breaks within the second line and works again later.
+/// Scenario: the destination fails within the second line and works again later.
 #[tokio::test]
-async fn a_line_is_not_glued_to_the_fragment_of_a_failed_write() {
+async fn a_line_is_not_appended_to_the_incomplete_line_of_a_failed_write() {
     let (pipe, events) = (Pipe::default(), conformance::events(0..3));
     let mut sink = pipe.sink_at(LinePosition::Start);
     let first_line = serde_json::to_string(&events[0]).unwrap();
