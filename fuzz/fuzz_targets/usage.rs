@@ -5,7 +5,8 @@ use libfuzzer_sys::fuzz_target;
 use spanledger_event::{Endpoint, Timestamp, Usage, Usd};
 use spanledger_price::{PriceBook, PriceQuery, usage};
 
-/// Providers that the built-in book does not have: Bedrock, whose usage objects are recognized, and an unknown name.
+/// Providers that the built-in book does not have: Bedrock, whose usage objects are recognized, and an
+/// unknown name.
 const UNPRICED: [&str; 2] = ["aws.bedrock", "acme"];
 
 /// A provider and one of its models, out of the built-in book and [`UNPRICED`].

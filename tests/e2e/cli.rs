@@ -318,8 +318,8 @@ fn serve_that_cannot_start_leaves_every_file_as_it_was() {
     assert!(serve(".", &["--http-addr", "0"]).contains("is a folder"));
 }
 
-/// Guarantees: a port that a running `serve` uses is not a failure. A port that another program uses is one, and
-/// so is a destination that is down.
+/// Guarantees: a port that a running `serve` uses is not a failure. A port that another program uses is one,
+/// and so is a destination that is down.
 #[test]
 fn check_tells_a_running_serve_from_other_programs_and_asks_the_destination() {
     let folder = tempfile::tempdir().unwrap();

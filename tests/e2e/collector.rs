@@ -35,8 +35,8 @@ fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../collector-config/spanledger.yaml")
 }
 
-/// An address on which no program listens. Its port is below the range from which systems choose ports, so that
-/// no other program takes it before the test uses it.
+/// An address on which no program listens. Its port is below the range from which systems choose ports, so
+/// that no other program takes it before the test uses it.
 fn free_address() -> SocketAddr {
     const FIRST: u16 = 16_000;
     const COUNT: u16 = 16_000;
@@ -129,8 +129,8 @@ impl Collector {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
-    /// The numbers of `spans` and `log_records` that each exporter sent with success, read from the Collector's
-    /// metrics.
+    /// The numbers of `spans` and `log_records` that each exporter sent with success, read from the
+    /// Collector's metrics.
     async fn sent(&self) -> BTreeSet<(String, String, u64)> {
         let text = http_client().get(&self.metrics).send().await.unwrap().text().await.unwrap();
         let row = |line: &str| {
@@ -173,7 +173,8 @@ impl Collector {
         }
     }
 
-    /// Sends SIGTERM, as a service manager does. The Collector sends the content of its queues before it ends.
+    /// Sends SIGTERM, as a service manager does. The Collector sends the content of its queues before it
+    /// ends.
     fn stop(mut self) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
@@ -222,8 +223,8 @@ impl Written {
     }
 }
 
-/// Sends one log record to the backend directly. The record proves that the backend writes records, so that the
-/// absence of other records means that none was sent.
+/// Sends one log record to the backend directly. The record proves that the backend writes records, so that
+/// the absence of other records means that none was sent.
 async fn send_control_record(backend: &Collector) {
     let record = json!({"body": {"stringValue": "control"}});
     let body = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]});
@@ -234,8 +235,8 @@ async fn send_control_record(backend: &Collector) {
     assert_eq!(request.send().await.unwrap().status(), 200);
 }
 
-/// The costs of the Rust service's calls; the first call is in a trace, the second has no span. A million tokens of
-/// gpt-5.5 cost 5 dollars (input), 0.50 (cached input) and 30 (output).
+/// The costs of the Rust service's calls; the first call is in a trace, the second has no span. A million
+/// tokens of gpt-5.5 cost 5 dollars (input), 0.50 (cached input) and 30 (output).
 const RUST_COSTS: [&str; 2] = [
     // 1,000 × 5 = 5,000; 100 × 30 = 3,000; in all 8,000 millionths.
     "0.008",
@@ -290,7 +291,8 @@ fn check_rust_events(events: &[CostEvent], ids: &[String]) {
     assert!(events[0].span_id.is_some() && events[1].span_id.is_none(), "{events:#?}");
 }
 
-/// The number of spans of both services: the request and the calls of the Python service, one call of the Rust service.
+/// The number of spans of both services: the request and the calls of the Python service, one call of the
+/// Rust service.
 const SPANS: usize = 1 + python_service::CALLS + 1;
 
 /// Checks the events of both services.
@@ -359,7 +361,8 @@ async fn the_collector_fans_out_and_every_call_is_counted_once() {
 
 /// Scenario: Spanledger is down while the calls are made, and starts after the services have ended. The trace
 /// backend stays down.
-/// Guarantees: the Collector keeps all spans and records for Spanledger, and the trace backend delays nothing.
+/// Guarantees: the Collector keeps all spans and records for Spanledger, and the trace backend delays
+/// nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_collector_keeps_calls_for_a_spanledger_that_is_down() {
     let (Some(python), Some(otelcol)) = (peer("venv/bin/python"), peer("bin/otelcol")) else { return };

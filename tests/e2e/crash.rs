@@ -6,8 +6,8 @@ use spanledger_testkit::world::events_of;
 
 use crate::support::{Serve, post_call};
 
-/// Scenario: the process is killed after its first acknowledgement, while other requests are in progress. Requests
-/// without an answer are sent again to the next process, as a client does.
+/// Scenario: the process is killed after its first acknowledgement, while other requests are in progress.
+/// Requests without an answer are sent again to the next process, as a client does.
 /// Guarantees: in the end every call is one event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledged_calls_survive_kill_9() {

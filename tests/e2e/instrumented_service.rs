@@ -139,8 +139,8 @@ fn check_one(event: &CostEvent) {
     assert!(event.flags.is_empty(), "{event:#?}");
 }
 
-/// Guarantees: the span of a sampled call goes to the receiver and from there to the backend; its record goes to
-/// the receiver only.
+/// Guarantees: the span of a sampled call goes to the receiver and from there to the backend; its record goes
+/// to the receiver only.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn record_and_span_are_one_event_and_only_the_span_goes_on() {
     let backend = Backend::default();

@@ -89,8 +89,8 @@ fn an_import_keeps_negotiated_rates() {
     );
 }
 
-/// Guarantees: `prices diff` shows everything that an override file states; it prints the time of `--at` without
-/// fractions of a second.
+/// Guarantees: `prices diff` shows everything that an override file states; it prints the time of `--at`
+/// without fractions of a second.
 #[test]
 fn overrides_show_in_a_diff() {
     let (_folder, ours) = file("ours.toml", OURS);
@@ -144,8 +144,8 @@ fn hints_name_entries_of_the_book() {
     assert!(stdout(&search).contains("web_search"), "{}", stdout(&search));
 }
 
-/// Guarantees: names of APIs are read in any case; a call with an unknown API is priced, and the answer names the
-/// unknown API.
+/// Guarantees: names of APIs are read in any case; a call with an unknown API is priced, and the answer names
+/// the unknown API.
 #[test]
 fn the_api_of_a_line_is_read_in_any_case() {
     let line = |api: &str| {

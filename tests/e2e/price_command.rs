@@ -94,7 +94,8 @@ fn an_all_zero_usage_is_unpriced() {
 }
 
 /// Scenario: some lines of a batch are not calls.
-/// Guarantees: each line that is not blank gets an answer, and the summary counts the lines that were not understood.
+/// Guarantees: each line that is not blank gets an answer, and the summary counts the lines that were not
+/// understood.
 #[test]
 fn a_bad_line_does_not_stop_a_batch() {
     let lines = [

@@ -1,8 +1,8 @@
 //! Compares our prices with those of another price engine, for every model that both have.
 //!
-//! If two prices differ, one of them is wrong. `data/price_oracle.toml` explains each difference: an entry has a
-//! reason and the cases that it explains, in which `*` stands for any word. A difference without a reason
-//! fails the test, and so does a listed case that does not differ.
+//! If two prices differ, one of them is wrong. `data/price_oracle.toml` explains each difference: an entry
+//! has a reason and the cases that it explains, in which `*` stands for any word. A difference without a
+//! reason fails the test, and so does a listed case that does not differ.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

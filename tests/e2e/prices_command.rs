@@ -130,7 +130,8 @@ const LITELLM: &str = r#"{
 
 /// Scenario: a price list is compared, imported, and imported again.
 /// Guarantees: nothing is written without --write; suspicious models are imported only with --accept; the
-/// written file is valid, `diff` shows its entries, and calls are priced with it; the second import adds nothing.
+/// written file is valid, `diff` shows its entries, and calls are priced with it; the second import adds
+/// nothing.
 #[test]
 fn a_price_list_is_imported() {
     let folder = tempfile::tempdir().unwrap();

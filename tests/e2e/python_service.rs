@@ -29,8 +29,9 @@ const SNAPSHOT: &str = "gpt-5.5-2026-04-23";
 const EMBEDDING: &str = "text-embedding-3-small";
 const REFUSED: &str = "fail-400";
 
-/// The expected events, in the order of the calls. A million tokens of gpt-5.5 cost 5 dollars (input), 0.50 (cached
-/// input) and 30 (output and reasoning). The model has no price for cache writes, so they cost what input costs.
+/// The expected events, in the order of the calls. A million tokens of gpt-5.5 cost 5 dollars (input), 0.50
+/// (cached input) and 30 (output and reasoning). The model has no price for cache writes, so they cost what
+/// input costs.
 const EXPECTED: [Expected; 6] = [
     Expected {
         name: "chat",
@@ -94,7 +95,8 @@ const EXPECTED: [Expected; 6] = [
         model: REFUSED,
         response_model: None,
         tokens: None,
-        // The provider refused the call before the model ran. The call is known to be free, so it is not unpriced.
+        // The provider refused the call before the model ran. The call is known to be free, so it is not
+        // unpriced.
         cost: Ok("0"),
         // The instrumentation reports the qualified name of the exception.
         error: Some("openai.BadRequestError"),
@@ -252,8 +254,8 @@ async fn a_service_is_priced_over(protocol: &str, url: fn(&Serve) -> String) {
     check_nothing_leaked(&provider, CALLS);
 }
 
-/// Guarantees: the six calls are six events with exact costs; the spans of the official instrumentation arrive
-/// uncompressed over gRPC.
+/// Guarantees: the six calls are six events with exact costs; the spans of the official instrumentation
+/// arrive uncompressed over gRPC.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_in_python_is_priced_over_grpc() {
     a_service_is_priced_over("grpc", Serve::grpc_url).await;

@@ -24,8 +24,8 @@ mod table;
 
 /// The environment variable that selects scenarios by a part of the file's name.
 const FILTER: &str = "SPANLEDGER_SCENARIO";
-/// The environment variable that makes the runner write the actual tables into the scenarios; golden files use
-/// the same one.
+/// The environment variable that makes the runner write the actual tables into the scenarios; golden files
+/// use the same one.
 const UPDATE: &str = "UPDATE_EXPECT";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -87,8 +87,8 @@ async fn run(path: &Path, update: bool) -> Result<(), String> {
     if differences.is_empty() { Ok(()) } else { Err(differences.join("\n")) }
 }
 
-/// Sends requests to a new receiver and returns its events. Their revisions are set to zero: a revision counts
-/// the changes of an event, so it depends on the order.
+/// Sends requests to a new receiver and returns its events. Their revisions are set to zero: a revision
+/// counts the changes of an event, so it depends on the order.
 async fn send(requests: &[Request], prices: Option<&PriceBook>) -> (TestReceiver, Vec<CostEvent>) {
     let receiver = match prices {
         None => TestReceiver::start().await,

@@ -1,4 +1,5 @@
-//! `serve --sink stdout` writes one JSON object per line, also after restarts, crashes and with a blocked pipe.
+//! `serve --sink stdout` writes one JSON object per line, also after restarts, crashes and with a blocked
+//! pipe.
 
 use std::{io::Read as _, path::Path};
 
@@ -6,8 +7,8 @@ use spanledger_testkit::world::events_of;
 
 use crate::support::{Serve, post_call};
 
-/// Guarantees: standard output has one JSON object per event and nothing else; after a restart the sink continues
-/// after the last delivered event.
+/// Guarantees: standard output has one JSON object per event and nothing else; after a restart the sink
+/// continues after the last delivered event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_stdout_sink_writes_each_event_once_over_a_restart() {
     let folder = tempfile::tempdir().unwrap();
@@ -46,8 +47,8 @@ async fn fill_ledger(ledger: &Path) {
     serve.stop();
 }
 
-/// Scenario: a process is killed while it writes a line, and leaves a part of the line in the pipe. The next process
-/// writes to the same pipe, as under a supervisor.
+/// Scenario: a process is killed while it writes a line, and leaves a part of the line in the pipe. The next
+/// process writes to the same pipe, as under a supervisor.
 /// Guarantees: every event arrives on a line of its own.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

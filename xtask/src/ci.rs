@@ -28,8 +28,8 @@ const STEPS: &[Step] = &[
     cargo(&["check", "--package", "spanledger-cli", "--no-default-features", "--locked"]),
     // The peers come before the tests, so that no test is skipped.
     Step { program: "tests/peers/install.sh", arguments: &[], variables: &[] },
-    // All tests run with the peers and with a fixed seed, so that every run of CI has the same random cases. Runs
-    // by hand use new cases.
+    // All tests run with the peers and with a fixed seed, so that every run of CI has the same random cases.
+    // Runs by hand use new cases.
     Step {
         program: env!("CARGO"),
         arguments: &["test", "--workspace", "--locked"],

@@ -4,7 +4,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
-/// Runs all tests in the mode in which `expect-test` and the scenarios write the actual output to their files.
+/// Runs all tests in the mode in which `expect-test` and the scenarios write the actual output to their
+/// files.
 ///
 /// Read the difference before you commit it.
 pub(crate) fn accept() -> anyhow::Result<()> {

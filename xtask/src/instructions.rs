@@ -1,5 +1,5 @@
-//! `cargo xtask instructions`: counts the instructions of one priced call. Unlike a time, the count does not depend
-//! on the load of the machine.
+//! `cargo xtask instructions`: counts the instructions of one priced call. Unlike a time, the count does not
+//! depend on the load of the machine.
 
 use std::process::Command;
 

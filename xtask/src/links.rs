@@ -1,4 +1,5 @@
-//! Checks that the files and folders that the pages name exist: the targets of links, and paths in code spans.
+//! Checks that the files and folders that the pages name exist: the targets of links, and paths in code
+//! spans.
 
 use std::{
     fs,
@@ -49,8 +50,8 @@ fn pages() -> anyhow::Result<Vec<PathBuf>> {
     Ok(pages)
 }
 
-/// The targets of links to files, without the part after `#`. A target without a dot or a slash is the name of a
-/// Rust item, which rustdoc checks.
+/// The targets of links to files, without the part after `#`. A target without a dot or a slash is the name
+/// of a Rust item, which rustdoc checks.
 fn links(line: &str) -> impl Iterator<Item = &str> {
     line.split("](")
         .skip(1)

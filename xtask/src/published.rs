@@ -32,8 +32,8 @@ struct Locked {
 /// The entries by their names, such as `price openai gpt-5.5 standard 2026-04-23 -`.
 type Entries = BTreeMap<String, Locked>;
 
-/// One message for each entry that changed after it was published, with what to do; and one message if entries
-/// are not published yet.
+/// One message for each entry that changed after it was published, with what to do; and one message if
+/// entries are not published yet.
 pub(crate) fn broken() -> anyhow::Result<Vec<String>> {
     let published =
         read(&fs::read_to_string(root().join(PATH)).with_context(|| format!("cannot read {PATH}"))?)?;
@@ -69,14 +69,14 @@ pub(crate) fn publish() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The day on which the book was last checked. It is used instead of the clock, so that the result depends on the
-/// files only.
+/// The day on which the book was last checked. It is used instead of the clock, so that the result depends on
+/// the files only.
 fn today(book: &PriceBook) -> &str {
     book.version().split('+').next().unwrap_or_default()
 }
 
-/// One message for each forbidden change, with what to do. Allowed changes are new entries, an end for an entry
-/// that had none, and moving an end that is not in the past.
+/// One message for each forbidden change, with what to do. Allowed changes are new entries, an end for an
+/// entry that had none, and moving an end that is not in the past.
 fn changes(published: &Entries, present: &Entries, today: &str) -> Vec<String> {
     let mut changes = Vec::new();
     for (name, then) in published {

@@ -28,8 +28,8 @@ const IMPURE_WORDS: [&str; 7] =
     ["std::fs", "std::net", "std::env", "std::thread", "SystemTime", "Instant::now", "Timestamp::now"];
 /// Crates whose code must not use floats.
 const EXACT: [&str; 3] = ["spanledger-event", "spanledger-price", "spanledger-pricelist"];
-/// Namespaces of vendors' attributes, each with the file of its dialect. Only that file may spell the vendor's keys,
-/// so that a dialect can be read, changed and removed as one file.
+/// Namespaces of vendors' attributes, each with the file of its dialect. Only that file may spell the
+/// vendor's keys, so that a dialect can be read, changed and removed as one file.
 const VENDORS: [(&str, &str); 7] = [
     ("ai.", "vercel_ai.rs"),
     ("langfuse.", "langfuse.rs"),
@@ -96,8 +96,8 @@ fn layers() -> anyhow::Result<Vec<String>> {
     Ok(broken)
 }
 
-/// The attribute names of `keys.rs`, in quotes, except `spanledger.call`: that is also the name of a `tracing` span,
-/// and the macro of `tracing` accepts only a literal.
+/// The attribute names of `keys.rs`, in quotes, except `spanledger.call`: that is also the name of a
+/// `tracing` span, and the macro of `tracing` accepts only a literal.
 fn attribute_names() -> anyhow::Result<Vec<String>> {
     let text = fs::read_to_string(root().join("crates/spanledger-event/src/keys.rs"))?;
     let names = text

@@ -142,7 +142,8 @@ struct SpanKeys {
     seconds: u64,
     #[serde(default)]
     server: bool,
-    /// With a model the span is a chat call in the GenAI convention; without one it has only the attributes below.
+    /// With a model the span is a chat call in the GenAI convention; without one it has only the attributes
+    /// below.
     model: Option<String>,
     operation: Option<String>,
     provider: Option<String>,

@@ -18,8 +18,8 @@ enum Item {
     Record(Box<LogRecord>),
 }
 
-/// The random content of an item. Each field has few values, so that items often share a call, a response or a
-/// trace.
+/// The random content of an item. Each field has few values, so that items often share a call, a response or
+/// a trace.
 #[derive(Clone, Debug)]
 struct Choices {
     kind: usize,
@@ -48,8 +48,8 @@ impl Choices {
         }
     }
 
-    /// The trace of a call of the crate `spanledger`. It depends on the call only, because a call's record and span
-    /// are always in the same trace.
+    /// The trace of a call of the crate `spanledger`. It depends on the call only, because a call's record
+    /// and span are always in the same trace.
     fn own_trace(&self) -> [u8; 16] {
         [1 + self.call % 2; 16]
     }

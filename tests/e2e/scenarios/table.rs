@@ -58,7 +58,8 @@ impl Table {
         self.markdown(&[self.columns.iter().map(value).collect()])
     }
 
-    /// The first line of the file that differs from the actual table, with both tables; `None` if they are equal.
+    /// The first line of the file that differs from the actual table, with both tables; `None` if they are
+    /// equal.
     pub(super) fn difference(&self, text: &str, actual: &str) -> Option<(usize, String)> {
         let expected: Vec<&str> = text.lines().skip(self.line - 1).take(self.rows).collect();
         let actual: Vec<&str> = actual.lines().collect();

@@ -2,8 +2,8 @@
 
 use spanledger_testkit::otlp::{self, SpanBuilder};
 
-/// Posts one attributed call with this number of input tokens and the response id `chatcmpl-<number>`. Returns
-/// the HTTP status.
+/// Posts one attributed call with this number of input tokens and the response id `chatcmpl-<number>`.
+/// Returns the HTTP status.
 pub(crate) async fn post_call(
     client: &reqwest::Client,
     url: &str,

@@ -12,8 +12,8 @@ fn folder() -> PathBuf {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../.peers"), PathBuf::from)
 }
 
-/// The path of a peer's program, or `None` if it is not installed. In that case a message says that the test is
-/// skipped; if `SPANLEDGER_REQUIRE_PEERS` is 1, the test fails instead.
+/// The path of a peer's program, or `None` if it is not installed. In that case a message says that the test
+/// is skipped; if `SPANLEDGER_REQUIRE_PEERS` is 1, the test fails instead.
 #[expect(
     clippy::explicit_write,
     reason = "the test harness hides the output of `eprintln!` in a test that passes"
@@ -31,8 +31,8 @@ pub(crate) fn peer(program: &str) -> Option<PathBuf> {
     None
 }
 
-/// A command for a peer, without the environment variables of this process that would make the peer use another
-/// provider, receiver or proxy.
+/// A command for a peer, without the environment variables of this process that would make the peer use
+/// another provider, receiver or proxy.
 pub(crate) fn peer_command(program: &Path) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars() {

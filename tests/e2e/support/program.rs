@@ -5,7 +5,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-/// A command for the program, without the environment variables of this process that would change its behaviour.
+/// A command for the program, without the environment variables of this process that would change its
+/// behaviour.
 pub(crate) fn spanledger() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_spanledger-under-test"));
     for (name, _) in std::env::vars() {
@@ -32,8 +33,8 @@ pub(crate) fn run_with_input(arguments: &[&str], input: &str) -> Output {
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_owned();
-    // The input is written on another thread: the program stops reading when the pipe of its output is full, and
-    // this thread reads the output. Writing fails if the program ends before it has read everything.
+    // The input is written on another thread: the program stops reading when the pipe of its output is full,
+    // and this thread reads the output. Writing fails if the program ends before it has read everything.
     let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();

@@ -84,8 +84,8 @@ fn publishes(rates: &Rates, bucket: Bucket) -> bool {
     rates.iter().any(|rate| rate.meter == Meter::Tokens(bucket) && rate.is_published())
 }
 
-/// A second implementation of the price, with nested counts and integers of 10⁻¹⁵ dollars per token instead of
-/// buckets and decimals. `None` if a rate is not published.
+/// A second implementation of the price, with nested counts and integers of 10⁻¹⁵ dollars per token instead
+/// of buckets and decimals. `None` if a rate is not published.
 fn integer_oracle(model: &Model, list: &Price, usage: &NestedUsage) -> Option<Usd> {
     let over = model.long_context_over().is_some_and(|over| usage.input > over);
     let rates = if over { list.long()? } else { list.rates() };

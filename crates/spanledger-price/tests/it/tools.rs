@@ -60,7 +60,8 @@ fn unit(name: &str, quantity: i64) -> Usage {
     used(|usage| _ = usage.units.insert(name.to_owned(), quantity.into()))
 }
 
-/// A thousand calls of the preview tool cost 25 dollars with models that do not reason and 10 with models that do.
+/// A thousand calls of the preview tool cost 25 dollars with models that do not reason and 10 with models
+/// that do.
 #[test]
 fn preview_searches_depend_on_the_model() {
     let usage = unit("web_search_preview", 2);
@@ -69,7 +70,8 @@ fn preview_searches_depend_on_the_model() {
     assert_eq!(total(&question("o4-mini", &usage)), usd("0.02"));
 }
 
-/// A search model makes a search at each chat call. Its usage does not count that search, so the engine adds it.
+/// A search model makes a search at each chat call. Its usage does not count that search, so the engine adds
+/// it.
 #[test]
 fn search_models_bill_a_search_at_each_chat_call() {
     let tokens = nested(1_000, 0, 100, 0);

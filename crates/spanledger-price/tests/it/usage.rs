@@ -58,8 +58,8 @@ fn every_form_has_its_buckets() {
     }
 }
 
-/// Guarantees: a unit without a rate makes the call unpriced, also if its name is the name of a meter that has a
-/// field of its own in `Usage`.
+/// Guarantees: a unit without a rate makes the call unpriced, also if its name is the name of a meter that
+/// has a field of its own in `Usage`.
 #[test]
 fn a_unit_without_a_rate_makes_the_call_unpriced() {
     let mut seen = 0;

@@ -1,5 +1,5 @@
-//! Mistakes of other price engines in reading usage objects. Each doc comment describes the mistake; the test checks
-//! the correct result. `bugs` tests the prices in the same cases and links to the public issues.
+//! Mistakes of other price engines in reading usage objects. Each doc comment describes the mistake; the test
+//! checks the correct result. `bugs` tests the prices in the same cases and links to the public issues.
 
 use spanledger_event::{Endpoint, Usage};
 use spanledger_price::usage::{parse, parse_for};
@@ -35,7 +35,8 @@ fn cache_creation_is_counted_once() {
     assert_eq!(usage.prompt_tokens(), 103);
 }
 
-/// Mistake: Gemini's text tokens, which contain the cached ones, are billed in full in addition to the cached ones.
+/// Mistake: Gemini's text tokens, which contain the cached ones, are billed in full in addition to the cached
+/// ones.
 #[test]
 fn text_tokens_of_gemini_contain_the_cached_ones() {
     let usage = read(
@@ -48,7 +49,8 @@ fn text_tokens_of_gemini_contain_the_cached_ones() {
     assert_eq!(show(&usage), "input 10000, cached_input 590000, output 10");
 }
 
-/// Mistake: xAI's text tokens, which contain the cached ones, are billed in full in addition to the cached ones.
+/// Mistake: xAI's text tokens, which contain the cached ones, are billed in full in addition to the cached
+/// ones.
 #[test]
 fn text_tokens_of_xai_contain_the_cached_ones() {
     let usage = read(
@@ -59,8 +61,8 @@ fn text_tokens_of_xai_contain_the_cached_ones() {
     assert_eq!(show(&usage), "input 100, cached_input 900, output 10");
 }
 
-/// Mistake: the last chunk of a stream, which has only the output, is read as the whole usage; or the input of a
-/// chunk is read as if it contained the cached tokens.
+/// Mistake: the last chunk of a stream, which has only the output, is read as the whole usage; or the input
+/// of a chunk is read as if it contained the cached tokens.
 #[test]
 fn an_anthropic_usage_without_input_is_refused() {
     assert!(parse("anthropic", r#"{"output_tokens": 15}"#).is_err());
@@ -118,8 +120,8 @@ fn cache_reads_are_not_cache_writes() {
     assert_eq!(show(&usage), "input 1, cached_input 5, cache_write 7");
 }
 
-/// Mistake: an input without the cached tokens is read as one that contains them; the difference would be negative
-/// and is clamped to zero.
+/// Mistake: an input without the cached tokens is read as one that contains them; the difference would be
+/// negative and is clamped to zero.
 #[test]
 fn no_count_is_clamped_to_zero() {
     let exclusive = r#"{"input_tokens": 3, "cache_read_input_tokens": 9511, "output_tokens": 44}"#;
@@ -164,7 +166,8 @@ fn reasoning_of_a_realtime_call_is_part_of_the_output() {
     assert_eq!(usage.output_tokens(), 500);
 }
 
-/// Mistake: xAI's reasoning, which is not part of the completion count, is ignored or subtracted from the completion.
+/// Mistake: xAI's reasoning, which is not part of the completion count, is ignored or subtracted from the
+/// completion.
 #[test]
 fn reasoning_of_xai_is_not_part_of_the_completion() {
     let json = |total: &str| {

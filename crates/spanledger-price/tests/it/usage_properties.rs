@@ -165,8 +165,8 @@ fn cohere(usage: &Usage) -> Value {
 }
 
 proptest! {
-    /// Guarantees: a usage in a provider's form is read back as the same usage, also if its numbers are written as text
-    /// or with a decimal point; the buckets add up to the provider's total.
+    /// Guarantees: a usage in a provider's form is read back as the same usage, also if its numbers are
+    /// written as text or with a decimal point; the buckets add up to the provider's total.
     #[test]
     fn each_form_is_read_back(
         tokens in proptest::array::uniform13(prop_oneof![Just(0_u64), 0_u64..1_000_000]),

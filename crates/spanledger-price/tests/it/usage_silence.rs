@@ -1,6 +1,6 @@
 //! Details of a usage object that decide the price: tier and region, a missing side, and tokens whose
-//! modality is not stated. A doc comment that begins with "Mistake" describes the wrong result that the test guards
-//! against.
+//! modality is not stated. A doc comment that begins with "Mistake" describes the wrong result that the test
+//! guards against.
 
 use spanledger_event::{Endpoint, UnpricedReason, Usage};
 use spanledger_price::{
@@ -21,8 +21,8 @@ fn problem(endpoint: Endpoint, json: &str) -> String {
     parse_for("openai", endpoint, json).expect_err(json).to_problem()
 }
 
-/// Mistake: fast mode, a region with a surcharge and Vertex AI's traffic types are billed at the ordinary price,
-/// because only the usage states them.
+/// Mistake: fast mode, a region with a surcharge and Vertex AI's traffic types are billed at the ordinary
+/// price, because only the usage states them.
 #[test]
 fn tier_and_region_inside_the_usage_are_read() {
     for (provider, words, tier, region) in [
@@ -55,8 +55,8 @@ fn tier_and_region_inside_the_usage_are_read() {
     }
 }
 
-/// Guarantees: fast mode has its own rate and the region its factor; a tier or a region that the book does not know
-/// makes the call unpriced.
+/// Guarantees: fast mode has its own rate and the region its factor; a tier or a region that the book does
+/// not know makes the call unpriced.
 #[test]
 fn tier_and_region_inside_the_usage_are_priced() {
     let cost = |words: &str| {

@@ -1,5 +1,6 @@
-//! Compares exact costs with test vectors (`tests/data/vectors.jsonl`, each line with its source). The vectors come
-//! from the tests of other price engines, real responses, a real bill, and from running two other engines.
+//! Compares exact costs with test vectors (`tests/data/vectors.jsonl`, each line with its source). The
+//! vectors come from the tests of other price engines, real responses, a real bill, and from running two
+//! other engines.
 
 use std::collections::BTreeMap;
 
@@ -45,15 +46,16 @@ fn vectors() -> Vec<Vector> {
     VECTORS.lines().map(read).collect()
 }
 
-/// Our results for the vectors whose expected cost is wrong, by id: a cost, or the reason of an unpriced call.
+/// Our results for the vectors whose expected cost is wrong, by id: a cost, or the reason of an unpriced
+/// call.
 fn judged_wrong() -> BTreeMap<String, String> {
     let list: toml::Table = JUDGED_WRONG.parse().unwrap();
     assert!(list.values().all(|entry| entry["reason"].as_str().is_some_and(|reason| !reason.is_empty())));
     list.iter().map(|(id, entry)| (id.clone(), entry["ours"].as_str().unwrap().to_owned())).collect()
 }
 
-/// Guarantees: every vector has exactly its expected cost, or none if none is expected. A listed exception must
-/// still differ, so that the list does not keep outdated entries.
+/// Guarantees: every vector has exactly its expected cost, or none if none is expected. A listed exception
+/// must still differ, so that the list does not keep outdated entries.
 #[test]
 fn vectors_have_exactly_their_cost() {
     let mut wrong = Vec::new();

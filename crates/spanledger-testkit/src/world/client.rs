@@ -15,8 +15,8 @@ use spanledger_event::CostEvent;
 use super::{TestReceiver, receiver::only};
 use crate::Provider;
 
-/// The time after which [`World::events`] gives up waiting for the records of ended calls. Only a defect takes
-/// that long.
+/// The time after which [`World::events`] gives up waiting for the records of ended calls. Only a defect
+/// takes that long.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the exporter waits for more records before it sends what it has.
 const LINGER: Duration = Duration::from_millis(5);
@@ -67,9 +67,9 @@ impl World {
 
 /// Keeps spans enabled in the whole process.
 ///
-/// `tracing` caches for each kind of span whether any subscriber is interested in it. Tests with a subscriber of
-/// their own run at the same time as tests without one, and a test without a subscriber could disable the span
-/// for all of them. A global subscriber that accepts every span prevents that.
+/// `tracing` caches for each kind of span whether any subscriber is interested in it. Tests with a subscriber
+/// of their own run at the same time as tests without one, and a test without a subscriber could disable the
+/// span for all of them. A global subscriber that accepts every span prevents that.
 pub fn keep_spans_enabled() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap());

@@ -119,7 +119,8 @@ impl TestReceiver {
         only(self.events())
     }
 
-    /// Stops the receiver after it has answered the requests in progress, and returns the ledger with its folder.
+    /// Stops the receiver after it has answered the requests in progress, and returns the ledger with its
+    /// folder.
     pub async fn shut_down(self) -> (TempDir, Ledger) {
         self.server.stop().await.unwrap();
         (self.folder, self.ledger)

@@ -79,8 +79,8 @@ standard = { input_per_1m = "4", cached_input_per_1m = "0.4", output_per_1m = "2
     let cost = book.price(&question("gpt-5.5", &usage));
     assert_eq!((line(&cost, "input"), line(&cost, "cached_input")), (usd("0.008"), usd("0.0032")));
 
-    // A rate that the user does not give is taken from the list. If the list has none, cached tokens cost the input
-    // rate.
+    // A rate that the user does not give is taken from the list. If the list has none, cached tokens cost the
+    // input rate.
     let ours = ours.replace("cached_input_per_1m = \"0.4\", ", "");
     let book = PriceBook::builtin().layered([("ours.toml", ours.as_str())]).unwrap();
     assert_eq!(line(&book.price(&question("gpt-5.5", &usage)), "cached_input"), usd("0.004"));

@@ -1,5 +1,5 @@
-//! Missing and contradictory usages, and regions. A doc comment that begins with "Mistake" describes the wrong result
-//! that the test guards against.
+//! Missing and contradictory usages, and regions. A doc comment that begins with "Mistake" describes the
+//! wrong result that the test guards against.
 
 use spanledger_event::{Bucket, UnpricedReason, Usage};
 use spanledger_price::{PriceQuery, usage};
@@ -30,9 +30,10 @@ fn no_usage_and_bad_usage_are_unpriced() {
     assert_eq!(unpriced(&question("gpt-5.5", &absurd)).0, UnpricedReason::ContradictoryUsage);
 }
 
-/// Scenario: a gateway reports zeros because it does not know the counts, or a call fails before the model runs.
-/// Guarantees: zeros are read as a missing usage, also for a search model. Only a call that failed without a usage and
-/// a call of a free model cost nothing.
+/// Scenario: a gateway reports zeros because it does not know the counts, or a call fails before the model
+/// runs.
+/// Guarantees: zeros are read as a missing usage, also for a search model. Only a call that failed without a
+/// usage and a call of a free model cost nothing.
 #[test]
 fn an_all_zero_usage_is_unpriced_and_a_failed_call_is_free() {
     let (zeros, used) = (Usage::default(), nested(1_000, 0, 0, 0));

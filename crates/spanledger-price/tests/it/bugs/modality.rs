@@ -83,8 +83,8 @@ fn reasoning_without_a_rate_costs_what_output_costs() {
     }
 }
 
-/// If the usage of an image model has no breakdown, its output may be images, which cost many times as much as
-/// text.
+/// If the usage of an image model has no breakdown, its output may be images, which cost many times as much
+/// as text.
 #[test]
 fn output_that_may_be_images_is_not_billed_as_text() {
     let usage = nested(100, 0, 1_290, 0);

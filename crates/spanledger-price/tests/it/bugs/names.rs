@@ -79,8 +79,8 @@ fn resellers_are_not_the_provider() {
     }
 }
 
-/// Azure and Vertex AI have prices of their own for some models. If the book knows that such a price exists but not
-/// the amount, the call is unpriced: the list price would be wrong.
+/// Azure and Vertex AI have prices of their own for some models. If the book knows that such a price exists
+/// but not the amount, the call is unpriced: the list price would be wrong.
 #[test]
 fn a_model_whose_price_on_another_platform_is_unknown_is_unpriced_there() {
     let usage = nested(1_000, 0, 0, 0);
@@ -170,7 +170,8 @@ fn the_cached_rate_of_a_fine_tuned_model_is_no_write_rate() {
     assert_eq!(get(Bucket::CacheWrite).as_deref(), Some("3.75"), "a write costs what input costs");
 }
 
-/// Scenario: a gateway answers with another model than the requested one. Billing the requested model is wrong.
+/// Scenario: a gateway answers with another model than the requested one. Billing the requested model is
+/// wrong.
 #[test]
 fn the_model_that_answered_is_billed() {
     let usage = nested(1_000_000, 0, 0, 0);
