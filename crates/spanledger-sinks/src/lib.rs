@@ -5,7 +5,7 @@
 //!
 //! A sink consists of a folder beside this file and a row in [`SINKS`]. The row has the sink's name, a
 //! line of help, its README and its configuration type. The command line, the configuration file,
-//! `spanledger check` and the documentation use the table, so nothing else has to change.
+//! `spanledger check` and the documentation use the table, so only their golden files change with it.
 //!
 //! The table lists the sinks that this crate offers. A program chooses its sinks by the table that it
 //! passes to [`build`]. Only `spanledger-cli` does that; the other crates use a `Box<dyn Sink>`. A program

@@ -60,7 +60,7 @@ fn signal(request: &Parts) -> Result<Signal, Refusal> {
         "spanledger accepts traces and logs, no metrics: set OTEL_METRICS_EXPORTER=none, or send metrics elsewhere"
             .to_owned()
     } else {
-        format!("there is nothing at {path}: send OTLP to /v1/traces or /v1/logs")
+        format!("there is nothing at {}: send OTLP to /v1/traces or /v1/logs", request.uri.path())
     }))
 }
 
