@@ -1,9 +1,8 @@
 //! From a record or a span of ours to its observation.
 
-use opentelemetry_proto::tonic::common::v1::KeyValue;
 use spanledger_event::{
-    Bucket, CARRIED, CallOutcome, Cell, ColumnKind, Endpoint, EventId, Field, JsonText, Observation, ObservedAs,
-    PartialAttribution, Timestamp, Usage, UsageSource, check_value, keys,
+    Bucket, CARRIED, CallOutcome, Cell, ColumnKind, Endpoint, EventId, Field, JsonText, Observation,
+    ObservedAs, PartialAttribution, Timestamp, Usage, UsageSource, check_value, keys,
 };
 use spanledger_price::{
     providers,
@@ -13,6 +12,7 @@ use spanledger_price::{
 use crate::{
     AttributionKeys,
     attributes::Attributes,
+    attribution::dims,
     ids::{SPAN_ID_BYTES, TRACE_ID_BYTES, valid_id},
     price::set_usage,
     quirks::Quirks,
@@ -171,15 +171,8 @@ fn attribution(source: &RecordSource<'_>) -> PartialAttribution {
         environment: checked(Field::Environment, keys::ENVIRONMENT),
         request_id: checked(Field::RequestId, keys::REQUEST_ID),
         batch_job_id: checked(Field::BatchJobId, keys::BATCH_JOB_ID),
-        ..PartialAttribution::default()
+        dims: dims(a).collect(),
     };
-    for KeyValue { key, .. } in a.0 {
-        if let Some(name) = key.strip_prefix(keys::DIM_PREFIX)
-            && let Some(value) = checked(Field::Dim(name.to_owned()), key)
-        {
-            attribution.dims.insert(name.to_owned(), value);
-        }
-    }
     attribution.fill_from(&source.keys.read(Attributes(&[]), source.resource, false));
     attribution
 }
