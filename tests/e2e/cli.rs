@@ -450,6 +450,13 @@ fn a_demo_whose_port_is_in_use_fails_without_files_and_can_be_run_again() {
     );
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "a failed demo leaves no file");
 
+    let foreign = folder.path().join("Cargo.lock");
+    std::fs::write(&foreign, "version = 4").unwrap();
+    let beside = folder.path().join("Cargo");
+    let failed = run(&["demo", "--ledger", beside.to_str().unwrap(), "--http-addr", &address]);
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(foreign.exists() && !beside.exists(), "a failed demo removes no file of another program");
+
     drop(taken);
     let again = run(&["demo", "--ledger", path, "--http-addr", &address]);
     assert!(again.status.success(), "{}", stderr(&again));
