@@ -354,6 +354,15 @@ fn check_tells_a_running_serve_from_other_programs_and_asks_the_destination() {
         assert!(text.contains(&format!("FAILED  destination    {destination}: ")), "{text}");
         assert!(text.contains("not available") && text.contains("start it"), "{text}");
     }
+    // The port of the destination is free again, so that the destination is down.
+    let down = format!("http://{http}");
+    let serve = Serve::start(&ledger, &["--forward-traces", &down]);
+    let ports = [serve.grpc, serve.http, serve.admin].map(|address| address.to_string());
+    let (code, text) = check(ports.each_ref().map(String::as_str), &["--forward-traces", &down]);
+    assert_eq!(code, Some(1), "{text}");
+    assert_eq!(text.matches("is in use by a running `spanledger serve`").count(), 3, "{text}");
+    assert!(text.contains(&format!("FAILED  destination    {down}: ")), "{text}");
+    serve.stop();
     // The requests that `check` sends to the destination contain no call.
     assert!(stdout(&run(&["tail", "--no-follow", "--ledger", ledger.to_str().unwrap()])).is_empty());
 }
