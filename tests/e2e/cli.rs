@@ -368,6 +368,21 @@ fn check_tells_a_running_serve_from_other_programs_and_asks_the_destination() {
 }
 
 #[test]
+fn a_ledger_of_an_earlier_version_passes_check_and_is_brought_up_to_date_by_serve() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = folder.path().join("spanledger.db");
+    let earlier = include_str!("../../crates/spanledger-ledger/tests/golden/ledger.v1.sql");
+    rusqlite::Connection::open(&ledger).unwrap().execute_batch(earlier).unwrap();
+    let path = ledger.to_str().unwrap();
+    let ports = ["--grpc-addr", "0", "--http-addr", "0", "--admin-addr", "off"];
+    let check = run(&[&["check", "--ledger", path], &ports[..]].concat());
+    assert_eq!(check.status.code(), Some(0), "{}", stdout(&check));
+    assert!(stdout(&check).contains("`serve` will bring it up to date"), "{}", stdout(&check));
+    Serve::start(&ledger, &[]).stop();
+    assert!(run(&["report", "--ledger", path]).status.success());
+}
+
+#[test]
 fn tail_says_that_a_ledger_is_empty() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = folder.path().join("spanledger.db");
