@@ -5,11 +5,12 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     process::Stdio,
+    time::Duration,
 };
 
 use spanledger_event::CostEvent;
 
-use crate::support::{Serve, run, spanledger, stderr, stdout};
+use crate::support::{Serve, post_call, run, send_signal, spanledger, stderr, stdout, wait_for_end};
 
 /// The number of calls that the demo makes. One of them repeats another call under its request id.
 const DEMO_CALLS: u64 = 87;
@@ -390,6 +391,45 @@ fn tail_says_that_a_ledger_is_empty() {
     let output = run(&["tail", "--no-follow", "--ledger", ledger.to_str().unwrap()]);
     assert!(output.status.success() && output.stdout.is_empty());
     assert!(stderr(&output).contains("has no events yet"), "{}", stderr(&output));
+}
+
+/// Nobody reads the pipe of a `tail` that has waited for events, so that its write blocks. A signal ends
+/// it all the same.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tail_ends_on_a_signal_although_its_standard_output_is_blocked() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = folder.path().join("spanledger.db");
+    let (serve, client) = (Serve::start(&ledger, &[]), reqwest::Client::new());
+    let mut tails = ["-TERM", "-INT"].map(|signal| {
+        let mut tail = spanledger();
+        tail.args(["tail", "--format", "json", "--ledger"]).arg(&ledger).stdin(Stdio::null());
+        let mut tail = tail.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(tail.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.contains("events are shown as they arrive"), "{line}");
+        (signal, tail)
+    });
+    // More than a pipe takes.
+    for number in 0..200 {
+        assert_eq!(post_call(&client, &serve.http_url(), "gpt-5.5", number, 5).await.unwrap(), 200);
+    }
+    // Each `tail` reads the ledger several times in this period.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for (signal, tail) in &mut tails {
+        send_signal(tail, signal);
+        let status = wait_for_end(tail);
+        assert!(status.success(), "{signal}: {status}");
+    }
+
+    let mut incomplete = spanledger();
+    incomplete.args(["tail", "--no-follow", "--format", "json", "-n", "200", "--ledger"]).arg(&ledger);
+    let mut incomplete = incomplete.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    // The first byte says that it is printing.
+    incomplete.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    send_signal(&incomplete, "-TERM");
+    assert!(!wait_for_end(&mut incomplete).success(), "it did not print all events");
+    serve.stop();
 }
 
 /// Sends a JSON body and reads the whole answer.
