@@ -432,6 +432,44 @@ async fn tail_ends_on_a_signal_although_its_standard_output_is_blocked() {
     serve.stop();
 }
 
+/// Whoever reads the messages may go away, as a supervisor's log process does. `serve` goes on, and when
+/// it ends, it delivers its events.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn serve_works_and_ends_in_order_after_standard_error_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut serve = spanledger()
+        .args(["serve", "--grpc-addr", "0", "--http-addr", "0", "--admin-addr", "off", "--sink", "stdout"])
+        .arg("--ledger")
+        .arg(folder.path().join("spanledger.db"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut messages = BufReader::new(serve.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let url = messages
+        .find_map(|line| line.strip_prefix("OTLP/HTTP on ").map(|address| format!("http://{address}")))
+        .unwrap();
+    // The last line of the start.
+    assert!(messages.any(|line| line.starts_with("events ")));
+    drop(messages);
+
+    let client = reqwest::Client::new();
+    // `serve` logs that it refuses a request.
+    let refused = client.post(format!("{url}/v1/traces")).header("content-type", "application/x-protobuf");
+    assert_eq!(refused.body("no protobuf").send().await.unwrap().status(), 400);
+    for number in 0..10 {
+        assert_eq!(post_call(&client, &url, "gpt-5.5", number, 5).await.unwrap(), 200);
+    }
+    send_signal(&serve, "-TERM");
+    let status = wait_for_end(&mut serve);
+    assert!(status.success(), "{status}");
+    let mut events = String::new();
+    serve.stdout.take().unwrap().read_to_string(&mut events).unwrap();
+    assert_eq!(events.lines().filter(|line| !line.is_empty()).count(), 10, "{events}");
+}
+
 /// Sends a JSON body and reads the whole answer.
 fn post(address: &str, path: &str, body: &serde_json::Value) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
