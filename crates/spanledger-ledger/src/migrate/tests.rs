@@ -207,7 +207,7 @@ fn a_reader_reports_from_a_ledger_that_lacks_only_an_index_and_leaves_it_as_it_i
     };
     let before = read(&reader);
     assert_eq!((before.0.total.requests, before.3.len()), (2, 2));
-    assert_eq!(version_of(&path), 1);
+    assert_eq!((version_of(&path), reader.older_version().unwrap()), (1, Some(1)));
     drop(reader);
     drop(Ledger::open(&path).unwrap());
     assert_eq!(version_of(&path), TARGET.version());
