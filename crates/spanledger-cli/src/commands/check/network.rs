@@ -1,4 +1,4 @@
-//! Checks whether the ports are free and whether the destination of traces answers.
+//! Whether the ports are free, and whether the destination of traces answers.
 
 use std::{
     io::ErrorKind,
@@ -13,25 +13,25 @@ use tokio::net::TcpListener;
 
 use super::Finding;
 
-/// The longest time to wait for an answer.
+/// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Checks ports and recognizes those of a running `spanledger serve`.
+/// Looks at ports, and knows whether `spanledger serve` runs already.
 pub(super) struct Probe {
     client: Client,
-    /// Whether a running `serve` answers on the configured admin port.
+    /// Whether the configured admin port is that of a running `serve`.
     serve_runs: bool,
 }
 
 impl Probe {
-    /// Requests the metrics from the admin port to find out whether `serve` is running.
+    /// Asks the admin port.
     pub(super) async fn new(admin: Option<SocketAddr>) -> anyhow::Result<Self> {
         let client = Client::builder()
             .timeout(TIMEOUT)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .context("the HTTP client for the port checks could not be created")?;
+            .context("no HTTP client could be made to look at the ports")?;
         let mut probe = Self { client, serve_runs: false };
         if let Some(address) = admin {
             probe.serve_runs = probe.is_admin_of_serve(address).await;
@@ -39,14 +39,14 @@ impl Probe {
         Ok(probe)
     }
 
-    /// Checks whether `serve` can listen on an address, or whether a running `serve` uses it already.
+    /// Whether a port can be listened on, or is held by a `serve` that runs already.
     pub(super) async fn port(&self, address: SocketAddr, flag: &str) -> Finding {
         let Err(error) = TcpListener::bind(address).await else {
             return Ok(format!("{address} is free"));
         };
         if error.kind() != ErrorKind::AddrInUse {
             return Err(format!(
-                "`serve` cannot listen on {address} ({error}): choose another address with --{flag}"
+                "{address} cannot be listened on ({error}): choose another address with --{flag}"
             ));
         }
         let is_ours = match flag {
@@ -61,22 +61,24 @@ impl Probe {
         ))
     }
 
-    /// Recognizes `serve` by the name of one of its metrics.
+    /// The metrics of `serve` have names of their own.
     async fn is_admin_of_serve(&self, address: SocketAddr) -> bool {
         let response = self.client.get(format!("http://{}/metrics", reachable(address))).send().await;
         let Ok(response) = response else { return false };
         response.text().await.is_ok_and(|text| text.contains("spanledger_requests_total"))
     }
 
-    /// Whether the address accepts an empty OTLP message, which records nothing. Both OTLP ports accept HTTP.
+    /// Whether an empty OTLP message, which records nothing, is accepted there. It holds logs, because
+    /// traces are forwarded: `serve` would refuse them while their destination is down. Both OTLP
+    /// ports take HTTP.
     async fn answers_otlp(&self, address: SocketAddr) -> bool {
-        let url = format!("http://{}/v1/traces", reachable(address));
+        let url = format!("http://{}/v1/logs", reachable(address));
         let request = self.client.post(url).header(CONTENT_TYPE, "application/x-protobuf");
         request.send().await.is_ok_and(|response| response.status() == StatusCode::OK)
     }
 }
 
-/// Replaces an unspecified address (all interfaces) by the loopback address, to which a client can connect.
+/// Where a program on this machine reaches a port that listens on all interfaces.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
