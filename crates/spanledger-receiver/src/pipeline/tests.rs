@@ -4,6 +4,7 @@ use spanledger_event::Usd;
 use spanledger_ledger::RowError;
 use spanledger_otlp::Encoding;
 use spanledger_price::PriceBook;
+use spanledger_testkit::otlp::{SpanBuilder, protobuf, traces};
 
 use super::*;
 use crate::{Limits, budget::Budget};
@@ -53,6 +54,43 @@ async fn the_budget_of_a_dropped_request_is_released_when_its_decode_has_ended()
         }
     };
     tokio::time::timeout(Duration::from_secs(30), released).await.expect("the decode ends");
+}
+
+/// The observations of a request wait for the ledger in memory. Until they are committed, the part of the
+/// budget that their message took stays reserved, also when the client goes away.
+#[tokio::test]
+async fn the_budget_covers_the_wait_for_the_ledger() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = pipeline(&folder);
+    let budget = Budget::new(&Limits::default());
+    let all = budget.available();
+    let call = SpanBuilder::chat("gpt-5.5").tokens(1_000, 50).build();
+    let message = message(&budget, &protobuf(&traces([call])));
+    let reserved = all - budget.available();
+    assert!(reserved > 0);
+
+    let lock = rusqlite::Connection::open(pipeline.ledger().path()).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    {
+        let mut request = std::pin::pin!(pipeline.accept(message));
+        for _ in 0..10 {
+            let polled = futures_util::poll!(&mut request);
+            assert!(polled.is_pending(), "the ledger is locked");
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(pipeline.counters().spans(), 1, "the message is decoded");
+        assert_eq!(all - budget.available(), reserved, "the request waits for the ledger");
+    }
+    tokio::task::yield_now().await;
+    assert_eq!(all - budget.available(), reserved, "the observations still wait for the ledger");
+    lock.execute_batch("ROLLBACK").unwrap();
+    let released = async {
+        while budget.available() != all {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), released).await.expect("the ledger is written");
+    assert_eq!(pipeline.counters().observations(), 1, "what was queued is recorded");
 }
 
 /// A client drops what is refused for good. So only observations that can never be stored are; whatever

@@ -1,5 +1,7 @@
 //! Sizes, before and after inflating, and the budget of all bodies in flight.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use spanledger_receiver::Limits;
 use spanledger_testkit::otlp::PROTOBUF;
@@ -7,7 +9,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::support::{
-    Call, Harness, TRACE_METHOD, TRACES, bomb, compress, export, frame, gzip, head, message_of, soon,
+    Call, Harness, TRACE_METHOD, TRACES, bomb, compress, export, frame, gzip, head, message_of, post, soon,
 };
 
 const LIMIT: usize = 100_000;
@@ -213,6 +215,46 @@ async fn an_exhausted_budget_is_answered_retryably() {
     assert!(harness.holds(&slow));
     h2.call(TRACE_METHOD, None, &message).await.expect_grpc_success("after it");
     assert!(harness.holds(&call));
+}
+
+/// C64, T18: requests that wait for a locked ledger count as bytes in flight, so that a ledger that is
+/// locked for long cannot fill the memory. When it is free again, requests are taken again.
+#[tokio::test]
+async fn requests_that_wait_for_the_ledger_exhaust_the_budget() {
+    let limits = Limits { in_flight_bytes_max: 256 * 1_024, body_bytes_max: LIMIT, ..Limits::default() };
+    let harness = Harness::with_limits(limits).await;
+    let address = harness.receiver.http_addr();
+    let send = || {
+        let body = message_of(&Call::new(), LIMIT);
+        tokio::spawn(async move { post(address, TRACES, &[("content-type", PROTOBUF)], body).await })
+    };
+    let lock = rusqlite::Connection::open(harness.receiver.path()).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (mut waiting, mut refused) = (Vec::new(), None);
+    for _ in 0..30 {
+        let decoded = harness.counters().spans();
+        let request = send();
+        let handled = async {
+            while harness.counters().spans() == decoded && !request.is_finished() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        soon(handled).await;
+        if request.is_finished() {
+            refused = Some(request.await.unwrap());
+            break;
+        }
+        waiting.push(request);
+    }
+    let refused = refused.expect("the budget has no room for 30 of these messages");
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    assert!(refused.refusal().1.contains("too many bytes are in flight"), "{refused:?}");
+
+    lock.execute_batch("ROLLBACK").unwrap();
+    for request in waiting {
+        soon(request).await.unwrap();
+    }
+    assert_eq!(soon(send()).await.unwrap().status, 200);
 }
 
 /// A request that is refused, malformed or abandoned releases its part of the budget: a receiver whose
