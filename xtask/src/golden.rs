@@ -4,12 +4,14 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
-/// Runs all tests in the mode in which `expect-test` and the scenarios write what they got.
+/// Runs all tests in the mode in which `expect-test` and the scenarios write the actual output to their
+/// files.
 ///
-/// Look at the difference before you commit it.
+/// Read the difference before you commit it.
 pub(crate) fn accept() -> anyhow::Result<()> {
     let status = Command::new(env!("CARGO"))
-        .args(["test", "--workspace"])
+        // A test that fails for another reason must not leave the files of later crates as they were.
+        .args(["test", "--workspace", "--no-fail-fast"])
         .env("UPDATE_EXPECT", "1")
         .status()
         .context("cannot start cargo")?;

@@ -148,7 +148,7 @@ macro_rules! since {
 
 macro_rules! columns {
     ($($(#[doc = $doc:literal])+ $name:ident: $type:ty, $unit:literal, $focus:literal $(, since $since:literal)?;)+) => {
-        /// One logical request, version 1: what every sink stores and every report reads.
+        /// One logical request: what every sink stores and every report reads.
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub struct CostEvent {
             $($(#[doc = $doc])+ pub $name: $type,)+
