@@ -5,11 +5,12 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     process::Stdio,
+    time::Duration,
 };
 
 use spanledger_event::CostEvent;
 
-use crate::support::{Serve, run, spanledger, stderr, stdout};
+use crate::support::{Serve, post_call, run, send_signal, spanledger, stderr, stdout, wait_for_end};
 
 /// The number of calls that the demo makes. One of them repeats another call under its request id.
 const DEMO_CALLS: u64 = 87;
@@ -354,8 +355,32 @@ fn check_tells_a_running_serve_from_other_programs_and_asks_the_destination() {
         assert!(text.contains(&format!("FAILED  destination    {destination}: ")), "{text}");
         assert!(text.contains("not available") && text.contains("start it"), "{text}");
     }
+    // The port of the destination is free again, so that the destination is down.
+    let down = format!("http://{http}");
+    let serve = Serve::start(&ledger, &["--forward-traces", &down]);
+    let ports = [serve.grpc, serve.http, serve.admin].map(|address| address.to_string());
+    let (code, text) = check(ports.each_ref().map(String::as_str), &["--forward-traces", &down]);
+    assert_eq!(code, Some(1), "{text}");
+    assert_eq!(text.matches("is in use by a running `spanledger serve`").count(), 3, "{text}");
+    assert!(text.contains(&format!("FAILED  destination    {down}: ")), "{text}");
+    serve.stop();
     // The requests that `check` sends to the destination contain no call.
     assert!(stdout(&run(&["tail", "--no-follow", "--ledger", ledger.to_str().unwrap()])).is_empty());
+}
+
+#[test]
+fn a_ledger_of_an_earlier_version_passes_check_and_is_brought_up_to_date_by_serve() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = folder.path().join("spanledger.db");
+    let earlier = include_str!("../../crates/spanledger-ledger/tests/golden/ledger.v1.sql");
+    rusqlite::Connection::open(&ledger).unwrap().execute_batch(earlier).unwrap();
+    let path = ledger.to_str().unwrap();
+    let ports = ["--grpc-addr", "0", "--http-addr", "0", "--admin-addr", "off"];
+    let check = run(&[&["check", "--ledger", path], &ports[..]].concat());
+    assert_eq!(check.status.code(), Some(0), "{}", stdout(&check));
+    assert!(stdout(&check).contains("`serve` will bring it up to date"), "{}", stdout(&check));
+    Serve::start(&ledger, &[]).stop();
+    assert!(run(&["report", "--ledger", path]).status.success());
 }
 
 #[test]
@@ -366,6 +391,83 @@ fn tail_says_that_a_ledger_is_empty() {
     let output = run(&["tail", "--no-follow", "--ledger", ledger.to_str().unwrap()]);
     assert!(output.status.success() && output.stdout.is_empty());
     assert!(stderr(&output).contains("has no events yet"), "{}", stderr(&output));
+}
+
+/// Nobody reads the pipe of a `tail` that has waited for events, so that its write blocks. A signal ends
+/// it all the same.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tail_ends_on_a_signal_although_its_standard_output_is_blocked() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = folder.path().join("spanledger.db");
+    let (serve, client) = (Serve::start(&ledger, &[]), reqwest::Client::new());
+    let mut tails = ["-TERM", "-INT"].map(|signal| {
+        let mut tail = spanledger();
+        tail.args(["tail", "--format", "json", "--ledger"]).arg(&ledger).stdin(Stdio::null());
+        let mut tail = tail.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(tail.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.contains("events are shown as they arrive"), "{line}");
+        (signal, tail)
+    });
+    // More than a pipe takes.
+    for number in 0..200 {
+        assert_eq!(post_call(&client, &serve.http_url(), "gpt-5.5", number, 5).await.unwrap(), 200);
+    }
+    // Each `tail` reads the ledger several times in this period.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for (signal, tail) in &mut tails {
+        send_signal(tail, signal);
+        let status = wait_for_end(tail);
+        assert!(status.success(), "{signal}: {status}");
+    }
+
+    let mut incomplete = spanledger();
+    incomplete.args(["tail", "--no-follow", "--format", "json", "-n", "200", "--ledger"]).arg(&ledger);
+    let mut incomplete = incomplete.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    // The first byte says that it is printing.
+    incomplete.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    send_signal(&incomplete, "-TERM");
+    assert!(!wait_for_end(&mut incomplete).success(), "it did not print all events");
+    serve.stop();
+}
+
+/// Whoever reads the messages may go away, as a supervisor's log process does. `serve` goes on, and when
+/// it ends, it delivers its events.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn serve_works_and_ends_in_order_after_standard_error_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut serve = spanledger()
+        .args(["serve", "--grpc-addr", "0", "--http-addr", "0", "--admin-addr", "off", "--sink", "stdout"])
+        .arg("--ledger")
+        .arg(folder.path().join("spanledger.db"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut messages = BufReader::new(serve.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let url = messages
+        .find_map(|line| line.strip_prefix("OTLP/HTTP on ").map(|address| format!("http://{address}")))
+        .unwrap();
+    // The last line of the start.
+    assert!(messages.any(|line| line.starts_with("events ")));
+    drop(messages);
+
+    let client = reqwest::Client::new();
+    // `serve` logs that it refuses a request.
+    let refused = client.post(format!("{url}/v1/traces")).header("content-type", "application/x-protobuf");
+    assert_eq!(refused.body("no protobuf").send().await.unwrap().status(), 400);
+    for number in 0..10 {
+        assert_eq!(post_call(&client, &url, "gpt-5.5", number, 5).await.unwrap(), 200);
+    }
+    send_signal(&serve, "-TERM");
+    let status = wait_for_end(&mut serve);
+    assert!(status.success(), "{status}");
+    let mut events = String::new();
+    serve.stdout.take().unwrap().read_to_string(&mut events).unwrap();
+    assert_eq!(events.lines().filter(|line| !line.is_empty()).count(), 10, "{events}");
 }
 
 /// Sends a JSON body and reads the whole answer.
@@ -449,6 +551,13 @@ fn a_demo_whose_port_is_in_use_fails_without_files_and_can_be_run_again() {
         stderr(&failed)
     );
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "a failed demo leaves no file");
+
+    let foreign = folder.path().join("Cargo.lock");
+    std::fs::write(&foreign, "version = 4").unwrap();
+    let beside = folder.path().join("Cargo");
+    let failed = run(&["demo", "--ledger", beside.to_str().unwrap(), "--http-addr", &address]);
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(foreign.exists() && !beside.exists(), "a failed demo removes no file of another program");
 
     drop(taken);
     let again = run(&["demo", "--ledger", path, "--http-addr", &address]);

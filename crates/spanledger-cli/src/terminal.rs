@@ -1,5 +1,4 @@
 //! The only place that prints: data to standard output, messages to standard error.
-#![expect(clippy::print_stderr, reason = "this is the place")]
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -21,12 +20,19 @@ pub(crate) fn width() -> Option<usize> {
 
 /// A message of one or more lines.
 pub(crate) fn say(text: impl std::fmt::Display) {
-    eprintln!("{}", message(text));
+    write_message(format_args!("{}\n", message(text)));
 }
 
 /// A message that the next one overwrites.
 pub(crate) fn progress(text: impl std::fmt::Display) {
-    eprint!("\r{}\x1b[K", message(text));
+    write_message(format_args!("\r{}\x1b[K", message(text)));
+}
+
+/// `eprintln!` would panic where standard error is closed, and end a `serve` that is still delivering
+/// events.
+fn write_message(text: std::fmt::Arguments<'_>) {
+    // Nobody reads standard error any more, so there is no place to report the error.
+    drop(io::stderr().lock().write_fmt(text));
 }
 
 /// Whether a person watches standard error, and nothing else is written to that screen.
@@ -51,7 +57,12 @@ pub(crate) fn error(error: &anyhow::Error) {
 pub(crate) fn init_logs(default: &str) {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_target(false)
+        // The error would be reported with `eprintln!`, which panics where standard error is closed.
+        .log_internal_errors(false);
     // Where logs are set up already, as in tests, they stay as they are.
     drop(logs.try_init());
 }

@@ -127,8 +127,8 @@ pub const ENDPOINT: &str = "spanledger.endpoint";
 pub const OUTCOME: &str = "spanledger.outcome";
 /// HTTP attempts of the call, retries included.
 pub const ATTEMPTS: &str = "spanledger.attempts";
-/// The usage in our own exclusive buckets and units, as JSON, where there is no object of the
-/// provider's ([`USAGE_RAW`]) that says all of it.
+/// The usage in our own exclusive buckets and units, as JSON. It adds units to the provider's object
+/// ([`USAGE_RAW`]) and is read alone where the object was removed on the way.
 pub const USAGE: &str = "spanledger.usage";
 /// `estimated` where the usage does not come from the provider.
 pub const USAGE_SOURCE: &str = "spanledger.usage.source";

@@ -1,6 +1,6 @@
 //! Looking things up in a list of attributes.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
 use rust_decimal::Decimal;
@@ -16,6 +16,18 @@ impl<'a> Attributes<'a> {
         self.0.iter().rev().find(|kv| kv.key == key)?.value.as_ref()?.value.as_ref()
     }
 
+    /// The values of all keys with this prefix, by the rest of the key. Each attribute is visited once,
+    /// because a message may have any number of them.
+    pub(crate) fn with_prefix(self, prefix: &str) -> BTreeMap<&'a str, &'a Value> {
+        let mut last = BTreeMap::new();
+        for kv in self.0 {
+            if let Some(name) = kv.key.strip_prefix(prefix) {
+                last.insert(name, kv.value.as_ref().and_then(|value| value.value.as_ref()));
+            }
+        }
+        last.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
     /// The text of the first of several keys that has one.
     pub(crate) fn first_of(self, keys: &[&str]) -> Option<Cow<'a, str>> {
         keys.iter().find_map(|key| self.text(key))
@@ -25,15 +37,9 @@ impl<'a> Attributes<'a> {
         self.value(key).is_some()
     }
 
-    /// A text that is not blank. Numbers and booleans are read as text, lists and maps are not.
+    /// A text that is not blank.
     pub(crate) fn text(self, key: &str) -> Option<Cow<'a, str>> {
-        let text = match self.value(key)? {
-            Value::StringValue(text) => Cow::Borrowed(text.as_str()),
-            Value::IntValue(number) => Cow::Owned(number.to_string()),
-            Value::BoolValue(value) => Cow::Owned(value.to_string()),
-            _ => return None,
-        };
-        (!text.trim().is_empty()).then_some(text)
+        text_of(self.value(key)?)
     }
 
     pub(crate) fn string(self, key: &str) -> Option<String> {
@@ -69,20 +75,36 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// A number, exact: a double as its shortest decimal form.
+    /// A number, exact.
     pub(crate) fn decimal(self, key: &str) -> Option<Decimal> {
-        let text = match self.value(key)? {
-            Value::DoubleValue(number) => number.to_string(),
-            Value::IntValue(number) => number.to_string(),
-            Value::StringValue(text) => text.trim().to_owned(),
-            _ => return None,
-        };
-        text.parse().or_else(|_| Decimal::from_scientific(&text)).ok()
+        decimal_of(self.value(key)?)
     }
 
     pub(crate) fn usd(self, key: &str) -> Option<Usd> {
         self.decimal(key).and_then(Usd::from_decimal)
     }
+}
+
+/// A value as a text that is not blank. Numbers and booleans are read as text, lists and maps are not.
+pub(crate) fn text_of(value: &Value) -> Option<Cow<'_, str>> {
+    let text = match value {
+        Value::StringValue(text) => Cow::Borrowed(text.as_str()),
+        Value::IntValue(number) => Cow::Owned(number.to_string()),
+        Value::BoolValue(value) => Cow::Owned(value.to_string()),
+        _ => return None,
+    };
+    (!text.trim().is_empty()).then_some(text)
+}
+
+/// A value as a number, exact: a double as its shortest decimal form.
+pub(crate) fn decimal_of(value: &Value) -> Option<Decimal> {
+    let text = match value {
+        Value::DoubleValue(number) => number.to_string(),
+        Value::IntValue(number) => number.to_string(),
+        Value::StringValue(text) => text.trim().to_owned(),
+        _ => return None,
+    };
+    text.parse().or_else(|_| Decimal::from_scientific(&text)).ok()
 }
 
 fn whole(text: &str) -> Option<u64> {

@@ -2,7 +2,7 @@
 
 use spanledger_event::{Field, PartialAttribution, check_value, keys};
 
-use crate::attributes::Attributes;
+use crate::attributes::{Attributes, text_of};
 
 #[cfg(test)]
 mod tests;
@@ -58,14 +58,7 @@ impl AttributionKeys {
                 span.string(keys::HTTP_ROUTE).filter(|v| check_value(&Field::Route, v).is_ok());
         }
         for attributes in [resource, span] {
-            for kv in attributes.0 {
-                if let Some(name) = kv.key.strip_prefix(keys::DIM_PREFIX)
-                    && let Some(value) = attributes.string(&kv.key)
-                    && check_value(&Field::Dim(name.to_owned()), &value).is_ok()
-                {
-                    attribution.dims.insert(name.to_owned(), value);
-                }
-            }
+            attribution.dims.extend(dims(attributes));
         }
         let user = Field::Dim("user".to_owned());
         if let Some(value) = first(&user, &self.user) {
@@ -73,4 +66,13 @@ impl AttributionKeys {
         }
         attribution
     }
+}
+
+/// The dimensions that attributes state under our own prefix, as far as they are usable.
+pub(crate) fn dims(attributes: Attributes<'_>) -> impl Iterator<Item = (String, String)> {
+    attributes.with_prefix(keys::DIM_PREFIX).into_iter().filter_map(|(name, value)| {
+        let value = text_of(value)?;
+        check_value(&Field::Dim(name.to_owned()), &value).ok()?;
+        Some((name.to_owned(), value.into_owned()))
+    })
 }

@@ -6,12 +6,17 @@
 //!
 //! # The usage on a record
 //!
-//! The usage is sent once: as the provider's object, unchanged (`spanledger.usage.raw`). The receiver reads
-//! that object by the same code as the crate. Where there is no object, or where the object does not count
-//! everything that is billed (tool calls that the answer lists beside it), the usage is sent in
-//! Spanledger's own form (`spanledger.usage`), which goes before the object. The token counts of the
-//! convention are attributes of the *span*, for trace backends; a record has none. Records of earlier
-//! versions, which had them instead, are still read.
+//! A record has the usage in two forms: the provider's object, unchanged (`spanledger.usage.raw`), and
+//! Spanledger's own compact form (`spanledger.usage`), which is there whenever the crate understood a usage.
+//!
+//! * The object goes first. The receiver reads its tokens by the same code as the crate.
+//! * Our own form adds the units, because the object does not count the tool calls that an answer lists
+//!   beside it.
+//! * Our own form has the tokens too, for a record whose object was removed or cut off on its way (by an
+//!   attribute processor or a size limit of a Collector), or says zero for everything.
+//!
+//! The token counts of the convention are attributes of the *span*, for trace backends; a record has none.
+//! Records of earlier versions, which had them instead, are still read.
 //!
 //! [`attributes`] lists the attributes that record and span share, [`usage_counts`] the counts of the
 //! span; [`request`] makes an export request of records. The crate's

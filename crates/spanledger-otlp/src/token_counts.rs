@@ -1,11 +1,13 @@
 //! Token attributes of the OpenTelemetry convention to a usage and back.
 
-use std::collections::BTreeMap;
-
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use spanledger_event::{Bucket, Endpoint, NestedUsage, Usage, UsageError, keys};
 use spanledger_price::usage::UsageReadError;
 
-use crate::{attributes::Attributes, quirks::Quirks};
+use crate::{
+    attributes::{Attributes, decimal_of},
+    quirks::Quirks,
+};
 
 #[cfg(test)]
 mod tests;
@@ -123,23 +125,22 @@ pub(crate) fn unrecognized(attributes: Attributes<'_>, quirks: &[&'static Quirks
     let repeats = |key: &str| {
         quirks.iter().flat_map(|quirks| quirks.repeated_counts).any(|beginning| key.starts_with(beginning))
     };
-    let mut found = BTreeMap::new();
-    for key in attributes.0.iter().map(|kv| kv.key.as_str()) {
-        let Some(name) = key.strip_prefix(keys::USAGE_NAMESPACE) else { continue };
+    let count = |(name, value): (&str, &Value)| {
+        let key = format!("{}{name}", keys::USAGE_NAMESPACE);
         // Text is what the other modalities leave of a whole.
         let is_derived = name.starts_with("total_")
             || name.starts_with("text.")
             || name.ends_with(".text_tokens")
             || name.contains("cost");
-        if is_derived || is_known(key) || repeats(key) {
-            continue;
+        if is_derived || is_known(&key) || repeats(&key) {
+            return None;
         }
         // An attribute that is not a number is not a count.
-        if let Some(number) = attributes.decimal(key).filter(|number| !number.is_zero()) {
-            let _ = found.insert(key, number.normalize());
-        }
-    }
-    found.into_iter().take(UNRECOGNIZED_MAX).map(|(key, number)| format!("{key}={number}")).collect()
+        let number = decimal_of(value).filter(|number| !number.is_zero())?;
+        Some(format!("{key}={}", number.normalize()))
+    };
+    let counts = attributes.with_prefix(keys::USAGE_NAMESPACE).into_iter().filter_map(count);
+    counts.take(UNRECOGNIZED_MAX).collect()
 }
 
 /// The attributes that state a usage; parts that are zero are left out, the totals are not.

@@ -1,9 +1,12 @@
-//! Runs the program to its end.
+//! Runs the program, and waits until it ends.
 
 use std::{
     io::Write as _,
-    process::{Command, Output, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    time::{Duration, Instant},
 };
+
+use super::TIMEOUT;
 
 /// A command for the program, without the environment variables of this process that would change its
 /// behaviour.
@@ -39,6 +42,28 @@ pub(crate) fn run_with_input(arguments: &[&str], input: &str) -> Output {
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
     output
+}
+
+/// Sends a signal, whose name is as `kill` takes it: `-TERM`.
+#[cfg(unix)]
+pub(crate) fn send_signal(child: &Child, name: &str) {
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+}
+
+/// Waits until a process ends, and kills it if it does not.
+pub(crate) fn wait_for_end(child: &mut Child) -> ExitStatus {
+    let until = Instant::now() + TIMEOUT;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if Instant::now() >= until {
+            child.kill().unwrap();
+            panic!("process {} did not end", child.id());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 pub(crate) fn stdout(output: &Output) -> String {

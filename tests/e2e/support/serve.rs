@@ -4,7 +4,7 @@ use std::{
     io::{BufRead as _, BufReader},
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -12,7 +12,9 @@ use std::{
 use spanledger_event::CostEvent;
 use spanledger_testkit::world::{events_of, keep_spans_enabled};
 
-use super::{TIMEOUT, spanledger};
+#[cfg(unix)]
+use super::send_signal;
+use super::{TIMEOUT, spanledger, wait_for_end};
 
 /// A `spanledger serve` that is ready. Dropping it kills it.
 pub(crate) struct Serve {
@@ -93,8 +95,7 @@ impl Serve {
 
     #[cfg(unix)]
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+        send_signal(&self.child, name);
     }
 
     pub(crate) fn http_url(&self) -> String {
@@ -127,14 +128,7 @@ impl Serve {
     #[cfg(unix)]
     pub(crate) fn stop_without_reading(mut self) {
         self.signal("-TERM");
-        let until = Instant::now() + TIMEOUT;
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(Instant::now() < until, "`serve` did not end");
-            std::thread::sleep(Duration::from_millis(20));
-        };
+        let status = wait_for_end(&mut self.child);
         assert!(status.success(), "{status}");
     }
 

@@ -7,7 +7,7 @@ use std::{path::Path, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use spanledger::{ExporterConfig, Recorder};
-use spanledger_ledger::{GroupBy, Ledger, LedgerReader, Query};
+use spanledger_ledger::{GroupBy, LedgerReader, Query};
 use spanledger_otlp::ObservationReader;
 use spanledger_price::PriceBook;
 use spanledger_receiver::{Pipeline, Server};
@@ -25,7 +25,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     // The calls fail on purpose, and the client logs each failure.
     terminal::init_logs("error,async_openai=off");
-    let file = DemoLedger::new(arguments.ledger.clone())?;
+    let mut file = DemoLedger::new(arguments.ledger.clone())?;
     let provider = Provider::builder()
         .seed(arguments.seed)
         .start()
@@ -41,8 +41,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
         .http(arguments.http_addr.unwrap_or(http).0)
         .bind()
         .await?;
-    let pipeline =
-        Pipeline::new(Ledger::open(file.path())?, PriceBook::builtin(), ObservationReader::default());
+    let pipeline = Pipeline::new(file.open()?, PriceBook::builtin(), ObservationReader::default());
     let server = server.spawn(pipeline);
     let endpoint = format!("http://{}", server.addresses().http);
     terminal::say(format!("provider  {} (a stand-in for OpenAI's API)", provider.base_url()));

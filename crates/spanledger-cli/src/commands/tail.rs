@@ -25,24 +25,11 @@ pub(crate) async fn run(arguments: &TailArguments) -> anyhow::Result<ExitCode> {
         let waiting = if arguments.no_follow { "" } else { "; events are shown as they arrive" };
         terminal::say(format!("the ledger {} has no events yet{waiting}", path.display()));
     }
-    let mut shutdown = std::pin::pin!(async {
-        // Handled from the first wait on: while a backlog is printed, Ctrl-C ends the process at once.
-        shutdown::signal()?.await;
-        std::io::Result::Ok(())
-    });
+    let mut stopped = std::pin::pin!(shutdown::signal()?);
     loop {
         let changes = reader.changes_after(cursor, BATCH_MAX)?;
-        if changes.is_empty() {
-            if arguments.no_follow && cursor >= last {
-                return Ok(ExitCode::SUCCESS);
-            }
-            tokio::select! {
-                stopped = &mut shutdown => {
-                    stopped?;
-                    return Ok(ExitCode::SUCCESS);
-                }
-                () = tokio::time::sleep(POLL_INTERVAL) => {}
-            }
+        if changes.is_empty() && arguments.no_follow && cursor >= last {
+            return Ok(ExitCode::SUCCESS);
         }
         let mut text = String::new();
         for change in changes {
@@ -50,7 +37,22 @@ pub(crate) async fn run(arguments: &TailArguments) -> anyhow::Result<ExitCode> {
             text.push_str(&show(&change.event, arguments.format)?);
             text.push('\n');
         }
-        terminal::data(&text)?;
+        let print_or_wait = async {
+            if text.is_empty() {
+                tokio::time::sleep(POLL_INTERVAL).await;
+                return Ok(());
+            }
+            // A reader that is slow blocks the write; that must not keep a signal from being noticed.
+            tokio::task::spawn_blocking(move || terminal::data(&text)).await?
+        };
+        tokio::select! {
+            biased;
+            // With --no-follow, the end comes before everything was printed.
+            () = &mut stopped => {
+                return Ok(if arguments.no_follow { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+            }
+            printed = print_or_wait => printed?,
+        }
     }
 }
 

@@ -1,6 +1,11 @@
-use spanledger_testkit::otlp::text;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use spanledger_event::{EventId, Observation, ObservedAs, Timestamp};
+use spanledger_testkit::otlp::{integer, text};
 
-use crate::test_support::{chat, read_one};
+use crate::{
+    ObservationReader, record,
+    test_support::{chat, read_one},
+};
 
 #[test]
 fn attribution_is_read_from_the_span_and_then_from_the_resource() {
@@ -24,6 +29,35 @@ fn attribution_is_read_from_the_span_and_then_from_the_resource() {
     let mut server = chat(vec![text("http.route", "/checkout")]);
     server.kind = 2;
     assert_eq!(read_one(server).attribution.route.as_deref(), Some("/checkout"));
+}
+
+#[test]
+fn any_number_of_dims_is_read_and_the_last_value_of_a_key_counts() {
+    let dims = |value: &str| -> Vec<KeyValue> {
+        (0..50_000).map(|n| text(&format!("spanledger.dim.d{n}"), value)).collect()
+    };
+    let mut attributes = [dims("first"), dims("last")].concat();
+    // The last value of this key is not usable, so that the key has none.
+    attributes.push(text("spanledger.dim.d7", "unknown"));
+    let own =
+        Observation::new(EventId::of_request("r", 5), "call", ObservedAs::Record, Timestamp::from_nanos(1));
+    let mut sent = record::record(&own);
+    sent.attributes.extend(attributes.clone());
+    let of_record = ObservationReader::default().logs(&record::request(vec![sent], &[], "0.1.0")).remove(0);
+    for o in [read_one(chat(attributes)), of_record] {
+        assert_eq!(o.attribution.dims.len(), 49_999);
+        assert!(o.attribution.dims.values().all(|value| value == "last"));
+    }
+}
+
+/// Scenario: a span with very many counts whose meaning is unknown, each stated twice.
+#[test]
+fn any_number_of_unrecognized_counts_is_read_and_the_last_value_of_a_key_counts() {
+    let counts = |value: i64| -> Vec<KeyValue> {
+        (0..50_000).map(|n| integer(&format!("gen_ai.usage.count_{n}"), value)).collect()
+    };
+    let unknown = read_one(chat([counts(1), counts(2)].concat())).usage_unknown;
+    assert!(!unknown.is_empty() && unknown.iter().all(|count| count.ends_with("=2")), "{unknown:?}");
 }
 
 #[test]

@@ -1,9 +1,8 @@
 //! From a record or a span of ours to its observation.
 
-use opentelemetry_proto::tonic::common::v1::KeyValue;
 use spanledger_event::{
-    CARRIED, CallOutcome, Cell, ColumnKind, Endpoint, EventId, Field, JsonText, Observation, ObservedAs,
-    PartialAttribution, Timestamp, Usage, UsageSource, check_value, keys,
+    Bucket, CARRIED, CallOutcome, Cell, ColumnKind, Endpoint, EventId, Field, JsonText, Observation,
+    ObservedAs, PartialAttribution, Timestamp, Usage, UsageSource, check_value, keys,
 };
 use spanledger_price::{
     providers,
@@ -13,6 +12,7 @@ use spanledger_price::{
 use crate::{
     AttributionKeys,
     attributes::Attributes,
+    attribution::dims,
     ids::{SPAN_ID_BYTES, TRACE_ID_BYTES, valid_id},
     price::set_usage,
     quirks::Quirks,
@@ -89,31 +89,55 @@ pub(crate) fn read(source: &RecordSource<'_>) -> Option<Observation> {
     Some(o)
 }
 
-/// The usage of a record. Our own form goes before the provider's object, because it has what the object
-/// does not count. Records of earlier versions state counts and units as attributes, as spans do.
+/// The usage of a record. The provider's object decides the tokens. Our own form adds the units that the
+/// object does not count, and takes the object's place where the object was removed or cut off. Records of
+/// earlier versions state counts and units as attributes, as spans do.
 fn read_usage(o: &mut Observation, source: &RecordSource<'_>) {
     let a = source.attributes;
-    let raw = a.text(keys::USAGE_RAW);
-    o.usage_raw = raw.as_deref().and_then(JsonText::new);
     let own = a.text(keys::USAGE).map(|json| own_usage(&json));
+    let mut raw = a.text(keys::USAGE_RAW);
+    o.usage_raw = raw.as_deref().and_then(JsonText::new);
+    if own.is_some() && o.usage_raw.is_none() {
+        raw = None; // It was cut off: it is no longer JSON.
+    }
     let tools = if own.is_some() { ToolCalls::default() } else { tool_calls(a) };
     let counts = || {
         let needs_output = token_counts::needs_output(o.endpoint);
         raw.is_none().then(|| token_counts::read(a, source.quirks, needs_output)).flatten()
     };
-    let resolved = resolve(Answer {
+    // An own form that was damaged may have had units that the object lacks: it is a problem.
+    let (units, usage) = match own {
+        Some(Ok(own)) if raw.is_some() => (Some(own), None),
+        own => (None, own.or_else(counts)),
+    };
+    let mut resolved = resolve(Answer {
         provider: &o.provider,
         endpoint: o.endpoint,
         service_tier: o.service_tier.as_deref(),
         region: o.region.as_deref(),
         usage_json: raw.as_deref(),
-        usage: own.or_else(counts),
+        usage,
         tools,
         estimate: None,
     });
+    if let (Some(usage), Some(own)) = (&mut resolved.usage, units) {
+        *usage = with_units(usage, own);
+    }
     set_usage(o, resolved);
     if o.usage_source == UsageSource::Provider && a.text(keys::USAGE_SOURCE).as_deref() == Some("estimated") {
         o.usage_source = UsageSource::Estimated;
+    }
+}
+
+/// The usage of the object with the units of our own form. Where the object counts nothing, our own form is
+/// the estimate that the crate made from the request.
+fn with_units(of_object: &Usage, own: Usage) -> Usage {
+    if of_object.is_empty() {
+        own
+    } else if own.has_units() || own.variant.is_some() {
+        Bucket::ALL.into_iter().fold(own, |usage, bucket| usage.with(bucket, of_object.tokens(bucket)))
+    } else {
+        of_object.clone()
     }
 }
 
@@ -147,15 +171,8 @@ fn attribution(source: &RecordSource<'_>) -> PartialAttribution {
         environment: checked(Field::Environment, keys::ENVIRONMENT),
         request_id: checked(Field::RequestId, keys::REQUEST_ID),
         batch_job_id: checked(Field::BatchJobId, keys::BATCH_JOB_ID),
-        ..PartialAttribution::default()
+        dims: dims(a).collect(),
     };
-    for KeyValue { key, .. } in a.0 {
-        if let Some(name) = key.strip_prefix(keys::DIM_PREFIX)
-            && let Some(value) = checked(Field::Dim(name.to_owned()), key)
-        {
-            attribution.dims.insert(name.to_owned(), value);
-        }
-    }
     attribution.fill_from(&source.keys.read(Attributes(&[]), source.resource, false));
     attribution
 }

@@ -8,7 +8,7 @@ use spanledger_price::{PriceBook, providers::response_ref};
 use spanledger_testkit::otlp::{integer, text};
 
 use super::{LogRecord, record, request, usage_counts};
-use crate::{Encoding, Logs, ObservationReader, ids::hex, price};
+use crate::{Encoding, Logs, ObservationReader, ids::hex, price, test_support::cost_of};
 
 const RAW: &str = r#"{"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}"#;
 
@@ -36,17 +36,64 @@ fn chat_with_searches(searches: u64) -> Observation {
 }
 
 #[test]
-fn the_usage_is_on_a_record_once() {
+fn a_record_has_the_object_and_our_own_form_of_a_usage() {
     let usage_keys = |o: &Observation| {
         let keys = record(o).attributes.into_iter().map(|attribute| attribute.key);
         keys.filter(|key| key.contains("usage") || key.contains("_calls")).collect::<Vec<_>>()
     };
-    assert_eq!(usage_keys(&chat_with_searches(0)), [keys::USAGE_RAW]);
-    // The object does not count the searches.
-    let mut o = chat_with_searches(2);
+    let mut o = chat_with_searches(0);
     assert_eq!(usage_keys(&o), [keys::USAGE_RAW, keys::USAGE]);
     o.usage_raw = None;
     assert_eq!(usage_keys(&o), [keys::USAGE]);
+    // The crate did not understand the object.
+    let mut o = chat_with_searches(0);
+    o.usage = None;
+    assert_eq!(usage_keys(&o), [keys::USAGE_RAW]);
+}
+
+/// Scenario: an attribute processor of a Collector removes the object, or a size limit cuts it off.
+#[test]
+fn a_record_whose_object_was_removed_or_cut_off_has_the_same_price() {
+    for searches in [0, 2] {
+        let mut o = chat_with_searches(searches);
+        o.model = Some("gpt-5.5".into());
+        // The model has had a price since 2026.
+        o.start = Timestamp::from_nanos(1_795_255_200_000_000_000);
+        let complete = received(record(&o));
+        let mut removed = record(&o);
+        removed.attributes.retain(|attribute| attribute.key != keys::USAGE_RAW);
+        let mut cut_off = record(&o);
+        cut_off.attributes.push(text(keys::USAGE_RAW, &RAW[..20]));
+        for damaged in [received(removed), received(cut_off)] {
+            assert_eq!((&damaged.usage, &damaged.usage_raw), (&complete.usage, &None));
+            assert_eq!(damaged.usage_problem, None);
+            let cost = cost_of(&damaged);
+            assert!(cost.usd.is_some());
+            assert_eq!(cost, cost_of(&complete));
+        }
+    }
+}
+
+#[test]
+fn the_object_decides_the_tokens_where_our_own_form_disagrees() {
+    for searches in [0, 2] {
+        let mut sent = record(&chat_with_searches(searches));
+        let raw = r#"{"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}"#;
+        sent.attributes.push(text(keys::USAGE_RAW, raw));
+        let usage = received(sent).usage.unwrap();
+        let counts = (usage.prompt_tokens(), usage.completion_tokens(), usage.web_search_calls);
+        assert_eq!(counts, (7, 3, searches));
+    }
+}
+
+/// Scenario: the answer's usage is all zeros, so the crate estimated the usage from the request.
+#[test]
+fn an_estimate_is_read_beside_an_object_of_zeros() {
+    let mut o = chat_with_searches(0);
+    o.usage_raw = JsonText::new(r#"{"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}"#);
+    o.usage_source = UsageSource::Estimated;
+    let read = received(record(&o));
+    assert_eq!((read.usage, read.usage_source), (o.usage, UsageSource::Estimated));
 }
 
 #[test]

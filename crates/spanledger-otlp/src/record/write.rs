@@ -94,12 +94,10 @@ pub fn usage_counts(o: &Observation) -> Vec<(&'static str, i64)> {
     counts.map(|(key, count)| (key, i64::try_from(count).unwrap_or(i64::MAX))).collect()
 }
 
-/// The usage in our own form, where the provider's object does not say all of it: without an object, and
-/// where units were counted beside it.
+/// The usage in our own form. It is sent beside the provider's object too, because a Collector may remove
+/// the object.
 fn own_usage(o: &Observation) -> Option<String> {
-    let usage = o.usage.as_ref()?;
-    let is_in_object = o.usage_raw.is_some() && !usage.has_units() && usage.variant.is_none();
-    if is_in_object { None } else { serde_json::to_string(usage).ok() }
+    serde_json::to_string(o.usage.as_ref()?).ok()
 }
 
 /// The log record of a call.

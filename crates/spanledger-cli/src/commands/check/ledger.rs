@@ -23,7 +23,13 @@ fn existing(path: &Path) -> Finding {
             summary.events, summary.quarantined, summary.void, summary.observations
         )))
     };
-    read().unwrap_or_else(|error| Err(chain(error)))
+    match read() {
+        Ok(finding) => finding,
+        Err(LedgerError::OlderVersion { found, known, .. }) => Ok(format!(
+            "{shown} has schema version {found}, and `serve` will bring it up to date, to version {known}"
+        )),
+        Err(error) => Err(chain(error)),
+    }
 }
 
 /// Creates a ledger beside the place where `serve` will create its own, and removes it.

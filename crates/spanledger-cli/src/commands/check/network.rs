@@ -68,10 +68,11 @@ impl Probe {
         response.text().await.is_ok_and(|text| text.contains("spanledger_requests_total"))
     }
 
-    /// Whether an empty OTLP message, which records nothing, is accepted there. Both OTLP ports take
-    /// HTTP.
+    /// Whether an empty OTLP message, which records nothing, is accepted there. It holds logs, because
+    /// traces are forwarded: `serve` would refuse them while their destination is down. Both OTLP
+    /// ports take HTTP.
     async fn answers_otlp(&self, address: SocketAddr) -> bool {
-        let url = format!("http://{}/v1/traces", reachable(address));
+        let url = format!("http://{}/v1/logs", reachable(address));
         let request = self.client.post(url).header(CONTENT_TYPE, "application/x-protobuf");
         request.send().await.is_ok_and(|response| response.status() == StatusCode::OK)
     }

@@ -1,4 +1,4 @@
-//! The demo's ledger: an empty file at the start, and none where the demo fails.
+//! The demo's ledger: it is empty at the start, and a demo that fails removes it.
 
 use std::{
     ffi::OsString,
@@ -10,15 +10,19 @@ use std::{
 use anyhow::Context as _;
 use spanledger_ledger::Ledger;
 
+#[cfg(test)]
+mod tests;
+
 /// The file that each demo makes anew.
 const DEFAULT: &str = "spanledger-demo.db";
 
-/// The path of a ledger that this demo creates. When it is dropped before [`keep`](Self::keep), the
-/// file is removed, so that the next attempt finds the place free.
+/// A ledger that this demo creates. When it is dropped before [`keep`](Self::keep), the files that
+/// the demo created are removed, so that the next attempt finds the place free.
 #[derive(Debug)]
 pub(super) struct DemoLedger {
     path: PathBuf,
-    is_kept: bool,
+    /// The files that the demo created and has to remove if it fails.
+    created: Vec<PathBuf>,
 }
 
 impl DemoLedger {
@@ -39,42 +43,58 @@ impl DemoLedger {
                     // An error where it is in use, or not a ledger; nothing is removed then.
                     drop(Ledger::open(&path)?);
                 }
-                remove(&path)
+                files_of(&path)
+                    .iter()
+                    .try_for_each(|file| remove(file))
                     .with_context(|| format!("the ledger of the last demo, {DEFAULT}, cannot be replaced"))?;
                 path
             }
         };
-        Ok(Self { path, is_kept: false })
+        Ok(Self { path, created: Vec::new() })
+    }
+
+    /// Creates the ledger. A file that was here before, such as the `Cargo.lock` beside a ledger named
+    /// `Cargo`, is another program's, and the demo never removes it.
+    pub(super) fn open(&mut self) -> anyhow::Result<Ledger> {
+        let absent: Vec<PathBuf> = files_of(&self.path).into_iter().filter(|file| !file.exists()).collect();
+        let ledger = Ledger::open(&self.path)?;
+        self.created = absent;
+        Ok(ledger)
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The demo succeeded: the file stays.
+    /// The demo succeeded: the files stay.
     pub(super) fn keep(mut self) -> PathBuf {
-        self.is_kept = true;
+        self.created.clear();
         std::mem::take(&mut self.path)
     }
 }
 
 impl Drop for DemoLedger {
     fn drop(&mut self) {
-        if !self.is_kept {
+        for file in &self.created {
             // The demo has failed already, and its error says why.
-            drop(remove(&self.path));
+            drop(remove(file));
         }
     }
 }
 
-fn remove(path: &Path) -> std::io::Result<()> {
-    for suffix in ["", "-wal", "-shm", ".lock"] {
+/// The ledger's file and those that SQLite and the lock need beside it.
+fn files_of(path: &Path) -> [PathBuf; 4] {
+    ["", "-wal", "-shm", ".lock"].map(|suffix| {
         let mut file = OsString::from(path);
         file.push(suffix);
-        match fs::remove_file(file) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        file.into()
+    })
+}
+
+/// Removes a file if it exists.
+fn remove(file: &Path) -> std::io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
-    Ok(())
 }
