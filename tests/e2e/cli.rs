@@ -379,6 +379,7 @@ fn a_ledger_of_an_earlier_version_passes_check_and_is_brought_up_to_date_by_serv
     let check = run(&[&["check", "--ledger", path], &ports[..]].concat());
     assert_eq!(check.status.code(), Some(0), "{}", stdout(&check));
     assert!(stdout(&check).contains("`serve` will bring it up to date"), "{}", stdout(&check));
+    assert!(run(&["report", "--ledger", path]).status.success());
     Serve::start(&ledger, &[]).stop();
     assert!(run(&["report", "--ledger", path]).status.success());
 }

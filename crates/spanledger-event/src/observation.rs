@@ -216,8 +216,12 @@ impl Observation {
 
     /// The observation as JSON, without its cost, and a digest of it.
     ///
-    /// Deliveries of the same observation have the same digest, also when they were priced
-    /// differently; other observations have another one.
+    /// Deliveries of the same observation have the same digest, also when their costs differ; other
+    /// observations have another one. There is one exception: pricing adds the searches that a model
+    /// makes at each call to the usage, and the journal keeps them because the event's columns are made
+    /// from it. A repeat that arrives after the price book has changed that number has another digest.
+    /// It still counts once, because both share their [`call_id`](Self::call_id) and the
+    /// [fold](crate::fold()) makes one call of them.
     pub fn to_journal(&self) -> Result<(String, u128), serde_json::Error> {
         let journal = serde_json::to_string(self)?;
         let digest = xxh3_128(journal.as_bytes());

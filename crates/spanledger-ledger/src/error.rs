@@ -47,18 +47,18 @@ pub enum LedgerError {
         /// Ours.
         known: i64,
     },
-    /// The file was written by an earlier version of Spanledger, and a reader cannot bring it up to
-    /// date.
+    /// The file was written by an earlier version of Spanledger and lacks what this reader needs, and a
+    /// reader cannot bring it up to date.
     #[error(
-        "the ledger {path} has schema version {found}, this program reads {known}: start `spanledger serve` of this version once, it brings the file up to date"
+        "the ledger {path} has schema version {found}, this program reads {readable_since} and later: start `spanledger serve` of this version once, it brings the file up to date"
     )]
     OlderVersion {
         /// The file.
         path: PathBuf,
         /// Its version.
         found: i64,
-        /// Ours.
-        known: i64,
+        /// The first version that readers of this program read.
+        readable_since: i64,
     },
     /// The file could not be brought up to date.
     #[error(

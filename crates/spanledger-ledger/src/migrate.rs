@@ -3,8 +3,10 @@
 //! A file carries the version of its tables (`PRAGMA user_version`). This program's version is the
 //! greatest `since` of the event's columns, the measures and the [`STEPS`]. When the writer opens an
 //! older file, everything that is newer than the file is added in one transaction: after a crash the
-//! file has either its old version or the new one. Readers never change a file; they refuse one of
-//! another version.
+//! file has either its old version or the new one. Readers never change a file. They read every version
+//! from `Target::readable_since` on: the first one that has all columns, measures and tables of today.
+//! A step that only adds an index leaves it as it is, so no reader's statement may name an index
+//! (`INDEXED BY`).
 //!
 //! * **A new column of the event** is a row in `columns!` (`spanledger-event/src/event.rs`) that ends
 //!   with `, since N`, where N is the next version, or the present one while no release has it. The
@@ -31,10 +33,12 @@ pub(crate) struct Step {
     /// The version that it introduced.
     since: i64,
     sql: &'static str,
+    /// Whether readers need it: a table does matter to them, an index does not.
+    readers_need_it: bool,
 }
 
 /// The changes since version 1, in their order.
-const STEPS: &[Step] = &[Step { since: 2, sql: reasons::INDEX }];
+const STEPS: &[Step] = &[Step { since: 2, sql: reasons::INDEX, readers_need_it: false }];
 
 /// What the tables of a version are made of.
 pub(crate) struct Target {
@@ -63,8 +67,13 @@ pub(crate) const TARGET: Target = Target {
 impl Target {
     /// The version of the tables.
     pub(crate) fn version(&self) -> i64 {
+        self.steps.iter().map(|step| step.since).fold(self.readable_since(), i64::max)
+    }
+
+    /// The first version that has everything that readers need.
+    pub(crate) fn readable_since(&self) -> i64 {
         let columns = self.columns.iter().map(|column| i64::from(column.since));
-        let steps = self.steps.iter().map(|step| step.since);
+        let steps = self.steps.iter().filter(|step| step.readers_need_it).map(|step| step.since);
         columns.chain(steps).fold(self.newest_measure, i64::max)
     }
 

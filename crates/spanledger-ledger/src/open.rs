@@ -66,8 +66,9 @@ pub(crate) fn reader(path: &Path) -> Result<Connection, LedgerError> {
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let connection = at(path, connect(path, flags))?;
     match state(path, &connection)? {
-        State::Ledger(found) if found < TARGET.version() => {
-            Err(LedgerError::OlderVersion { path: path.to_owned(), found, known: TARGET.version() })
+        State::Ledger(found) if found < TARGET.readable_since() => {
+            let readable_since = TARGET.readable_since();
+            Err(LedgerError::OlderVersion { path: path.to_owned(), found, readable_since })
         }
         State::Ledger(_) => Ok(connection),
         State::Empty => Err(LedgerError::Foreign { path: path.to_owned() }),

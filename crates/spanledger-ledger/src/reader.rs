@@ -6,7 +6,9 @@ use rusqlite::{Connection, OptionalExtension};
 use spanledger_event::{CostEvent, EventId};
 
 use crate::{
-    LedgerError, open,
+    LedgerError,
+    migrate::TARGET,
+    open,
     row::{self, EVENT_COLUMNS, SELECT_EVENT},
 };
 
@@ -105,6 +107,13 @@ impl LedgerReader {
                 })
             },
         )?)
+    }
+
+    /// The version of the file's tables, where it is older than this program's: the writer will bring
+    /// such a file up to date.
+    pub fn older_version(&self) -> Result<Option<i64>, LedgerError> {
+        let version: i64 = self.connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        Ok(Some(version).filter(|version| *version < TARGET.version()))
     }
 
     /// Lets SQLite check the whole file (`PRAGMA integrity_check`). Returns what it found wrong, in

@@ -7,7 +7,8 @@ use spanledger_price::{PriceBook, PriceQuery, usage::ResolvedUsage};
 mod tests;
 
 /// Prices a call with the rates of its own time, and adds to its usage the searches that its model
-/// makes at each call.
+/// makes at each call. Repeats of a call that were priced by different books still count once; see
+/// [`Observation::to_journal`].
 pub fn price(book: &PriceBook, o: &mut Observation) {
     let query = PriceQuery {
         provider: &o.provider,

@@ -355,3 +355,17 @@ proptest! {
         }
     }
 }
+
+/// Scenario: a delivery is repeated after the price book changed how often its model searches.
+#[test]
+fn repeats_of_a_call_whose_searches_were_added_by_different_books_count_once() {
+    let priced = |searches: u64, picos: i128| {
+        let call = ObservationBuilder::record("request", "call", 0).tokens(100, 10).cost_picos(picos);
+        call.with(|o| o.usage.as_mut().unwrap().web_search_calls = searches).build()
+    };
+    let (before, after) = (priced(0, 110), priced(1, 10_110));
+    assert_ne!(before.to_journal().unwrap().1, after.to_journal().unwrap().1);
+    let events = fold(&[before, after]);
+    assert_eq!((events.len(), events[0].attempts), (1, 1));
+    assert_eq!(events[0].billed_usd, events[0].cost_usd);
+}

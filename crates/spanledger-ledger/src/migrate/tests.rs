@@ -55,7 +55,8 @@ fn later() -> Target {
     columns.insert(3, column("cache_hits", ColumnKind::Integer, true, "prompt_tokens"));
     columns.push(column("invoice_usd", ColumnKind::Usd, true, "cost_usd"));
     columns.push(column("labels", ColumnKind::Json, false, "dims"));
-    let step = Step { since, sql: "CREATE INDEX event_customer ON event (customer_id)" };
+    let step =
+        Step { since, sql: "CREATE INDEX event_customer ON event (customer_id)", readers_need_it: false };
     Target { columns: columns.leak(), steps: vec![step].leak(), newest_measure: since }
 }
 
@@ -165,8 +166,11 @@ fn a_crash_in_the_middle_leaves_the_old_version() {
 fn a_step_that_fails_leaves_the_old_version() {
     let (_folder, path) = version_1();
     let before = tables(&path);
-    let step =
-        Step { since: later().version() + 1, sql: "CREATE INDEX event_customer ON event (no_such_column)" };
+    let step = Step {
+        since: later().version() + 1,
+        sql: "CREATE INDEX event_customer ON event (no_such_column)",
+        readers_need_it: false,
+    };
     let target = Target { steps: vec![step].leak(), ..later() };
     assert!(target.migrate(&mut Connection::open(&path).unwrap(), 1).is_err());
     assert_eq!((version_of(&path), tables(&path)), (1, before));
@@ -184,6 +188,41 @@ fn a_ledger_of_a_later_version_is_refused_and_left_as_it_was() {
         assert!(error.to_string().contains("use a newer spanledger"), "{error}");
     }
     assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+/// Scenario: a report over an old file, such as a backup, that no `serve` of this version has opened.
+#[test]
+fn a_reader_reports_from_a_ledger_that_lacks_only_an_index_and_leaves_it_as_it_is() {
+    let (_folder, path) = version_1();
+    let reader = LedgerReader::open(&path).unwrap();
+    let query = Query::by(GroupBy::Feature);
+    let read = |reader: &LedgerReader| {
+        (
+            reader.report(&query).unwrap(),
+            reader.report_from_events(&query).unwrap(),
+            reader.reasons(&query).unwrap(),
+            reader.changes_after(0, 10).unwrap(),
+            reader.summary().unwrap(),
+        )
+    };
+    let before = read(&reader);
+    assert_eq!((before.0.total.requests, before.3.len()), (2, 2));
+    assert_eq!((version_of(&path), reader.older_version().unwrap()), (1, Some(1)));
+    drop(reader);
+    drop(Ledger::open(&path).unwrap());
+    assert_eq!(version_of(&path), TARGET.version());
+    assert_eq!(read(&LedgerReader::open(&path).unwrap()), before);
+}
+
+#[test]
+fn readers_need_columns_measures_and_tables_but_no_index() {
+    let step = |readers_need_it| vec![Step { since: 8, sql: "", readers_need_it }].leak();
+    let target = |steps, newest_measure| Target { columns: COLUMNS, steps, newest_measure };
+    assert_eq!((target(step(false), 1).readable_since(), target(step(false), 1).version()), (1, 8));
+    assert_eq!((target(step(true), 1).readable_since(), target(step(true), 1).version()), (8, 8));
+    assert_eq!(target(step(false), 7).readable_since(), 7);
+    let newest_column = later().columns.iter().map(|column| i64::from(column.since)).max().unwrap();
+    assert_eq!(later().readable_since(), newest_column);
 }
 
 #[test]

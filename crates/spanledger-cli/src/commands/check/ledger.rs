@@ -18,18 +18,28 @@ fn existing(path: &Path) -> Finding {
             return Ok(Err(format!("{shown} is damaged: {damage}")));
         }
         let summary = reader.summary()?;
+        let older =
+            reader.older_version()?.map(|version| format!("; {}", will_be_brought_up_to_date(version)));
         Ok(Ok(format!(
-            "{shown}: {} events ({} quarantined, {} void) from {} observations",
-            summary.events, summary.quarantined, summary.void, summary.observations
+            "{shown}: {} events ({} quarantined, {} void) from {} observations{}",
+            summary.events,
+            summary.quarantined,
+            summary.void,
+            summary.observations,
+            older.unwrap_or_default()
         )))
     };
     match read() {
         Ok(finding) => finding,
-        Err(LedgerError::OlderVersion { found, known, .. }) => Ok(format!(
-            "{shown} has schema version {found}, and `serve` will bring it up to date, to version {known}"
-        )),
+        Err(LedgerError::OlderVersion { found, .. }) => {
+            Ok(format!("{shown}: {}", will_be_brought_up_to_date(found)))
+        }
         Err(error) => Err(chain(error)),
     }
+}
+
+fn will_be_brought_up_to_date(version: i64) -> String {
+    format!("it has schema version {version}, and `serve` will bring it up to date")
 }
 
 /// Creates a ledger beside the place where `serve` will create its own, and removes it.
