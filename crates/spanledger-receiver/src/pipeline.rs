@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use bytes::Bytes;
 use spanledger_event::{ErrorChain, Observation, UnpricedReason};
 use spanledger_ledger::{Ledger, LedgerError};
 use spanledger_otlp::{DecodeError, Logs, ObservationReader, Traces, price};
@@ -80,8 +81,9 @@ impl Pipeline {
     /// Processes a message. On success its observations are durable in the ledger, and the destination
     /// has accepted its traces.
     pub(crate) async fn accept(&self, message: Message) -> Result<(), Refusal> {
-        let Decoded { observations, outgoing } = self.decode(message).await?;
-        let record = self.record(observations);
+        // The budgeted bytes are kept until the ledger and the destination have answered.
+        let Decoded { observations, outgoing, budgeted } = self.decode(message).await?;
+        let record = self.record(observations, budgeted.clone());
         match (&self.destination, outgoing) {
             (Some(destination), Some(outgoing)) => {
                 // Both run at the same time, so the ledger does not wait for the destination. If the
@@ -96,10 +98,25 @@ impl Pipeline {
         }
     }
 
-    async fn record(&self, observations: Vec<Observation>) -> Result<(), Refusal> {
+    /// Appends in a task of its own, which keeps the budgeted bytes: when the client goes away and the
+    /// request is dropped, the observations stay in the ledger's queue, and their memory stays covered.
+    async fn record(&self, observations: Vec<Observation>, budgeted: [Bytes; 2]) -> Result<(), Refusal> {
         if observations.is_empty() {
             return Ok(());
         }
+        let this = self.clone();
+        let appending = tokio::spawn(async move {
+            let appended = this.append(observations).await;
+            drop(budgeted);
+            appended
+        });
+        appending.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "receiver.ledger.append.aborted");
+            Err(Refusal::Unavailable("the ledger cannot be written for the moment".to_owned()))
+        })
+    }
+
+    async fn append(&self, observations: Vec<Observation>) -> Result<(), Refusal> {
         let unpriced: Vec<UnpricedReason> =
             observations.iter().filter_map(|observation| observation.cost.as_ref()?.reason).collect();
         let appended = self.ledger.append(observations).await.map_err(|error| refusal_of(&error))?;
@@ -144,7 +161,7 @@ impl Pipeline {
         for observation in &mut observations {
             price(&book, observation);
         }
-        Ok(Decoded { observations, outgoing })
+        Ok(Decoded { observations, outgoing, budgeted: [message.bytes.clone(), plain] })
     }
 }
 
@@ -154,6 +171,9 @@ struct Decoded {
     observations: Vec<Observation>,
     /// The message for the destination; `None` without a destination, and for logs.
     outgoing: Option<Outgoing>,
+    /// The bytes as they came and the inflated ones. Their part of the budget stands for the memory of
+    /// the observations, which the budget does not count.
+    budgeted: [Bytes; 2],
 }
 
 /// The refusal for an error of the ledger. Most errors are faults of the receiver, after which the client

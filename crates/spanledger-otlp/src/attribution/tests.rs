@@ -34,7 +34,7 @@ fn attribution_is_read_from_the_span_and_then_from_the_resource() {
 #[test]
 fn any_number_of_dims_is_read_and_the_last_value_of_a_key_counts() {
     let dims = |value: &str| -> Vec<KeyValue> {
-        (0..50_000).map(|n| text(&format!("spanledger.dim.d{n}"), value)).collect()
+        (0..50_000).map(|n| text(format!("spanledger.dim.d{n}"), value)).collect()
     };
     let mut attributes = [dims("first"), dims("last")].concat();
     // The last value of this key is not usable, so that the key has none.
@@ -54,7 +54,7 @@ fn any_number_of_dims_is_read_and_the_last_value_of_a_key_counts() {
 #[test]
 fn any_number_of_unrecognized_counts_is_read_and_the_last_value_of_a_key_counts() {
     let counts = |value: i64| -> Vec<KeyValue> {
-        (0..50_000).map(|n| integer(&format!("gen_ai.usage.count_{n}"), value)).collect()
+        (0..50_000).map(|n| integer(format!("gen_ai.usage.count_{n}"), value)).collect()
     };
     let unknown = read_one(chat([counts(1), counts(2)].concat())).usage_unknown;
     assert!(!unknown.is_empty() && unknown.iter().all(|count| count.ends_with("=2")), "{unknown:?}");
