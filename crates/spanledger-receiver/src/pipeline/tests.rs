@@ -4,6 +4,7 @@ use spanledger_event::Usd;
 use spanledger_ledger::RowError;
 use spanledger_otlp::Encoding;
 use spanledger_price::PriceBook;
+use spanledger_testkit::otlp::{SpanBuilder, protobuf, traces};
 
 use super::*;
 use crate::{Limits, budget::Budget};
@@ -25,8 +26,8 @@ fn message(budget: &Budget, plain: &[u8]) -> Message {
     }
 }
 
-/// Scenario: a client disconnects, so the future of its request is dropped, while a blocking thread still
-/// decodes the message. Guarantees: the bytes stay reserved in the budget until the decode has ended.
+/// A request's future is dropped when its client goes away. A decode that runs on a blocking thread
+/// goes on and keeps the bytes in memory; until it has ended, their part of the budget stays reserved.
 #[tokio::test]
 async fn the_budget_of_a_dropped_request_is_released_when_its_decode_has_ended() {
     let folder = tempfile::tempdir().unwrap();
@@ -55,10 +56,47 @@ async fn the_budget_of_a_dropped_request_is_released_when_its_decode_has_ended()
     tokio::time::timeout(Duration::from_secs(30), released).await.expect("the decode ends");
 }
 
-/// Guarantees: only observations that can never be stored are refused without a retry, because the client
-/// then drops them. Every other failure of the ledger is a fault of the receiver, and the client retries.
+/// The observations of a request wait for the ledger in memory. Until they are committed, the part of the
+/// budget that their message took stays reserved, also when the client goes away.
+#[tokio::test]
+async fn the_budget_covers_the_wait_for_the_ledger() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = pipeline(&folder);
+    let budget = Budget::new(&Limits::default());
+    let all = budget.available();
+    let call = SpanBuilder::chat("gpt-5.5").tokens(1_000, 50).build();
+    let message = message(&budget, &protobuf(&traces([call])));
+    let reserved = all - budget.available();
+    assert!(reserved > 0);
+
+    let lock = rusqlite::Connection::open(pipeline.ledger().path()).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    {
+        let mut request = std::pin::pin!(pipeline.accept(message));
+        for _ in 0..10 {
+            let polled = futures_util::poll!(&mut request);
+            assert!(polled.is_pending(), "the ledger is locked");
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(pipeline.counters().spans(), 1, "the message is decoded");
+        assert_eq!(all - budget.available(), reserved, "the request waits for the ledger");
+    }
+    tokio::task::yield_now().await;
+    assert_eq!(all - budget.available(), reserved, "the observations still wait for the ledger");
+    lock.execute_batch("ROLLBACK").unwrap();
+    let released = async {
+        while budget.available() != all {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), released).await.expect("the ledger is written");
+    assert_eq!(pipeline.counters().observations(), 1, "what was queued is recorded");
+}
+
+/// A client drops what is refused for good. So only observations that can never be stored are; whatever
+/// else fails in the ledger is ours.
 #[test]
-fn only_observations_that_can_never_be_stored_are_refused_without_a_retry() {
+fn only_what_can_never_be_stored_is_refused_for_good() {
     let out_of_range = || RowError::OutOfRange { column: "billed_usd", usd: Usd::from_picos(i128::MAX) };
     for (error, is_retryable) in [
         (LedgerError::Closed, true),
@@ -67,7 +105,7 @@ fn only_observations_that_can_never_be_stored_are_refused_without_a_retry() {
     ] {
         let refusal = refusal_of(&error);
         assert_eq!(refusal.is_retryable(), is_retryable, "{error:?}");
-        // The message names an error in the client's data, but no internal error of the receiver.
+        // The client is told what to change in its data, and nothing of what is wrong with ours.
         assert_eq!(refusal.to_string().contains("billed_usd"), !is_retryable, "{refusal}");
     }
 }

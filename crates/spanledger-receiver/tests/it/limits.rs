@@ -1,5 +1,7 @@
 //! Sizes, before and after inflating, and the budget of all bodies in flight.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use spanledger_receiver::Limits;
 use spanledger_testkit::otlp::PROTOBUF;
@@ -7,7 +9,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::support::{
-    Call, Harness, TRACE_METHOD, TRACES, bomb, compress, export, frame, gzip, head, message_of, soon,
+    Call, Harness, TRACE_METHOD, TRACES, bomb, compress, export, frame, gzip, head, message_of, post, soon,
 };
 
 const LIMIT: usize = 100_000;
@@ -107,8 +109,8 @@ async fn an_announced_length_over_the_limit_is_refused_before_the_body() {
     assert_eq!(raw.answer().await.unwrap().status, 200);
 }
 
-/// C55: a client that writes its whole body before it reads still receives the refusal. If the connection
-/// were reset, the client would treat this as a temporary fault and retry.
+/// C55: a client that writes its whole body before it reads still reads the refusal. If the connection
+/// were reset under it, it would take that for a passing fault and try again.
 #[tokio::test]
 async fn a_refusal_reaches_a_client_that_is_still_writing() {
     let harness = Harness::with_limits(small()).await;
@@ -215,8 +217,48 @@ async fn an_exhausted_budget_is_answered_retryably() {
     assert!(harness.holds(&call));
 }
 
-/// Guarantees: a request that is refused, malformed or abandoned releases its part of the budget. A receiver
-/// with a budget of two messages always accepts the next message.
+/// C64, T18: requests that wait for a locked ledger count as bytes in flight, so that a ledger that is
+/// locked for long cannot fill the memory. When it is free again, requests are taken again.
+#[tokio::test]
+async fn requests_that_wait_for_the_ledger_exhaust_the_budget() {
+    let limits = Limits { in_flight_bytes_max: 256 * 1_024, body_bytes_max: LIMIT, ..Limits::default() };
+    let harness = Harness::with_limits(limits).await;
+    let address = harness.receiver.http_addr();
+    let send = || {
+        let body = message_of(&Call::new(), LIMIT);
+        tokio::spawn(async move { post(address, TRACES, &[("content-type", PROTOBUF)], body).await })
+    };
+    let lock = rusqlite::Connection::open(harness.receiver.path()).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (mut waiting, mut refused) = (Vec::new(), None);
+    for _ in 0..30 {
+        let decoded = harness.counters().spans();
+        let request = send();
+        let handled = async {
+            while harness.counters().spans() == decoded && !request.is_finished() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        soon(handled).await;
+        if request.is_finished() {
+            refused = Some(request.await.unwrap());
+            break;
+        }
+        waiting.push(request);
+    }
+    let refused = refused.expect("the budget has no room for 30 of these messages");
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    assert!(refused.refusal().1.contains("too many bytes are in flight"), "{refused:?}");
+
+    lock.execute_batch("ROLLBACK").unwrap();
+    for request in waiting {
+        soon(request).await.unwrap();
+    }
+    assert_eq!(soon(send()).await.unwrap().status, 200);
+}
+
+/// A request that is refused, malformed or abandoned releases its part of the budget: a receiver whose
+/// budget is two messages takes the next one, every time.
 #[tokio::test]
 async fn the_budget_does_not_leak() {
     let limits = Limits { in_flight_bytes_max: 256 * 1_024, body_bytes_max: LIMIT, ..Limits::default() };
