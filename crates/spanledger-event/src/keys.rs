@@ -1,44 +1,44 @@
-//! Attribute names: our own, those of the current OpenTelemetry GenAI convention, and the older
+//! Attribute names: those of Spanledger, those of the current OpenTelemetry GenAI convention, and older
 //! spellings that are still read.
 //!
-//! This is the only place where they are spelled. Names of other dialects live in the file of
-//! their dialect in `spanledger-otlp`. Source of the current names: the OpenTelemetry registry
-//! of `semantic-conventions-genai` (`gen_ai.*`, `openai.*`) and of `semantic-conventions`
-//! (`error.type`, `server.*`, `service.*`, `http.*`).
+//! These names are written nowhere else. Names of other dialects are in the file of their dialect in
+//! `spanledger-otlp`. The current names come from the OpenTelemetry registry of
+//! `semantic-conventions-genai` (`gen_ai.*`, `openai.*`) and of `semantic-conventions` (`error.type`,
+//! `server.*`, `service.*`, `http.*`).
 
 /// `chat`, `embeddings`, …
 pub const OPERATION_NAME: &str = "gen_ai.operation.name";
 /// `openai`, `azure.ai.openai`, `anthropic`, …
 pub const PROVIDER_NAME: &str = "gen_ai.provider.name";
-/// The model asked for.
+/// The model that was requested.
 pub const REQUEST_MODEL: &str = "gen_ai.request.model";
 /// The model that answered.
 pub const RESPONSE_MODEL: &str = "gen_ai.response.model";
 /// The provider's id of the response.
 pub const RESPONSE_ID: &str = "gen_ai.response.id";
-/// One reason per choice.
+/// Why the model stopped: one reason per choice.
 pub const FINISH_REASONS: &str = "gen_ai.response.finish_reasons";
 /// Seconds from the request to the first chunk of a stream.
 pub const TIME_TO_FIRST_CHUNK: &str = "gen_ai.response.time_to_first_chunk";
 /// Whether the answer was streamed.
 pub const REQUEST_STREAM: &str = "gen_ai.request.stream";
-/// The largest number of output tokens asked for.
+/// The requested maximum of output tokens.
 pub const REQUEST_MAX_TOKENS: &str = "gen_ai.request.max_tokens";
-/// The temperature asked for.
+/// The requested temperature.
 pub const REQUEST_TEMPERATURE: &str = "gen_ai.request.temperature";
-/// The `top_p` asked for.
+/// The requested `top_p`.
 pub const REQUEST_TOP_P: &str = "gen_ai.request.top_p";
-/// The seed asked for.
+/// The requested seed.
 pub const REQUEST_SEED: &str = "gen_ai.request.seed";
-/// The number of choices asked for, when it is not one.
+/// The requested number of choices, when it is not one.
 pub const REQUEST_CHOICE_COUNT: &str = "gen_ai.request.choice.count";
 /// OpenAI's `previous_response_id`.
 pub const REQUEST_PREVIOUS_RESPONSE_ID: &str = "gen_ai.request.previous_response.id";
 /// OpenAI's reasoning effort.
 pub const REQUEST_REASONING_LEVEL: &str = "gen_ai.request.reasoning.level";
-/// The type of output asked for: `text`, `json`, `image`, `speech`.
+/// The requested type of output: `text`, `json`, `image`, `speech`.
 pub const OUTPUT_TYPE: &str = "gen_ai.output.type";
-/// What the convention's token counts, and emitters' own, begin with.
+/// The prefix of the convention's token counts, and of the counts that emitters invent.
 pub const USAGE_NAMESPACE: &str = "gen_ai.usage.";
 /// All input tokens.
 pub const INPUT_TOKENS: &str = "gen_ai.usage.input_tokens";
@@ -62,21 +62,21 @@ pub const IMAGE_INPUT_TOKENS: &str = "gen_ai.usage.image.input_tokens";
 pub const IMAGE_CACHE_READ_TOKENS: &str = "gen_ai.usage.image.cache_read.input_tokens";
 /// Image output, part of the output.
 pub const IMAGE_OUTPUT_TOKENS: &str = "gen_ai.usage.image.output_tokens";
-/// The cost in dollars as a double; what Langfuse and OpenLIT read. The exact one is [`COST_USD`].
+/// The cost in dollars as a double, for Langfuse and OpenLIT, which read it. [`COST_USD`] is exact.
 pub const USAGE_COST: &str = "gen_ai.usage.cost";
 /// `chat_completions` or `responses`.
 pub const OPENAI_API_TYPE: &str = "openai.api.type";
-/// The service tier asked for, when not `auto`.
+/// The requested service tier, when it is not `auto`.
 pub const OPENAI_REQUEST_SERVICE_TIER: &str = "openai.request.service_tier";
-/// The service tier that served, the one that is billed.
+/// The service tier that served the call. It is the billed one.
 pub const OPENAI_RESPONSE_SERVICE_TIER: &str = "openai.response.service_tier";
 /// OpenAI's fingerprint of the back-end.
 pub const OPENAI_SYSTEM_FINGERPRINT: &str = "openai.response.system_fingerprint";
-/// The event of a span that says which exception ended it.
+/// The name of the span event that states which exception ended the span.
 pub const EXCEPTION_EVENT: &str = "exception";
 /// The type of that exception.
 pub const EXCEPTION_TYPE: &str = "exception.type";
-/// What went wrong.
+/// The type of the error, such as an HTTP status or an error code.
 pub const ERROR_TYPE: &str = "error.type";
 /// The provider's host.
 pub const SERVER_ADDRESS: &str = "server.address";
@@ -84,13 +84,13 @@ pub const SERVER_ADDRESS: &str = "server.address";
 pub const SERVER_PORT: &str = "server.port";
 /// The route of an HTTP request. On a SERVER span it is the application's route.
 pub const HTTP_ROUTE: &str = "http.route";
-/// Resource: the service.
+/// The service that made the call; an attribute of the resource.
 pub const SERVICE_NAME: &str = "service.name";
-/// Resource: the environment.
+/// The environment; an attribute of the resource.
 pub const DEPLOYMENT_ENVIRONMENT_NAME: &str = "deployment.environment.name";
 /// The person who made the request, which is not the account that pays.
 pub const USER_ID: &str = "user.id";
-/// The person, by the older name.
+/// The person who made the request, under the older name.
 pub const ENDUSER_ID: &str = "enduser.id";
 
 /// The event name of the log record that the crate `spanledger` emits for each call.
@@ -127,8 +127,8 @@ pub const ENDPOINT: &str = "spanledger.endpoint";
 pub const OUTCOME: &str = "spanledger.outcome";
 /// HTTP attempts of the call, retries included.
 pub const ATTEMPTS: &str = "spanledger.attempts";
-/// The usage in our own exclusive buckets and units, as JSON, where there is no object of the
-/// provider's ([`USAGE_RAW`]) that says all of it.
+/// The usage in Spanledger's exclusive buckets and units, as JSON. It is sent when the provider's usage
+/// object ([`USAGE_RAW`]) is absent or does not contain the whole usage.
 pub const USAGE: &str = "spanledger.usage";
 /// `estimated` where the usage does not come from the provider.
 pub const USAGE_SOURCE: &str = "spanledger.usage.source";
@@ -138,9 +138,9 @@ pub const USAGE_RAW: &str = "spanledger.usage.raw";
 pub const WEB_SEARCH_CALLS: &str = "spanledger.web_search_calls";
 /// Billable file searches of the call.
 pub const FILE_SEARCH_CALLS: &str = "spanledger.file_search_calls";
-/// Billable code-interpreter containers, or calls, of the call.
+/// Billable code-interpreter containers (OpenAI) or tool calls (other providers) of the call.
 pub const CODE_INTERPRETER_CALLS: &str = "spanledger.code_interpreter_calls";
-/// Images made in the call by a tool.
+/// Images that a tool generated in the call.
 pub const IMAGES: &str = "spanledger.images";
 /// When the call began, nanoseconds since the epoch.
 pub const START: &str = "spanledger.start_unix_nano";

@@ -16,14 +16,14 @@ pub use carried::{CARRIED, CarriedField};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ObservedAs {
-    /// The record of the crate `spanledger`: made from the provider's own bytes.
+    /// A record of the crate `spanledger`, made from the provider's own response.
     Record,
     /// A span.
     #[default]
     Span,
 }
 
-/// What an observation is of.
+/// What the observed span or record stands for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -66,7 +66,7 @@ words! {
 }
 
 impl Endpoint {
-    /// The endpoint of that name; [`Endpoint::Other`] for names that are not known.
+    /// The endpoint with this name; [`Endpoint::Other`] for an unknown name.
     pub fn from_name(name: &str) -> Self {
         Self::ALL.into_iter().find(|endpoint| endpoint.as_str() == name).unwrap_or_default()
     }
@@ -104,11 +104,11 @@ impl CallOutcome {
 /// The provider's id of a response, and whether it is unique.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ResponseRef {
-    /// Who gave the id: `openai`, an Azure host, …
+    /// The provider or host that assigned the id: `openai`, an Azure host, …
     pub namespace: String,
     /// The id.
     pub id: String,
-    /// Whether the namespace never gives the same id twice. Gateways, proxies and stand-ins may.
+    /// Whether the namespace never assigns the same id twice. Gateways, proxies and mock servers may do so.
     pub unique: bool,
 }
 
@@ -117,14 +117,14 @@ pub struct ResponseRef {
 /// The emitter stated everything except [`cost`](Self::cost). The receiver adds the cost when the
 /// observation arrives, with the prices of the call's own time.
 ///
-/// The ledger keeps observations as JSON and knows a repeated one by the digest of that JSON. A new
-/// field is therefore optional, and not serialized where it is absent.
+/// The ledger stores observations as JSON and recognizes a repeated one by the digest of that JSON. A
+/// new field is therefore optional, and not serialized where it is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "a field that is also a column is documented in the column table")]
 pub struct Observation {
-    /// The logical request that this sighting belongs to when it is seen alone.
+    /// The logical request of this sighting, if no other sighting links it to another request.
     pub event_id: EventId,
-    /// All sightings of one call share it.
+    /// The id of the call. All sightings of one call have the same one.
     pub call_id: String,
     pub sighting: ObservedAs,
     #[serde(default)]
@@ -158,7 +158,7 @@ pub struct Observation {
     pub attempts: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
-    /// Why a usage that was sent could not be read.
+    /// Why the usage of the call could not be read, if it was sent but is unreadable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage_problem: Option<String>,
     /// Counts of the usage whose meaning is unknown, as `path=value`.
@@ -183,13 +183,13 @@ pub struct Observation {
     pub parent_span_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_name: Option<String>,
-    /// The receiver's price; not part of what was observed, and not serialized with it.
+    /// The cost that the receiver computed. It is not part of the observation's JSON.
     #[serde(skip)]
     pub cost: Option<Cost>,
 }
 
 impl Observation {
-    /// An observation of which only the identity is known; its dialect fills in the rest.
+    /// An observation with nothing but its identity. The caller fills in the other fields.
     pub fn new(
         event_id: EventId,
         call_id: impl Into<String>,
@@ -200,24 +200,23 @@ impl Observation {
         Self { event_id, call_id, sighting, start, end: start, attempts: 1, ..Self::default() }
     }
 
-    /// The key under which other sightings of the same response are looked for, where the
-    /// provider's ids are unique.
+    /// The key that all sightings of the same response share, if the provider's ids are unique.
     pub fn link(&self) -> Option<String> {
         let response = self.response.as_ref().filter(|response| response.unique)?;
         Some(format!("{}/{}", response.namespace, response.id))
     }
 
-    /// The key under which other sightings of the same response are looked for within its trace,
-    /// whoever gave the id: a client and its gateway. Across traces such ids are not compared, because
-    /// a stand-in that answers everything with one id would tie all its calls together.
+    /// The key that sightings of the same response share within one trace, for example those of a client
+    /// and its gateway. It ignores which host assigned the id. It contains the trace, because a mock
+    /// server that answers every request with the same id would otherwise link all calls.
     pub fn trace_link(&self) -> Option<String> {
         Some(format!("{}/{}", self.trace_id.as_ref()?, self.response.as_ref()?.id))
     }
 
     /// The observation as JSON, without its cost, and a digest of it.
     ///
-    /// Deliveries of the same observation have the same digest, also when they were priced
-    /// differently; other observations have another one.
+    /// Repeated deliveries of an observation have the same digest, even if they were priced differently.
+    /// Different observations have different digests.
     pub fn to_journal(&self) -> Result<(String, u128), serde_json::Error> {
         let journal = serde_json::to_string(self)?;
         let digest = xxh3_128(journal.as_bytes());
@@ -225,8 +224,8 @@ impl Observation {
     }
 }
 
-/// Journals of before the text was checked at the edge may hold one that is not JSON. The event has
-/// never shown such a text.
+/// Reads the raw usage. Early versions did not check that it is JSON, so an old ledger may contain a
+/// text that is not. Such a text is dropped.
 fn json_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<JsonText>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.and_then(JsonText::new))
 }
