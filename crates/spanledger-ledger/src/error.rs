@@ -1,4 +1,4 @@
-//! What can go wrong with a ledger.
+//! The errors of a ledger.
 
 use std::{error::Error, fmt, path::PathBuf};
 
@@ -8,7 +8,7 @@ use spanledger_event::{CellError, Usd};
 #[cfg(test)]
 mod tests;
 
-/// Why the ledger could not do what was asked. Nothing acknowledged before is affected.
+/// Why an operation of the ledger failed. Observations that were acknowledged before are not affected.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerError {
@@ -19,7 +19,7 @@ pub enum LedgerError {
     Open {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the file system or of SQLite.
         #[source]
         source: OpenError,
     },
@@ -37,57 +37,58 @@ pub enum LedgerError {
     },
     /// The file was written by a later version of Spanledger.
     #[error(
-        "the ledger {path} has schema version {found}, this program knows up to {known}: use a newer spanledger, the file was left as it was"
+        "the ledger {path} has schema version {found}, this program knows up to {known}: use a newer spanledger; the file was not changed"
     )]
     NewerVersion {
         /// The file.
         path: PathBuf,
-        /// Its version.
+        /// The version of the file.
         found: i64,
-        /// Ours.
+        /// The version of this program.
         known: i64,
     },
     /// The file was written by an earlier version of Spanledger, and a reader cannot bring it up to
     /// date.
     #[error(
-        "the ledger {path} has schema version {found}, this program reads {known}: start `spanledger serve` of this version once, it brings the file up to date"
+        "the ledger {path} has schema version {found}, this program reads {known}: start `spanledger serve` of this version once to bring the file up to date"
     )]
     OlderVersion {
         /// The file.
         path: PathBuf,
-        /// Its version.
+        /// The version of the file.
         found: i64,
-        /// Ours.
+        /// The version of this program.
         known: i64,
     },
     /// The file could not be brought up to date.
     #[error(
-        "the ledger {path} could not be brought from schema version {found} to {known}, it was left as it was: mend the cause and start again"
+        "the ledger {path} could not be brought from schema version {found} to {known} and was not changed: fix the cause and start again"
     )]
     Migration {
         /// The file.
         path: PathBuf,
-        /// Its version.
+        /// The version of the file.
         found: i64,
-        /// Ours.
+        /// The version of this program.
         known: i64,
-        /// What went wrong.
+        /// The error of the migration.
         #[source]
         source: StorageError,
     },
-    /// The file is another program's: a text, or an SQLite database of something else.
-    #[error("{path} is not a ledger but another program's file: choose another file with --ledger")]
+    /// The file belongs to another program: it is a text, or an SQLite database that is not a ledger.
+    #[error("{path} is not a ledger, but a file of another program: choose another file with --ledger")]
     Foreign {
         /// The file.
         path: PathBuf,
     },
     /// Reading or writing failed. The transaction was rolled back; it can be tried again.
-    #[error("the ledger could not be read or written, nothing of this request was recorded")]
+    #[error("the ledger could not be read or written; nothing of this request was recorded")]
     Storage(#[from] StorageError),
     /// A stored row cannot be read. It was damaged, or written by another version.
     #[error("a row of the ledger cannot be read")]
     Damaged(#[from] RowError),
-    /// An observation cannot be stored, now or later. Nothing of its request was recorded.
+    /// An observation can never be stored, so it is useless to send it again. Nothing of its request was
+    /// recorded.
     #[error("an observation cannot be stored")]
     Unstorable(#[source] RowError),
     /// The ledger is shutting down.
@@ -95,26 +96,26 @@ pub enum LedgerError {
     Closed,
 }
 
-/// What the system said when the file was opened.
+/// Why the file could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The file system refused.
+    /// The file system reported an error.
     #[error(transparent)]
     File(#[from] std::io::Error),
-    /// SQLite refused.
+    /// SQLite reported an error.
     #[error(transparent)]
     Database(#[from] StorageError),
 }
 
-/// Why a value does not fit its place in a row.
+/// Why a value cannot be read from a row, or written to it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RowError {
     /// The value is not of the type of its column.
     #[error(transparent)]
     Cell(#[from] CellError),
-    /// The database holds a value of another type than the table says.
+    /// The stored value does not have the type of its column.
     #[error("a value has an unexpected type")]
     Type(#[from] FromSqlError),
     /// A decimal number cannot be read.
@@ -122,7 +123,7 @@ pub enum RowError {
     Decimal {
         /// The column.
         column: &'static str,
-        /// What is wrong with it.
+        /// The error of the parser.
         #[source]
         source: rust_decimal::Error,
     },
@@ -139,7 +140,7 @@ pub enum RowError {
     },
 }
 
-/// What SQLite said, in words that say what to do. Its number is in [`code`](Self::code).
+/// An error of SQLite, with a message that says what to do. [`code`](Self::code) is SQLite's result code.
 #[derive(Debug)]
 pub struct StorageError(rusqlite::Error);
 
@@ -176,7 +177,7 @@ impl fmt::Display for StorageError {
     }
 }
 
-/// The words above replace SQLite's own, which are numbers; only an error without words has a source.
+/// An error with one of the messages above has no source, because its source would print the result code.
 impl Error for StorageError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.0.source().filter(|_| self.0.sqlite_error_code().is_none())

@@ -1,22 +1,21 @@
-//! Bringing a ledger of an earlier version up to date.
+//! The migration of a ledger of an earlier version.
 //!
-//! A file carries the version of its tables (`PRAGMA user_version`). This program's version is the
+//! A file stores the version of its tables (`PRAGMA user_version`). This program's version is the
 //! greatest `since` of the event's columns, the measures and the [`STEPS`]. When the writer opens an
-//! older file, everything that is newer than the file is added in one transaction: after a crash the
-//! file has either its old version or the new one. Readers never change a file; they refuse one of
-//! another version.
+//! older file, it makes all newer changes in one transaction, so that after a crash the file has either
+//! its old version or the new one. Readers never change a file; they refuse a file of another version.
 //!
 //! * **A new column of the event** is a row in `columns!` (`spanledger-event/src/event.rs`) that ends
-//!   with `, since N`, where N is the next version, or the present one while no release has it. The
-//!   column is null in the events that are already stored (or has its default, where it cannot be
-//!   null) until they change.
+//!   with `, since N`, where N is the next version, or the present version if it is not released yet.
+//!   In events that are already stored the column is null, or has its default if it cannot be null,
+//!   until they change.
 //! * **A new measure** is a row in `measures!` (`measure.rs`) with the same `since`. The roll-ups are
-//!   built again from the events.
+//!   rebuilt from the events.
 //! * **Any other change** (an index, a table) goes into `schema.rs` for new files and into [`STEPS`]
 //!   for existing ones.
 //!
-//! `tests/golden/ledger.v1.sql` is a ledger of version 1. The tests bring it up to date and compare
-//! its tables with those of a new file, so that a forgotten `since` or step fails there.
+//! `tests/golden/ledger.v1.sql` is a ledger of version 1. The tests migrate it and compare its tables
+//! with those of a new file, so that they fail if a `since` or a step is forgotten.
 
 use rusqlite::{Connection, Transaction};
 use spanledger_event::{COLUMNS, Column};
@@ -26,7 +25,7 @@ use crate::{error::StorageError, measure::MEASURES, reasons, rollup, schema};
 #[cfg(test)]
 mod tests;
 
-/// A change of the tables that neither a column of the event nor a measure brings about.
+/// A change of the tables that follows neither from a column of the event nor from a measure.
 pub(crate) struct Step {
     /// The version that it introduced.
     since: i64,
@@ -36,7 +35,7 @@ pub(crate) struct Step {
 /// The changes since version 1, in their order.
 const STEPS: &[Step] = &[Step { since: 2, sql: reasons::INDEX }];
 
-/// What the tables of a version are made of.
+/// The columns, steps and measures that define the tables of a version.
 pub(crate) struct Target {
     columns: &'static [Column],
     steps: &'static [Step],

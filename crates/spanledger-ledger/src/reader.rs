@@ -1,4 +1,4 @@
-//! Reading beside the writer, from the same process or another.
+//! The reader. It works while a writer is open, in the same process or another one.
 
 use std::path::Path;
 
@@ -10,16 +10,16 @@ use crate::{
     row::{self, EVENT_COLUMNS, SELECT_EVENT},
 };
 
-/// A reader of a ledger file. It sees what was committed, and never blocks the writer.
+/// A reader of a ledger file. It sees committed transactions, and never blocks the writer.
 #[derive(Debug)]
 pub struct LedgerReader {
     pub(crate) connection: Connection,
 }
 
-/// An event at one of its changes.
+/// An event with the position of its latest change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The position. A follower moves its cursor here once it has the event durably.
+    /// The position of the change. A follower moves its cursor here after it has durably stored the event.
     pub seq: i64,
     /// The event as it is now.
     pub event: CostEvent,
@@ -34,7 +34,7 @@ pub struct Summary {
     pub events: i64,
     /// Events that lack attribution.
     pub quarantined: i64,
-    /// Events that turned out not to count.
+    /// Void events, which do not count.
     pub void: i64,
     /// The greatest `change_seq`.
     pub last_change: i64,
@@ -73,7 +73,7 @@ impl LedgerReader {
         Ok(statement.query_row([count], |row| row.get(0))?)
     }
 
-    /// The event of that id.
+    /// The event with this id.
     pub fn event(&self, id: &EventId) -> Result<Option<CostEvent>, LedgerError> {
         let mut statement = self.connection.prepare_cached(&SELECT_EVENT)?;
         let mut rows = statement.query([id.as_str()])?;
@@ -107,8 +107,8 @@ impl LedgerReader {
         )?)
     }
 
-    /// Lets SQLite check the whole file (`PRAGMA integrity_check`). Returns what it found wrong, in
-    /// SQLite's words; an empty list means that the file is sound.
+    /// Lets SQLite check the whole file (`PRAGMA integrity_check`). Returns SQLite's messages about the
+    /// errors that it found; the list is empty if there are none.
     pub fn integrity(&self) -> Result<Vec<String>, LedgerError> {
         let mut statement = self.connection.prepare("PRAGMA integrity_check")?;
         let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
