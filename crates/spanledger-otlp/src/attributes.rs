@@ -1,4 +1,4 @@
-//! Looking things up in a list of attributes.
+//! Reads typed values from a list of attributes.
 
 use std::borrow::Cow;
 
@@ -6,8 +6,8 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Valu
 use rust_decimal::Decimal;
 use spanledger_event::Usd;
 
-/// A list of attributes. Where a key is there twice the last one counts, because emitters that set an
-/// attribute again append it.
+/// A list of attributes. If a key occurs more than once, the last value counts, because some emitters
+/// append an attribute when they set it again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attributes<'a>(pub(crate) &'a [KeyValue]);
 
@@ -69,7 +69,7 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// A number, exact: a double as its shortest decimal form.
+    /// An exact decimal number. A double is read as its shortest decimal form.
     pub(crate) fn decimal(self, key: &str) -> Option<Decimal> {
         let text = match self.value(key)? {
             Value::DoubleValue(number) => number.to_string(),

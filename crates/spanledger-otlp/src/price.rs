@@ -1,4 +1,4 @@
-//! Between observations and the price book.
+//! Connects observations with the price book.
 
 use spanledger_event::Observation;
 use spanledger_price::{PriceBook, PriceQuery, usage::ResolvedUsage};
@@ -6,8 +6,8 @@ use spanledger_price::{PriceBook, PriceQuery, usage::ResolvedUsage};
 #[cfg(test)]
 mod tests;
 
-/// Prices a call with the rates of its own time, and adds to its usage the searches that its model
-/// makes at each call.
+/// Prices a call with the rates of its own time. If its model searches the web at each call, adds these
+/// searches to the usage.
 pub fn price(book: &PriceBook, o: &mut Observation) {
     let query = PriceQuery {
         provider: &o.provider,
@@ -28,8 +28,8 @@ pub fn price(book: &PriceBook, o: &mut Observation) {
     }
 }
 
-/// Puts what an answer says about its usage into the observation of the call. A problem becomes the
-/// sentence that the event shows.
+/// Sets the usage, the tier and the region of an observation. A problem of the usage becomes the sentence
+/// that the event shows.
 pub fn set_usage(o: &mut Observation, resolved: ResolvedUsage) {
     let ResolvedUsage { usage, source, problem, unrecognized_counts, service_tier, region } = resolved;
     o.usage = usage;

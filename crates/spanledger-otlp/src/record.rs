@@ -1,20 +1,20 @@
-//! The record: how the crate `spanledger` reports a call.
+//! The record by which the crate `spanledger` reports a call.
 //!
 //! A record is an OTLP log record named `spanledger.call`, with the trace and span ids of the call's
-//! span. Logs are not trace-sampled, and a Collector carries them through its logs pipeline. A record is
-//! never forwarded to a trace backend, where it would repeat its span.
+//! span. Trace samplers do not drop log records, and a Collector forwards them in its logs pipeline. A
+//! record is never forwarded to a trace backend, where it would repeat its span.
 //!
 //! # The usage on a record
 //!
-//! The usage is sent once: as the provider's object, unchanged (`spanledger.usage.raw`). The receiver reads
-//! that object by the same code as the crate. Where there is no object, or where the object does not count
-//! everything that is billed (tool calls that the answer lists beside it), the usage is sent in
-//! Spanledger's own form (`spanledger.usage`), which goes before the object. The token counts of the
-//! convention are attributes of the *span*, for trace backends; a record has none. Records of earlier
-//! versions, which had them instead, are still read.
+//! The provider's usage object is sent unchanged (`spanledger.usage.raw`), and the receiver reads it with
+//! the same code as the crate `spanledger`. If there is no object, or if the object does not count
+//! everything that is billed (such as tool calls that the response lists elsewhere), the usage is also
+//! sent in Spanledger's own form (`spanledger.usage`), which takes precedence over the object. The token
+//! counts of the convention are attributes of the *span*, for trace backends; a record has none. Records
+//! of earlier versions, which had token counts, can still be read.
 //!
-//! [`attributes`] lists the attributes that record and span share, [`usage_counts`] the counts of the
-//! span; [`request`] makes an export request of records. The crate's
+//! [`attributes`] lists the attributes that record and span share. [`usage_counts`] lists the counts of
+//! the span. [`request`] builds an export request from records.
 //! [`ObservationReader`](crate::ObservationReader) turns records and spans back into observations.
 
 mod read;

@@ -1,4 +1,4 @@
-//! Token attributes of the OpenTelemetry convention to a usage and back.
+//! Reads a usage from the token attributes of the OpenTelemetry convention, and writes it to them.
 
 use std::collections::BTreeMap;
 
@@ -35,14 +35,14 @@ const MODALITIES: [&str; 6] = [
 ];
 
 impl Counts<'_> {
-    /// The first spelling that is there; `None` where none is.
+    /// The count under the first spelling that has a value; `None` if none has.
     fn find(&self, (convention, vendors): (&[&str], Spellings)) -> Option<Result<u64, UsageReadError>> {
         let spellings = convention.iter().chain(self.quirks.iter().flat_map(|quirks| vendors(quirks)));
         let count = spellings.into_iter().find_map(|key| self.attributes.count(key))?;
         Some(count.map_err(|text| UsageReadError::Counts(UsageError::OutOfRange(text))))
     }
 
-    /// A part of a count, zero where it is not stated.
+    /// A part of a count; zero if it is not stated.
     fn part(&self, spellings: (&[&str], Spellings)) -> Result<u64, UsageReadError> {
         self.find(spellings).unwrap_or(Ok(0))
     }
@@ -54,8 +54,8 @@ impl Counts<'_> {
 
 /// The usage that a span's attributes state; `None` when they state neither input nor output.
 ///
-/// By the convention cached and cache-write tokens are parts of the input, reasoning tokens a part
-/// of the output. Where the model writes text (`needs_output`), a missing output is not zero.
+/// By the convention, cached and cache-write tokens are parts of the input, and reasoning tokens are a part
+/// of the output. If the model writes text (`needs_output`), a missing output is an error and not zero.
 pub(crate) fn read(
     attributes: Attributes<'_>,
     quirks: &[&'static Quirks],
@@ -93,16 +93,16 @@ fn exclusive(
     nested.exclusive().map_err(UsageReadError::Counts)
 }
 
-/// Whether a call of that endpoint has output tokens.
+/// Whether a call of the endpoint always has output tokens.
 pub(crate) const fn needs_output(endpoint: Endpoint) -> bool {
     matches!(endpoint, Endpoint::Chat | Endpoint::Responses | Endpoint::Completions)
 }
 
 /// The counts in the convention's namespace that [`read`] does not know, as `key=value`.
 ///
-/// Totals, text and costs are left out, because they follow from the counts that it knows.
+/// Totals, text counts and costs are left out, because they follow from the known counts.
 pub(crate) fn unrecognized(attributes: Attributes<'_>, quirks: &[&'static Quirks]) -> Vec<String> {
-    /// A span with more of them does not state a usage; the event is not a place to store it.
+    /// The maximum of reported counts. It bounds the size of the event if a span has very many.
     const UNRECOGNIZED_MAX: usize = 64;
     let is_known = |key: &str| {
         MODALITIES.contains(&key)
@@ -116,7 +116,7 @@ pub(crate) fn unrecognized(attributes: Attributes<'_>, quirks: &[&'static Quirks
     let mut found = BTreeMap::new();
     for key in attributes.0.iter().map(|kv| kv.key.as_str()) {
         let Some(name) = key.strip_prefix(keys::USAGE_NAMESPACE) else { continue };
-        // Text is what the other modalities leave of a whole.
+        // Text is the rest of a total without the other modalities.
         let is_derived = name.starts_with("total_")
             || name.starts_with("text.")
             || name.ends_with(".text_tokens")
@@ -132,7 +132,7 @@ pub(crate) fn unrecognized(attributes: Attributes<'_>, quirks: &[&'static Quirks
     found.into_iter().take(UNRECOGNIZED_MAX).map(|(key, number)| format!("{key}={number}")).collect()
 }
 
-/// The attributes that state a usage; parts that are zero are left out, the totals are not.
+/// The attributes that state a usage. Parts that are zero are left out; the two totals are always written.
 pub(crate) fn attributes(usage: &Usage) -> Vec<(&'static str, u64)> {
     let nested = usage.nested();
     let parts = [

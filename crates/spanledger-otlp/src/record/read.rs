@@ -1,4 +1,4 @@
-//! From a record or a span of ours to its observation.
+//! Reads the observation from a record or a span of the crate `spanledger`.
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use spanledger_event::{
@@ -19,7 +19,7 @@ use crate::{
     token_counts,
 };
 
-/// A record or a span of ours, with what its message says about it.
+/// A record or a span of the crate `spanledger`, with its resource and scope.
 #[derive(Debug)]
 pub(crate) struct RecordSource<'a> {
     pub(crate) attributes: Attributes<'a>,
@@ -35,7 +35,7 @@ pub(crate) struct RecordSource<'a> {
     pub(crate) end: u64,
 }
 
-/// The observation of a record or of a span of ours; the inverse of
+/// Reads the observation from a record or a span; `None` if it has no event id. This is the inverse of
 /// [`attributes`](super::attributes).
 pub(crate) fn read(source: &RecordSource<'_>) -> Option<Observation> {
     let a = source.attributes;
@@ -89,8 +89,9 @@ pub(crate) fn read(source: &RecordSource<'_>) -> Option<Observation> {
     Some(o)
 }
 
-/// The usage of a record. Our own form goes before the provider's object, because it has what the object
-/// does not count. Records of earlier versions state counts and units as attributes, as spans do.
+/// Reads the usage. Spanledger's own form takes precedence over the provider's object, because it also
+/// has the units that the object does not count. Records of earlier versions state counts and units as
+/// attributes, as spans do.
 fn read_usage(o: &mut Observation, source: &RecordSource<'_>) {
     let a = source.attributes;
     let raw = a.text(keys::USAGE_RAW);
@@ -120,7 +121,7 @@ fn read_usage(o: &mut Observation, source: &RecordSource<'_>) {
 fn own_usage(json: &str) -> Result<Usage, UsageReadError> {
     let usage: Usage =
         serde_json::from_str(json).map_err(|error| UsageReadError::OwnForm(error.to_string()))?;
-    // A Collector may have changed it; the same bounds hold as for a provider's counts.
+    // A Collector may have changed the attribute, so the counts are checked like those of a provider.
     usage.nested().exclusive().map_err(UsageReadError::Counts)?;
     Ok(usage)
 }
@@ -136,7 +137,8 @@ fn tool_calls(a: Attributes<'_>) -> ToolCalls {
     }
 }
 
-/// The crate checked the values where they were set; a Collector may have changed them since.
+/// Reads the attribution. The crate `spanledger` checked the values when they were set, but they are
+/// checked again, because a Collector may have changed them since.
 fn attribution(source: &RecordSource<'_>) -> PartialAttribution {
     let a = source.attributes;
     let checked = |field: Field, key: &str| a.string(key).filter(|value| check_value(&field, value).is_ok());

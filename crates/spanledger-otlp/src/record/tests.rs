@@ -12,7 +12,7 @@ use crate::{Encoding, Logs, ObservationReader, ids::hex, price};
 
 const RAW: &str = r#"{"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}"#;
 
-/// The observation of a record that was sent and received.
+/// Sends a record and reads its observation.
 fn received(sent: LogRecord) -> Observation {
     let bytes = request(vec![sent], &[], "0.1.0").to_protobuf();
     let logs = Logs::decode(&bytes, Encoding::Protobuf).unwrap();
@@ -26,7 +26,8 @@ fn chat_observation() -> Observation {
     o
 }
 
-/// A chat with a usage object of 100 tokens in and 20 out, and these searches beside it.
+/// A chat with a usage object of 100 input and 20 output tokens, and with searches that the object does not
+/// count.
 fn chat_with_searches(searches: u64) -> Observation {
     let mut o = chat_observation();
     let mut usage = Usage::default().with(Bucket::Input, 100).with(Bucket::Output, 20);
@@ -36,7 +37,7 @@ fn chat_with_searches(searches: u64) -> Observation {
 }
 
 #[test]
-fn the_usage_is_on_a_record_once() {
+fn a_record_has_its_own_form_of_the_usage_only_if_the_object_is_incomplete() {
     let usage_keys = |o: &Observation| {
         let keys = record(o).attributes.into_iter().map(|attribute| attribute.key);
         keys.filter(|key| key.contains("usage") || key.contains("_calls")).collect::<Vec<_>>()
@@ -59,13 +60,13 @@ fn a_record_with_an_object_and_tool_calls_is_read_back_as_it_was_sent() {
 }
 
 #[test]
-fn the_span_has_the_counts_that_trace_backends_show() {
+fn the_span_has_the_counts_of_the_convention() {
     let expected = [(keys::INPUT_TOKENS, 100), (keys::OUTPUT_TOKENS, 20), (keys::WEB_SEARCH_CALLS, 2)];
     assert_eq!(usage_counts(&chat_with_searches(2)), expected);
     assert_eq!(usage_counts(&chat_observation()), []);
 }
 
-/// Scenario: a service still runs a version whose records state the usage as counts.
+/// Scenario: a service runs an earlier version, whose records state the usage as counts.
 #[test]
 fn records_of_earlier_versions_are_read() {
     let earlier = |more: Vec<KeyValue>| {
@@ -189,7 +190,7 @@ proptest! {
         let logs = Logs::decode(&sent.to_protobuf(), Encoding::Protobuf).unwrap();
         prop_assert_eq!(&ObservationReader::default().logs(&logs), &vec![o.clone()]);
 
-        // The price on the wire is the emitter's; the receiver sets its own.
+        // The record has the emitter's cost; the receiver computes its own.
         price(PriceBook::builtin(), &mut o);
         let read = received(record(&o));
         prop_assert_eq!(read.emitter_cost, o.cost.as_ref().and_then(|cost| cost.usd));

@@ -1,4 +1,4 @@
-//! From an observation to its record and the attributes of its span.
+//! Writes an observation as a record, and as attributes of its span.
 
 use opentelemetry_proto::tonic::{
     collector::logs::v1::ExportLogsServiceRequest,
@@ -94,8 +94,9 @@ pub fn usage_counts(o: &Observation) -> Vec<(&'static str, i64)> {
     counts.map(|(key, count)| (key, i64::try_from(count).unwrap_or(i64::MAX))).collect()
 }
 
-/// The usage in our own form, where the provider's object does not say all of it: without an object, and
-/// where units were counted beside it.
+/// The usage in Spanledger's own form. It is `None` if the provider's object contains the whole usage. If
+/// the usage has units, the object may not contain them, because they may come from other parts of the
+/// response.
 fn own_usage(o: &Observation) -> Option<String> {
     let usage = o.usage.as_ref()?;
     let is_in_object = o.usage_raw.is_some() && !usage.has_units() && usage.variant.is_none();
@@ -107,7 +108,7 @@ pub fn record(o: &Observation) -> LogRecord {
     with_attributes(o, attributes(o))
 }
 
-/// The log record of a call whose [`attributes`] are built already.
+/// The log record of a call, from [`attributes`] that the caller has already built.
 pub fn with_attributes(o: &Observation, attributes: Vec<(String, AttributeValue)>) -> LogRecord {
     let at = u64::try_from(o.end.nanos()).unwrap_or_default();
     LogRecord {
@@ -122,7 +123,7 @@ pub fn with_attributes(o: &Observation, attributes: Vec<(String, AttributeValue)
     }
 }
 
-/// An export request with records, under one resource.
+/// Builds an export request with records of one resource.
 pub fn request(records: Vec<LogRecord>, resource: &[(String, String)], version: &str) -> Logs {
     let text = |(key, value): &(String, String)| attribute(key.clone(), Value::StringValue(value.clone()));
     Logs(ExportLogsServiceRequest {
