@@ -115,7 +115,7 @@ fn two_files_for_one_provider_are_refused() {
     let errors = PriceBook::builtin().layered([("a.toml", file), ("b.toml", file)]).unwrap_err();
     assert_eq!(
         errors.0[0].to_string(),
-        "b.toml:1: another file describes openai already: put both into one file"
+        "b.toml:1: another file already describes openai: merge the two files"
     );
 }
 
@@ -125,7 +125,7 @@ fn a_name_of_another_provider_is_refused() {
     let errors = PriceBook::builtin().layered([("a.toml", file)]).unwrap_err();
     assert_eq!(
         errors.0[0].to_string(),
-        "a.toml:1: the name `anthropic` already belongs to the provider anthropic: a name leads to one price list"
+        "a.toml:1: the name `anthropic` already belongs to the provider anthropic: a name can have only one price list"
     );
 }
 
