@@ -1,4 +1,4 @@
-//! Reads a price book file, alone and over the built-in book.
+//! Reads a price book file, alone and over the built-in book, and prices every model of the result.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -22,7 +22,7 @@ fn check(text: &str, read: Result<PriceBook, BookErrors>) {
             let cost = book.price(&PriceQuery {
                 provider: provider.name(),
                 model: Some(model.name()),
-                at: Timestamp::parse("2026-11-15T00:00:00Z").expect("a moment"),
+                at: Timestamp::parse("2026-11-15T00:00:00Z").expect("the timestamp is valid"),
                 usage: Some(&usage),
                 ..PriceQuery::default()
             });

@@ -1,4 +1,4 @@
-//! Reads an OTLP message; stores, prices and sends what is in it.
+//! Reads an OTLP message; each observation in it is stored, priced and sent as a record.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -8,12 +8,12 @@ use spanledger_price::PriceBook;
 
 fn check(observations: Vec<Observation>) {
     for mut o in observations {
-        let (journal, _) = o.to_journal().expect("an observation is JSON");
-        let again: Observation = serde_json::from_str(&journal).expect("and back");
+        let (journal, _) = o.to_journal().expect("an observation can be written as JSON");
+        let again: Observation = serde_json::from_str(&journal).expect("the JSON of an observation can be read");
         assert_eq!(again, o);
         price(PriceBook::builtin(), &mut o);
         let sent = record::request(vec![record::record(&o)], &[], "0");
-        let read = Logs::decode(&sent.to_protobuf(), Encoding::Protobuf).expect("what we send is OTLP");
+        let read = Logs::decode(&sent.to_protobuf(), Encoding::Protobuf).expect("the sent message is valid OTLP");
         let _observations = ObservationReader::default().logs(&read);
     }
 }

@@ -18,7 +18,7 @@ fuzz_target!(|input: (bool, &str)| {
     };
     let book = PriceBook::builtin();
     let scope = Scope {
-        at: Timestamp::parse("2026-11-21T00:00:00Z").expect("a moment"),
+        at: Timestamp::parse("2026-11-21T00:00:00Z").expect("the timestamp is valid"),
         provider: Some("openai".to_owned()),
         models: Vec::new(),
     };
@@ -34,6 +34,6 @@ fuzz_target!(|input: (bool, &str)| {
         accept: Accept::All,
     };
     let text = pricelist::insert(Some(book), "", &pricelist::entries(&comparison, &options));
-    let text = text.unwrap_or_else(|error| panic!("what an import writes is a book: {error:?}\n{comparison}"));
-    book.layered([("list.toml", text.as_str())]).expect("and again");
+    let text = text.unwrap_or_else(|error| panic!("an import must write a valid book: {error:?}\n{comparison}"));
+    book.layered([("list.toml", text.as_str())]).expect("the written file is valid over the built-in book");
 });

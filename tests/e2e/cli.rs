@@ -1,6 +1,7 @@
-//! What a person at a terminal meets.
+//! The commands `demo`, `report`, `tail` and `check`, and the errors that a user at a terminal gets.
 
 use std::{
+    collections::BTreeMap,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     process::Stdio,
@@ -10,8 +11,13 @@ use spanledger_event::CostEvent;
 
 use crate::support::{Serve, run, spanledger, stderr, stdout};
 
-/// The demo is the first thing that a newcomer runs: it ends by itself, its report adds up, and the
-/// same seed tells the same story.
+/// The number of calls that the demo makes. One of them repeats another call under its request id.
+const DEMO_CALLS: u64 = 87;
+/// The number of requests, and so of events, that the demo's calls are.
+const DEMO_REQUESTS: u64 = DEMO_CALLS - 1;
+
+/// The demo is the first command that a new user runs: it ends by itself, its report adds up, and the
+/// same seed gives the same report.
 #[test]
 fn the_demo_is_the_same_for_the_same_seed() {
     let folder = tempfile::tempdir().unwrap();
@@ -47,17 +53,23 @@ fn the_demo_is_the_same_for_the_same_seed() {
     assert_eq!(first, demo("b.db", "1"));
     assert_ne!(first, demo("c.db", "2"));
 
-    // All ways to cut the same spend give the same total.
+    // Reports by different columns have the same total.
     let totals: Vec<&serde_json::Value> = first.iter().map(|report| &report["total"]).collect();
     assert!(totals.iter().all(|total| *total == totals[0]), "{totals:#?}");
-    assert_eq!(totals[0]["requests"], 86);
+    assert_eq!(totals[0]["requests"], DEMO_REQUESTS);
 
     let again = run(&["demo", "--ledger", folder.path().join("a.db").to_str().unwrap()]);
     assert_eq!(again.status.code(), Some(1));
     assert!(stderr(&again).contains("exists"), "{}", stderr(&again));
 }
 
-/// Each format of a report says the same, exactly.
+/// The rows of a report. Amounts are number literals and are compared as they are written.
+#[derive(serde::Deserialize)]
+struct JsonReport {
+    rows: Vec<BTreeMap<String, Box<serde_json::value::RawValue>>>,
+}
+
+/// Guarantees: the JSON and the CSV form of a report have the same rows with the same values.
 #[test]
 fn a_report_is_a_table_json_or_csv() {
     let folder = tempfile::tempdir().unwrap();
@@ -72,14 +84,18 @@ fn a_report_is_a_table_json_or_csv() {
         stdout(&output)
     };
     let csv = report(&["--by", "model", "--format", "csv"]);
-    let json = report(&["--by", "model", "--format", "json"]);
-    let mut rows = csv::Reader::from_reader(csv.as_bytes());
-    let records: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
-    assert!(records.len() >= 5, "{csv}");
-    for record in &records {
-        let (name, billed) = (&record[0], &record[10]);
-        assert!(json.contains(&format!("\"name\": \"{name}\"")), "{name}");
-        assert!(json.contains(&format!("\"billed_usd\": {billed}")), "{billed}");
+    let json: JsonReport = serde_json::from_str(&report(&["--by", "model", "--format", "json"])).unwrap();
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let records: Vec<BTreeMap<String, String>> = reader.deserialize().map(Result::unwrap).collect();
+    assert_eq!(records.len(), json.rows.len(), "{csv}");
+    assert!(!records.is_empty());
+    for (record, row) in records.iter().zip(&json.rows) {
+        assert_eq!(record.len(), row.len(), "{record:?}");
+        for (column, value) in record {
+            // The CSV names the column of the names after what the report is by.
+            let key = if column == "model" { "name" } else { column };
+            assert_eq!(value, row[key].get().trim_matches('"'), "{column} of {record:?}");
+        }
     }
     assert!(report(&["--by", "day"]).contains("total"));
     let none = run(&["report", "--ledger", path, "--until", "2000-01-01"]);
@@ -89,11 +105,11 @@ fn a_report_is_a_table_json_or_csv() {
     let events: Vec<CostEvent> = tail.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(events.len(), 5);
     let text = stdout(&run(&["tail", "--ledger", path, "--no-follow", "-n", "1000"]));
-    assert_eq!(text.lines().count(), 86);
+    assert_eq!(text.lines().count().to_string(), DEMO_REQUESTS.to_string());
     assert!(text.contains("unpriced (unknown_model") && text.contains("2 attempts"), "{text}");
 }
 
-/// Bad input gets an error that says what to do, once, and the right exit code.
+/// Wrong input gets one error that says what to do, and the right exit code.
 #[test]
 fn errors_say_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
@@ -136,7 +152,7 @@ fn errors_say_what_to_do() {
         1,
         &["none.toml: cannot be read"],
     );
-    assert!(!folder.path().join("q.db").exists(), "nothing is made before the configuration is good");
+    assert!(!folder.path().join("q.db").exists(), "no file is created before the configuration is valid");
     fails(&["serve", "--admin-addr", "on"], 2, &["`on`", "127.0.0.1:4319", "`off`"]);
     fails(&["serve", "--http-addr", "example.com:80"], 2, &["`example.com:80`", "0.0.0.0:4317"]);
 
@@ -161,7 +177,7 @@ fn errors_say_what_to_do() {
     );
 }
 
-/// A ledger has one writer; readers are welcome beside it.
+/// A ledger has one writer. Other processes can read it at the same time.
 #[test]
 fn a_second_serve_on_the_same_ledger_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -199,7 +215,7 @@ fn check_finds_what_would_stop_serve() {
     assert!(run(&["demo", "--ledger", ledger.to_str().unwrap()]).status.success());
     let (code, text) = check(&[]);
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("86 events") && text.contains("models"), "{text}");
+    assert!(text.contains(&format!("{DEMO_REQUESTS} events")) && text.contains("models"), "{text}");
 
     let prices = folder.path().join("prices.toml");
     let prices = prices.to_str().unwrap();
@@ -264,7 +280,7 @@ fn an_address_can_be_a_port_alone() {
     assert_eq!(serve.stop(), "");
 }
 
-/// What keeps `serve` from starting is found before a file is created or changed.
+/// An error that keeps `serve` from starting is found before a file is created or changed.
 #[test]
 fn serve_that_cannot_start_leaves_every_file_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
@@ -296,14 +312,14 @@ fn serve_that_cannot_start_leaves_every_file_as_it_was() {
     for name in ["other.db", "notes.txt"] {
         let error = serve(name, &["--http-addr", "0"]);
         assert!(error.contains("is not a ledger, but a file of another program"), "{error}");
-        assert!(!error.contains("code"), "SQLite's numbers say nothing to a reader: {error}");
+        assert!(!error.contains("code"), "the error has one of SQLite's codes: {error}");
     }
     assert_eq!((files(), std::fs::read(&other).unwrap()), before);
     assert!(serve(".", &["--http-addr", "0"]).contains("is a folder"));
 }
 
-/// Beside a healthy `serve`, its ports are no failure; a port of another program and a destination that
-/// is down are.
+/// Guarantees: a port that a running `serve` uses is not a failure. A port that another program uses is one,
+/// and so is a destination that is down.
 #[test]
 fn check_tells_a_running_serve_from_other_programs_and_asks_the_destination() {
     let folder = tempfile::tempdir().unwrap();
@@ -338,7 +354,7 @@ fn check_tells_a_running_serve_from_other_programs_and_asks_the_destination() {
         assert!(text.contains(&format!("FAILED  destination    {destination}: ")), "{text}");
         assert!(text.contains("not available") && text.contains("start it"), "{text}");
     }
-    // What it asked was not a call.
+    // The requests that `check` sends to the destination contain no call.
     assert!(stdout(&run(&["tail", "--no-follow", "--ledger", ledger.to_str().unwrap()])).is_empty());
 }
 
@@ -368,9 +384,9 @@ fn post(address: &str, path: &str, body: &serde_json::Value) -> String {
     answer
 }
 
-/// What a sender wrote into a name must not act in a terminal or in a spreadsheet.
+/// Text from a sender cannot control a terminal and cannot become a formula in a spreadsheet.
 #[test]
-fn text_of_senders_is_harmless_in_every_output() {
+fn text_from_senders_is_harmless_in_every_output() {
     const FEATURE: &str = "=HYPERLINK(\"http://x\")";
     const MODEL: &str = "acme\u{1b}[2J\u{7}\u{9b}31m\u{202e}";
     let folder = tempfile::tempdir().unwrap();
@@ -404,7 +420,7 @@ fn text_of_senders_is_harmless_in_every_output() {
             }
             if (by, format) == ("model", "json") {
                 let report: serde_json::Value = serde_json::from_str(&text).unwrap();
-                assert_eq!(report["rows"][0]["name"], MODEL, "JSON escapes, and loses nothing");
+                assert_eq!(report["rows"][0]["name"], MODEL, "JSON escapes the name and keeps all of it");
             }
         }
     }
@@ -416,10 +432,9 @@ fn text_of_senders_is_harmless_in_every_output() {
     assert!(is_harmless(&stderr(&output)) && stderr(&output).contains("acme"), "{:?}", stderr(&output));
 }
 
-/// A demo that fails leaves nothing behind, so that it can be tried again; its error names a flag that
-/// it has.
+/// A demo that fails leaves no files, so that it can be run again. Its error names a flag that the demo has.
 #[test]
-fn a_demo_can_leave_the_ports_to_others_and_be_tried_again() {
+fn a_demo_whose_port_is_in_use_fails_without_files_and_can_be_run_again() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = folder.path().join("demo.db");
     let path = ledger.to_str().unwrap();
@@ -439,13 +454,15 @@ fn a_demo_can_leave_the_ports_to_others_and_be_tried_again() {
     let again = run(&["demo", "--ledger", path, "--http-addr", &address]);
     assert!(again.status.success(), "{}", stderr(&again));
     assert!(stderr(&again).contains(&format!("receiver  http://{address} ")), "{}", stderr(&again));
-    let calls =
-        "calls     87, all acknowledged by the receiver\nrequests  86, because 1 of the calls asked again";
-    assert!(stderr(&again).contains(calls), "{}", stderr(&again));
+    let calls = format!(
+        "calls     {DEMO_CALLS}, all acknowledged by the receiver\n\
+         requests  {DEMO_REQUESTS}, because 1 of the calls asked again"
+    );
+    assert!(stderr(&again).contains(&calls), "{}", stderr(&again));
 }
 
 #[test]
-fn the_stand_in_runs_by_itself() {
+fn the_stand_in_provider_runs_as_a_command_of_its_own() {
     let mut child = spanledger()
         .args(["stand-in", "--addr", "0"])
         .stdin(Stdio::null())

@@ -1,5 +1,5 @@
-//! A real OpenTelemetry Collector with the configuration that we ship, in front of the receiver;
-//! another one behind it as the trace backend.
+//! A real OpenTelemetry Collector with the shipped configuration runs in front of the receiver; another
+//! Collector is the trace backend.
 
 use std::{
     collections::BTreeSet,
@@ -35,8 +35,8 @@ fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../collector-config/spanledger.yaml")
 }
 
-/// An address that nobody listens on. It lies below the ports that systems choose, so that nothing takes it
-/// before the test does.
+/// An address on which no program listens. Its port is below the range from which systems choose ports, so
+/// that no other program takes it before the test uses it.
 fn free_address() -> SocketAddr {
     const FIRST: u16 = 16_000;
     const COUNT: u16 = 16_000;
@@ -62,13 +62,13 @@ struct Collector {
     child: Child,
     grpc: SocketAddr,
     http: SocketAddr,
-    /// Where its own metrics are.
+    /// The URL of its own metrics; empty if it serves none.
     metrics: String,
     log: PathBuf,
 }
 
 impl Collector {
-    /// In front of Spanledger, as a user runs it.
+    /// Starts a Collector in front of Spanledger, as a user runs it.
     fn in_front(otelcol: &Path, folder: &Path, spanledger: SocketAddr, backend: SocketAddr) -> Self {
         let (grpc, http, metrics) = (free_address(), free_address(), free_address().port());
         let mut command = peer_command(otelcol);
@@ -84,7 +84,7 @@ impl Collector {
         Self::start(command, grpc, http, metrics, folder.join("front.log"))
     }
 
-    /// As a trace backend that takes spans and log records, and writes them to a file.
+    /// Starts a Collector as a trace backend that receives spans and log records and writes them to a file.
     fn as_backend(otelcol: &Path, folder: &Path, file: &Path) -> Self {
         let (grpc, http) = (free_address(), free_address());
         let protocols =
@@ -99,7 +99,7 @@ impl Collector {
             },
         });
         let path = folder.join("backend.yaml");
-        // JSON is YAML.
+        // JSON is a subset of YAML.
         std::fs::write(&path, config.to_string()).unwrap();
         let mut command = peer_command(otelcol);
         command.arg("--config").arg(path);
@@ -129,8 +129,8 @@ impl Collector {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
-    /// What its exporters have sent and seen acknowledged, by its own count: how many `spans` or
-    /// `log_records` by which exporter.
+    /// The numbers of `spans` and `log_records` that each exporter sent with success, read from the
+    /// Collector's metrics.
     async fn sent(&self) -> BTreeSet<(String, String, u64)> {
         let text = http_client().get(&self.metrics).send().await.unwrap().text().await.unwrap();
         let row = |line: &str| {
@@ -142,7 +142,7 @@ impl Collector {
         text.lines().filter_map(row).collect()
     }
 
-    /// Waits until it has sent exactly this, and nothing else.
+    /// Waits until the counts of [`Collector::sent`] are exactly these.
     async fn wait_until_sent(&self, rows: &[(&str, &str, usize)]) {
         let rows = rows.iter().map(|(kind, exporter, count)| {
             ((*kind).to_owned(), (*exporter).to_owned(), u64::try_from(*count).unwrap())
@@ -173,7 +173,8 @@ impl Collector {
         }
     }
 
-    /// Ends it as a service manager does. It first sends what is in its queues.
+    /// Sends SIGTERM, as a service manager does. The Collector sends the content of its queues before it
+    /// ends.
     fn stop(mut self) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
@@ -182,9 +183,9 @@ impl Collector {
 }
 
 impl Drop for Collector {
-    #[expect(clippy::print_stderr, reason = "a test that failed says why")]
+    #[expect(clippy::print_stderr, reason = "a failed test prints the Collector's log")]
     fn drop(&mut self) {
-        // It may have ended already.
+        // Killing fails if the Collector has ended already.
         drop(self.child.kill());
         drop(self.child.wait());
         if std::thread::panicking() {
@@ -193,7 +194,7 @@ impl Drop for Collector {
     }
 }
 
-/// What the file exporter wrote: the log records, and of each span its name and its ids.
+/// The content of the file exporter's file: the log records, and the name and the ids of each span.
 #[derive(Default)]
 struct Written {
     records: Vec<Value>,
@@ -222,8 +223,8 @@ impl Written {
     }
 }
 
-/// Sends one log record to the backend directly. It shows that the backend writes records, so that the
-/// absence of ours means that none was sent.
+/// Sends one log record to the backend directly. The record proves that the backend writes records, so that
+/// the absence of other records means that none was sent.
 async fn send_control_record(backend: &Collector) {
     let record = json!({"body": {"stringValue": "control"}});
     let body = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]});
@@ -234,8 +235,8 @@ async fn send_control_record(backend: &Collector) {
     assert_eq!(request.send().await.unwrap().status(), 200);
 }
 
-/// What the Rust service's calls cost; the first is in a trace, the second has no span. A million tokens of
-/// gpt-5.5 cost 5 dollars (input), 0.50 (cached input) and 30 (output).
+/// The costs of the Rust service's calls; the first call is in a trace, the second has no span. A million
+/// tokens of gpt-5.5 cost 5 dollars (input), 0.50 (cached input) and 30 (output).
 const RUST_COSTS: [&str; 2] = [
     // 1,000 × 5 = 5,000; 100 × 30 = 3,000; in all 8,000 millionths.
     "0.008",
@@ -244,7 +245,7 @@ const RUST_COSTS: [&str; 2] = [
 ];
 
 /// A Rust service with the crate `spanledger` that makes two calls, one of them traced, and sends
-/// its span over gRPC and its records over HTTP to the Collector; answers the ids of the responses.
+/// its span over gRPC and its records over HTTP to the Collector. Returns the ids of the responses.
 async fn run_rust_service(collector: &Collector, provider: &Provider) -> Vec<String> {
     keep_spans_enabled();
     provider.push(Reply::new().usage(Usage::new(1_000, 100)));
@@ -290,7 +291,8 @@ fn check_rust_events(events: &[CostEvent], ids: &[String]) {
     assert!(events[0].span_id.is_some() && events[1].span_id.is_none(), "{events:#?}");
 }
 
-/// The spans of both services: the Python client's own request and calls, one call of the Rust one.
+/// The number of spans of both services: the request and the calls of the Python service, one call of the
+/// Rust service.
 const SPANS: usize = 1 + python_service::CALLS + 1;
 
 /// Checks the events of both services.
@@ -309,8 +311,9 @@ fn the_collector_accepts_the_shipped_configuration() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// The picture in collector-config/README.md: spans go to Spanledger and to the backend, records to
-/// Spanledger alone, and each call is counted once, also the one that is seen as both.
+/// Scenario: the set-up of collector-config/README.md.
+/// Guarantees: spans go to Spanledger and to the backend, records go to Spanledger only, and each call is
+/// counted once, also the call that arrives as a span and as a record.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_collector_fans_out_and_every_call_is_counted_once() {
     let (Some(python), Some(otelcol)) = (peer("venv/bin/python"), peer("bin/otelcol")) else { return };
@@ -328,7 +331,7 @@ async fn the_collector_fans_out_and_every_call_is_counted_once() {
     python_service::check_nothing_leaked(&search, RUST_COSTS.len());
 
     serve.wait_for_events(python_service::CALLS + RUST_COSTS.len());
-    // Span and record of one call are both among them.
+    // The counts include the span and the record of the same call.
     front
         .wait_until_sent(&[
             ("spans", "otlp_grpc/spanledger", SPANS),
@@ -356,13 +359,15 @@ async fn the_collector_fans_out_and_every_call_is_counted_once() {
     }
 }
 
-/// Spanledger is down while the calls are made, and starts after the services have ended. The Collector has
-/// kept everything. The trace backend stays down, and delays nothing.
+/// Scenario: Spanledger is down while the calls are made, and starts after the services have ended. The trace
+/// backend stays down.
+/// Guarantees: the Collector keeps all spans and records for Spanledger, and the trace backend delays
+/// nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_collector_keeps_calls_for_a_spanledger_that_is_down() {
     let (Some(python), Some(otelcol)) = (peer("venv/bin/python"), peer("bin/otelcol")) else { return };
     let folder = tempfile::tempdir().unwrap();
-    // The HTTP port also takes gRPC, which the Collector sends.
+    // The receiver's HTTP port also accepts gRPC, which the Collector sends.
     let spanledger = free_address();
     let front = Collector::in_front(&otelcol, folder.path(), spanledger, free_address());
     let shop = python_service::provider().await;

@@ -1,4 +1,4 @@
-//! `kill -9`: every acknowledged call is in the ledger, once.
+//! After `kill -9`, every acknowledged call is in the ledger exactly once.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,11 @@ use spanledger_testkit::world::events_of;
 
 use crate::support::{Serve, post_call};
 
-/// The process is killed right after each acknowledgement, and while other requests are under way;
-/// unanswered ones are sent again to the next process, as a client does. In the end every call is
-/// one event.
+/// Scenario: the process is killed after its first acknowledgement, while other requests are in progress.
+/// Requests without an answer are sent again to the next process, as a client does.
+/// Guarantees: in the end every call is one event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_survives_kill_9() {
+async fn acknowledged_calls_survive_kill_9() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = folder.path().join("spanledger.db");
     let mut acknowledged: BTreeMap<u64, i64> = BTreeMap::new();
@@ -18,7 +18,7 @@ async fn what_was_acknowledged_survives_kill_9() {
     let mut next = 0;
     for _ in 0..12 {
         let serve = Serve::start(&ledger, &[]);
-        // A client of its own: a connection of the last process must not be tried again.
+        // A new client has no connection to the killed process.
         let client = reqwest::Client::new();
         for _ in 0..8 {
             pending.insert(next, i64::try_from(next).unwrap() + 1);
@@ -54,7 +54,7 @@ async fn what_was_acknowledged_survives_kill_9() {
     }
     assert!(!acknowledged.is_empty());
 
-    // Everything once more, acknowledged or not: nothing is counted twice.
+    // All calls are sent once more, acknowledged or not; none is counted twice.
     let serve = Serve::start(&ledger, &[]);
     let client = reqwest::Client::new();
     for number in 0..next {
@@ -65,7 +65,7 @@ async fn what_was_acknowledged_survives_kill_9() {
     assert_eq!(stored.len(), usize::try_from(next).unwrap());
     let tokens: i64 = stored.iter().filter_map(|event| event.prompt_tokens).sum();
     assert_eq!(tokens, i64::try_from(next * (next + 1) / 2).unwrap());
-    // 5 dollars a million.
+    // A million input tokens cost 5 dollars.
     let billed: spanledger_event::Usd = stored.iter().filter_map(|event| event.billed_usd).sum();
     assert_eq!(billed.picos(), i128::from(tokens) * 5_000_000);
 }

@@ -1,5 +1,5 @@
 //! A Rust service with the crate `spanledger` and the usual OpenTelemetry set-up. Each call is counted
-//! once, whatever else reports it.
+//! once, also if another instrumentation reports it too.
 
 use std::{
     convert::Infallible,
@@ -61,7 +61,7 @@ impl Backend {
                 });
                 tokio::spawn(async move {
                     let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
-                    // The connection ends when the test does.
+                    // The connection stays open until the end of the test.
                     drop(builder.serve_connection(TokioIo::new(stream), service).await);
                 });
             }
@@ -105,10 +105,10 @@ impl Service {
         Self { provider: Provider::builder().seed(3).start().await.unwrap(), tracer, recorder }
     }
 
-    /// Makes one call of 1,000 input and 100 output tokens, which costs 0.008 dollars.
+    /// Makes one call with 1,000 input and 100 output tokens, which costs 0.008 dollars.
     async fn call(&self, request_id: &str) -> String {
         self.provider.push(Reply::new().usage(Usage::new(1_000, 100)));
-        // Under the real host name, so that response ids are known to be unique.
+        // The URL has OpenAI's host name, because the response ids of that host are known to be unique.
         let http_client = reqwest::Client::builder()
             .resolve("api.openai.com", self.provider.addr())
             .no_proxy()
@@ -139,7 +139,8 @@ fn check_one(event: &CostEvent) {
     assert!(event.flags.is_empty(), "{event:#?}");
 }
 
-/// A sampled call: the span goes to the receiver and on to the backend, the record to the receiver alone.
+/// Guarantees: the span of a sampled call goes to the receiver and from there to the backend; its record goes
+/// to the receiver only.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn record_and_span_are_one_event_and_only_the_span_goes_on() {
     let backend = Backend::default();
@@ -159,7 +160,7 @@ async fn record_and_span_are_one_event_and_only_the_span_goes_on() {
     assert!(events.iter().all(|event| event.emitter.starts_with("spanledger") && event.span_id.is_some()));
 }
 
-/// Unsampled calls have no span, and the same events.
+/// Guarantees: calls whose spans are not sampled become the same events.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sampler_of_zero_percent_loses_no_event() {
     let backend = Backend::default();
@@ -178,8 +179,8 @@ async fn a_sampler_of_zero_percent_loses_no_event() {
     assert!(backend.spans().is_empty());
 }
 
-/// Another instrumentation reports the same responses, before or after our records. Our attributed events
-/// count, and its events are void.
+/// Scenario: another instrumentation reports the same responses, before or after our records.
+/// Guarantees: our attributed events count, and the events of the other instrumentation are void.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn beside_a_foreign_emitter_each_call_is_counted_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -219,7 +220,7 @@ async fn beside_a_foreign_emitter_each_call_is_counted_once() {
     }
 }
 
-/// While the receiver is down, the exporter keeps all records.
+/// Guarantees: the exporter keeps all records while the receiver is down.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_wait_for_a_receiver_that_is_down() {
     let folder = tempfile::tempdir().unwrap();

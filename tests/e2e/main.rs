@@ -1,8 +1,8 @@
-//! The whole: the real program, real sockets, real files, real clients.
+//! The end-to-end tests run the real program with real sockets, files and clients.
 //!
 //! | module | what it tests |
 //! |---|---|
-//! | `cli` | what a person at a terminal meets: `demo`, `report`, `tail`, `check`, errors |
+//! | `cli` | the commands `demo`, `report`, `tail`, `check`, and the errors that a user gets |
 //! | `price_command`, `prices_command`, `negotiated_prices` | `spanledger price` and `spanledger prices` |
 //! | `price_oracle` | our prices against those of another engine (a peer) |
 //! | `price_reload` | `serve` with price files that change, its health and its metrics |
@@ -12,9 +12,9 @@
 //! | `python_service`, `collector` | a service in Python, an OpenTelemetry Collector (peers) |
 //! | `scenarios` | the files in `tests/scenarios` |
 //!
-//! A *peer* is a program of others; `tests/peers/README.md` says how to install it.
+//! A *peer* is a program of another project; `tests/peers/README.md` says how to install it.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails at that place")]
 
 mod cli;
 mod collector;

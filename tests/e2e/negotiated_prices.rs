@@ -1,4 +1,4 @@
-//! Prices of the user's own over the book: what is billed, shown and kept, and what is warned of.
+//! A user's own prices over the built-in book: billing, display, imports and warnings.
 
 use serde_json::Value;
 
@@ -89,7 +89,8 @@ fn an_import_keeps_negotiated_rates() {
     );
 }
 
-/// Guarantees: everything that an override file states is a difference; the moment of `--at` has no fraction.
+/// Guarantees: `prices diff` shows everything that an override file states; it prints the time of `--at`
+/// without fractions of a second.
 #[test]
 fn overrides_show_in_a_diff() {
     let (_folder, ours) = file("ours.toml", OURS);
@@ -107,7 +108,7 @@ fn overrides_show_in_a_diff() {
 
 /// Guarantees: a folder is checked as a whole, and each warning names its file.
 #[test]
-fn check_warns_of_slips() {
+fn check_warns_of_likely_mistakes() {
     let (folder, ours) =
         file("ours.toml", &OURS.replace("prices_checked = 2026-05-20", "prices_checked = 2099-05-20"));
     let other = OURS.split("[[price]]").next().unwrap().replace("\"openai\"", "\"opnai\"");
@@ -124,9 +125,9 @@ fn check_warns_of_slips() {
     assert!(stdout(&run(&["prices", "check", "--verbose"])).contains("warning: google.toml:"));
 }
 
-/// Guarantees: an unknown name is answered with the names that the book has.
+/// Guarantees: the error for an unknown name suggests names that the book has.
 #[test]
-fn hints_name_what_the_book_has() {
+fn hints_name_entries_of_the_book() {
     let said = |more: &[&str]| {
         stderr(&run_with_input(&[&["price", "--usage", "-", "--at", "2026-11-15"], more].concat(), USAGE))
     };
@@ -143,9 +144,10 @@ fn hints_name_what_the_book_has() {
     assert!(stdout(&search).contains("web_search"), "{}", stdout(&search));
 }
 
-/// Guarantees: a call of an unknown API is priced, and the answer names the API.
+/// Guarantees: names of APIs are read in any case; a call with an unknown API is priced, and the answer names
+/// the unknown API.
 #[test]
-fn the_api_of_a_line_is_known_in_any_case() {
+fn the_api_of_a_line_is_read_in_any_case() {
     let line = |api: &str| {
         format!(
             "{{\"provider\": \"openai\", \"model\": \"gpt-5.5\", \"api\": \"{api}\", \"priced_at\": \"2026-11-15\", \

@@ -1,4 +1,4 @@
-//! `price`: what one call costs, or many.
+//! The command `price`, for one call and for batches.
 
 use std::{
     collections::BTreeSet,
@@ -26,8 +26,8 @@ struct Amounts {
 }
 
 /// One vector for each combination of provider, API, tier and region, and each vector that has no
-/// price. The price crate's own test prices all of them; here it matters that the program hands on
-/// every field of a line, and writes the whole answer.
+/// price. The price crate's own tests price all vectors. These tests check that the program reads
+/// every field of a line and writes the whole answer.
 fn sample() -> Vec<&'static str> {
     let mut seen = BTreeSet::new();
     let is_new = |line: &&str| {
@@ -75,8 +75,8 @@ fn vectors_have_their_cost_through_the_program() {
     }
 }
 
-/// Scenario: a provider or a gateway answered with zeros where it knows no counts.
-/// Guarantees: `price` says what `serve` says, in both of its forms.
+/// Scenario: a provider or a gateway reports zeros because it does not know the counts.
+/// Guarantees: `price` gives the same reason as `serve`, for one call and in a batch.
 #[test]
 fn an_all_zero_usage_is_unpriced() {
     const ZEROS: &str = r#"{"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}"#;
@@ -93,8 +93,9 @@ fn an_all_zero_usage_is_unpriced() {
     }
 }
 
-/// Lines that are not calls stand among lines that are. Each line that is not blank gets an answer, and the
-/// end says how many were wrong.
+/// Scenario: some lines of a batch are not calls.
+/// Guarantees: each line that is not blank gets an answer, and the summary counts the lines that were not
+/// understood.
 #[test]
 fn a_bad_line_does_not_stop_a_batch() {
     let lines = [
@@ -111,7 +112,7 @@ fn a_bad_line_does_not_stop_a_batch() {
         "   \t ",
         r#"{"id": "last", "provider": "openai", "model": "nobody", "api": "telepathy", "usage": {"input_tokens": 1, "output_tokens": 1}}"#,
     ];
-    // Line ends of Windows, a mark at the start, none at the end.
+    // The input has a byte order mark, line ends of Windows, and no line end after the last line.
     let input = format!("\u{feff}{}", lines.join("\r\n"));
     let output = run_with_input(&["price", "--batch", "-", "--at", "2026-11-15"], &input);
     assert_eq!(output.status.code(), Some(1));
@@ -134,13 +135,13 @@ fn a_bad_line_does_not_stop_a_batch() {
     assert!(of(5, "cost_detail").as_str().unwrap().contains("`priced_at` is 7d"));
     assert!(of(6, "cost_detail").as_str().unwrap().contains("not a JSON object"));
     assert_eq!(of(7, "cost_reason"), "contradictory_usage");
-    assert_eq!(of(8, "cost_usd"), 0.0025, "the tier stands in the usage");
+    assert_eq!(of(8, "cost_usd"), 0.0025, "the tier is in the usage");
     assert_eq!(of(9, "cost_reason"), "unknown_model");
 }
 
-/// A JSON document is refused once; the error says how to turn it into lines.
+/// Guarantees: a JSON document is refused with one error, which says how to convert it to lines.
 #[test]
-fn a_document_is_not_a_batch() {
+fn a_json_document_is_refused_as_a_batch() {
     for document in
         ["{\n  \"vectors\": [\n", "{ \"vectors\": [{\"id\": 1}]}", "[\n{\"id\": 1}]", "[{\"id\": 1}]"]
     {
@@ -152,7 +153,7 @@ fn a_document_is_not_a_batch() {
     }
 }
 
-/// A program may write a line, wait for the answer, and then write the next one.
+/// Scenario: another program writes a line, waits for the answer, and then writes the next line.
 #[test]
 fn each_line_is_answered_before_the_next_one_is_written() {
     let mut child = spanledger()
@@ -185,7 +186,7 @@ fn a_closed_standard_output_ends_a_batch_without_an_error() {
     drop(child.stdout.take());
     let mut stdin = child.stdin.take().unwrap();
     for _ in 0..20 {
-        // The program may have ended already, which makes writing fail.
+        // Writing fails if the program has ended already.
         drop(stdin.write_all(VECTORS.as_bytes()));
     }
     drop(stdin);
@@ -247,7 +248,7 @@ fn one_call_is_explained() {
     assert!(stdout(&unknown).contains("unknown_model") && stderr(&unknown).contains("did you mean gpt-5.5"));
 }
 
-/// Input that is not a usage is one error, with its place.
+/// Guarantees: input that is not a usage gets one error, which names the place of the mistake.
 #[test]
 fn input_that_is_not_a_usage_is_an_error() {
     let fails = |input: &str, words: &[&str]| {
@@ -269,11 +270,11 @@ fn input_that_is_not_a_usage_is_an_error() {
     assert_eq!(run(&["price", "--batch", "-", "--model", "x"]).status.code(), Some(2));
 }
 
-/// Scenario: the tier and the region stand in the usage alone.
-/// Guarantees: they decide the price of one call, unless the question names others, and of many, where
-/// the ordinary word of a line does not hide them.
+/// Scenario: only the usage states the tier and the region.
+/// Guarantees: they decide the price of one call, unless the options name others. In a batch, `standard` and
+/// `global` on a line do not override them.
 #[test]
-fn the_words_inside_a_usage_decide() {
+fn the_tier_and_the_region_of_the_usage_are_billed() {
     let usage =
         r#"{"input_tokens": 1000, "output_tokens": 0, "service_tier": "batch", "inference_geo": "us"}"#;
     let arguments = [

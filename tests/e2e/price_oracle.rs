@@ -1,8 +1,8 @@
-//! Our prices against an engine that others wrote, over every model that both have.
+//! Compares our prices with those of another price engine, for every model that both have.
 //!
-//! Where the two differ, one is wrong. `data/price_oracle.toml` says which one, and why: each reason lists
-//! the cases that it explains, and `*` stands for any word. A difference without a reason fails the test,
-//! and so does a listed case that does not differ.
+//! If two prices differ, one of them is wrong. `data/price_oracle.toml` explains each difference: an entry
+//! has a reason and the cases that it explains, in which `*` stands for any word. A difference without a
+//! reason fails the test, and so does a listed case that does not differ.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +19,7 @@ use crate::support::peer;
 const DIFFERENCES: &str = include_str!("data/price_oracle.toml");
 const AT: &str = "2026-11-15T10:00:00Z";
 
-/// The name of a provider in our book, and in the oracle's.
+/// The names of each provider in our book and in the oracle's.
 const PROVIDERS: [(&str, &str); 8] = [
     ("openai", "openai"),
     ("anthropic", "anthropic"),
@@ -33,7 +33,7 @@ const PROVIDERS: [(&str, &str); 8] = [
 
 const TIERS: [Tier; 4] = [Tier::Standard, Tier::Batch, Tier::Flex, Tier::Priority];
 
-/// Small, cached, reasoning, written, and beyond every threshold.
+/// The usages to price, each with a name; the last one is above every long-context threshold.
 fn usages() -> [(&'static str, NestedUsage); 5] {
     let plain = NestedUsage { input: 12_345, output: 678, ..NestedUsage::default() };
     [
@@ -58,7 +58,7 @@ struct Difference {
 
 struct Case {
     name: String,
-    /// The model makes images. The questions do not say how much of the output they are.
+    /// Whether the model generates images. The questions do not say how many output tokens are images.
     makes_images: bool,
     ours: Option<Usd>,
     question: Value,
@@ -87,7 +87,7 @@ fn case(
         usage: Some(&usage),
         ..PriceQuery::default()
     });
-    // The oracle is asked about tokens. We also bill the searches that a search model makes at each call.
+    // The oracle prices tokens only. We also bill the searches that a search model makes at each call.
     let token_lines = cost.lines.iter().filter(|line| Bucket::from_name(&line.kind).is_some());
     let ours = cost.usd.map(|_| token_lines.map(|line| line.usd).sum());
     let mut counts = json!({ "input_tokens": nested.input, "output_tokens": nested.output });
@@ -116,7 +116,7 @@ fn cases() -> Vec<Case> {
                 if model.price(tier, Timestamp::parse(AT).unwrap()).is_none() {
                     continue;
                 }
-                // Other providers do not bill cache writes by a count in the answer.
+                // Other providers do not report cache writes as a token count.
                 let has_writes = matches!(ours, "openai" | "anthropic");
                 for (shape, nested) in usages().into_iter().filter(|(_, n)| n.cache_write == 0 || has_writes)
                 {
@@ -166,12 +166,12 @@ fn an_independent_engine_agrees() {
         let Some(theirs) = answer["usd"].as_str() else {
             continue;
         };
-        // The oracle counts in more places than a picodollar has.
+        // The oracle's amounts have more decimal places than a picodollar.
         let theirs: Usd = Usd::from_decimal(theirs.parse().unwrap()).unwrap();
         match case.ours {
             Some(ours) if ours == theirs => _ = agreeing_providers.insert(case.name.split(' ').next()),
             Some(ours) => _ = differ.insert(case.name.as_str(), format!("ours {ours}, theirs {theirs}")),
-            // We do not price what has no published rate; the oracle then uses another rate.
+            // A usage without a published rate is unpriced in our book; the oracle uses another rate.
             None => {
                 let must_have_one = case.name.ends_with("standard plain") && !case.makes_images;
                 assert!(!must_have_one || theirs == Usd::ZERO, "{}", case.name);
@@ -182,7 +182,10 @@ fn an_independent_engine_agrees() {
         differ.iter().filter(|(case, _)| !listed.iter().any(|pattern| explains(pattern, case))).collect();
     let old: Vec<_> =
         listed.iter().filter(|pattern| !differ.keys().any(|case| explains(pattern, case))).collect();
-    assert!(new.is_empty() && old.is_empty(), "not explained: {new:#?}\nexplanations of nothing: {old:#?}");
+    assert!(
+        new.is_empty() && old.is_empty(),
+        "differences without a reason: {new:#?}\nlisted cases that do not differ: {old:#?}"
+    );
     let compared: BTreeSet<Option<&str>> = PROVIDERS.iter().map(|(ours, _)| Some(*ours)).collect();
     assert_eq!(agreeing_providers, compared, "each provider has prices that both engines know");
 }

@@ -1,5 +1,5 @@
-//! `serve` with price files of one's own: in force from the start, replaced while it runs, kept when the
-//! new ones are broken. Its health and its metrics.
+//! `serve` with a user's price files: they are read at the start and again when they change, and the last
+//! valid prices stay in use when a new file is broken. Also the health checks and the metrics.
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -7,7 +7,7 @@ use spanledger_event::CostEvent;
 
 use crate::support::{Serve, TIMEOUT, post_call};
 
-/// A process with a file of prices, and the calls that it was sent.
+/// A process with a price file, and the number of calls that were sent to it.
 struct World {
     folder: tempfile::TempDir,
     serve: Serve,
@@ -15,7 +15,7 @@ struct World {
     next: u64,
 }
 
-/// A discount, a model and a deployment of one's own.
+/// A price file with a discount, a new model and a deployment.
 fn prices(percent: &str, input: &str) -> String {
     format!(
         r#"
@@ -46,7 +46,7 @@ impl World {
     fn start(text: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("prices.toml"), text).unwrap();
-        // Named in the configuration file, so that the path is relative to that file.
+        // The configuration file names the price file, so the path is relative to the configuration file.
         let config = folder.path().join("spanledger.toml");
         fs::write(&config, "prices = ['prices.toml']\n").unwrap();
         let ledger = folder.path().join("spanledger.db");
@@ -58,7 +58,7 @@ impl World {
         self.folder.path().join("prices.toml")
     }
 
-    /// Sends a call of 1,000 input tokens; answers its number.
+    /// Sends a call with 1,000 input tokens and returns its number.
     async fn call(&mut self, model: &str) -> u64 {
         let number = self.next;
         self.next += 1;
@@ -105,19 +105,22 @@ impl World {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(TIMEOUT, asking).await.unwrap_or_else(|_| panic!("{path} never said {line}"))
+        tokio::time::timeout(TIMEOUT, asking)
+            .await
+            .unwrap_or_else(|_| panic!("{path} never had the line {line}"))
     }
 }
 
-/// The file is in force, changed, broken, removed, and put back. Events keep the cost that they had.
+/// Scenario: the price file is read, changed, broken, removed, and restored.
+/// Guarantees: calls are priced with the last valid file; earlier events keep their cost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn prices_of_ones_own_are_reloaded_without_a_restart() {
+async fn a_users_prices_are_reloaded_without_a_restart() {
     let mut world = World::start(&prices("\"10\"", "7"));
     let announced = world.serve.wait_for_stderr(&world.path().display().to_string());
     let discounted = world.call("gpt-5.5").await;
     let deployed = world.call("chat-production").await;
     let own = world.call("our-model").await;
-    // 5 dollars a million, a tenth off.
+    // A million tokens cost 5 dollars, less 10 percent.
     let (cost, first) = world.priced(discounted);
     assert_eq!(cost, "0.0045");
     assert!(announced.contains(&first), "the version and the file are in one line: {announced}");
@@ -158,7 +161,7 @@ async fn prices_of_ones_own_are_reloaded_without_a_restart() {
     let while_gone = world.call("our-model").await;
     assert_eq!(world.priced(while_gone), ("0.0085".to_owned(), second));
 
-    // Editors write a new file and move it over the old one.
+    // Some editors save a file by moving a new file over the old one.
     let other = world.folder.path().join("prices.toml.new");
     fs::write(&other, prices("\"20\"", "9")).unwrap();
     fs::rename(&other, world.path()).unwrap();
@@ -170,7 +173,7 @@ async fn prices_of_ones_own_are_reloaded_without_a_restart() {
     assert_eq!(mistakes, 1, "a mistake is logged once");
 }
 
-/// SIGHUP reads the files even if they have not changed.
+/// Guarantees: SIGHUP reads the files even if they have not changed.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hangup_reads_the_prices_at_once() {
@@ -179,7 +182,7 @@ async fn a_hangup_reads_the_prices_at_once() {
     world.wait_for_metric("spanledger_prices_reloads_total{result=\"ok\"} 1").await;
 }
 
-/// `/healthz`, `/readyz` and `/metrics`.
+/// Guarantees: `/healthz`, `/readyz` and `/metrics` answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn health_and_metrics_are_answered() {
     let mut world = World::start(&prices("\"10\"", "7"));

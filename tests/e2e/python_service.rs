@@ -9,29 +9,29 @@ use spanledger_testkit::{Provider, Reply, Usage};
 
 use crate::support::{Serve, peer, peer_command};
 
-/// What a call of the client must become, in the order in which the client makes them.
+/// The event that a call of the client must become.
 struct Expected {
     name: &'static str,
     endpoint: &'static str,
     model: &'static str,
     response_model: Option<&'static str>,
-    /// As the provider nests them: input, its cached and its cache-write part, output, its
-    /// reasoning part.
+    /// The provider's counts: input, its cached part, its cache-write part, output, its reasoning part.
     tokens: Option<[i64; 5]>,
-    /// The cost in dollars, or why there is none.
+    /// The cost in dollars, or the reason of an unpriced call.
     cost: Result<&'static str, &'static str>,
     error: Option<&'static str>,
     stream: bool,
 }
 
 const CHAT: &str = "gpt-5.5";
-/// The provider answers with the dated snapshot.
+/// The model's dated name, which the provider answers with.
 const SNAPSHOT: &str = "gpt-5.5-2026-04-23";
 const EMBEDDING: &str = "text-embedding-3-small";
 const REFUSED: &str = "fail-400";
 
-/// Dollars a million tokens of gpt-5.5: input 5, cached input 0.50, output and reasoning 30; it
-/// has no price for cache writes, which cost what input costs.
+/// The expected events, in the order of the calls. A million tokens of gpt-5.5 cost 5 dollars (input), 0.50
+/// (cached input) and 30 (output and reasoning). The model has no price for cache writes, so they cost what
+/// input costs.
 const EXPECTED: [Expected; 6] = [
     Expected {
         name: "chat",
@@ -60,7 +60,7 @@ const EXPECTED: [Expected; 6] = [
         endpoint: "chat",
         model: CHAT,
         response_model: Some(SNAPSHOT),
-        // The client did not ask for the usage of this stream.
+        // The client did not request the usage of this stream.
         tokens: None,
         cost: Err("no_usage"),
         error: None,
@@ -95,15 +95,16 @@ const EXPECTED: [Expected; 6] = [
         model: REFUSED,
         response_model: None,
         tokens: None,
-        // Refused before the model ran: known to be free, which is not the same as unpriced.
+        // The provider refused the call before the model ran. The call is known to be free, so it is not
+        // unpriced.
         cost: Ok("0"),
-        // The instrumentation's word: the exception, by its qualified name.
+        // The instrumentation reports the qualified name of the exception.
         error: Some("openai.BadRequestError"),
         stream: false,
     },
 ];
 
-/// How many events the client's calls are.
+/// The number of the client's calls, each of which is one event.
 pub(crate) const CALLS: usize = EXPECTED.len();
 
 /// A provider that answers the client's calls as [`EXPECTED`] says.
@@ -117,7 +118,7 @@ pub(crate) async fn provider() -> Provider {
                 let usage = Usage::new(count(input), count(output)).cached(count(cached));
                 Reply::new().usage(usage.cache_write(count(cache_write)).reasoning(count(reasoning)))
             }
-            // The provider knows the usage of this stream, but was not asked for it.
+            // The provider knows the usage of this stream, but the client did not request it.
             (None, None) => Reply::new().usage(Usage::new(900, 90)),
         };
         provider.push_for(call.model, reply);
@@ -125,7 +126,7 @@ pub(crate) async fn provider() -> Provider {
     provider
 }
 
-/// Runs the client to its end; answers what it says the provider answered.
+/// Runs the client to its end and returns its report of the provider's answers.
 pub(crate) fn run_client(python: &Path, protocol: &str, endpoint: &str, provider: &Provider) -> Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/openai_client.py");
     let output = peer_command(python)
@@ -139,23 +140,23 @@ pub(crate) fn run_client(python: &Path, protocol: &str, endpoint: &str, provider
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The first of these numbers of a usage object; a part that is not there is zero.
+/// The first of these numbers that a usage object has; zero if it has neither.
 fn number(usage: &Value, pointers: [&str; 2]) -> i64 {
     pointers.iter().find_map(|pointer| usage.pointer(pointer)?.as_i64()).unwrap_or(0)
 }
 
-/// Every event of the client, against what the provider report to it and against [`EXPECTED`].
+/// Compares every event of the client with the provider's answers and with [`EXPECTED`].
 pub(crate) fn check(events: &[CostEvent], report: &Value) {
     assert_eq!(events.len(), CALLS, "{events:#?}");
     let calls = report["calls"].as_array().unwrap();
     assert_eq!(calls.len(), CALLS);
-    // The client makes one call after the other, so the order is that of their starts.
+    // The client makes one call after the other, so the events are in the order of the calls.
     for ((event, call), expected) in events.iter().zip(calls).zip(&EXPECTED) {
         assert_eq!(call["name"], expected.name);
         check_call(event, call, expected);
         assert_eq!(event.trace_id.as_deref(), report["trace_id"].as_str());
         assert_eq!(event.service_name.as_deref(), report["service"].as_str());
-        // The attribution is on the spans, the environment on the resource only.
+        // The attribution is on the spans; only the environment is on the resource.
         assert_eq!(event.environment.as_deref(), report["environment"].as_str());
         for (key, value) in [
             ("spanledger.feature", &event.feature),
@@ -197,7 +198,7 @@ fn check_call(event: &CostEvent, call: &Value, expected: &Expected) {
             ),
         ]
     });
-    assert_eq!(tokens, expected.tokens, "what the provider report of {name}");
+    assert_eq!(tokens, expected.tokens, "the provider's counts of {name}");
     let counts = [
         event.prompt_tokens,
         event.cached_tokens,
@@ -205,7 +206,7 @@ fn check_call(event: &CostEvent, call: &Value, expected: &Expected) {
         event.completion_tokens,
         event.reasoning_tokens,
     ];
-    // The event's completion is the visible part alone.
+    // The event counts only visible output as completion tokens.
     let wanted = tokens.map(|[input, cached, write, output, reasoning]| {
         [input, cached, write, output - reasoning, reasoning].map(Some)
     });
@@ -248,19 +249,19 @@ async fn a_service_is_priced_over(protocol: &str, url: fn(&Serve) -> String) {
     let folder = tempfile::tempdir().unwrap();
     let serve = Serve::start(&folder.path().join("l.db"), &[]);
     let report = run_client(&python, protocol, &url(&serve), &provider);
-    // The client ends when its spans are acknowledged, and so they are in the ledger.
+    // The client ends after its spans were acknowledged, so they are in the ledger.
     check(&serve.events(), &report);
     check_nothing_leaked(&provider, CALLS);
 }
 
-/// Spans of the official instrumentation, uncompressed over gRPC: six calls, six events, exact to
-/// the last digit.
+/// Guarantees: the six calls are six events with exact costs; the spans of the official instrumentation
+/// arrive uncompressed over gRPC.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_in_python_is_priced_over_grpc() {
     a_service_is_priced_over("grpc", Serve::grpc_url).await;
 }
 
-/// The same over HTTP, compressed.
+/// Guarantees: as above; the spans arrive compressed over HTTP.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_in_python_is_priced_over_http() {
     a_service_is_priced_over("http/protobuf", Serve::http_url).await;

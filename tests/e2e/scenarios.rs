@@ -1,9 +1,9 @@
-//! The scenarios of `tests/scenarios`: what is sent, and what must be in the ledger afterwards.
-//! Their README describes the format.
+//! Runs the scenarios of `tests/scenarios`: sends their requests and compares the ledger with their tables.
+//! The README of that folder describes the format.
 //!
-//! A scenario runs against a receiver in this process, over a real socket, and each way of sending
-//! it gets a ledger of its own. Starting the program for each of some hundred ledgers would take
-//! minutes; the program reads the reports.
+//! A scenario runs against a receiver in this process, over a real socket, with a new ledger for each way
+//! of sending. Starting the program for each of these ledgers, which are more than a hundred, would take
+//! minutes. The reports come from the program.
 
 use std::{
     fmt::Write as _,
@@ -22,9 +22,10 @@ mod message;
 mod random;
 mod table;
 
-/// Set to a part of a file's name to run these scenarios alone.
+/// The environment variable that selects scenarios by a part of the file's name.
 const FILTER: &str = "SPANLEDGER_SCENARIO";
-/// Set to accept what the ledgers hold as what the scenarios expect, as for the golden files.
+/// The environment variable that makes the runner write the actual tables into the scenarios; golden files
+/// use the same one.
 const UPDATE: &str = "UPDATE_EXPECT";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -50,7 +51,7 @@ async fn scenarios_hold_in_every_order() {
             writeln!(failures, "\n{failure}").unwrap();
         }
     }
-    assert!(failures.is_empty(), "{failures}\n(accept what is right with `cargo xtask golden`)");
+    assert!(failures.is_empty(), "{failures}\n(`cargo xtask golden` accepts the actual output)");
 }
 
 /// Runs one scenario. An error names the file and the line.
@@ -66,7 +67,7 @@ async fn run(path: &Path, update: bool) -> Result<(), String> {
         if events != expected {
             let (ours, theirs) = (scenario.ledger.render(&expected), scenario.ledger.render(&events));
             let problem = format!(
-                "the order or the repetition of what is sent changes the events\nas written:\n{ours}\n{way}:\n\
+                "the order, the repetition or the split of the requests changes the events\nas written:\n{ours}\n{way}:\n\
                  {theirs}\nall columns:\n{expected:#?}\n{events:#?}"
             );
             return Err(at((scenario.ledger.line, problem)));
@@ -86,8 +87,8 @@ async fn run(path: &Path, update: bool) -> Result<(), String> {
     if differences.is_empty() { Ok(()) } else { Err(differences.join("\n")) }
 }
 
-/// Sends requests to a new receiver, and answers its events without their revisions, which count how
-/// often an event changed and so depend on the order.
+/// Sends requests to a new receiver and returns its events. Their revisions are set to zero: a revision
+/// counts the changes of an event, so it depends on the order.
 async fn send(requests: &[Request], prices: Option<&PriceBook>) -> (TestReceiver, Vec<CostEvent>) {
     let receiver = match prices {
         None => TestReceiver::start().await,
@@ -108,13 +109,13 @@ async fn send(requests: &[Request], prices: Option<&PriceBook>) -> (TestReceiver
     for event in &mut events {
         event.revision = 0;
     }
-    // Equal starts are told apart by the id, which is derived from what is sent.
+    // Events with equal starts are ordered by their ids, which do not depend on the order of the requests.
     events.sort_by(|a, b| (a.timestamp, &a.event_id).cmp(&(b.timestamp, &b.event_id)));
     (receiver, events)
 }
 
-/// The ways of sending that must make no difference: the requests in other orders, each of them
-/// twice, and each span and each record alone.
+/// The other ways of sending, which must give the same events: the requests in other orders, each request
+/// twice, and each span and each record in a request of its own.
 fn other_ways(requests: &[Request]) -> Vec<(String, Vec<Request>)> {
     let mut ways: Vec<(String, Vec<Request>)> = orders(requests.len())
         .into_iter()
@@ -133,8 +134,8 @@ fn other_ways(requests: &[Request]) -> Vec<(String, Vec<Request>)> {
     ways
 }
 
-/// All orders but the written one; of more than three requests, their rotations and those of the
-/// reverse.
+/// All orders except the written one. For more than three requests: the rotations of the written order and of
+/// its reverse.
 fn orders(count: usize) -> Vec<Vec<usize>> {
     let written: Vec<usize> = (0..count).collect();
     let mut orders = match count {
@@ -216,7 +217,7 @@ async fn a_file_that_is_not_a_scenario_is_refused_at_its_line() {
         ("## Sent", "## Send", 3, "`Send` is not a section"),
         ("input = 1000", "inputs = 1000", 5, "inputs"),
         ("```toml", "```yaml", 5, "`toml` or `json`"),
-        ("## Ledger\n", "", 15, "a table stands in"),
+        ("## Ledger\n", "", 15, "a table must be in"),
         ("```\n\n## Ledger", "\n\n## Ledger", 5, "the block has no end"),
     ] {
         let error = run_text(&SCENARIO.replace(from, to), false).await.0.unwrap_err();

@@ -1,4 +1,5 @@
-//! `serve --sink stdout`: one JSON object a line, over restarts, crashes and pipes that nobody reads.
+//! `serve --sink stdout` writes one JSON object per line, also after restarts, crashes and with a blocked
+//! pipe.
 
 use std::{io::Read as _, path::Path};
 
@@ -6,10 +7,10 @@ use spanledger_testkit::world::events_of;
 
 use crate::support::{Serve, post_call};
 
-/// Standard output carries one JSON object an event and nothing else, and a restart goes on where
-/// the last process stopped.
+/// Guarantees: standard output has one JSON object per event and nothing else; after a restart the sink
+/// continues after the last delivered event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_stdout_sink_says_each_event_once_over_a_restart() {
+async fn the_stdout_sink_writes_each_event_once_over_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = folder.path().join("spanledger.db");
     let client = reqwest::Client::new();
@@ -27,23 +28,28 @@ async fn the_stdout_sink_says_each_event_once_over_a_restart() {
     assert_eq!(events, events_of(&ledger));
 }
 
-/// The lines of JSON; a process begins its part with an empty line.
+/// The number of events of [`fill_ledger`].
+#[cfg(unix)]
+const EVENTS: u64 = 200;
+
+/// The lines with JSON. Each process begins its output with an empty line, which is skipped.
 fn json_lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(|line| !line.is_empty())
 }
 
-/// A ledger with so many events that one batch of them does not fit into a pipe that nobody reads.
+/// Makes a ledger with [`EVENTS`] events. One batch of them does not fit into a pipe that is not read.
 #[cfg(unix)]
 async fn fill_ledger(ledger: &Path) {
     let (serve, client) = (Serve::start(ledger, &[]), reqwest::Client::new());
-    for number in 0..200 {
+    for number in 0..EVENTS {
         assert_eq!(post_call(&client, &serve.http_url(), "gpt-5.5", number, 5).await.unwrap(), 200);
     }
     serve.stop();
 }
 
-/// A process that was killed in the midst of a line leaves a part of it in the pipe. The next process
-/// writes to the same pipe, as under a supervisor, and every event arrives on a line of its own.
+/// Scenario: a process is killed while it writes a line, and leaves a part of the line in the pipe. The next
+/// process writes to the same pipe, as under a supervisor.
+/// Guarantees: every event arrives on a line of its own.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_stdout_sink_starts_a_new_line_after_a_crash_left_a_part_of_one() {
@@ -53,7 +59,7 @@ async fn the_stdout_sink_starts_a_new_line_after_a_crash_left_a_part_of_one() {
     let arguments = ["--sink", "stdout"];
     fill_ledger(&ledger).await;
     let serve = Serve::start_with_stdout(&ledger, &arguments, writer.try_clone().unwrap().into());
-    // The first bytes say that the batch is being written; more of it than the pipe takes.
+    // The first bytes show that the process writes the batch, which is larger than the pipe's buffer.
     let mut first = [0; 2];
     reader.read_exact(&mut first).unwrap();
     serve.kill();
@@ -68,13 +74,13 @@ async fn the_stdout_sink_starts_a_new_line_after_a_crash_left_a_part_of_one() {
     let parsed: Vec<Option<spanledger_event::CostEvent>> =
         json_lines(&text).map(|line| serde_json::from_str(line).ok()).collect();
     let broken: Vec<usize> = (0..parsed.len()).filter(|&line| parsed[line].is_none()).collect();
-    let [broken] = broken.as_slice() else { panic!("one line is in part, not {broken:?}") };
+    let [broken] = broken.as_slice() else { panic!("exactly one line must be incomplete: {broken:?}") };
     let whole: Vec<_> = parsed.into_iter().skip(broken + 1).flatten().collect();
-    assert_eq!(whole, events_of(&ledger), "the first event is not glued to the part of a line");
+    assert_eq!(whole, events_of(&ledger), "the first event must not continue the incomplete line");
 }
 
-/// Nobody reads standard output, so that the write of the sink blocks. The process ends all the same,
-/// and the next one delivers every event.
+/// Scenario: standard output is not read, so that the sink's write blocks.
+/// Guarantees: the process ends on SIGTERM, and the next process delivers every event.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn serve_ends_on_sigterm_although_standard_output_is_blocked() {
@@ -86,6 +92,6 @@ async fn serve_ends_on_sigterm_although_standard_output_is_blocked() {
     let lines = Serve::start(&ledger, &["--sink", "stdout"]).stop();
     let delivered: Vec<spanledger_event::CostEvent> =
         json_lines(&lines).map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(delivered.len(), 200, "the cursor stayed before the batch that was not delivered");
+    assert_eq!(delivered.len() as u64, EVENTS, "the cursor must not pass the batch that was not delivered");
     assert_eq!(delivered, events_of(&ledger));
 }

@@ -12,5 +12,5 @@ pub(crate) use peers::{peer, peer_command};
 pub(crate) use program::{run, run_with_input, spanledger, stderr, stdout};
 pub(crate) use serve::Serve;
 
-/// How long a test waits for anything. Only a hang takes that long.
+/// The time after which a test gives up waiting. Only a hang takes that long.
 pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);

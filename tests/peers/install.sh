@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Installs the real peers of the end-to-end tests: see README.md beside this file.
+# Installs the peers of the end-to-end tests; README.md beside this file describes them.
 #
 #   tests/peers/install.sh                 every peer
 #   tests/peers/install.sh python          the Python environment of openai_client.py
 #   tests/peers/install.sh collector       an OpenTelemetry Collector
 #
-# They go to .peers/ at the repository root (git-ignored), or to
-# SPANLEDGER_PEERS_DIR. A peer whose stamp holds the hash of the pinned versions
-# is left alone, so a second run costs nothing.
+# The peers are installed in .peers/ at the repository root (git-ignored), or in
+# SPANLEDGER_PEERS_DIR. The stamp of a peer is a hash of its pinned versions. A peer
+# whose stamp is up to date is not installed again.
 set -euo pipefail
 
 builder_version=v0.162.0
@@ -20,7 +20,7 @@ say() { printf 'peers: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 need() { command -v "$1" >/dev/null || die "$1 is needed to install the peer '$2' and was not found"; }
 
-# Names for the versions that a peer is made of: the same input, the same stamp.
+# Prints a hash of standard input.
 digest() {
     if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -d' ' -f1
 }
@@ -58,12 +58,12 @@ install_collector() {
     say "building collector (a few minutes when nothing is cached)"
     rm -rf "$build" "$peers/stamps/collector"
     mkdir -p "$build" "$peers/bin"
-    # Neither the project's own module nor a workspace around it may leak in.
+    # A Go workspace in a parent folder must not change the build.
     export GOWORK=off
     GOBIN=$peers/bin go install "go.opentelemetry.io/collector/cmd/builder@$builder_version"
-    # -e is for the `go mod tidy` in it, which also resolves what only the tests of
-    # the components import: what is missing there must not stop the build, and
-    # what the binary itself needs is still missed by the compiler.
+    # The builder runs `go mod tidy`, which also resolves modules that only the tests of
+    # the components import. With -e, such a module may be missing. The compiler still
+    # reports a missing module that the binary needs.
     (cd "$build" && GOFLAGS="$(go env GOFLAGS) -e" "$peers/bin/builder" \
         --config "$here/collector-builder.yaml") >"$build/log" 2>&1 || {
         tail -n 40 "$build/log" >&2
@@ -86,7 +86,7 @@ done
 
 mkdir -p "$peers/stamps"
 peers=$(cd -- "$peers" && pwd)
-# Test programs run at the same time: one installs, the others wait.
+# If two runs start at the same time, one installs and the other waits.
 if command -v flock >/dev/null; then
     exec 9>"$peers/.lock"
     flock 9

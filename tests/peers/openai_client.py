@@ -1,14 +1,14 @@
 """A service that uses openai and OpenTelemetry as their documentation says, without Spanledger.
 
-It serves one pretended request, `POST /checkout`, which makes six OpenAI calls,
-and sends its spans over OTLP. Then it prints one line of JSON with what the
-provider answered, for the test to compare with the cost events:
+It simulates one request, `POST /checkout`, makes six OpenAI calls in it, and sends
+the spans over OTLP. Then it prints one line of JSON with what the provider
+answered; the test compares it with the cost events:
 
     {"service": ..., "environment": ..., "attribution": {...}, "trace_id": ...,
      "calls": [{"name": ..., "request_model": ..., "response_id": ...,
                 "model": ..., "usage": {...} or null, "error": {...} or null}]}
 
-Exit codes: 0 if every span was accepted; 1 if a call did not end as it should
+Exit codes: 0 if every span was accepted; 1 if a call did not end as expected
 or an export failed; 2 for wrong arguments.
 """
 
@@ -43,8 +43,8 @@ CHAT_MODEL = "gpt-5.5"
 EMBEDDING_MODEL = "text-embedding-3-small"
 FAILING_MODEL = "fail-400"
 
-# Whom the calls are for. The environment is a property of the deployment, so it
-# stands on the resource instead.
+# The attribution of the calls. The environment is a property of the deployment, so
+# it is an attribute of the resource instead.
 ATTRIBUTION = {
     "spanledger.feature": "checkout-assistant",
     "spanledger.customer_id": "cust-4711",
@@ -80,14 +80,14 @@ class WatchedExporter(SpanExporter):
 
 
 def exporter_for(protocol: str, endpoint: str) -> SpanExporter:
-    """gRPC goes out plain and HTTP gzipped, so that the receiver sees both."""
+    """Sends gRPC uncompressed and HTTP with gzip, so that the tests cover both."""
     if protocol == "grpc":
         return GrpcSpanExporter(
             endpoint=endpoint,
             insecure=not endpoint.startswith("https://"),
             compression=grpc.Compression.NoCompression,
         )
-    # A URL given in code is used as it is: the signal's path is ours to add.
+    # The exporter does not add the path of the signal to a URL that is given in code.
     return HttpSpanExporter(
         endpoint=endpoint.rstrip("/") + "/v1/traces", compression=Compression.Gzip
     )
@@ -157,7 +157,7 @@ def make_call(name: str, request_model: str, call, client: OpenAI) -> dict:
             raise
         result["error"] = {"status": error.status_code, "type": type(error).__name__}
     else:
-        # What the provider left out stays out, instead of becoming null.
+        # Without `exclude_unset`, a field that the provider did not send would be null.
         result["usage"] = usage and usage.model_dump(exclude_unset=True)
     return result
 
@@ -222,7 +222,7 @@ def main() -> int:
             }
         )
     )
-    # Baggage may hold anything that a caller sent: only these keys go on spans.
+    # Baggage can hold anything that a caller sent, so only these keys are copied to spans.
     provider.add_span_processor(BaggageSpanProcessor(ATTRIBUTION.__contains__))
     provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)

@@ -1,8 +1,8 @@
-"""Asks genai-prices, an independent price engine, for one price a line.
+"""Asks genai-prices, an independent price engine, for one price per line of input.
 
 Reads JSON objects from standard input, each with `provider`, `model`, `at` (RFC 3339), `tier` and
-`usage` (nested token counts by genai-prices' names), and answers each with a line of its own:
-`{"usd": "0.01"}`, or `{"error": "..."}` where the engine has no price.
+`usage` (nested token counts with genai-prices' names), and answers each with one line:
+`{"usd": "0.01", "model": "..."}`, or `{"error": "..."}` if the engine has no price.
 """
 
 import json
@@ -31,15 +31,15 @@ def answer(question: dict) -> dict:
         )
     except LookupError as error:
         return {"error": str(error)}
-    # Without a variant for the tier the engine answers with the standard price, which is not the
-    # price that was asked for.
+    # If a model has no price for the tier, the engine answers with the standard price, which is
+    # not the requested price.
     context = CONTEXTS[question["tier"]] or {}
     if context and all(variant.when != context for variant in price.model.price_variants or []):
         return {"error": f"no {question['tier']} price"}
     return {"usd": str(price.total_price), "model": price.model.id}
 
 
-# The engine warns of units that it does not know. The test finds them as differences.
+# The engine warns of units that it does not know. The test finds them as different prices.
 warnings.simplefilter("ignore")
 for line in sys.stdin:
     print(json.dumps(answer(json.loads(line))))

@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: everything that a change must pass.
 //!
-//! `.ci/run` makes sure that there is a toolchain and calls this. A person can run it, too; the
-//! slow part is the first build of the peers.
+//! `.ci/run` checks that there is a toolchain and runs this command. It can also be run by hand. The first
+//! build of the peers is the slow part.
 
 use std::{path::Path, process::Command, time::Instant};
 
@@ -20,16 +20,16 @@ const fn cargo(arguments: &'static [&'static str]) -> Step {
     Step { program: env!("CARGO"), arguments, variables: &[] }
 }
 
-/// The steps in their order: the cheap ones first, so that a slip is found early.
+/// The steps in their order. The cheap ones come first, so that a mistake is found early.
 const STEPS: &[Step] = &[
     cargo(&["fmt", "--all", "--check"]),
     cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
-    // A release build can leave the demo and its stand-in provider out.
+    // A build without default features leaves the demo and its stand-in provider out; it must compile.
     cargo(&["check", "--package", "spanledger-cli", "--no-default-features", "--locked"]),
     // The peers come before the tests, so that no test is skipped.
     Step { program: "tests/peers/install.sh", arguments: &[], variables: &[] },
-    // The README's test command, with the peers and with the same random cases in every run: what
-    // lands is decided by known cases, and a person's runs find new ones.
+    // All tests run with the peers and with a fixed seed, so that every run of CI has the same random cases.
+    // Runs by hand use new cases.
     Step {
         program: env!("CARGO"),
         arguments: &["test", "--workspace", "--locked"],
@@ -52,7 +52,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     for step in STEPS {
         execute(step.program, step.arguments, step.variables)?;
     }
-    // The demo is the README's first command; its ledger must not be left in the working tree.
+    // The demo is the first command of the README. Its ledger is written to a temporary folder.
     let folder = std::env::temp_dir().join(format!("spanledger-ci-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let ledger = folder.join("demo.db");
@@ -72,7 +72,7 @@ fn execute(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> any
     let status = Command::new(program)
         .args(arguments)
         .current_dir(root())
-        // Warnings are errors here; a person at work sees them as warnings.
+        // Only CI treats warnings as errors.
         .env("RUSTFLAGS", "-D warnings")
         .env("RUSTDOCFLAGS", "-D warnings")
         .envs(variables.iter().copied())

@@ -37,7 +37,7 @@ pub(crate) fn write() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Fails when a generated file is not what its table says.
+/// Fails if a generated file differs from the text that its table gives.
 pub(crate) fn check() -> anyhow::Result<()> {
     let stale: Vec<&str> = FILES
         .iter()

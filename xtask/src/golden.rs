@@ -4,9 +4,10 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
-/// Runs all tests in the mode in which `expect-test` and the scenarios write what they got.
+/// Runs all tests in the mode in which `expect-test` and the scenarios write the actual output to their
+/// files.
 ///
-/// Look at the difference before you commit it.
+/// Read the difference before you commit it.
 pub(crate) fn accept() -> anyhow::Result<()> {
     let status = Command::new(env!("CARGO"))
         .args(["test", "--workspace"])

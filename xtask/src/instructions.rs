@@ -1,10 +1,11 @@
-//! Instructions per priced call: a figure that does not depend on what else the machine does.
+//! `cargo xtask instructions`: counts the instructions of one priced call. Unlike a time, the count does not
+//! depend on the load of the machine.
 
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
-/// Two runs that differ only in how often they price.
+/// The numbers of calls that the two runs price. Nothing else differs between the runs.
 const RUNS: [u64; 2] = [1_000, 11_000];
 
 /// Builds the benchmark, runs it under Valgrind's callgrind, and returns instructions per call.
@@ -38,8 +39,8 @@ fn count(executable: &str, calls: u64) -> anyhow::Result<u64> {
     if !run.status.success() {
         bail!("valgrind failed:\n{talk}");
     }
-    // Its last line but one is `==123== Collected : 456`.
+    // Callgrind prints the count in a line such as `==123== Collected : 456`.
     let counted = talk.lines().find_map(|line| line.split_once("Collected :"));
     let (_, number) = counted.with_context(|| format!("valgrind counted nothing:\n{talk}"))?;
-    number.trim().parse().with_context(|| format!("`{number}` is no count"))
+    number.trim().parse().with_context(|| format!("`{number}` is not a number of instructions"))
 }

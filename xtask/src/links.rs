@@ -1,4 +1,5 @@
-//! What the pages name exists: links to files, and paths in code spans.
+//! Checks that the files and folders that the pages name exist: the targets of links, and paths in code
+//! spans.
 
 use std::{
     fs,
@@ -13,7 +14,7 @@ use crate::root;
 const TOP_LEVEL: [&str; 9] =
     ["crates/", "docs/", "tests/", "xtask/", "fuzz/", "examples/", "collector-config/", ".ci/", ".cargo/"];
 
-/// The links and paths that lead nowhere, each with its page and line.
+/// The links and paths whose target does not exist, each with its page and line.
 pub(crate) fn broken() -> anyhow::Result<Vec<String>> {
     let mut broken = Vec::new();
     for page in pages()? {
@@ -29,7 +30,7 @@ pub(crate) fn broken() -> anyhow::Result<Vec<String>> {
     Ok(broken)
 }
 
-/// Every page of the project; what tools and builds leave is not one.
+/// Every Markdown file of the project, without those in hidden folders and in `target`.
 fn pages() -> anyhow::Result<Vec<PathBuf>> {
     let mut pages = Vec::new();
     let mut folders = vec![root()];
@@ -49,8 +50,8 @@ fn pages() -> anyhow::Result<Vec<PathBuf>> {
     Ok(pages)
 }
 
-/// The targets of links to files, without the heading that they name. A word without a dot or a slash is
-/// an item that rustdoc finds.
+/// The targets of links to files, without the part after `#`. A target without a dot or a slash is the name
+/// of a Rust item, which rustdoc checks.
 fn links(line: &str) -> impl Iterator<Item = &str> {
     line.split("](")
         .skip(1)
@@ -67,7 +68,7 @@ fn paths(line: &str) -> impl Iterator<Item = &str> {
         .filter(|span| TOP_LEVEL.iter().any(|folder| span.starts_with(folder)) && is_literal(span))
 }
 
-/// Whether a path stands for itself and for no pattern.
+/// Whether the text is one path and not a pattern for several paths.
 fn is_literal(path: &str) -> bool {
     !path.contains(|c: char| c.is_whitespace() || "<>{}*…$\"".contains(c)) && !path.contains("::")
 }
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_pages_name_exists() {
+    fn files_that_the_pages_name_exist() {
         let broken = broken().unwrap();
         assert!(broken.is_empty(), "{}", broken.join("\n"));
     }

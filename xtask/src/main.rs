@@ -4,11 +4,11 @@
 //! cargo xtask ci              run everything that a change must pass, as CI does
 //! cargo xtask tidy            check the rules that the compiler does not know
 //! cargo xtask gen [--check]   write the generated files, or check that they are up to date
-//! cargo xtask publish-prices  lock the new entries of the price book, which do not change from then on
-//! cargo xtask golden          accept the present output as the golden files
+//! cargo xtask publish-prices  lock the new entries of the price book
+//! cargo xtask golden          accept the present output as the expected one
 //! cargo xtask instructions    count the instructions of one priced call (needs valgrind)
 //! ```
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands print their results")]
 
 mod ci;
 mod generate;

@@ -1,4 +1,4 @@
-//! Published prices do not change: `published.lock` has one line per entry of the built-in book.
+//! Checks that published prices do not change: `published.lock` has one line per entry of the built-in book.
 //!
 //! Events are priced by the entries of their time, so an entry that was published stays as it is, and a new
 //! price is a new entry. A line names an entry, the end of its period and a hash of its rates. [`broken`]
@@ -21,18 +21,19 @@ const HEAD: &str = "\
 # `cargo xtask publish-prices` writes this file. It adds new entries and refuses changed ones.
 ";
 
-/// What is locked of an entry.
+/// The locked values of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Locked {
     hash: String,
-    /// The first day on which it does not hold any more, or `-`.
+    /// The first day on which the entry is not in force any more, or `-`.
     until: String,
 }
 
-/// The entries by their names: `price openai gpt-5.5 standard 2026-04-23 -`.
+/// The entries by their names, such as `price openai gpt-5.5 standard 2026-04-23 -`.
 type Entries = BTreeMap<String, Locked>;
 
-/// The entries that are not as they were published, each with what to do.
+/// One message for each entry that changed after it was published, with what to do; and one message if
+/// entries are not published yet.
 pub(crate) fn broken() -> anyhow::Result<Vec<String>> {
     let published =
         read(&fs::read_to_string(root().join(PATH)).with_context(|| format!("cannot read {PATH}"))?)?;
@@ -68,26 +69,27 @@ pub(crate) fn publish() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The day on which the book was checked last.
+/// The day on which the book was last checked. It is used instead of the clock, so that the result depends on
+/// the files only.
 fn today(book: &PriceBook) -> &str {
     book.version().split('+').next().unwrap_or_default()
 }
 
-/// What may not have changed and has, each with what to do. New entries are not among it, nor is an end
-/// that an entry did not have or that lies in the days to come.
+/// One message for each forbidden change, with what to do. Allowed changes are new entries, an end for an
+/// entry that had none, and moving an end that is not in the past.
 fn changes(published: &Entries, present: &Entries, today: &str) -> Vec<String> {
     let mut changes = Vec::new();
     for (name, then) in published {
         let Some(now) = present.get(name) else {
             changes.push(format!(
-                "`{name}` was published and is gone: events of its time were priced by it. Restore the entry; one \
-                 that has ended gets an `until`"
+                "`{name}` was published and is missing now: events of its time were priced with it. Restore the \
+                 entry; to end it, add an `until`"
             ));
             continue;
         };
         if now.hash != then.hash {
             changes.push(format!(
-                "`{name}` was published and has other rates now: events of its time were priced by them. Restore \
+                "`{name}` was published and has other rates now: events of its time were priced with the old ones. Restore \
                  the entry, and add a [[price]] with a later `from`"
             ));
         }
@@ -96,8 +98,8 @@ fn changes(published: &Entries, present: &Entries, today: &str) -> Vec<String> {
             && !(then.until == "-" || is_to_come(&then.until) && is_to_come(&now.until))
         {
             changes.push(format!(
-                "`{name}` was published with the end {} and has {} now: restore it. Only an end in the days to \
-                 come can be moved",
+                "`{name}` was published with the end {} and has {} now: restore it. Only an end that is not in \
+                 the past can be moved",
                 then.until, now.until
             ));
         }
@@ -123,7 +125,7 @@ fn entries(book: &PriceBook) -> Entries {
                 entries.insert(line_name(&name), locked(&content(provider, model, price), until));
             }
         }
-        // To which models a fee applies is not locked: a new model is added to it.
+        // The models of a fee are not locked, because new models are added to a fee.
         for fee in provider.fees() {
             let from = day(fee.from().map(|from| from.to_string()));
             let usd = fee.usd().normalize().to_string();
@@ -134,7 +136,7 @@ fn entries(book: &PriceBook) -> Entries {
     entries
 }
 
-/// Everything that decides what a call of the entry's time costs, in one form for equal prices.
+/// A text of everything that decides the cost of a call at the entry's time. Equal prices give equal texts.
 fn content(provider: &Provider, model: &Model, price: &Price) -> String {
     let mut content = rates(price.rates());
     if let Some(long) = price.long() {
@@ -168,7 +170,7 @@ fn locked(content: &str, until: Option<String>) -> Locked {
     Locked { hash, until: day(until) }
 }
 
-/// The day of a moment that begins a day.
+/// The date of a timestamp at midnight, or `-` without one.
 fn day(moment: Option<String>) -> String {
     let day = moment.map(|moment| moment.split('T').next().unwrap_or_default().to_owned());
     day.unwrap_or_else(|| "-".to_owned())
@@ -185,7 +187,7 @@ fn read(text: &str) -> anyhow::Result<Entries> {
             (Some(until), Some(hash), Some(name)) => {
                 Ok((name.to_owned(), Locked { hash: hash.to_owned(), until: until.to_owned() }))
             }
-            _ => Err(anyhow!("{PATH}:{}: not a line of this file: restore it", index + 1)),
+            _ => Err(anyhow!("{PATH}:{}: this is not a valid line: restore the file", index + 1)),
         }
     };
     text.lines().enumerate().filter(|(_, line)| !line.starts_with('#')).map(line).collect()

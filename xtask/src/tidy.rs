@@ -20,16 +20,16 @@ const LAYERS: [(&str, u8); 9] = [
     ("spanledger-cli", 6),
 ];
 
-/// Crates of which the same input gives the same answer for ever.
+/// Crates without I/O and without a clock: the same input always gives the same output.
 const PURE: [&str; 4] = ["spanledger-event", "spanledger-price", "spanledger-pricelist", "spanledger-otlp"];
-/// What a pure crate may not depend on, and not say.
+/// The dependencies that a pure crate must not have, and below them the words that its code must not contain.
 const IMPURE_CRATES: [&str; 6] = ["tokio", "reqwest", "hyper", "rusqlite", "rand", "tracing"];
 const IMPURE_WORDS: [&str; 7] =
     ["std::fs", "std::net", "std::env", "std::thread", "SystemTime", "Instant::now", "Timestamp::now"];
-/// Crates without floats.
+/// Crates whose code must not use floats.
 const EXACT: [&str; 3] = ["spanledger-event", "spanledger-price", "spanledger-pricelist"];
-/// Namespaces of vendors' attributes, each with the file of its dialect: a vendor's keys are spelled there
-/// and nowhere else, so that a dialect can be read, changed and removed as one file.
+/// Namespaces of vendors' attributes, each with the file of its dialect. Only that file may spell the
+/// vendor's keys, so that a dialect can be read, changed and removed as one file.
 const VENDORS: [(&str, &str); 7] = [
     ("ai.", "vercel_ai.rs"),
     ("langfuse.", "langfuse.rs"),
@@ -39,10 +39,10 @@ const VENDORS: [(&str, &str); 7] = [
     ("pydantic_ai.", "pydantic_ai.rs"),
     ("traceloop.", "openllmetry.rs"),
 ];
-/// Lines of a source file without its tests.
+/// The most lines of a source file, without its tests.
 const LINES_MAX: usize = 450;
 
-/// Fails with every broken rule, one a line.
+/// Fails if a rule is broken; the error lists all broken rules, one per line.
 pub(crate) fn run() -> anyhow::Result<()> {
     let mut broken = check()?;
     broken.extend(links::broken()?);
@@ -51,13 +51,13 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The rules that are broken.
+/// One message for each place that breaks a rule of this file.
 fn check() -> anyhow::Result<Vec<String>> {
     let mut broken = layers()?;
     let keys = attribute_names()?;
     for file in sources()? {
         let text = fs::read_to_string(&file.path).with_context(|| file.path.display().to_string())?;
-        // Tests stand at the end, or in files of their own.
+        // Tests are at the end of a file or in files of their own.
         let code = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         broken.extend(lines(&file, code, &keys));
     }
@@ -74,26 +74,30 @@ fn layers() -> anyhow::Result<Vec<String>> {
         for dependency in package.dependencies.iter().filter(|d| d.kind == DependencyKind::Normal) {
             let other = dependency.name.as_str();
             if layers.get(other).is_some_and(|&lower| lower >= layer) {
-                broken.push(format!("{name} (layer {layer}) depends on {other}, which is not below it"));
+                broken.push(format!(
+                    "{name} (layer {layer}) depends on {other}, which is not in a lower layer"
+                ));
             }
             if PURE.contains(&name) && IMPURE_CRATES.contains(&other) {
                 broken.push(format!("{name} does no I/O, but depends on {other}"));
             }
             if other == "clap" && name != "spanledger-cli" {
-                broken.push(format!("{name} parses arguments: only spanledger-cli does"));
+                broken.push(format!("{name} depends on clap: only spanledger-cli parses arguments"));
             }
         }
     }
     for (name, _) in LAYERS {
         if !metadata.packages.iter().any(|package| package.name.as_str() == name) {
-            broken.push(format!("the crate {name} is gone: mend the table of layers"));
+            broken.push(format!(
+                "the crate {name} does not exist: correct the table of layers in xtask/src/tidy.rs"
+            ));
         }
     }
     Ok(broken)
 }
 
-/// The names that `keys.rs` spells, in quotes. The record's name is also the name of the span that
-/// `tracing` shows, whose macro takes a literal alone.
+/// The attribute names of `keys.rs`, in quotes, except `spanledger.call`: that is also the name of a
+/// `tracing` span, and the macro of `tracing` accepts only a literal.
 fn attribute_names() -> anyhow::Result<Vec<String>> {
     let text = fs::read_to_string(root().join("crates/spanledger-event/src/keys.rs"))?;
     let names = text
@@ -109,7 +113,7 @@ fn attribute_names() -> anyhow::Result<Vec<String>> {
 struct Source {
     krate: String,
     path: PathBuf,
-    /// Below the repository.
+    /// The path relative to the root of the repository.
     name: String,
 }
 
@@ -150,27 +154,30 @@ fn lines(file: &Source, code: &str, keys: &[String]) -> Vec<String> {
         }
         let mut say = |rule: &str| broken.push(format!("{}:{}: {rule}: {line}", file.name, number + 1));
         if PURE.contains(&krate) && IMPURE_WORDS.iter().any(|word| line.contains(word)) {
-            say("a pure crate has no I/O and no clock");
+            say("a pure crate must not use I/O or a clock");
         }
         if EXACT.contains(&krate)
             && line.split(|c: char| !c.is_alphanumeric()).any(|w| w == "f32" || w == "f64")
         {
-            say("money is exact: no float here");
+            say("amounts of money must be exact: this crate must not use floats");
         }
         if krate != "spanledger-event" && keys.iter().any(|key| line.contains(key.as_str())) {
-            say("attribute names are spelled in spanledger-event alone");
+            say("only spanledger-event may spell attribute names, in keys.rs");
         }
         for (namespace, dialect) in VENDORS {
             if line.contains(&format!("\"{namespace}"))
                 && !file.name.ends_with(&format!("/dialect/{dialect}"))
             {
-                say("a vendor's attribute names are spelled in the file of its dialect alone");
+                say("only the file of its dialect may spell a vendor's attribute names");
             }
         }
     }
     let count = code.lines().count();
     if count > LINES_MAX {
-        broken.push(format!("{}: {count} lines without tests, at most {LINES_MAX}", file.name));
+        broken.push(format!(
+            "{}: {count} lines without tests: the limit is {LINES_MAX}, so split the file",
+            file.name
+        ));
     }
     broken
 }

@@ -1,4 +1,4 @@
-//! Pricing is on the path of every call, so that it allocates only the list of its lines.
+//! Pricing a call allocates only the list of its lines, because every call is priced.
 
 use spanledger_event::{NestedUsage, Timestamp};
 use spanledger_price::{PriceBook, PriceQuery};

@@ -1,8 +1,8 @@
-//! For tests, the demo and examples: everything that a call passes, in one process.
+//! Test support, also for the demo and the examples: every part that a call passes through, in one process.
 //!
 //! | feature | what it adds | for |
 //! |---|---|---|
-//! | `openai` | [`Provider`], a stand-in for OpenAI that speaks the real wire formats; [`Reply`] and [`Usage`] script its answers | tests of clients, the demo |
+//! | `openai` | [`Provider`], a stand-in for OpenAI with the real wire formats; [`Reply`] and [`Usage`] script its answers | tests of clients, the demo |
 //! | `otlp` | [`otlp`]: builders of spans, log records and export requests | tests of everything that reads OTLP |
 //! | `observation` | [`observation`]: builders of observations | tests of the fold, the ledger, prices |
 //! | `receiver` | [`world::TestReceiver`]: a receiver and its ledger in a temporary folder | tests of the receiver |
@@ -13,8 +13,8 @@
 //! # The stand-in provider
 //!
 //! A test starts a [`Provider`] on a free port of the loopback interface, points a real client at
-//! [`Provider::base_url`], says with [`Reply`] what the provider does next, and asserts on what the
-//! client made of it and on what reached the provider ([`Provider::requests`]).
+//! [`Provider::base_url`], and scripts the next answers with [`Reply`]. Then it checks the client's
+//! results and the requests that the provider received ([`Provider::requests`]).
 //!
 //! ```
 //! use spanledger_testkit::{Provider, Reply, Usage};
@@ -72,7 +72,7 @@
 //! ```
 #![cfg_attr(
     not(all(feature = "openai", feature = "otlp", feature = "observation", feature = "world")),
-    allow(rustdoc::broken_intra_doc_links, reason = "links to the modules of features that are off")
+    allow(rustdoc::broken_intra_doc_links, reason = "the page links to modules whose features can be off")
 )]
 
 #[cfg(feature = "openai")]
@@ -88,7 +88,7 @@ pub use openai::{
     Received, Reply, Usage,
 };
 
-/// Observations for tests, built from what a test says about them.
+/// Builders of observations for tests.
 #[cfg(feature = "observation")]
 pub mod observation {
     pub use spanledger_event::test_support::*;

@@ -11,24 +11,24 @@
 //! | `GET /v1/chat/completions/{id}` | a call that was made with `"store": true` |
 //! | `GET /v1/responses/{id}` | a call that was not made with `"store": false` |
 //!
-//! Anything else is the provider's 404 or 405.
+//! Any other request gets the provider's error 404 or 405.
 //!
-//! # Which reply
+//! # Choice of the reply
 //!
-//! A valid `POST` takes the first of: the next reply scripted for its model
+//! A valid `POST` takes the first of these that exists: the next reply scripted for its model
 //! ([`Provider::push_for`]), the next scripted reply ([`Provider::push`]), the
 //! reply of [`Builder::default_reply`]. An invalid request (no key, no model, not
 //! JSON) is refused and takes no reply.
 //!
-//! What a reply leaves open is generated from the request and the seed: the same
-//! model, input and seed give the same usage and text, streamed or not. Ids
+//! Values that a reply does not set are generated from the request and the seed: the
+//! same model, input and seed give the same usage and text, streamed or not. Ids
 //! and creation times count requests instead of reading a clock, so that a
 //! test that sends its requests in order sees the same ids in every run.
 //!
 //! # Where the formats come from
 //!
-//! From the `OpenAI` API reference; each module names the sections that it follows.
-//! Tokens are nested as there: the prompt includes cached and cache-write
+//! The formats follow the `OpenAI` API reference; each module names its sections.
+//! Tokens are nested as in the reference: the prompt includes cached and cache-write
 //! tokens, the completion includes reasoning, and the total is their sum. A test
 //! can script a [`Usage`] that contradicts itself.
 //!

@@ -1,6 +1,6 @@
 //! OTLP messages for tests: attributes, spans, log records, export requests.
 //!
-//! The types are those of `opentelemetry-proto`; a test may change any field of what it gets.
+//! The functions return types of `opentelemetry-proto`, whose fields a test can change.
 
 use std::{
     fmt::Write as _,
@@ -23,9 +23,9 @@ pub const PROTOBUF: &str = "application/x-protobuf";
 /// The content type of OTLP over HTTP in its JSON form.
 pub const JSON: &str = "application/json";
 
-/// When a span of [`SpanBuilder`] starts unless the test says otherwise: 2026-11-21T10:00:00Z.
+/// The default start of a span of [`SpanBuilder`], in nanoseconds since 1970: 2026-11-21T10:00:00Z.
 pub const START: u64 = 1_795_255_200_000_000_000;
-/// How long such a span lasts.
+/// The duration of such a span in nanoseconds.
 pub const DURATION: u64 = 1_000_000_000;
 
 /// One attribute.
@@ -33,7 +33,7 @@ pub fn attribute(key: impl Into<String>, value: Value) -> KeyValue {
     KeyValue { key: key.into(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
 }
 
-/// An attribute with a text.
+/// An attribute with a string.
 pub fn text(key: impl Into<String>, value: impl Into<String>) -> KeyValue {
     attribute(key, Value::StringValue(value.into()))
 }
@@ -48,7 +48,7 @@ pub fn double(key: impl Into<String>, value: f64) -> KeyValue {
     attribute(key, Value::DoubleValue(value))
 }
 
-/// An attribute with a truth value.
+/// An attribute with a boolean.
 pub fn boolean(key: impl Into<String>, value: bool) -> KeyValue {
     attribute(key, Value::BoolValue(value))
 }
@@ -63,14 +63,13 @@ pub fn attribution() -> [KeyValue; 4] {
     ]
 }
 
-/// Builds one span. Its ids differ from those of every other span of the process unless the test
-/// sets them.
+/// Builds one span. Unless the test sets its ids, no other span of the process has them.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct SpanBuilder(Span);
 
 impl SpanBuilder {
-    /// A span without attributes that ended well.
+    /// A span without attributes and without an error.
     pub fn new(name: impl Into<String>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -87,7 +86,7 @@ impl SpanBuilder {
         })
     }
 
-    /// The client span of a chat completion at OpenAI, by the current GenAI convention.
+    /// The client span of a chat completion at OpenAI, in the current GenAI convention.
     pub fn chat(model: &str) -> Self {
         Self::new(format!("chat {model}")).kind(SpanKind::Client).attributes([
             text(keys::OPERATION_NAME, "chat"),
@@ -109,7 +108,7 @@ impl SpanBuilder {
         self
     }
 
-    /// Sets both ids, the same for the same number, and moves the start by as many nanoseconds.
+    /// Sets both ids to ids made from the number, and the start to [`START`] plus that many nanoseconds.
     pub fn number(self, number: u64) -> Self {
         let mut trace_id = [1; 16];
         trace_id[8..].copy_from_slice(&number.to_be_bytes());
@@ -136,7 +135,7 @@ impl SpanBuilder {
         self
     }
 
-    /// Appends an attribute. Where a key stands twice, readers take the last one.
+    /// Appends an attribute. If a key is there twice, readers use the last attribute.
     pub fn attribute(self, attribute: KeyValue) -> Self {
         self.attributes([attribute])
     }
@@ -147,7 +146,7 @@ impl SpanBuilder {
         self
     }
 
-    /// Adds the convention's counts of all input and all output tokens.
+    /// Adds the convention's counts of input and output tokens.
     pub fn tokens(self, input: i64, output: i64) -> Self {
         self.attributes([integer(keys::INPUT_TOKENS, input), integer(keys::OUTPUT_TOKENS, output)])
     }
@@ -162,13 +161,13 @@ impl SpanBuilder {
         self.attributes(attribution())
     }
 
-    /// Makes it fail with this `error.type`.
+    /// Sets the status to an error and adds this `error.type`.
     pub fn failed(mut self, error_type: &str) -> Self {
         self.0.status = Some(Status { code: StatusCode::Error.into(), ..Status::default() });
         self.attribute(text(keys::ERROR_TYPE, error_type))
     }
 
-    /// The id of the event that a receiver makes of this span alone.
+    /// The id of the event that a receiver makes from this span if nothing else reports the call.
     pub fn event_id(&self) -> EventId {
         let start = i64::try_from(self.0.start_time_unix_nano).unwrap_or(i64::MAX);
         EventId::of_span(&hex(&self.0.trace_id), &hex(&self.0.span_id), Timestamp::from_nanos(start))
@@ -194,12 +193,12 @@ pub fn scope(name: &str, version: &str) -> InstrumentationScope {
     }
 }
 
-/// An export request with these spans, of an empty resource.
+/// An export request with these spans, with an empty resource and an empty scope.
 pub fn traces(spans: impl IntoIterator<Item = Span>) -> ExportTraceServiceRequest {
     traces_of(Resource::default(), InstrumentationScope::default(), spans)
 }
 
-/// An export request with these spans, of one resource and one scope.
+/// An export request with these spans, with this resource and this scope.
 pub fn traces_of(
     resource: Resource,
     scope: InstrumentationScope,
@@ -212,7 +211,7 @@ pub fn traces_of(
     ExportTraceServiceRequest { resource_spans }
 }
 
-/// An export request with these log records, of an empty resource.
+/// An export request with these log records, without a resource.
 pub fn logs(records: impl IntoIterator<Item = LogRecord>) -> ExportLogsServiceRequest {
     let log_records = records.into_iter().collect();
     let scope_logs = vec![ScopeLogs { log_records, ..ScopeLogs::default() }];
@@ -224,12 +223,12 @@ pub fn protobuf(message: &impl Message) -> Vec<u8> {
     message.encode_to_vec()
 }
 
-/// A message as OTLP's JSON.
+/// A message in OTLP's JSON encoding.
 pub fn json(message: &impl Serialize) -> serde_json::Result<String> {
     serde_json::to_string(message)
 }
 
-/// Bytes as lower-case hexadecimal digits, as trace and span ids are written.
+/// Bytes as lower-case hexadecimal digits, the text form of trace and span ids.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a `String` cannot fail.

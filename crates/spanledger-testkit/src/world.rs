@@ -1,7 +1,6 @@
-//! Everything that a call passes, in the test's own process.
+//! Every part that a call passes through, in the process of the test.
 //!
-//! What is set up here belongs to one test: what cannot be set up panics, so that the test fails
-//! where it stands.
+//! A set-up that fails panics, so that the test fails at that place.
 #![allow(
     clippy::unwrap_used,
     clippy::missing_panics_doc,

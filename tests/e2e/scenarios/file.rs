@@ -1,25 +1,25 @@
-//! A scenario's Markdown file.
+//! Reads a scenario's Markdown file and replaces its tables.
 
 use spanledger_price::PriceBook;
 
 use super::{message::Request, table::Table};
 
-/// What one file says.
+/// The content of one file.
 pub(super) struct Scenario {
     pub(super) requests: Vec<Request>,
-    /// The built-in book with the scenario's own prices over it.
+    /// The built-in book with the scenario's own prices; `None` without such prices.
     pub(super) prices: Option<PriceBook>,
     pub(super) ledger: Table,
     pub(super) report: Option<Table>,
 }
 
 impl Scenario {
-    /// An error is a line, counted from one, and what is wrong there.
+    /// Reads the text of a file. An error has the number of a line, from one, and the problem.
     pub(super) fn parse(text: &str) -> Result<Self, (usize, String)> {
         let error = |line: usize, problem: String| (line + 1, problem);
         let lines: Vec<&str> = text.lines().collect();
         if !lines.first().is_some_and(|line| line.starts_with("# ")) {
-            return Err(error(0, "a scenario begins with its title, `# …`".to_owned()));
+            return Err(error(0, "a scenario must begin with its title, `# …`".to_owned()));
         }
         let (mut requests, mut prices, mut ledger, mut report) = (Vec::new(), None, None, None);
         let mut section = "";
@@ -28,7 +28,9 @@ impl Scenario {
             if let Some(name) = line.strip_prefix("## ") {
                 section = name;
                 if !["Prices", "Sent", "Ledger", "Report"].contains(&section) {
-                    let problem = format!("`{section}` is not a section: Prices, Sent, Ledger, Report");
+                    let problem = format!(
+                        "`{section}` is not a section: the sections are Prices, Sent, Ledger and Report"
+                    );
                     return Err(error(index, problem));
                 }
             } else if let Some(language) = line.strip_prefix("```") {
@@ -46,7 +48,12 @@ impl Scenario {
                         let book = PriceBook::builtin().layered([("prices.toml", block.as_str())]);
                         prices = Some(book.map_err(|problem| error(begin - 1, problem.to_string()))?);
                     }
-                    _ => return Err(error(index, "a block stands in `Sent` or in `Prices`".to_owned())),
+                    _ => {
+                        return Err(error(
+                            index,
+                            "a block must be in the section `Sent` or `Prices`".to_owned(),
+                        ));
+                    }
                 }
             } else if line.starts_with('|') {
                 let begin = index;
@@ -57,7 +64,12 @@ impl Scenario {
                 match section {
                     "Ledger" => ledger = table,
                     "Report" => report = table,
-                    _ => return Err(error(begin, "a table stands in `Ledger` or in `Report`".to_owned())),
+                    _ => {
+                        return Err(error(
+                            begin,
+                            "a table must be in the section `Ledger` or `Report`".to_owned(),
+                        ));
+                    }
                 }
             }
             index += 1;
@@ -74,7 +86,7 @@ fn cells(line: &str) -> Vec<String> {
     line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
 }
 
-/// The file with these texts in the place of its tables.
+/// The text of the file with its tables replaced by these texts.
 pub(super) fn replace_tables(text: &str, tables: &[(&Table, String)]) -> String {
     let mut lines: Vec<&str> = text.lines().collect();
     for (table, new) in tables.iter().rev() {

@@ -1,4 +1,4 @@
-//! What a scenario sends: one export request for each block.
+//! The requests that a scenario sends: one export request for each block.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub(super) enum Request {
 }
 
 impl Request {
-    /// Reads a block in the language that stands after its backticks.
+    /// Reads a block; its language is the word after the backticks.
     pub(super) fn parse(language: &str, block: &str) -> Result<Self, String> {
         match language {
             "toml" => toml::from_str::<Block>(block).map_err(|error| error.to_string())?.request(),
@@ -41,11 +41,15 @@ impl Request {
                 let path = match (body.get("resourceSpans"), body.get("resourceLogs")) {
                     (Some(_), None) => "/v1/traces",
                     (None, Some(_)) => "/v1/logs",
-                    _ => return Err("a body has `resourceSpans` or `resourceLogs`".to_owned()),
+                    _ => {
+                        return Err(
+                            "a JSON body must have either `resourceSpans` or `resourceLogs`".to_owned()
+                        );
+                    }
                 };
                 Ok(Self::Json { path, body: block.to_owned() })
             }
-            _ => Err(format!("`{language}` is not sent: a block is `toml` or `json`")),
+            _ => Err(format!("`{language}` cannot be sent: a block must be `toml` or `json`")),
         }
     }
 
@@ -120,7 +124,7 @@ impl Block {
                 let records = self.record.into_iter().map(|keys| Ok(record::record(&keys.observation()?)));
                 Ok(Request::Logs(otlp::logs(records.collect::<Result<Vec<_>, String>>()?)))
             }
-            _ => Err("a block is one request: it has spans or records".to_owned()),
+            _ => Err("a block is one request: it must have either spans or records".to_owned()),
         }
     }
 }
@@ -138,7 +142,8 @@ struct SpanKeys {
     seconds: u64,
     #[serde(default)]
     server: bool,
-    /// With a model the span follows the GenAI convention; without one it has its `attributes` alone.
+    /// With a model the span is a chat call in the GenAI convention; without one it has only the attributes
+    /// below.
     model: Option<String>,
     operation: Option<String>,
     provider: Option<String>,
@@ -217,7 +222,7 @@ impl SpanKeys {
 struct CallKeys {
     request: String,
     call: String,
-    /// What is asked; calls of one request id that ask different things are different requests.
+    /// The body of the request. Calls with the same request id and different bodies are different requests.
     #[serde(default)]
     body: String,
     #[serde(default)]
@@ -294,7 +299,7 @@ impl CallKeys {
         o.service_tier = self.tier;
         o.region = self.region;
         o.usage_raw = self.usage.and_then(JsonText::new);
-        // On the wire the id stands alone; whose it is follows from provider and host.
+        // A record carries only the id; the receiver derives the namespace from the provider and the host.
         o.response = self.response.map(|id| ResponseRef { namespace: String::new(), id, unique: false });
         o.stream = self.stream;
         o.attempts = self.attempts;
@@ -316,7 +321,7 @@ impl CallKeys {
 
     fn own_span(self) -> Result<Span, String> {
         let (Some(trace), Some(span)) = (&self.trace, &self.span) else {
-            return Err("a span has `trace` and `span`".to_owned());
+            return Err("an own_span must have `trace` and `span`".to_owned());
         };
         let ids = (id(trace)?, id(span)?);
         let parent = self.parent.as_deref().map(id).transpose()?;
@@ -334,13 +339,17 @@ impl CallKeys {
     }
 }
 
-/// An id from a name: its letters, and zeros after them.
+/// Makes an id from a name: the bytes of its letters, followed by zeros.
 fn id<const LENGTH: usize>(name: &str) -> Result<[u8; LENGTH], String> {
     let mut id = [0; LENGTH];
     let bytes = name.as_bytes();
     match id.get_mut(..bytes.len()) {
         Some(begin) if !bytes.is_empty() => begin.copy_from_slice(bytes),
-        _ => return Err(format!("`{name}` names a trace (1 to 16 letters) or a span (1 to 8)")),
+        _ => {
+            return Err(format!(
+                "`{name}` is not the name of a trace (1 to 16 letters) or of a span (1 to 8 letters)"
+            ));
+        }
     }
     Ok(id)
 }

@@ -1,5 +1,4 @@
-//! Random scenarios: whatever is sent, its order, its repetition and the way in which it is split into
-//! requests change nothing.
+//! Random scenarios: the order of the requests, their repetition and their split do not change the events.
 
 use opentelemetry_proto::tonic::{logs::v1::LogRecord, trace::v1::Span};
 use proptest::{prelude::*, sample::Index};
@@ -12,15 +11,15 @@ use spanledger_testkit::{
 
 use super::{message::Request, send};
 
-/// One thing that is sent.
+/// One span or record.
 #[derive(Clone, Debug)]
 enum Item {
     Span(Box<Span>),
     Record(Box<LogRecord>),
 }
 
-/// What an item says. The choices are few, so that items often are of one call, of one response or in
-/// one trace.
+/// The random content of an item. Each field has few values, so that items often share a call, a response or
+/// a trace.
 #[derive(Clone, Debug)]
 struct Choices {
     kind: usize,
@@ -49,12 +48,13 @@ impl Choices {
         }
     }
 
-    /// The trace of a call of the crate `spanledger`, whose record and span are always in the same one.
+    /// The trace of a call of the crate `spanledger`. It depends on the call only, because a call's record
+    /// and span are always in the same trace.
     fn own_trace(&self) -> [u8; 16] {
         [1 + self.call % 2; 16]
     }
 
-    /// A call of the crate `spanledger`. Two calls are attempts of one request.
+    /// A call of the crate `spanledger`. Every two calls are attempts of one request.
     fn observation(&self) -> spanledger_event::Observation {
         let start_s = i64::try_from(otlp::START / 1_000_000_000).unwrap() + self.start;
         let (request, call) = (format!("request-{}", self.call / 2), format!("call-{}", self.call));
@@ -135,7 +135,7 @@ fn choices() -> impl Strategy<Value = Choices> {
         })
 }
 
-/// Export requests of at most so many spans or records each.
+/// Splits the items into export requests with at most `size` spans or records each.
 fn requests(items: &[Item], size: usize) -> Vec<Request> {
     let mut requests = Vec::new();
     for chunk in items.chunks(size) {

@@ -1,4 +1,4 @@
-//! What a scenario expects: a table of events, and one of a report's totals.
+//! The tables of a scenario: the expected events, and the expected totals of a report.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -6,19 +6,19 @@ use spanledger_event::{COLUMNS, Cell, CostEvent};
 
 use crate::support::{run, stdout};
 
-/// The number of a row, by which `superseded_by` names an event.
+/// The name of the column with the number of the row; `superseded_by` refers to that number.
 const NUMBER: &str = "#";
 
-/// A table of the file: where it stands, and which columns it has.
+/// A table of the file: its place and its columns.
 pub(super) struct Table {
-    /// Counted from one.
+    /// The number of its first line, from one.
     pub(super) line: usize,
     pub(super) rows: usize,
     pub(super) columns: Vec<String>,
 }
 
 impl Table {
-    /// The table, with a row for each of the events.
+    /// Writes the table with a row for each event.
     pub(super) fn render(&self, events: &[CostEvent]) -> String {
         let rows = events.iter().enumerate().map(|(number, event)| {
             self.columns
@@ -29,7 +29,7 @@ impl Table {
                         let of = |id| events.iter().position(|other| &other.event_id == id);
                         event.superseded_by.as_ref().map_or(String::new(), |id| match of(id) {
                             Some(index) => format!("#{}", index + 1),
-                            None => "an event that is not there".to_owned(),
+                            None => "an event that is not in the ledger".to_owned(),
                         })
                     }
                     "cost_lines" => {
@@ -43,10 +43,10 @@ impl Table {
         self.markdown(&rows.collect::<Vec<_>>())
     }
 
-    /// The table, with the totals of the program's report.
+    /// Writes the table with the totals of the program's report.
     pub(super) fn render_report(&self, ledger: &Path) -> String {
         let output = run(&["report", "--ledger", ledger.to_str().unwrap(), "--format", "json"]);
-        // Amounts are number literals, and are compared as they are written.
+        // Amounts are number literals and are compared as they are written.
         let report: BTreeMap<String, &serde_json::value::RawValue> =
             serde_json::from_slice(&output.stdout).unwrap();
         let totals: BTreeMap<String, &serde_json::value::RawValue> =
@@ -58,7 +58,8 @@ impl Table {
         self.markdown(&[self.columns.iter().map(value).collect()])
     }
 
-    /// The first line of the file at which the table is another one, and both tables.
+    /// The first line of the file that differs from the actual table, with both tables; `None` if they are
+    /// equal.
     pub(super) fn difference(&self, text: &str, actual: &str) -> Option<(usize, String)> {
         let expected: Vec<&str> = text.lines().skip(self.line - 1).take(self.rows).collect();
         let actual: Vec<&str> = actual.lines().collect();
@@ -87,7 +88,7 @@ impl Table {
     }
 }
 
-/// A column of an event, as text; empty where it is null.
+/// A column of an event as text; the text is empty if the value is null.
 fn cell(event: &CostEvent, name: &str) -> String {
     let Some(column) = COLUMNS.iter().find(|column| column.name == name) else {
         return format!("an event has no column `{name}`");
@@ -108,7 +109,7 @@ fn cell(event: &CostEvent, name: &str) -> String {
     }
 }
 
-/// The name that an id was made from; the id itself where it was made from none.
+/// The name that an id was made from, or the id itself if it was not made from a name.
 fn id_name(id: &str) -> String {
     let byte = |index: usize| u8::from_str_radix(id.get(index..index + 2)?, 16).ok();
     let bytes: Option<Vec<u8>> = (0..id.len()).step_by(2).map(byte).collect();

@@ -1,9 +1,9 @@
-//! Calls that are sent to the program.
+//! Sends calls to the program.
 
 use spanledger_testkit::otlp::{self, SpanBuilder};
 
-/// Posts one attributed call of so many input tokens, whose response id is `chatcmpl-<number>`. Answers
-/// the HTTP status.
+/// Posts one attributed call with this number of input tokens and the response id `chatcmpl-<number>`.
+/// Returns the HTTP status.
 pub(crate) async fn post_call(
     client: &reqwest::Client,
     url: &str,

@@ -1,4 +1,4 @@
-//! The programs of others that some tests need (`tests/peers`).
+//! Finds the programs of other projects that some tests need (`tests/peers`).
 
 use std::{
     io::Write as _,
@@ -6,17 +6,17 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Where `tests/peers/install.sh` puts the peers.
+/// The folder in which `tests/peers/install.sh` installs the peers.
 fn folder() -> PathBuf {
     std::env::var_os("SPANLEDGER_PEERS_DIR")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../.peers"), PathBuf::from)
 }
 
-/// A peer's program, or `None` where it is not installed. Then the test says that it is skipped, and
-/// fails where `SPANLEDGER_REQUIRE_PEERS` is 1.
+/// The path of a peer's program, or `None` if it is not installed. In that case a message says that the test
+/// is skipped; if `SPANLEDGER_REQUIRE_PEERS` is 1, the test fails instead.
 #[expect(
     clippy::explicit_write,
-    reason = "the harness hides what a test that passes prints with `eprintln!`"
+    reason = "the test harness hides the output of `eprintln!` in a test that passes"
 )]
 pub(crate) fn peer(program: &str) -> Option<PathBuf> {
     let path = folder().join(program);
@@ -31,8 +31,8 @@ pub(crate) fn peer(program: &str) -> Option<PathBuf> {
     None
 }
 
-/// A command without the variables of this process that would point the peer to another provider,
-/// receiver or proxy.
+/// A command for a peer, without the environment variables of this process that would make the peer use
+/// another provider, receiver or proxy.
 pub(crate) fn peer_command(program: &Path) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars() {

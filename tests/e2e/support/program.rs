@@ -1,11 +1,12 @@
-//! Running the program to its end.
+//! Runs the program to its end.
 
 use std::{
     io::Write as _,
     process::{Command, Output, Stdio},
 };
 
-/// The program, without the variables of this process that would change what it does.
+/// A command for the program, without the environment variables of this process that would change its
+/// behaviour.
 pub(crate) fn spanledger() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_spanledger-under-test"));
     for (name, _) in std::env::vars() {
@@ -16,7 +17,7 @@ pub(crate) fn spanledger() -> Command {
     command
 }
 
-/// Runs the program with nothing on standard input.
+/// Runs the program with an empty standard input.
 pub(crate) fn run(arguments: &[&str]) -> Output {
     spanledger().args(arguments).stdin(Stdio::null()).output().unwrap()
 }
@@ -32,8 +33,8 @@ pub(crate) fn run_with_input(arguments: &[&str], input: &str) -> Output {
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_owned();
-    // Pipes are small. Written on this thread, a long input would wait for its answers to be read. The
-    // program may end before it has read everything, which makes writing fail.
+    // The input is written on another thread: the program stops reading when the pipe of its output is full,
+    // and this thread reads the output. Writing fails if the program ends before it has read everything.
     let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();

@@ -1,4 +1,4 @@
-//! `spanledger serve` as a process.
+//! Runs `spanledger serve` as a process.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -25,12 +25,12 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
-    /// Starts it, on ports that the system chooses unless the arguments name them.
+    /// Starts it and waits until it is ready. The system chooses the ports that the arguments do not name.
     pub(crate) fn start(ledger: &Path, arguments: &[&str]) -> Self {
         Self::start_with_stdout(ledger, arguments, Stdio::piped())
     }
 
-    /// The same, with its standard output somewhere else than in a pipe of its own.
+    /// Like [`Serve::start`], with this standard output instead of a new pipe.
     pub(crate) fn start_with_stdout(ledger: &Path, arguments: &[&str], stdout: Stdio) -> Self {
         keep_spans_enabled();
         let mut command = spanledger();
@@ -58,7 +58,7 @@ impl Serve {
         serve
     }
 
-    /// The address in the line `<port> on <address>`, once it is written.
+    /// Waits for the line `<port> on <address>` and returns the address.
     fn listening_address(&self, port: &str) -> SocketAddr {
         self.wait_for(&format!("{port} on …"), |line| {
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -69,7 +69,7 @@ impl Serve {
         })
     }
 
-    /// The first line of standard error with these words, once it is written.
+    /// Waits for the first line of standard error with these words and returns it.
     pub(crate) fn wait_for_stderr(&self, words: &str) -> String {
         self.wait_for(words, |line| line.contains(words).then(|| line.to_owned()))
     }
@@ -105,13 +105,13 @@ impl Serve {
         format!("http://{}", self.grpc)
     }
 
-    /// Ends it by `kill -9`: nothing is flushed, nothing is closed.
+    /// Ends it with `kill -9`, so that it can neither flush nor close anything.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Ends it as a service manager does, and returns its standard output.
+    /// Ends it with SIGTERM, as a service manager does, and returns its standard output.
     #[cfg(unix)]
     pub(crate) fn stop(mut self) -> String {
         self.signal("-TERM");
@@ -123,7 +123,7 @@ impl Serve {
         output
     }
 
-    /// Ends it as a service manager does, while nobody reads its standard output.
+    /// Ends it with SIGTERM while its standard output is not read.
     #[cfg(unix)]
     pub(crate) fn stop_without_reading(mut self) {
         self.signal("-TERM");
@@ -132,7 +132,7 @@ impl Serve {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(Instant::now() < until, "it did not end");
+            assert!(Instant::now() < until, "`serve` did not end");
             std::thread::sleep(Duration::from_millis(20));
         };
         assert!(status.success(), "{status}");
@@ -143,7 +143,7 @@ impl Serve {
         events_of(&self.ledger)
     }
 
-    /// All events, as soon as so many of them count.
+    /// Waits until at least this number of events count, and returns all events.
     pub(crate) fn wait_for_events(&self, count: usize) -> Vec<CostEvent> {
         let until = Instant::now() + TIMEOUT;
         loop {
@@ -159,7 +159,7 @@ impl Serve {
 
 impl Drop for Serve {
     fn drop(&mut self) {
-        // It may have ended already.
+        // Killing fails if the process has ended already.
         drop(self.child.kill());
         drop(self.child.wait());
     }

@@ -1,4 +1,4 @@
-//! The table of all keys of price files in `docs/pricing.md`.
+//! Generates the table of all keys of price files in `docs/pricing.md`.
 
 use std::fs;
 
@@ -6,12 +6,12 @@ use spanledger_price::grammar::{self, Section, Value};
 
 use crate::root;
 
-/// The page in which the table stands.
+/// The page that contains the table.
 pub(super) const PAGE: &str = "docs/pricing.md";
 const BEGIN: &str = "<!-- `cargo xtask gen` writes this table from the grammar of price files. -->\n";
 const END: &str = "<!-- end of the generated table -->\n";
 
-/// The page with its table as the grammar has it. Without the marks of the table it is as it was.
+/// The text of the page with a table from the grammar. A page without the marks of the table is not changed.
 pub(super) fn text() -> String {
     let page = fs::read_to_string(root().join(PAGE)).unwrap_or_default();
     let parts = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
@@ -42,7 +42,7 @@ fn table() -> String {
     table
 }
 
-/// The rows of a section. Keys that mean the same are one row.
+/// Adds the rows of a section. Keys with the same meaning share a row.
 fn rows(header: &str, section: &Section, table: &mut String) {
     let mut header = header;
     let mut rest = section.keys;
@@ -64,7 +64,7 @@ fn rows(header: &str, section: &Section, table: &mut String) {
     }
 }
 
-/// The section of a line of rates.
+/// The section whose keys are rates, if this section has one.
 fn rates(section: &'static Section) -> Option<&'static Section> {
     section.keys.iter().find_map(|key| match key.value {
         Value::Table(inner) | Value::Tables(inner) if inner.name == "rates" => Some(inner),

@@ -1,4 +1,4 @@
-//! The JSON schema of price files, by which editors complete keys and show mistakes.
+//! Generates the JSON schema of price files, with which editors complete keys and show mistakes.
 
 use serde_json::{Map, Value as Json, json};
 use spanledger_price::{
@@ -19,7 +19,7 @@ pub(super) fn text() -> String {
     let mut schema = object(&grammar::FILE, &mut definitions);
     schema.insert("$schema".to_owned(), "http://json-schema.org/draft-07/schema#".into());
     schema.insert("title".to_owned(), "Spanledger price file".into());
-    // A file that declares sources for others has no provider.
+    // A file can declare only sources for other files; it has no provider.
     schema.insert("anyOf".to_owned(), json!([{"required": ["provider"]}, {"maxProperties": 1}]));
     schema.insert("definitions".to_owned(), definitions.into());
     format!("{:#}\n", Json::Object(schema))
@@ -61,7 +61,7 @@ fn value(key: &Key, definitions: &mut Map<String, Json>) -> Json {
         Value::TextLists => json!({"type": "array", "items": texts}),
         Value::Flag => json!({"type": "boolean"}),
         Value::Count => json!({"type": "integer", "minimum": 0}),
-        // Editors show a bare date of TOML to the schema as a string.
+        // Editors convert a TOML date to a string before they check it.
         Value::Day => json!({"type": "string", "format": "date"}),
         Value::Decimal => reference("decimal"),
         Value::Rate(_) => reference("rate"),
@@ -74,7 +74,7 @@ fn value(key: &Key, definitions: &mut Map<String, Json>) -> Json {
     }
 }
 
-/// A reference to the definition of a section, which is added where it is missing.
+/// A reference to the definition of a section. Adds the definition if it is missing.
 fn defined(section: &Section, definitions: &mut Map<String, Json>) -> Json {
     if !definitions.contains_key(section.name) {
         let schema = object(section, definitions);
@@ -84,6 +84,6 @@ fn defined(section: &Section, definitions: &mut Map<String, Json>) -> Json {
 }
 
 fn reference(definition: &str) -> Json {
-    // Draft 7 ignores what stands beside a `$ref`.
+    // In draft 7, the keys beside a `$ref` are ignored.
     json!({"allOf": [{"$ref": format!("#/definitions/{definition}")}]})
 }

@@ -32,7 +32,7 @@ fn locked(file: &str) -> Entries {
     entries(&PriceBook::parse([("acme.toml", file)]).unwrap())
 }
 
-/// What is refused when a file is published after another one.
+/// The messages when `later` is published after `file`.
 fn refused(file: &str, later: &str) -> Vec<String> {
     changes(&locked(file), &locked(later), "2026-03-01")
 }
@@ -43,8 +43,8 @@ fn a_changed_entry_is_refused() {
     for (later, words) in [
         (FILE.replace("\"1\"", "\"2\""), "has other rates now"),
         (fallback, "has other rates now"),
-        (FILE.replace("\"10\"", "\"12\""), "is gone"),
-        (FILE.replace("from = 2026-01-01", "from = 2026-02-01"), "is gone"),
+        (FILE.replace("\"10\"", "\"12\""), "is missing now"),
+        (FILE.replace("from = 2026-01-01", "from = 2026-02-01"), "is missing now"),
         (FILE.replace("name = \"m\"", "name = \"m\"\nlong_context_over_tokens = 9"), "has other rates now"),
     ] {
         let refused = refused(FILE, &later);
@@ -71,10 +71,17 @@ standard = { input_per_1m = "2" }
 "#;
     assert_eq!(refused(FILE, &format!("{FILE}{next}")), Vec::<String>::new());
     assert_eq!(refused(FILE, &end("2026-02-01")), Vec::<String>::new());
-    assert_eq!(refused(&end("2026-05-01"), &end("2026-04-01")), Vec::<String>::new(), "both are to come");
+    assert_eq!(
+        refused(&end("2026-05-01"), &end("2026-04-01")),
+        Vec::<String>::new(),
+        "neither end is in the past"
+    );
     for (before, after) in [("2026-02-01", "2026-02-15"), ("2026-05-01", "2026-02-01")] {
         let refused = refused(&end(before), &end(after));
-        assert!(refused.len() == 1 && refused[0].contains("Only an end in the days to come"), "{refused:?}");
+        assert!(
+            refused.len() == 1 && refused[0].contains("Only an end that is not in the past"),
+            "{refused:?}"
+        );
     }
 }
 

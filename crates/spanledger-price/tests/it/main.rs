@@ -1,6 +1,6 @@
-//! What the price book promises, tested from outside.
+//! Tests of the price book and the usage readers through the crate's public interface.
 
-#![expect(clippy::unwrap_used, reason = "a test that finds nothing where it looks has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails at that place")]
 
 mod bugs;
 mod properties;

@@ -1,4 +1,4 @@
-//! Properties of all models, tiers and usages.
+//! Properties that hold for all models, tiers and usages.
 
 use proptest::{prelude::*, sample::select};
 use rust_decimal::Decimal;
@@ -9,7 +9,8 @@ use spanledger_price::{Meter, Model, Price, PriceBook, PriceQuery, Provider, Rat
 use crate::support::{day, price, question};
 
 const TODAY: &str = "2026-11-15";
-const CLIFF: u64 = 272_000;
+/// The long-context threshold of OpenAI's models.
+const THRESHOLD: u64 = 272_000;
 
 fn all_models() -> impl Iterator<Item = (&'static Provider, &'static Model)> {
     let of = |provider: &'static Provider| provider.models().iter().map(move |model| (provider, model));
@@ -39,7 +40,7 @@ fn prices() -> impl Strategy<Value = Listed> {
     select(all_models().flat_map(current).collect::<Vec<_>>())
 }
 
-/// Those of OpenAI's models that read text.
+/// The current price lists of OpenAI's models that read text and do not make images.
 fn text_prices() -> impl Strategy<Value = Listed> {
     prices().prop_filter("a text model of OpenAI", |l| {
         let rates = l.list.rates();
@@ -49,9 +50,9 @@ fn text_prices() -> impl Strategy<Value = Listed> {
     })
 }
 
-/// Small and large counts, and those around the cliff.
+/// Small and large counts, and counts near the threshold.
 fn count() -> impl Strategy<Value = u64> {
-    prop_oneof![0..100_u64, 0..200_000_u64, CLIFF - 2..CLIFF + 3, 0..2_000_000_u64]
+    prop_oneof![0..100_u64, 0..200_000_u64, THRESHOLD - 2..THRESHOLD + 3, 0..2_000_000_u64]
 }
 
 fn text_usage() -> impl Strategy<Value = NestedUsage> {
@@ -68,7 +69,7 @@ fn text_usage() -> impl Strategy<Value = NestedUsage> {
 }
 
 fn ask_tier(provider: &Provider, model: &Model, tier: Tier, usage: &Usage) -> Cost {
-    // The first of the provider's own words for the tier; some have none for `standard`.
+    // A name that the provider has for the tier. Some providers have no name for `standard`.
     let word = Some(tier.as_str()).filter(|word| provider.tier(word) == Some(tier));
     let word =
         word.or_else(|| ["fast", "flex", "batch"].into_iter().find(|w| provider.tier(w) == Some(tier)));
@@ -83,8 +84,8 @@ fn publishes(rates: &Rates, bucket: Bucket) -> bool {
     rates.iter().any(|rate| rate.meter == Meter::Tokens(bucket) && rate.is_published())
 }
 
-/// A second engine, for one question: nested counts, and integers of 10⁻¹⁵ dollars per token
-/// instead of buckets and decimals. `None` where a rate is not published.
+/// A second implementation of the price, with nested counts and integers of 10⁻¹⁵ dollars per token instead
+/// of buckets and decimals. `None` if a rate is not published.
 fn integer_oracle(model: &Model, list: &Price, usage: &NestedUsage) -> Option<Usd> {
     let over = model.long_context_over().is_some_and(|over| usage.input > over);
     let rates = if over { list.long()? } else { list.rates() };
@@ -108,7 +109,7 @@ fn integer_oracle(model: &Model, list: &Price, usage: &NestedUsage) -> Option<Us
         + cost(usage.cache_write, write.or(borrowed))?
         + cost(usage.cache_write_12h, write_12h.or(borrowed))?
         + cost(usage.output, Some(output))?;
-    // No list has more than six places, so nothing is left to round.
+    // No published rate has more than six decimal places, so nothing has to be rounded.
     assert_eq!(femtos % 1_000, 0);
     Some(Usd::from_picos(femtos / 1_000))
 }
@@ -130,7 +131,7 @@ proptest! {
             prop_assert_eq!(total, cost.lines.iter().map(|line| line.usd).sum::<Usd>());
         }
         for line in &cost.lines {
-            prop_assert!(line.quantity > Decimal::ZERO, "a line is of something");
+            prop_assert!(line.quantity > Decimal::ZERO, "the quantity of a line must be positive");
             let amount = line.quantity * line.rate / Decimal::from(1_000_000);
             prop_assert_eq!(Some(line.usd), Usd::from_decimal(amount));
         }
@@ -146,7 +147,7 @@ proptest! {
     }
 
     #[test]
-    fn more_is_never_cheaper_on_one_side_of_the_cliff(
+    fn more_tokens_are_never_cheaper_on_one_side_of_the_threshold(
         listed in prices(), nested in text_usage(), more in 1..1_000_u64, bucket in select(Bucket::ALL.to_vec()),
     ) {
         let usage = nested.exclusive().unwrap();
@@ -160,8 +161,8 @@ proptest! {
     }
 
     #[test]
-    fn crossing_the_cliff_is_never_cheaper(listed in prices(), output in 0..100_000_u64) {
-        let over = listed.model.long_context_over().unwrap_or(CLIFF);
+    fn crossing_the_threshold_is_never_cheaper(listed in prices(), output in 0..100_000_u64) {
+        let over = listed.model.long_context_over().unwrap_or(THRESHOLD);
         let at = |input| NestedUsage { input, output, ..NestedUsage::default() }.exclusive().unwrap();
         if let (Some(below), Some(above)) =
             (ask(listed, &at(over)).usd, ask(listed, &at(over + 1)).usd)
@@ -180,11 +181,11 @@ proptest! {
     }
 
     #[test]
-    fn batch_is_never_dearer_than_standard((provider, model) in models(), nested in text_usage()) {
+    fn batch_is_never_more_expensive_than_standard((provider, model) in models(), nested in text_usage()) {
         let usage = nested.exclusive().unwrap();
         let cost = |tier| ask_tier(provider, model, tier, &usage).usd;
         if let (Some(batch), Some(standard)) = (cost(Tier::Batch), cost(Tier::Standard)) {
-            // Where only standard publishes a cached rate, a cached batch call can be the dearer one.
+            // If only standard has a published cached rate, a cached batch call can be more expensive.
             let cached = |tier| {
                 model.price(tier, day(TODAY)).and_then(|list| list.rates().get(Meter::Tokens(Bucket::CachedInput)))
             };
@@ -194,9 +195,9 @@ proptest! {
         }
     }
 
-    /// Split at a change of price, each part has the version and the rates of its own time.
+    /// Guarantees: before and after a change of price, each call has the rates of its own time.
     #[test]
-    fn a_usage_split_by_time_never_crosses_versions(
+    fn a_price_change_affects_only_the_calls_after_it(
         listed in prices(), nested in text_usage(), before in 1..1_000_000_000_i64, after in 0..1_000_000_000_i64,
     ) {
         let usage = nested.exclusive().unwrap();
@@ -208,8 +209,8 @@ proptest! {
         for list in listed.model.prices().iter().filter(|l| l.tier() == Tier::Standard && l.hours().is_none()) {
             let Some(from) = list.from() else { continue };
             let moment = |nanos| spanledger_event::Timestamp::from_nanos(from.nanos() + nanos);
-            // Any moment on one side of the change costs what the last and the first one do, unless
-            // another change or certain hours lie between.
+            // On each side of the change, any time has the same cost as the time next to the change, unless
+            // another change or a price for certain hours is in between.
             let plain = |a, b| listed.model.price(Tier::Standard, a).map(Price::line) == listed.model.price(Tier::Standard, b).map(Price::line);
             for (a, b) in [(moment(-1), moment(-before)), (moment(0), moment(after))] {
                 if plain(a, b) {
@@ -221,7 +222,7 @@ proptest! {
     }
 
     #[test]
-    fn a_moment_has_one_price_list((_, model) in models(), nanos in any::<i64>()) {
+    fn a_model_has_at_most_one_price_list_at_a_time((_, model) in models(), nanos in any::<i64>()) {
         let at = spanledger_event::Timestamp::from_nanos(nanos);
         for tier in Tier::ALL {
             let lists = model.prices().iter().filter(|list| {
@@ -271,7 +272,7 @@ proptest! {
     }
 
     #[test]
-    fn any_question_has_an_answer(
+    fn any_query_is_priced_without_a_panic(
         provider in "(openai|azure.ai.openai|.*)", model in "(gpt-5.5|gpt-4o|.*)(-2026-[0-9]{2}-[0-9]{2})?",
         tier in proptest::option::of(".*"), region in proptest::option::of("(eu|.*)"), nanos in any::<i64>(),
         tokens in proptest::array::uniform13(any::<u64>()),
@@ -302,5 +303,5 @@ fn published_batch_rates_are_at_most_standard() {
             compared += 1;
         }
     }
-    assert!(compared > 250, "{compared}");
+    assert!(compared > 250, "only {compared} rates were compared");
 }

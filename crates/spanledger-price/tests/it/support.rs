@@ -13,12 +13,12 @@ pub(crate) fn usd(text: &str) -> Usd {
     text.parse().unwrap()
 }
 
-/// Usage from the provider's own totals: input, cached, output, reasoning.
+/// A usage from a provider's totals: input, its cached part, output, its reasoning part.
 pub(crate) fn nested(input: u64, cached: u64, output: u64, reasoning: u64) -> Usage {
     NestedUsage { input, cached, output, reasoning, ..NestedUsage::default() }.exclusive().unwrap()
 }
 
-/// A call of a model on a day when the whole book is in force.
+/// A call of a model of OpenAI on 2026-11-15, with the response as the source of the model's name.
 pub(crate) fn question<'a>(model: &'a str, usage: &'a Usage) -> PriceQuery<'a> {
     PriceQuery {
         provider: "openai",
@@ -37,7 +37,7 @@ pub(crate) fn price(question: &PriceQuery<'_>) -> Cost {
     assert_eq!(cost.usd.is_some(), cost.reason.is_none(), "{cost:?}");
     assert_eq!(cost.reason.is_some(), cost.detail.is_some(), "{cost:?}");
     if let Some(total) = cost.usd {
-        assert_eq!(total, cost.lines.iter().map(|line| line.usd).sum(), "the lines add up");
+        assert_eq!(total, cost.lines.iter().map(|line| line.usd).sum(), "the lines must add up to the total");
     }
     cost
 }
@@ -48,19 +48,19 @@ pub(crate) fn total(question: &PriceQuery<'_>) -> Usd {
     cost.usd.unwrap_or_else(|| panic!("unpriced: {:?} {:?}", cost.reason, cost.detail))
 }
 
-/// The reason and the words of a call that must have no price.
+/// The reason and the detail of a call that must be unpriced.
 pub(crate) fn unpriced(question: &PriceQuery<'_>) -> (UnpricedReason, String) {
     let cost = price(question);
     assert_eq!(cost.usd, None, "{cost:?}");
     (cost.reason.unwrap(), cost.detail.unwrap())
 }
 
-/// The amount of one kind of line.
+/// The sum of the lines of this kind.
 pub(crate) fn line(cost: &Cost, kind: &str) -> Usd {
     cost.lines.iter().filter(|line| line.kind == kind).map(|line| line.usd).sum()
 }
 
-/// The rate of one kind of line.
+/// The rate of the first line of this kind.
 pub(crate) fn rate(cost: &Cost, kind: &str) -> Decimal {
     cost.lines
         .iter()

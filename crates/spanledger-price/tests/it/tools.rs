@@ -1,4 +1,5 @@
-//! Fees of tool calls.
+//! Fees of tool calls and prices of other units. A doc comment that begins with "Mistake" describes the wrong
+//! result that the test guards against.
 
 use spanledger_event::{Bucket, Endpoint, UnpricedReason, Usage};
 use spanledger_price::{PriceBook, PriceQuery};
@@ -15,14 +16,14 @@ fn searches(web: u64, file: u64) -> Usage {
     used(|usage| (usage.web_search_calls, usage.file_search_calls) = (web, file))
 }
 
-/// Unit vectors tool-01 and tool-02: the fee is the same for reasoning models and others.
+/// The fee is the same for reasoning models and others.
 #[test]
 fn web_searches_cost_a_cent() {
     assert_eq!(total(&question("gpt-5.5", &searches(3, 0))), usd("0.03"));
     assert_eq!(total(&question("gpt-4.1", &searches(1, 0))), usd("0.01"));
 }
 
-/// Scenario: only one kind of tool is billed, or file searches are not multiplied by their number.
+/// Mistake: only one kind of tool is billed, or one file search is billed for several.
 #[test]
 fn both_kinds_of_search_are_billed() {
     let cost = price(&question("gpt-5.5", &searches(2, 4)));
@@ -30,7 +31,7 @@ fn both_kinds_of_search_are_billed() {
     assert_eq!((rate(&cost, "web_search"), cost.lines[0].unit.as_ref()), (10.into(), "1K calls"));
 }
 
-/// Scenario: the regional surcharge, which is on tokens only, is added to the fee.
+/// Mistake: the regional surcharge, which applies to tokens only, is added to the fee.
 #[test]
 fn fees_have_no_regional_surcharge() {
     let usage = searches(1, 0).with(Bucket::Input, 1_000_000 / 4);
@@ -38,7 +39,7 @@ fn fees_have_no_regional_surcharge() {
     assert_eq!((line(&cost, "input"), line(&cost, "web_search")), (usd("1.375"), usd("0.01")));
 }
 
-/// Scenario: a fee that the book does not know is left out of the cost.
+/// Mistake: a unit without a fee in the book is left out of the cost.
 #[test]
 fn a_unit_without_a_fee_is_unpriced() {
     for model in ["gpt-4o-mini", "gpt-4.1-mini-2025-04-14"] {
@@ -59,7 +60,8 @@ fn unit(name: &str, quantity: i64) -> Usage {
     used(|usage| _ = usage.units.insert(name.to_owned(), quantity.into()))
 }
 
-/// Scenario: the preview tool costs 25 dollars with models that do not reason, 10 with those that do.
+/// A thousand calls of the preview tool cost 25 dollars with models that do not reason and 10 with models
+/// that do.
 #[test]
 fn preview_searches_depend_on_the_model() {
     let usage = unit("web_search_preview", 2);
@@ -68,7 +70,8 @@ fn preview_searches_depend_on_the_model() {
     assert_eq!(total(&question("o4-mini", &usage)), usd("0.02"));
 }
 
-/// Scenario: a search model's answer does not count the search that each of its chat calls makes.
+/// A search model makes a search at each chat call. Its usage does not count that search, so the engine adds
+/// it.
 #[test]
 fn search_models_bill_a_search_at_each_chat_call() {
     let tokens = nested(1_000, 0, 100, 0);
@@ -95,14 +98,14 @@ fn search_models_bill_a_search_at_each_chat_call() {
     }
 }
 
-/// Unit vector tool-09: 3 GB for 10 days, the first gigabyte free.
+/// Three gigabytes for ten days cost 2 dollars, because the first gigabyte is free.
 #[test]
 fn storage_is_billed_by_gigabyte_and_day() {
     let (stored, free, days) = (3, 1, 10);
     assert_eq!(total(&question("gpt-5.5", &unit("storage_gb_days", (stored - free) * days))), usd("2"));
 }
 
-/// Unit vectors unit-01 and unit-03: audio by the second, at a price by the minute, not rounded up.
+/// Audio is billed by the second at the price per minute; the duration is not rounded up.
 #[test]
 fn audio_is_billed_by_the_second() {
     let heard = |seconds: i64| used(|usage| usage.audio_seconds = Some(seconds.into()));
@@ -110,7 +113,6 @@ fn audio_is_billed_by_the_second() {
     assert_eq!(total(&question("gpt-live-1", &heard(61))), usd("0.050833333333"));
 }
 
-/// Unit vector unit-04.
 #[test]
 fn embeddings_have_a_batch_rate() {
     let usage = Usage::default().with(Bucket::Input, 1_000_000);
@@ -118,7 +120,7 @@ fn embeddings_have_a_batch_rate() {
     assert_eq!(total(&batch), usd("0.065"));
 }
 
-/// Speech by the character, video by the second and resolution, code by the container.
+/// Speech is billed by the character, video by the second and the resolution, code by the container.
 #[test]
 fn speech_video_and_containers_have_their_units() {
     assert_eq!(total(&question("tts-1", &used(|usage| usage.characters = 1_000))), usd("0.015"));
@@ -140,7 +142,7 @@ fn speech_video_and_containers_have_their_units() {
     }
 }
 
-/// Moderation is known to be free: its cost is zero, not unpriced.
+/// Moderation is known to be free: its cost is zero and it is not unpriced.
 #[test]
 fn moderation_is_free() {
     let none = Usage::default();

@@ -24,7 +24,7 @@ pub(crate) fn show(usage: &Usage) -> String {
     all.map(|(name, amount)| format!("{name} {amount}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Tokens of units that are part of the provider's input and output.
+/// The input and output tokens of a usage that are in units, because no bucket exists for their modality.
 pub(crate) fn without_bucket(usage: &Usage) -> (u64, u64) {
     let sum = |names: &[&str]| {
         names.iter().filter_map(|name| usage.units.get(*name)).map(|n| u64::try_from(*n).unwrap()).sum()
@@ -34,7 +34,7 @@ pub(crate) fn without_bucket(usage: &Usage) -> (u64, u64) {
     (sum(&input), sum(&["video_output_tokens", "other_modality_output_tokens"]))
 }
 
-/// Asserts that every token is in one bucket or one unit.
+/// Asserts that every token is in exactly one bucket or unit.
 pub(crate) fn assert_complete(parsed: &ParsedUsage, what: &str) {
     let ParsedUsage { nested, usage, .. } = parsed;
     let (input, output) = without_bucket(usage);
@@ -45,7 +45,7 @@ pub(crate) fn assert_complete(parsed: &ParsedUsage, what: &str) {
     }
 }
 
-/// Guarantees: each fixture has its buckets, all its counts are recognized, and every token is in one place.
+/// Guarantees: each fixture has its buckets, all its counts are recognized, and every token is counted once.
 #[test]
 fn every_form_has_its_buckets() {
     for Fixture { provider, endpoint, json, buckets } in FIXTURES {
@@ -58,8 +58,8 @@ fn every_form_has_its_buckets() {
     }
 }
 
-/// Guarantees: a unit that the book cannot price makes the call unpriced, also one whose name is that of a
-/// meter which is counted in a field of its own.
+/// Guarantees: a unit without a rate makes the call unpriced, also if its name is the name of a meter that
+/// has a field of its own in `Usage`.
 #[test]
 fn a_unit_without_a_rate_makes_the_call_unpriced() {
     let mut seen = 0;
@@ -74,7 +74,7 @@ fn a_unit_without_a_rate_makes_the_call_unpriced() {
             seen += 1;
         }
     }
-    assert!(seen > 20, "{seen}");
+    assert!(seen > 20, "only {seen} units were checked");
 }
 
 /// Guarantees: the endpoint decides the modality of tokens only where the object does not state it.

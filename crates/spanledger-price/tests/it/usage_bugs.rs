@@ -1,5 +1,5 @@
-//! Bugs of other engines in reading usage objects, one test each. The numbers are those of our list of
-//! their bugs.
+//! Mistakes of other price engines in reading usage objects. Each doc comment describes the mistake; the test
+//! checks the correct result. `bugs` tests the prices in the same cases and links to the public issues.
 
 use spanledger_event::{Endpoint, Usage};
 use spanledger_price::usage::{parse, parse_for};
@@ -13,9 +13,9 @@ fn read(provider: &str, json: &str) -> Usage {
     parse(provider, json).unwrap_or_else(|error| panic!("{json}: {}", error.to_problem())).usage
 }
 
-/// Scenario: cached tokens of an OpenAI usage cost the full rate and the cached one.
+/// Mistake: cached tokens are billed at the full rate and again at the cached rate.
 #[test]
-fn bug_01_cached_is_not_charged_at_two_rates() {
+fn cached_tokens_are_billed_at_one_rate() {
     let usage = read(
         "openai",
         r#"{"prompt_tokens": 10000, "completion_tokens": 0, "prompt_tokens_details": {"cached_tokens": 8000}}"#,
@@ -23,9 +23,9 @@ fn bug_01_cached_is_not_charged_at_two_rates() {
     assert_eq!(total(&question("gpt-5.5", &usage)), usd("0.014"));
 }
 
-/// Scenario: the total of the writes and their split by lifetime are both counted.
+/// Mistake: the total of the cache writes and its split by lifetime are both counted.
 #[test]
-fn bug_02_cache_creation_is_counted_once() {
+fn cache_creation_is_counted_once() {
     let usage = read(
         "anthropic",
         r#"{"input_tokens": 3, "cache_creation_input_tokens": 100, "output_tokens": 1,
@@ -35,9 +35,10 @@ fn bug_02_cache_creation_is_counted_once() {
     assert_eq!(usage.prompt_tokens(), 103);
 }
 
-/// Scenario: Gemini's text tokens contain the cached ones; they are billed in full beside the cached.
+/// Mistake: Gemini's text tokens, which contain the cached ones, are billed in full in addition to the cached
+/// ones.
 #[test]
-fn bug_03_gemini_text_tokens_contain_the_cached() {
+fn text_tokens_of_gemini_contain_the_cached_ones() {
     let usage = read(
         "gcp.gemini",
         r#"{"promptTokenCount": 600000, "cachedContentTokenCount": 590000, "candidatesTokenCount": 10,
@@ -48,9 +49,10 @@ fn bug_03_gemini_text_tokens_contain_the_cached() {
     assert_eq!(show(&usage), "input 10000, cached_input 590000, output 10");
 }
 
-/// Scenario: xAI's text tokens contain the cached ones; they are billed in full beside the cached.
+/// Mistake: xAI's text tokens, which contain the cached ones, are billed in full in addition to the cached
+/// ones.
 #[test]
-fn bug_04_xai_text_tokens_contain_the_cached() {
+fn text_tokens_of_xai_contain_the_cached_ones() {
     let usage = read(
         "xai",
         r#"{"prompt_tokens": 1000, "completion_tokens": 10, "total_tokens": 1010,
@@ -59,19 +61,19 @@ fn bug_04_xai_text_tokens_contain_the_cached() {
     assert_eq!(show(&usage), "input 100, cached_input 900, output 10");
 }
 
-/// Scenario: a stream's last chunk has the output alone, and the prompt with its cache is lost; or the
-/// cumulative counts of a chunk are read as exclusive of its cache.
+/// Mistake: the last chunk of a stream, which has only the output, is read as the whole usage; or the input
+/// of a chunk is read as if it contained the cached tokens.
 #[test]
-fn bug_05_the_last_chunk_of_an_anthropic_stream_alone_is_refused() {
+fn an_anthropic_usage_without_input_is_refused() {
     assert!(parse("anthropic", r#"{"output_tokens": 15}"#).is_err());
     let whole = r#"{"input_tokens": 3, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 9511,
         "output_tokens": 15}"#;
     assert_eq!(show(&read("anthropic", whole)), "input 3, cached_input 9511, output 15");
 }
 
-/// Scenario: `cache_write_tokens` are ignored and billed as input.
+/// Mistake: `cache_write_tokens` are ignored, so that the writes are billed as input.
 #[test]
-fn bug_08_cache_writes_have_their_rate() {
+fn cache_writes_are_billed_at_their_rate() {
     let usage = read(
         "openai",
         r#"{"prompt_tokens": 4020, "completion_tokens": 0, "prompt_tokens_details": {"cache_write_tokens": 4000}}"#,
@@ -80,9 +82,9 @@ fn bug_08_cache_writes_have_their_rate() {
     assert_eq!(total(&question("gpt-6.1-sol", &usage)), usd("0.01004"));
 }
 
-/// Scenario: input that contains the cached tokens is added to them.
+/// Mistake: the cached tokens are added to an input that contains them.
 #[test]
-fn bug_09_10_11_12_cached_input_is_part_of_the_input() {
+fn cached_input_is_part_of_the_input() {
     for (provider, json) in [
         (
             "openai",
@@ -99,7 +101,7 @@ fn bug_09_10_11_12_cached_input_is_part_of_the_input() {
             "litellm",
             r#"{"prompt_tokens": 100, "cache_read_input_tokens": 80, "prompt_tokens_details": {"cached_tokens": 80}}"#,
         ),
-        // Anthropic counts the same prompt beside the cached tokens.
+        // Anthropic's `input_tokens` do not contain the cached tokens.
         ("anthropic", r#"{"input_tokens": 20, "cache_read_input_tokens": 80, "output_tokens": 0}"#),
     ] {
         let usage = read(provider, json);
@@ -108,9 +110,9 @@ fn bug_09_10_11_12_cached_input_is_part_of_the_input() {
     }
 }
 
-/// Scenario: cache reads are billed as cache writes.
+/// Mistake: cache reads are billed as cache writes.
 #[test]
-fn bug_12_cache_reads_are_not_cache_writes() {
+fn cache_reads_are_not_cache_writes() {
     let usage = read(
         "anthropic",
         r#"{"input_tokens": 1, "cache_read_input_tokens": 5, "cache_creation_input_tokens": 7, "output_tokens": 0}"#,
@@ -118,16 +120,16 @@ fn bug_12_cache_reads_are_not_cache_writes() {
     assert_eq!(show(&usage), "input 1, cached_input 5, cache_write 7");
 }
 
-/// Scenario: an exclusive usage is read as an inclusive one; the input would be negative, and is
-/// clamped to 0.
+/// Mistake: an input without the cached tokens is read as one that contains them; the difference would be
+/// negative and is clamped to zero.
 #[test]
-fn bug_14_nothing_is_clamped_to_zero() {
+fn no_count_is_clamped_to_zero() {
     let exclusive = r#"{"input_tokens": 3, "cache_read_input_tokens": 9511, "output_tokens": 44}"#;
-    // The keys are Anthropic's, whichever provider the object comes from.
+    // These keys are Anthropic's, and they are read as Anthropic's also from another provider.
     for provider in ["anthropic", "aws.bedrock", "gcp.vertex_ai", "openai", "acme"] {
         assert_eq!(show(&read(provider, exclusive)), "input 3, cached_input 9511, output 44", "{provider}");
     }
-    // The same mixture in OpenAI's words cannot be true.
+    // The same counts under OpenAI's keys contradict each other.
     let mixed =
         r#"{"input_tokens": 3, "input_tokens_details": {"cached_tokens": 9511}, "output_tokens": 44}"#;
     for provider in ["openai", "anthropic", "xai", "acme"] {
@@ -136,9 +138,9 @@ fn bug_14_nothing_is_clamped_to_zero() {
     }
 }
 
-/// Scenario: only the hidden output is counted, or only the visible one, or the hidden one twice.
+/// Mistake: only the reasoning is counted, or only the visible output, or the reasoning twice.
 #[test]
-fn bug_16_17_18_19_hidden_and_visible_output_are_counted_once() {
+fn reasoning_and_visible_output_are_counted_once() {
     let chat = r#"{"prompt_tokens": 10, "completion_tokens": 1000, "total_tokens": 1010,
         "completion_tokens_details": {"reasoning_tokens": 900}}"#;
     for provider in ["openai", "deepseek", "mistral", "groq", "xai", "google", "acme"] {
@@ -154,9 +156,9 @@ fn bug_16_17_18_19_hidden_and_visible_output_are_counted_once() {
     assert_eq!(show(&read("gemini", all_hidden)), "input 10, reasoning 900");
 }
 
-/// Scenario: hidden output of a realtime call beside its modalities.
+/// Mistake: the reasoning of a realtime call is added to its text and audio output, which contain it.
 #[test]
-fn bug_18_realtime_reasoning_is_part_of_the_output() {
+fn reasoning_of_a_realtime_call_is_part_of_the_output() {
     let json = r#"{"input_tokens": 10, "output_tokens": 500, "total_tokens": 510,
         "output_token_details": {"text_tokens": 200, "audio_tokens": 300, "reasoning_tokens": 150}}"#;
     let usage = parse_for("openai", Endpoint::Realtime, json).unwrap().usage;
@@ -164,9 +166,10 @@ fn bug_18_realtime_reasoning_is_part_of_the_output() {
     assert_eq!(usage.output_tokens(), 500);
 }
 
-/// Scenario: xAI's hidden output is beside the completion, and is lost or taken out of it.
+/// Mistake: xAI's reasoning, which is not part of the completion count, is ignored or subtracted from the
+/// completion.
 #[test]
-fn bug_20_xai_reasoning_is_beside_the_completion() {
+fn reasoning_of_xai_is_not_part_of_the_completion() {
     let json = |total: &str| {
         format!(
             r#"{{"prompt_tokens": 10, "completion_tokens": 100, {total}
@@ -176,26 +179,29 @@ fn bug_20_xai_reasoning_is_beside_the_completion() {
     let read = |total| show(&read("xai", &json(total)));
     assert_eq!(read(r#""total_tokens": 170,"#), "input 10, output 100, reasoning 60");
     assert_eq!(read(r#""total_tokens": 110,"#), "input 10, output 40, reasoning 60");
-    assert_eq!(read(""), "input 10, output 100, reasoning 60", "what xAI documents");
-    assert!(parse("xai", &json(r#""total_tokens": 140,"#)).is_err(), "neither sum");
+    assert_eq!(read(""), "input 10, output 100, reasoning 60", "without a total, as xAI documents it");
+    assert!(
+        parse("xai", &json(r#""total_tokens": 140,"#)).is_err(),
+        "the total is neither of the two possible sums"
+    );
     assert!(
         parse("openai", &json(r#""total_tokens": 170,"#)).is_err(),
-        "only xAI counts it beside the completion"
+        "only xAI counts reasoning in addition to the completion"
     );
 }
 
-/// Scenario: the images of the images endpoint cost nothing, or what text costs.
+/// Mistake: the output of the images endpoint is free, or is billed as text.
 #[test]
-fn bug_21_images_are_image_tokens() {
+fn output_of_the_images_endpoint_is_image_tokens() {
     let json = r#"{"input_tokens": 50, "input_tokens_details": {"text_tokens": 10, "image_tokens": 40},
         "output_tokens": 1000, "total_tokens": 1050}"#;
     let usage = parse_for("openai", Endpoint::Images, json).unwrap().usage;
     assert_eq!(show(&usage), "input 10, image_input 40, image_output 1000");
 }
 
-/// Scenario: searches that the provider ran and counts are left out.
+/// Mistake: the searches that the provider ran and counted are not billed.
 #[test]
-fn bug_66_searches_are_counted() {
+fn searches_are_counted() {
     let anthropic =
         r#"{"input_tokens": 0, "output_tokens": 0, "server_tool_use": {"web_search_requests": 3}}"#;
     let openai =

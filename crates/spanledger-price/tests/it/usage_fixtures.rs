@@ -1,10 +1,10 @@
-//! Usage objects as the providers send them, each with the buckets that it comes to.
+//! Usage objects in the forms of the providers, each with its expected buckets.
 //!
-//! Shapes are from the vendors' references and from recorded answers; the numbers are our own.
+//! The forms are from the vendors' references and from recorded answers; the numbers are invented.
 
 use spanledger_event::Endpoint;
 
-/// A usage object and what it comes to, in the words of [`show`](crate::usage::show).
+/// A usage object and its expected buckets, in the format of [`show`](crate::usage::show).
 pub(crate) struct Fixture {
     pub(crate) provider: &'static str,
     pub(crate) endpoint: Endpoint,
@@ -111,7 +111,7 @@ pub(crate) const FIXTURES: [Fixture; 61] = [
             "output_tokens_details": {"reasoning_tokens": 300}, "total_tokens": 2000}"#,
         "input 476, cached_input 1024, output 200, reasoning 300",
     ),
-    // Gateways, and providers that are not known here.
+    // Gateways, and providers that the crate does not know.
     of(
         "openrouter",
         r#"{"prompt_tokens": 900, "completion_tokens": 69, "total_tokens": 969,
@@ -199,7 +199,7 @@ pub(crate) const FIXTURES: [Fixture; 61] = [
         r#"{"input_tokens": 3, "cache_creation_input_tokens": 100, "output_tokens": 2}"#,
         "input 3, cache_write 100, output 2",
     ),
-    // Bedrock's own.
+    // Bedrock.
     of("aws.bedrock", r#"{"inputTokens": 25, "outputTokens": 4, "totalTokens": 29}"#, "input 25, output 4"),
     of(
         "bedrock",

@@ -20,7 +20,7 @@ const PROVIDERS: [&str; 10] = [
     "acme",
 ];
 
-/// A provider, how it would report a usage, and the buckets that it reports separately.
+/// A provider, a function that writes a usage in its form, and the buckets that it reports separately.
 type Form = (&'static str, fn(&Usage) -> Value, &'static [Bucket]);
 
 const COMMON: &[Bucket] = &[
@@ -165,8 +165,8 @@ fn cohere(usage: &Usage) -> Value {
 }
 
 proptest! {
-    /// Guarantees: what a provider reports of a usage reads as that usage, in its own form and with
-    /// the numbers written as text or with a point; the buckets are the provider's total.
+    /// Guarantees: a usage in a provider's form is read back as the same usage, also if its numbers are
+    /// written as text or with a decimal point; the buckets add up to the provider's total.
     #[test]
     fn each_form_is_read_back(
         tokens in proptest::array::uniform13(prop_oneof![Just(0_u64), 0_u64..1_000_000]),
@@ -192,7 +192,7 @@ proptest! {
         }
     }
 
-    /// Guarantees: a total that is off by anything is never accepted.
+    /// Guarantees: a total that differs from the sum is refused.
     #[test]
     fn a_wrong_total_is_refused(input in 0_u64..1_000_000, output in 0_u64..1_000_000, off in 1_u64..1_000_000) {
         let total = input + output + off;
@@ -210,7 +210,7 @@ proptest! {
         }
     }
 
-    /// Guarantees: any text from any provider is read or refused.
+    /// Guarantees: any text from any provider is read or refused without a panic.
     #[test]
     fn any_text_is_read_or_refused(provider in "(xai|gemini|anthropic|cohere|.*)", text in ".*", number in "-?[0-9]{0,25}(\\.[0-9]{1,3})?(e[0-9]{1,3})?") {
         for json in [
@@ -238,7 +238,7 @@ fn rewrite(value: &mut Value, edit: &mut impl FnMut(&mut Value)) {
     }
 }
 
-/// A generator of numbers that is the same on every machine (xorshift).
+/// A random generator with the same numbers on every machine (xorshift).
 struct Dice(u64);
 
 impl Dice {
@@ -279,7 +279,7 @@ fn odd_value(dice: &mut Dice) -> Value {
     values[dice.roll(values.len())].clone()
 }
 
-/// Changes one value, drops a key, or brings in a key of another provider.
+/// Changes one value, removes a key, or adds a key of another provider.
 fn mutate(value: &mut Value, keys: &[String], dice: &mut Dice) {
     match value {
         Value::Object(object) if !object.is_empty() && dice.roll(8) > 0 => {
@@ -287,8 +287,8 @@ fn mutate(value: &mut Value, keys: &[String], dice: &mut Dice) {
             match dice.roll(6) {
                 0 => drop(object.remove(&key)),
                 1 => {
-                    let stranger = keys[dice.roll(keys.len())].clone();
-                    object.insert(stranger, odd_value(dice));
+                    let other_key = keys[dice.roll(keys.len())].clone();
+                    object.insert(other_key, odd_value(dice));
                 }
                 2 => {
                     let moved = object[&key].clone();

@@ -1,5 +1,6 @@
 //! Details of a usage object that decide the price: tier and region, a missing side, and tokens whose
-//! modality is not stated.
+//! modality is not stated. A doc comment that begins with "Mistake" describes the wrong result that the test
+//! guards against.
 
 use spanledger_event::{Endpoint, UnpricedReason, Usage};
 use spanledger_price::{
@@ -20,8 +21,8 @@ fn problem(endpoint: Endpoint, json: &str) -> String {
     parse_for("openai", endpoint, json).expect_err(json).to_problem()
 }
 
-/// Scenario: fast mode, a paid region and Vertex AI's traffic types are billed at the ordinary price,
-/// because only the usage states them.
+/// Mistake: fast mode, a region with a surcharge and Vertex AI's traffic types are billed at the ordinary
+/// price, because only the usage states them.
 #[test]
 fn tier_and_region_inside_the_usage_are_read() {
     for (provider, words, tier, region) in [
@@ -54,8 +55,8 @@ fn tier_and_region_inside_the_usage_are_read() {
     }
 }
 
-/// Guarantees: fast mode costs its rate and the region its factor; a word that the book does not know makes
-/// the call unpriced.
+/// Guarantees: fast mode has its own rate and the region its factor; a tier or a region that the book does
+/// not know makes the call unpriced.
 #[test]
 fn tier_and_region_inside_the_usage_are_priced() {
     let cost = |words: &str| {
@@ -78,9 +79,9 @@ fn tier_and_region_inside_the_usage_are_priced() {
     }
 }
 
-/// Scenario: the side that the object does not state costs nothing.
+/// Mistake: a usage without a count of its input, or of its output, is priced as if that count were zero.
 #[test]
-fn a_usage_without_a_side_is_refused() {
+fn a_usage_without_input_or_output_is_refused() {
     for endpoint in Endpoint::ALL {
         let words = problem(endpoint, r#"{"completion_tokens": 5}"#);
         assert!(words.contains("lacks the input tokens"), "{words}");
@@ -94,7 +95,7 @@ fn a_usage_without_a_side_is_refused() {
                 | Endpoint::Realtime
         );
         assert_eq!(only_input.is_err(), has_output, "{endpoint}");
-        // With a total the other side is known to be zero, or the usage contradicts itself.
+        // With a total, the missing count is known: it is zero, or the usage contradicts itself.
         for json in [
             r#"{"prompt_tokens": 5, "total_tokens": 5}"#,
             r#"{"output_tokens": 5, "generated_images": 1, "total_tokens": 5}"#,
@@ -115,15 +116,18 @@ fn a_usage_without_a_side_is_refused() {
     ] {
         assert!(parse_for(provider, Endpoint::Chat, json).is_err(), "{provider} {json}");
     }
-    // An empty object is read as absent.
+    // An empty object is read like an absent field.
     let empty =
         r#"{"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "prompt_audio_seconds": {}}"#;
     assert_eq!(parse_for("mistral", Endpoint::Chat, empty).unwrap().usage.prompt_tokens(), 10);
     let audio = r#"{"prompt_tokens": 4, "prompt_audio_seconds": 10, "total_tokens": 400}"#;
-    assert!(parse_for("mistral", Endpoint::Chat, audio).is_err(), "the total has more than the audio");
+    assert!(
+        parse_for("mistral", Endpoint::Chat, audio).is_err(),
+        "the total may contain output tokens besides the audio"
+    );
 }
 
-/// Scenario: LiteLLM puts searches, images and video that are billed separately among the prompt's parts.
+/// LiteLLM reports searches, images and video, which are billed separately, among the parts of the prompt.
 #[test]
 fn units_among_the_parts_of_the_prompt_are_billed() {
     let usage = |details: &str| {
@@ -139,7 +143,7 @@ fn units_among_the_parts_of_the_prompt_are_billed() {
     assert_eq!(
         price(&question("gpt-5.5", &shown)).reason,
         Some(UnpricedReason::NoRateForModality),
-        "the book has no rate for them"
+        "the book has no rate for these units"
     );
     // Two fields may count the same searches.
     let both = r#"{"prompt_tokens": 5, "completion_tokens": 1, "server_tool_use": {"web_search_requests": 2},
@@ -147,7 +151,7 @@ fn units_among_the_parts_of_the_prompt_are_billed() {
     assert_eq!(read("openai", Endpoint::Chat, both).web_search_calls, 2);
 }
 
-/// Scenario: cache writes for an hour are billed as writes for five minutes, or as plain input.
+/// Mistake: cache writes for an hour are billed as writes for five minutes, or as plain input.
 #[test]
 fn cache_writes_are_split_by_lifetime_in_every_form() {
     let expected = "input 3, cached_input 50, cache_write 15, cache_write_1h 100, output 5";
@@ -177,7 +181,7 @@ fn cache_writes_are_split_by_lifetime_in_every_form() {
     assert_eq!(parsed.unrecognized_counts, Vec::<String>::new());
 }
 
-/// Scenario: a list of zeros is taken for a breakdown, and images or audio cost what text costs.
+/// Mistake: a breakdown of zeros is believed, and images or audio are billed as text.
 #[test]
 fn a_breakdown_of_zeros_states_nothing() {
     let zeros = r#"{"input_tokens": 10, "output_tokens": 1000, "total_tokens": 1010,

@@ -1,5 +1,6 @@
-//! Vectors from peers' tests, real responses, a real bill and two executed oracles
-//! (`tests/data/vectors.jsonl`, each line with its source), to the last digit.
+//! Compares exact costs with test vectors (`tests/data/vectors.jsonl`, each line with its source). The
+//! vectors come from the tests of other price engines, real responses, a real bill, and from running two
+//! other engines.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +46,7 @@ fn vectors() -> Vec<Vector> {
     VECTORS.lines().map(read).collect()
 }
 
-/// What we answer where the expected cost is wrong, by the vector's id: a cost, or the reason of an unpriced
+/// Our results for the vectors whose expected cost is wrong, by id: a cost, or the reason of an unpriced
 /// call.
 fn judged_wrong() -> BTreeMap<String, String> {
     let list: toml::Table = JUDGED_WRONG.parse().unwrap();
@@ -53,10 +54,10 @@ fn judged_wrong() -> BTreeMap<String, String> {
     list.iter().map(|(id, entry)| (id.clone(), entry["ours"].as_str().unwrap().to_owned())).collect()
 }
 
-/// Guarantees: every expected cost, exactly; no cost where none is expected; the list of exceptions
-/// is exact, so that it cannot outlive its reasons.
+/// Guarantees: every vector has exactly its expected cost, or none if none is expected. A listed exception
+/// must still differ, so that the list does not keep outdated entries.
 #[test]
-fn agree_to_the_last_digit() {
+fn vectors_have_exactly_their_cost() {
     let mut wrong = Vec::new();
     let mut listed = judged_wrong();
     for vector in vectors() {
@@ -64,7 +65,7 @@ fn agree_to_the_last_digit() {
         let cost = price(&vector.question());
         let expected: Option<Usd> = vector.text("expected_cost_usd").map(usd);
         if let Some(ours) = listed.remove(id) {
-            assert_ne!(cost.usd, expected, "{id} is listed and agrees");
+            assert_ne!(cost.usd, expected, "{id} is listed as wrong but agrees");
             let found = cost.usd.map_or_else(|| cost.reason.unwrap().to_string(), |usd| usd.to_string());
             assert_eq!(found, ours, "{id}");
         } else if cost.usd != expected {
@@ -75,9 +76,9 @@ fn agree_to_the_last_digit() {
     assert!(listed.is_empty(), "no vector has these ids: {listed:?}");
 }
 
-/// Guarantees: not only the totals agree, but each part of them.
+/// Guarantees: each part of a cost agrees, not only the total.
 #[test]
-fn agree_line_by_line() {
+fn vectors_have_exactly_their_lines() {
     let (mut compared, exceptions) = (0, judged_wrong());
     for vector in vectors() {
         let Some(parts) = vector.fields["breakdown"].as_object() else { continue };
@@ -86,7 +87,7 @@ fn agree_line_by_line() {
         if cost.usd.is_none() || exceptions.contains_key(id.unwrap()) {
             continue;
         }
-        // The shorter form counts all input as one part.
+        // A breakdown without `cached_input` counts all input as one part.
         let all_input = !parts.contains_key("cached_input");
         for (kind, amount) in parts {
             let kinds: &[&str] = match kind.as_str() {
@@ -100,16 +101,16 @@ fn agree_line_by_line() {
             compared += 1;
         }
     }
-    assert!(compared > 300, "{compared}");
+    assert!(compared > 300, "only {compared} parts were compared");
 }
 
 /// Guarantees: every count in a vector's usage is recognized.
 #[test]
-fn usages_are_understood() {
+fn every_count_of_a_vector_is_recognized() {
     for vector in vectors() {
         let parsed = usage::parse("openai", &vector.fields["usage"].to_string()).unwrap();
         let expected: &[&str] = match vector.text("id").unwrap() {
-            // A gateway's own estimate, written into the usage.
+            // A gateway writes its own cost estimate into the usage.
             "genai-ds-083" => &["pydantic_ai_gateway.cost_estimate=0.00012625"],
             _ => &[],
         };

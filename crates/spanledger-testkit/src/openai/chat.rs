@@ -14,7 +14,7 @@ use crate::openai::resolved::ResolvedReply;
 use crate::openai::sse::Frame;
 use crate::openai::usage::Usage;
 
-/// The answer in one piece.
+/// The unary answer.
 pub(crate) fn object(resolved: &ResolvedReply<'_>) -> Bytes {
     json::bytes(&Completion {
         id: &resolved.id,
@@ -33,8 +33,8 @@ pub(crate) fn object(resolved: &ResolvedReply<'_>) -> Bytes {
     })
 }
 
-/// The answer as a stream: the role, the text, the reason for the end, the
-/// usage if it was asked for, `[DONE]`.
+/// The answer as a stream: the role, the text, the finish reason, the usage if
+/// it was requested, `[DONE]`.
 pub(crate) fn frames(resolved: &ResolvedReply<'_>) -> Vec<Frame> {
     let usage_field = resolved.request.stream_options.include_usage && resolved.usage_present;
     let mut padding = resolved.part_ids();
@@ -136,7 +136,7 @@ struct Chunk<'a> {
     service_tier: Option<&'a str>,
     system_fingerprint: String,
     choices: &'a [ChunkChoice<'a>],
-    /// Absent unless asked for; then null in all chunks but the last.
+    /// Absent unless it was requested; then null in all chunks but the last.
     #[serde(skip_serializing_if = "Field::is_absent")]
     usage: Field<CompletionUsage>,
     #[serde(skip_serializing_if = "Option::is_none")]

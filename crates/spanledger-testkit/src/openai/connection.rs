@@ -1,6 +1,6 @@
-//! Connections that the provider can hang up on, at any point of an exchange.
+//! Connections that the provider can close at any point of an exchange.
 //!
-//! `axum::serve` cannot close a single connection. The stand-in has to: to close a
+//! `axum::serve` cannot close a single connection. The stand-in needs that to close a
 //! connection without an answer, and to stop while a client waits for a reply that
 //! never comes.
 
@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// The pause after a failed accept, which is most often a lack of descriptors.
+/// The pause after a failed accept. The most common cause is a lack of file descriptors.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// An event that happens once, and for which many tasks can wait.
@@ -36,7 +36,7 @@ impl Signal {
 
     pub(crate) async fn fired(self) {
         let mut changes = self.0.subscribe();
-        // Cannot fail: `self` holds a sender.
+        // This cannot fail, because `self` holds a sender.
         drop(changes.wait_for(|fired| *fired).await);
     }
 }
@@ -60,7 +60,7 @@ pub(crate) struct ConnectionControl {
 }
 
 impl ConnectionControl {
-    /// Drops the connection, now.
+    /// Closes the connection immediately.
     pub(crate) async fn close<T>(self) -> T {
         self.connection.0.fire();
         // The server drops this future together with the connection.
@@ -88,7 +88,7 @@ impl Listener for Connections {
     async fn accept(&mut self) -> (AbortableStream, SocketAddr) {
         loop {
             if let Ok((stream, peer)) = self.listener.accept().await {
-                // Without it small messages are delayed, which is no failure.
+                // If this fails, small messages are sent later; the connection still works.
                 drop(stream.set_nodelay(true));
                 return (AbortableStream::new(stream, self.hang_up_all.clone()), peer);
             }
@@ -101,7 +101,7 @@ impl Listener for Connections {
     }
 }
 
-/// A TCP stream that fails as soon as its own signal or the signal of all has fired.
+/// A TCP stream that fails as soon as its own signal or the signal of all connections has fired.
 pub(crate) struct AbortableStream {
     stream: TcpStream,
     connection: ConnectionSignal,

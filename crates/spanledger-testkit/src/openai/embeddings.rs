@@ -14,15 +14,15 @@ use crate::openai::generate::Rng;
 use crate::openai::json;
 use crate::openai::resolved::ResolvedReply;
 
-/// The length of a vector if neither the request nor the model's name says.
+/// The length of a vector if neither the request nor the model's name determines it.
 const DIMENSIONS_DEFAULT: usize = 1_536;
 /// The length of a vector of the large model.
 const DIMENSIONS_LARGE: usize = 3_072;
 /// The longest vector that a request can ask for.
 const DIMENSIONS_MAX: usize = DIMENSIONS_LARGE;
 
-/// The answer. The vectors are generated and mean nothing; they are not of
-/// length one.
+/// The answer. The vectors are generated; they have no meaning and are not
+/// normalized.
 pub(crate) fn object(resolved: &ResolvedReply<'_>) -> Bytes {
     let request = resolved.request;
     let base64 = request.get::<String>("encoding_format").as_deref() == Some("base64");

@@ -7,10 +7,10 @@
 use http::StatusCode;
 use serde::Serialize;
 
-/// An error as the provider words it: a status and the fields of the body.
+/// An error of the provider: a status and the fields of the body.
 ///
-/// The constructors are the cases that a client treats differently; build any
-/// other from [`ApiError::new`].
+/// There is a constructor for each error that a client handles differently;
+/// [`ApiError::new`] builds any other error.
 ///
 /// ```
 /// use spanledger_testkit::ApiError;

@@ -1,5 +1,5 @@
-//! Values that a test does not choose. They look random, but come from a seed,
-//! without a clock, so that every run has the same.
+//! Generates the values that a test does not set. They look random, but are derived from a seed and
+//! not from a clock, so that every run has the same values.
 
 use crate::openai::request::ApiRequest;
 use crate::openai::usage::Usage;
@@ -13,12 +13,12 @@ const WORDS: [&str; 16] = [
 /// The most words of a generated answer, so that logs stay readable.
 const WORDS_MAX: u64 = 48;
 
-/// The provider caches prefixes of at least this many tokens …
+/// The provider caches prefixes of at least this many tokens (the "Prompt caching" guide).
 const CACHE_MIN_TOKENS: u64 = 1_024;
-/// … in steps of this many (the "Prompt caching" guide).
+/// The length of a cached prefix is a multiple of this number of tokens (the same guide).
 const CACHE_STEP_TOKENS: u64 = 128;
 
-/// `SplitMix64`: tiny, and equal on every platform.
+/// `SplitMix64`, a small generator with the same numbers on every platform.
 #[derive(Debug, Clone)]
 pub(crate) struct Rng(u64);
 
@@ -66,8 +66,8 @@ pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
     })
 }
 
-/// The usage of a call whose reply does not say: plausible, consistent, and a
-/// function of the request and the seed alone.
+/// The usage of a call whose reply does not set one. It is plausible and consistent, and depends only on
+/// the request and the seed.
 pub(crate) fn usage(seed: u64, request: &ApiRequest, text: Option<&str>) -> Usage {
     let mut rng = Rng::new(seed, "usage", request.fingerprint);
     let prompt = request.prompt_tokens;
@@ -90,7 +90,7 @@ pub(crate) fn usage(seed: u64, request: &ApiRequest, text: Option<&str>) -> Usag
     usage
 }
 
-/// The text of a call whose reply does not say.
+/// The text of a call whose reply does not set one.
 pub(crate) fn text(seed: u64, request: &ApiRequest, usage: Usage) -> String {
     let mut rng = Rng::new(seed, "text", request.fingerprint);
     let words = usage.completion.saturating_sub(usage.reasoning).clamp(1, WORDS_MAX);

@@ -12,12 +12,12 @@ use crate::openai::reply::Reply;
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(crate) const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
 
-/// The limit that the rate-limit headers report.
+/// The limit of requests that the rate-limit headers report.
 const REQUESTS_PER_MINUTE: u64 = 500;
-/// The same, in tokens.
+/// The limit of tokens that the rate-limit headers report.
 const TOKENS_PER_MINUTE: u64 = 500_000;
 
-/// Who answers, and which request.
+/// The values that the headers of an answer depend on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Origin<'a> {
     pub(crate) seed: u64,

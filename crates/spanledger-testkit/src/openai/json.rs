@@ -1,11 +1,11 @@
-//! Bytes from values, in one place.
+//! Writes values as JSON.
 
 use bytes::Bytes;
 use serde::Serialize;
 
-/// Serializes `value`. The crate's own types have string keys only and cannot
-/// fail; should one ever, the client receives the reason instead of a panic
-/// that would look like a dropped connection.
+/// Serializes `value`. The types of this crate have only string keys, so this does
+/// not fail. If it failed, the client would receive the reason; a panic would look
+/// like a dropped connection.
 pub(crate) fn bytes(value: &impl Serialize) -> Bytes {
     match serde_json::to_vec(value) {
         Ok(bytes) => bytes.into(),
@@ -13,7 +13,7 @@ pub(crate) fn bytes(value: &impl Serialize) -> Bytes {
     }
 }
 
-/// A field of an object that may be null, and may not be there.
+/// A field of an object that can be null or absent.
 #[derive(Debug, Default, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Field<T> {
@@ -24,7 +24,7 @@ pub(crate) enum Field<T> {
 }
 
 impl<T> Field<T> {
-    /// The value or null, if the object has the field.
+    /// The value or null if the object has the field, absent otherwise.
     pub(crate) fn when(present: bool, value: Option<T>) -> Self {
         match value {
             _ if !present => Self::Absent,

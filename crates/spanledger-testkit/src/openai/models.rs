@@ -9,8 +9,8 @@ use serde::Serialize;
 use crate::openai::errors::ApiError;
 use crate::openai::json;
 
-/// An undated name, and the dated snapshot that a response names. A name that
-/// is not here is answered under itself.
+/// Undated names, each with the dated snapshot that a response names. For a name that
+/// is not in this list, the response has the requested name.
 const SNAPSHOTS: [(&str, &str); 29] = [
     ("gpt-5.5", "gpt-5.5-2026-04-23"),
     ("gpt-5.5-pro", "gpt-5.5-pro-2026-04-23"),
@@ -43,15 +43,15 @@ const SNAPSHOTS: [(&str, &str); 29] = [
     ("text-embedding-ada-002", "text-embedding-ada-002-v2"),
 ];
 
-/// Models that answer under the name that they are asked by.
+/// Models whose response has the requested name.
 const UNDATED: [&str; 5] =
     ["gpt-5.6-sol", "gpt-5.6-terra", "gpt-5.6-luna", "text-embedding-3-small", "text-embedding-3-large"];
 
-/// When every listed model was created; the real times differ and mean nothing
-/// to a client.
+/// The creation time of every listed model. The real times differ, but clients do
+/// not use them.
 const CREATED: u64 = 1_715_367_049;
 
-/// The name that a response carries when `model` was asked for.
+/// The name of the model in a response to a request for `model`.
 pub(crate) fn snapshot(model: &str) -> &str {
     SNAPSHOTS.iter().find(|(name, _)| *name == model).map_or(model, |(_, snapshot)| snapshot)
 }

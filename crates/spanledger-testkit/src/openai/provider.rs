@@ -1,4 +1,4 @@
-//! The running provider, and how it is started and stopped.
+//! The running provider: starting, scripting and stopping it.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,13 +17,13 @@ use crate::openai::reply::Reply;
 use crate::openai::server;
 use crate::openai::state::State;
 
-/// How long [`Provider::stop`] lets the answers under way finish.
+/// The time that [`Provider::stop`] gives to answers in progress.
 const STOP_GRACE: Duration = Duration::from_secs(1);
 
 /// A provider that runs in this process.
 ///
-/// Dropping it hangs up on all connections; [`Provider::stop`] lets the answers
-/// under way finish first. It runs on the `tokio` runtime that started it.
+/// Dropping it closes all connections; [`Provider::stop`] lets the answers in
+/// progress finish first. It runs on the `tokio` runtime that started it.
 pub struct Provider {
     addr: SocketAddr,
     state: Arc<State>,
@@ -39,7 +39,7 @@ impl fmt::Debug for Provider {
 }
 
 impl Provider {
-    /// What can be set before the start.
+    /// A builder with the default settings.
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -55,23 +55,23 @@ impl Provider {
         self.addr
     }
 
-    /// What a client takes as the base of the API, `http://127.0.0.1:PORT/v1`.
+    /// The base URL for clients, `http://127.0.0.1:PORT/v1`.
     pub fn base_url(&self) -> String {
         format!("http://{}/v1", self.addr)
     }
 
-    /// Scripts the reply to one call, after those that are scripted already.
+    /// Scripts the reply to one call, after the replies that are already scripted.
     pub fn push(&self, reply: Reply) {
         self.state.push(reply);
     }
 
-    /// Scripts the reply to one call that asks for this model. A model's own
-    /// replies go before those of [`Provider::push`].
+    /// Scripts the reply to one call of this model. Replies for a model take
+    /// precedence over those of [`Provider::push`].
     pub fn push_for(&self, model: impl Into<String>, reply: Reply) {
         self.state.push_for(model.into(), reply);
     }
 
-    /// How many scripted replies have not been taken.
+    /// The number of scripted replies that no call has taken yet.
     pub fn scripted(&self) -> usize {
         self.state.scripted()
     }
@@ -81,15 +81,15 @@ impl Provider {
         self.state.requests()
     }
 
-    /// Accepts no more connections, lets the answers under way finish for a
-    /// second, and hangs up on those that do not.
+    /// Accepts no more connections, waits up to a second for the answers in
+    /// progress, and closes the connections that remain.
     pub async fn stop(mut self) {
         self.stopping.fire();
         if let Some(mut task) = self.task.take()
             && tokio::time::timeout(STOP_GRACE, &mut task).await.is_err()
         {
             self.hang_up_all.fire();
-            // An error is a panic in the server, which has been reported.
+            // An error here is a panic of the server, which was already printed.
             drop(task.await);
         }
     }
@@ -105,7 +105,7 @@ impl Drop for Provider {
     }
 }
 
-/// What a [`Provider`] is started with.
+/// The settings of a [`Provider`].
 #[derive(Debug)]
 pub struct Builder {
     bind: SocketAddr,
@@ -130,7 +130,7 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Sets the address to listen on, otherwise a free port of the loopback
+    /// Sets the address to listen on. The default is a free port of the loopback
     /// interface.
     #[must_use]
     pub fn bind(mut self, addr: SocketAddr) -> Self {
@@ -138,7 +138,7 @@ impl Builder {
         self
     }
 
-    /// Sets the seed of everything that is generated.
+    /// Sets the seed of all generated values.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -152,15 +152,15 @@ impl Builder {
         self
     }
 
-    /// Answers requests without a key as well, which the real provider refuses.
+    /// Also answers requests without a key, which the real provider refuses.
     #[must_use]
     pub fn allow_anonymous(mut self) -> Self {
         self.anonymous_allowed = true;
         self
     }
 
-    /// Sets the reply to calls that nothing is scripted for; a demo gives its
-    /// delays here.
+    /// Sets the reply to calls without a scripted reply; the demo sets its delays
+    /// with it.
     #[must_use]
     pub fn default_reply(mut self, reply: Reply) -> Self {
         self.default_reply = reply;
@@ -192,7 +192,7 @@ impl Builder {
             .into_make_service_with_connect_info::<ConnectionSignal>();
         let stopped = stopping.clone().fired();
         let task = tokio::spawn(async move {
-            // It ends after `stopping` has fired, and has no error to report.
+            // The server ends after `stopping` has fired and returns no error.
             drop(axum::serve(connections, service).with_graceful_shutdown(stopped).await);
         });
         Ok(Provider { addr, state, stopping, hang_up_all, task: Some(task) })

@@ -1,11 +1,11 @@
-//! What reached the provider.
+//! The requests that the provider received.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde_json::Value;
 
-/// One request, as it arrived: for assertions on what a client sent, above all
-/// on what it must not send (internal headers, baggage, a prompt twice).
+/// One request as it arrived. Tests check what a client sent, and above all that it
+/// did not send internal headers, baggage, or a prompt twice.
 #[derive(Debug, Clone)]
 pub struct Received {
     /// The method.
@@ -21,7 +21,7 @@ pub struct Received {
 }
 
 impl Received {
-    /// The value of a header, if it is there and is text.
+    /// The value of a header, if the request has it and it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }

@@ -1,4 +1,4 @@
-//! What the provider does with one call.
+//! The scripted reply to one call.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use http::{HeaderName, HeaderValue};
 use crate::openai::errors::ApiError;
 use crate::openai::usage::Usage;
 
-/// What the provider does with one call: answers, refuses, or breaks.
+/// The reply of the provider to one call: an answer, a refusal, or a failure.
 ///
-/// A value, so that a test can keep, clone and repeat it. What is not set is
-/// generated from the request and the provider's seed, or left to the format's
-/// default. One reply serves any endpoint and both unary and streamed calls;
-/// where a setting has no meaning for one of them, its documentation says what
+/// A reply is a value, so that a test can keep, clone and repeat it. Values that are
+/// not set are generated from the request and the provider's seed, or have the
+/// format's default. One reply is valid for any endpoint, for unary and for streamed
+/// calls. If a setting has no meaning for one of them, its documentation says what
 /// happens.
 ///
 /// ```
@@ -22,7 +22,7 @@ use crate::openai::usage::Usage;
 ///
 /// // A slow stream that breaks off after three deltas.
 /// let cut = Reply::answer("one two three four").chunk_delay(Duration::from_millis(5)).cut_after(3);
-/// // A call that is served by a tier that no client has heard of.
+/// // A call that is served by a tier that clients do not know.
 /// let odd = Reply::new().service_tier("hyperdrive");
 /// // A usage that contradicts itself.
 /// let wrong = Reply::new().usage(Usage::new(100, 10).cached(200));
@@ -55,7 +55,7 @@ pub struct Reply {
 /// `status`, on an event of type `response.completed`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum FinishReason {
-    /// `stop`: the model was done.
+    /// `stop`: the answer is complete.
     #[default]
     Stop,
     /// `length`: the limit of output tokens was reached.
@@ -72,7 +72,7 @@ pub enum FinishReason {
 pub(crate) enum ReplyKind {
     #[default]
     Answer,
-    /// 200, and then the response says that it failed.
+    /// The status is 200, and the response has the status `failed`.
     Failed {
         code: String,
         message: String,
@@ -87,18 +87,18 @@ pub(crate) enum ReplyKind {
     Close,
 }
 
-/// A field of the reply.
+/// The state of a field of the reply.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum Setting<T> {
-    /// From the request and the seed.
+    /// The value is generated from the request and the seed.
     #[default]
     Generated,
     Is(T),
-    /// Left out of the body.
+    /// The body does not have the field.
     Absent,
 }
 
-/// How a body goes wrong, and when.
+/// The way in which a body fails, and the place.
 #[derive(Debug, Clone)]
 pub(crate) struct Fault {
     pub(crate) at: FaultPosition,
@@ -109,7 +109,7 @@ pub(crate) struct Fault {
 pub(crate) enum FaultPosition {
     /// After this many text deltas.
     Deltas(usize),
-    /// When only the last message of the stream is missing.
+    /// Before the last message of the stream.
     LastMessage,
 }
 
@@ -117,16 +117,16 @@ pub(crate) enum FaultPosition {
 pub(crate) enum FaultKind {
     /// The connection drops inside the body.
     Cut,
-    /// The body ends properly, too early.
+    /// The body ends properly, but too early.
     End,
-    /// The connection stays open and nothing comes.
+    /// The connection stays open, and nothing more is sent.
     Stall,
-    /// An error event, and then the end.
+    /// An error event is sent, and the body ends.
     Error(ApiError),
 }
 
 impl Reply {
-    /// An answer of which everything is generated.
+    /// An answer whose values are all generated.
     pub fn new() -> Self {
         Self::default()
     }
@@ -157,7 +157,7 @@ impl Reply {
         Self::error(ApiError::rate_limited())
     }
 
-    /// 429 for an account without money; clients do not retry it.
+    /// 429 for an account whose quota is used up; clients do not retry it.
     pub fn insufficient_quota() -> Self {
         Self::error(ApiError::insufficient_quota())
     }
@@ -170,13 +170,13 @@ impl Reply {
         Self { kind, ..Self::default() }
     }
 
-    /// 200 and a page of HTML, as from a proxy in between.
+    /// 200 and a page of HTML, as a proxy between client and provider sends it.
     pub fn not_json() -> Self {
         let page = HeaderValue::from_static("text/html; charset=utf-8");
         Self::raw(200, page, "<!doctype html><title>Please sign in</title>")
     }
 
-    /// These bytes, as they are, streamed or not.
+    /// Exactly these bytes, whether the call is streamed or not.
     pub fn raw(status: u16, content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
         let kind = ReplyKind::Raw { status, content_type, body: body.into() };
         Self { kind, ..Self::default() }
@@ -206,7 +206,7 @@ impl Reply {
         self
     }
 
-    /// Leaves the usage out of the answer, also where it was asked for.
+    /// Leaves the usage out of the answer, even if it was requested.
     #[must_use]
     pub fn without_usage(mut self) -> Self {
         self.usage = Setting::Absent;
@@ -220,17 +220,17 @@ impl Reply {
         self
     }
 
-    /// Sets the model of the answer, which is otherwise the dated snapshot of
-    /// the model asked for, or the model itself if it has none.
+    /// Sets the model of the answer. The default is the dated snapshot of the
+    /// requested model, or the requested model if it has none.
     #[must_use]
     pub fn model(mut self, model: impl Into<String>) -> Self {
         self.model = Some(model.into());
         self
     }
 
-    /// Sets the tier that served the call, also to one that does not exist.
-    /// Otherwise it is the one asked for, `auto` and none being `default` and
-    /// `fast` being `priority`.
+    /// Sets the tier that served the call; it need not exist. The default is the
+    /// requested tier, with `default` for `auto` and for none, and `priority` for
+    /// `fast`.
     #[must_use]
     pub fn service_tier(mut self, tier: impl Into<String>) -> Self {
         self.service_tier = Setting::Is(tier.into());
@@ -259,8 +259,8 @@ impl Reply {
         self
     }
 
-    /// Sets the number of text deltas of a stream, otherwise one a word. More
-    /// than the text has characters makes some empty.
+    /// Sets the number of text deltas of a stream. The default is one per word. If
+    /// there are more deltas than characters, some are empty.
     #[must_use]
     pub fn chunks(mut self, count: usize) -> Self {
         self.chunks = Some(count);
@@ -288,17 +288,17 @@ impl Reply {
         self
     }
 
-    /// Adds a response header, in place of one that the provider would send.
+    /// Sets a response header. It replaces the provider's header of that name.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
     }
 
-    /// Drops the connection after this many text deltas, inside the body. With
-    /// more than there are, it drops before the last message. The call itself
-    /// succeeds at the provider: it can be fetched if it was stored. An answer
-    /// in one piece breaks off half-way.
+    /// Drops the connection after this many text deltas, inside the body. If there
+    /// are fewer deltas, the connection drops before the last message. The call
+    /// itself succeeds at the provider: it can be fetched if it was stored. A unary
+    /// answer ends after its first half.
     #[must_use]
     pub fn cut_after(self, deltas: usize) -> Self {
         self.fault(FaultPosition::Deltas(deltas), FaultKind::Cut)
@@ -312,14 +312,14 @@ impl Reply {
     }
 
     /// Ends the body properly after this many text deltas, without the closing
-    /// messages. An answer in one piece breaks off half-way.
+    /// messages. A unary answer is cut after its first half.
     #[must_use]
     pub fn end_after(self, deltas: usize) -> Self {
         self.fault(FaultPosition::Deltas(deltas), FaultKind::End)
     }
 
     /// Sends nothing more after this many text deltas, and keeps the connection
-    /// open. An answer in one piece stalls half-way.
+    /// open. A unary answer stalls after its first half.
     #[must_use]
     pub fn stall_after(self, deltas: usize) -> Self {
         self.fault(FaultPosition::Deltas(deltas), FaultKind::Stall)

@@ -1,4 +1,4 @@
-//! A request for a call that costs money, read once for all wire formats.
+//! The request of a billed call, in one form for all endpoints.
 //!
 //! Source: "Create chat completion", "Create a model response" and "Create
 //! embeddings" of the API reference.
@@ -17,7 +17,7 @@ use crate::openai::models;
 /// Tokens that the chat format adds to each message.
 const MESSAGE_OVERHEAD_TOKENS: u64 = 3;
 
-/// The endpoints that cost money.
+/// The endpoints whose calls are billed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Chat,
@@ -35,7 +35,7 @@ impl Endpoint {
     }
 }
 
-/// `stream_options`; Responses has only the second.
+/// `stream_options`; Responses has only `include_obfuscation`.
 #[derive(Debug, Deserialize)]
 #[serde(default)]
 pub(crate) struct StreamOptions {
@@ -56,22 +56,22 @@ pub(crate) struct ApiRequest {
     pub(crate) model: String,
     pub(crate) stream: bool,
     pub(crate) stream_options: StreamOptions,
-    /// The tier asked for, which need not be the one served.
+    /// The requested tier; the call may be served by another one.
     pub(crate) service_tier: Option<String>,
     /// Whether the call can be fetched again.
     pub(crate) stored: bool,
     pub(crate) max_output_tokens: Option<u64>,
-    /// An estimate of the input.
+    /// An estimate of the input tokens.
     pub(crate) prompt_tokens: u64,
     /// Whether the model is expected to reason before it answers.
     pub(crate) expects_reasoning: bool,
-    /// Equal for requests with the same model, input and limits, streamed or not.
+    /// A hash that is equal for requests with the same model, input and limits, streamed or not.
     pub(crate) fingerprint: u64,
     fields: HashMap<String, Box<RawValue>>,
 }
 
 impl ApiRequest {
-    /// Reads a body, with the provider's refusals.
+    /// Reads a body. An error is the refusal that the provider would send.
     pub(crate) fn parse(endpoint: Endpoint, body: &[u8]) -> Result<Self, ApiError> {
         let fields: HashMap<String, Box<RawValue>> = serde_json::from_slice(body)
             .map_err(|_| ApiError::invalid_request("The body is not a JSON object."))?;
@@ -107,12 +107,12 @@ impl ApiRequest {
         })
     }
 
-    /// The field as the client wrote it, for the places that echo it.
+    /// The field as the client wrote it, for answers that repeat it.
     pub(crate) fn raw(&self, name: &str) -> Option<&RawValue> {
         self.fields.get(name).map(|value| &**value).filter(|value| value.get() != "null")
     }
 
-    /// The field as a value, if it is there and of that type.
+    /// The value of the field, if the request has it and it has this type.
     pub(crate) fn get<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         serde_json::from_str(self.raw(name)?.get()).ok()
     }
@@ -121,7 +121,7 @@ impl ApiRequest {
 struct Fields(HashMap<String, Box<RawValue>>);
 
 impl Fields {
-    /// Absent and null are the same to the provider.
+    /// A null field is the same as an absent one for the provider.
     fn optional<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ApiError> {
         let Some(raw) = self.0.get(name) else { return Ok(None) };
         serde_json::from_str(raw.get()).map_err(|_| {
@@ -136,8 +136,9 @@ impl Fields {
     }
 }
 
-/// The options of a stream. The provider refuses them where they cannot apply, so
-/// that a client which adds them to every request fails its tests.
+/// The options of a stream. They are refused for a call that is not streamed, and
+/// `include_usage` in Responses, as the provider does. A client that adds them to
+/// every request fails its tests.
 fn stream_options(endpoint: Endpoint, stream: bool, fields: &Fields) -> Result<StreamOptions, ApiError> {
     let Some(options) = fields.optional::<Value>("stream_options")? else {
         return Ok(StreamOptions::default());
@@ -154,7 +155,7 @@ fn stream_options(endpoint: Endpoint, stream: bool, fields: &Fields) -> Result<S
     Ok(fields.optional("stream_options")?.unwrap_or_default())
 }
 
-/// The reasoning effort: flat in chat, nested in Responses.
+/// The reasoning effort: `reasoning_effort` in chat, `reasoning.effort` in Responses.
 fn effort(fields: &Fields) -> Result<Option<String>, ApiError> {
     let flat = fields.optional("reasoning_effort")?;
     let nested: Option<Value> = fields.optional("reasoning")?;

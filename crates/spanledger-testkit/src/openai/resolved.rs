@@ -1,4 +1,4 @@
-//! A reply, resolved against the request that it answers. It is the same for
+//! Combines a reply with the request that it answers. The result is the same for
 //! every wire format; each format writes it in its own way.
 
 use crate::openai::generate::{self, BASE62, HEX, Rng};
@@ -8,7 +8,7 @@ use crate::openai::request::{ApiRequest, Endpoint};
 use crate::openai::usage::Usage;
 
 /// The creation time of the first call, in Unix seconds; each request is one
-/// second later. Not a clock: the same test writes the same bytes.
+/// second later. No clock is read, so that the same test gives the same bytes.
 const CREATED_BASE: u64 = 1_780_000_000;
 
 /// A resolved answer.
@@ -17,13 +17,13 @@ pub(crate) struct ResolvedReply<'a> {
     pub(crate) request: &'a ApiRequest,
     pub(crate) id: String,
     pub(crate) model: String,
-    /// `None` if the answer has none, or if a failed call has not been metered.
+    /// `None` if the answer has no usage, or if the reply of a failed call sets none.
     pub(crate) usage: Option<Usage>,
     /// Whether the answer has a field for the usage at all.
     pub(crate) usage_present: bool,
     pub(crate) service_tier: Option<String>,
     pub(crate) text: String,
-    /// The text, in the pieces of a stream.
+    /// The text, split into the deltas of a stream.
     pub(crate) pieces: Vec<String>,
     pub(crate) finish: FinishReason,
     /// Code and message of a response that failed.
@@ -80,13 +80,13 @@ impl<'a> ResolvedReply<'a> {
         }
     }
 
-    /// Ids of the parts of the answer: always the same ones in the same order.
+    /// A generator of the ids of the answer's parts. It always gives the same ids in the same order.
     pub(crate) fn part_ids(&self) -> Rng {
         self.ids.clone()
     }
 }
 
-/// The tier that serves a request which asks for `tier`.
+/// The tier that serves a request for `tier`.
 fn served(tier: Option<&str>) -> &str {
     match tier {
         None | Some("auto") => "default",

@@ -16,7 +16,7 @@ use crate::openai::resolved::ResolvedReply;
 use crate::openai::sse::Frame;
 use object::{Content, Item, Phase, Response};
 
-/// The answer in one piece.
+/// The unary answer.
 pub(crate) fn object(resolved: &ResolvedReply<'_>) -> Bytes {
     json::bytes(&Response::new(resolved, &object::items(resolved), Phase::Final))
 }

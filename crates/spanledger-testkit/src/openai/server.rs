@@ -1,4 +1,4 @@
-//! From a request to an answer: routes, refusals, scripted replies.
+//! Answers requests: routes, refusals, scripted replies.
 
 use std::sync::Arc;
 
@@ -108,7 +108,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// A call that costs money: the next reply, whatever it says.
+    /// Answers a billed call with the next reply.
     async fn call(self, endpoint: Endpoint, body: &Bytes) -> Response {
         let request = match ApiRequest::parse(endpoint, body) {
             Ok(request) => request,
@@ -168,7 +168,7 @@ impl Exchange<'_> {
         self.response(StatusCode::OK, EVENT_STREAM, body)
     }
 
-    /// An answer in one piece; with a fault, only its first half.
+    /// A unary answer; with a fault, only its first half.
     fn whole(&self, object: Bytes, reply: &Reply) -> Response {
         let ending = match reply.fault.as_ref().map(|fault| &fault.kind) {
             None => return self.json(StatusCode::OK, object),

@@ -1,4 +1,4 @@
-//! Server-sent events: framing, timing, and ways to go wrong.
+//! Server-sent events: framing, timing and faults.
 //!
 //! Source: "Streaming" of the chat API reference (`data:` lines that end with
 //! `data: [DONE]`) and "Streaming events" of the Responses reference (an
@@ -20,7 +20,7 @@ use crate::openai::reply::{Fault, FaultKind, FaultPosition};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Frame {
     pub(crate) bytes: Bytes,
-    /// Whether it carries text, and so counts for faults and pauses.
+    /// Whether it carries text. Faults and pauses count only such messages.
     pub(crate) delta: bool,
 }
 
@@ -58,11 +58,11 @@ fn framed(parts: &[&[u8]]) -> Bytes {
 /// What happens after the last byte of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// The body ends as it should.
+    /// The body ends properly.
     Proper,
     /// The connection drops, and the client sees an incomplete body.
     Cut,
-    /// Nothing, for as long as the provider runs.
+    /// Nothing more is sent for as long as the provider runs.
     Stall,
 }
 
@@ -87,8 +87,8 @@ pub(crate) fn break_off(
     (frames, ending)
 }
 
-/// The number of frames before the fault: the deltas asked for, or all but the
-/// last message if there are not as many.
+/// The number of frames before the fault. If the stream has fewer deltas than the
+/// fault names, that is all frames but the last.
 fn position(frames: &[Frame], at: FaultPosition) -> usize {
     let last = frames.len().saturating_sub(1);
     let FaultPosition::Deltas(count) = at else { return last };
@@ -100,8 +100,8 @@ fn position(frames: &[Frame], at: FaultPosition) -> usize {
     found.unwrap_or(last)
 }
 
-/// A body that sends the frames one by one. `delay` goes before each delta but
-/// the first.
+/// A body that sends the frames one by one, with a pause of `delay` before each delta
+/// but the first.
 pub(crate) fn body(frames: Vec<Frame>, delay: Duration, ending: Ending, control: ConnectionControl) -> Body {
     let steps = Steps { frames: frames.into_iter(), delay, seen_delta: false, ending, control };
     Body::from_stream(stream::unfold(steps, Steps::next))
@@ -117,8 +117,8 @@ struct Steps {
 
 impl Steps {
     async fn next(mut self) -> Option<(std::io::Result<Bytes>, Self)> {
-        // Gives the connection the time to send what it has, before the next
-        // message and above all before an abort, which discards it.
+        // Lets the connection send its buffered bytes before the next message, and
+        // above all before an abort, which would discard them.
         tokio::task::yield_now().await;
         if let Some(frame) = self.frames.next() {
             if frame.delta && self.seen_delta && !self.delay.is_zero() {

@@ -1,4 +1,4 @@
-//! What the provider remembers: the script, the log, the stored calls.
+//! The state of the provider: the script, the log of requests, the stored calls.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,10 +9,10 @@ use http::HeaderValue;
 use crate::openai::received::Received;
 use crate::openai::reply::Reply;
 
-/// The most requests that the log keeps; the oldest go first.
+/// The most requests that the log keeps; the oldest are dropped first.
 pub const REQUESTS_KEPT_MAX: usize = 10_000;
 
-/// The most calls that can be fetched again; the oldest go first.
+/// The most calls that can be fetched again; the oldest are dropped first.
 pub const CALLS_STORED_MAX: usize = 10_000;
 
 /// Shared by all connections.
@@ -47,8 +47,8 @@ impl State {
         Self { seed, organization, anonymous_allowed, default_reply, memory }
     }
 
-    /// The memory. A panic under the lock fails the test that caused it; the
-    /// state is still good enough for the others.
+    /// Locks the memory. A panic under the lock fails the test that caused it; the
+    /// state remains usable for other tests.
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -88,7 +88,7 @@ impl State {
         self.memory().requests.iter().cloned().collect()
     }
 
-    /// Keeps a call, by the path that it can be fetched from.
+    /// Stores a call under the path at which it can be fetched.
     pub(crate) fn store(&self, path: String, object: Bytes) {
         let mut memory = self.memory();
         if memory.stored.insert(path.clone(), object).is_none() {

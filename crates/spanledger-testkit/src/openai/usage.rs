@@ -4,8 +4,8 @@
 ///
 /// `prompt` is all input and includes `cached`, `cache_write` and `audio_in`;
 /// `completion` is all output and includes `reasoning`, `audio_out` and both
-/// kinds of prediction tokens. Nothing is checked or clamped: a test that needs
-/// a provider that contradicts itself writes exactly that.
+/// kinds of prediction tokens. The values are neither checked nor clamped, so
+/// that a test can send a usage that contradicts itself.
 ///
 /// Source: "The chat completion object", `usage`; "The response object",
 /// `usage`. The Responses format has no audio and no prediction tokens and
@@ -23,8 +23,8 @@ pub struct Usage {
     pub prompt: u64,
     /// The part of the prompt that was read from the cache.
     pub cached: u64,
-    /// The part of the prompt that was written to the cache; on the wire only
-    /// when not zero, because older models have no such field.
+    /// The part of the prompt that was written to the cache. The field is only sent
+    /// if it is not zero, because older models do not have it.
     pub cache_write: u64,
     /// The part of the prompt that is audio.
     pub audio_in: u64,
@@ -38,12 +38,12 @@ pub struct Usage {
     pub accepted_prediction: u64,
     /// The tokens of a predicted output that were not used, and are billed.
     pub rejected_prediction: u64,
-    /// The total, if it is to differ from `prompt + completion`.
+    /// The total to report instead of `prompt + completion`.
     pub total_override: Option<u64>,
 }
 
 impl Usage {
-    /// A call with this many input and output tokens, all of them plain.
+    /// A usage with this many input and output tokens, without cached, audio or reasoning parts.
     pub const fn new(prompt: u64, completion: u64) -> Self {
         Self {
             prompt,
@@ -102,7 +102,7 @@ impl Usage {
         self
     }
 
-    /// Makes the provider report this total, whatever the parts say.
+    /// Makes the provider report this total instead of the sum.
     #[must_use]
     pub const fn total_override(mut self, tokens: u64) -> Self {
         self.total_override = Some(tokens);

@@ -15,8 +15,8 @@ use spanledger_event::CostEvent;
 use super::{TestReceiver, receiver::only};
 use crate::Provider;
 
-/// How long [`World::events`] waits for the records of calls that have ended. Only a defect makes
-/// it wait that long.
+/// The time after which [`World::events`] gives up waiting for the records of ended calls. Only a defect
+/// takes that long.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the exporter waits for more records before it sends what it has.
 const LINGER: Duration = Duration::from_millis(5);
@@ -33,7 +33,7 @@ pub struct World {
 }
 
 impl World {
-    /// Starts all three.
+    /// Starts the provider, the receiver and the recorder.
     pub async fn start() -> Self {
         keep_spans_enabled();
         let receiver = TestReceiver::start().await;
@@ -53,13 +53,13 @@ impl World {
         spanledger::instrument(self.config()).recorder(self.recorder.clone()).build()
     }
 
-    /// All events, oldest first, once every call that has ended has arrived.
+    /// Waits until the records of all ended calls have arrived, and returns all events, oldest first.
     pub async fn events(&self) -> Vec<CostEvent> {
         self.recorder.flush(FLUSH_TIMEOUT).await.unwrap();
         self.receiver.events()
     }
 
-    /// The one event. Panics if there is none or more than one.
+    /// The only event. Panics if the ledger has none or more than one.
     pub async fn event(&self) -> CostEvent {
         only(self.events().await)
     }
@@ -67,15 +67,15 @@ impl World {
 
 /// Keeps spans enabled in the whole process.
 ///
-/// `tracing` caches for each span whether any subscriber wants it. Tests that set a subscriber for
-/// themselves run beside tests that have none, and one of the latter could switch the span off for
-/// all. A subscriber for the process always wants it.
+/// `tracing` caches for each kind of span whether any subscriber is interested in it. Tests with a subscriber
+/// of their own run at the same time as tests without one, and a test without a subscriber could disable the
+/// span for all of them. A global subscriber that accepts every span prevents that.
 pub fn keep_spans_enabled() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap());
 }
 
-/// An attribution of this feature: route `/search`, customer `acme`, environment `test`.
+/// An attribution with this feature, route `/search`, customer `acme` and environment `test`.
 pub fn attribution(feature: &str) -> Attribution {
     Attribution::builder()
         .feature(feature)

@@ -12,7 +12,7 @@ use spanledger_price::PriceBook;
 use spanledger_receiver::{Counters, Destination, Limits, Pipeline, Prices, RunningServer, Server};
 use tempfile::TempDir;
 
-/// What a [`TestReceiver`] is started with.
+/// The settings of a [`TestReceiver`].
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `start` is called"]
 pub struct TestReceiverBuilder {
@@ -34,7 +34,7 @@ impl TestReceiverBuilder {
         self
     }
 
-    /// Sets the prices, otherwise those of the built-in book.
+    /// Sets the prices. The default is the built-in book.
     pub fn prices(mut self, prices: impl Into<Prices>) -> Self {
         self.prices = prices.into();
         self
@@ -69,7 +69,7 @@ pub struct TestReceiver {
 }
 
 impl TestReceiver {
-    /// What can be set before the start.
+    /// A builder with the default settings.
     pub fn builder() -> TestReceiverBuilder {
         TestReceiverBuilder::default()
     }
@@ -94,12 +94,12 @@ impl TestReceiver {
         format!("http://{}", self.http_addr())
     }
 
-    /// What the receiver has counted since its start.
+    /// The receiver's counters since its start.
     pub fn counters(&self) -> &Counters {
         self.server.pipeline().counters()
     }
 
-    /// The ledger, as the receiver itself uses it.
+    /// The ledger that the receiver writes to.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
@@ -109,18 +109,18 @@ impl TestReceiver {
         self.ledger.path().to_owned()
     }
 
-    /// All events, oldest first, as another process reads them.
+    /// All events, oldest first, read from the file as another process would read them.
     pub fn events(&self) -> Vec<CostEvent> {
         events_of(self.ledger.path())
     }
 
-    /// The one event. Panics if there is none or more than one.
+    /// The only event. Panics if the ledger has none or more than one.
     pub fn event(&self) -> CostEvent {
         only(self.events())
     }
 
-    /// Asks the receiver to stop, waits until it has answered what it had begun, and returns the
-    /// ledger with the folder that it lies in.
+    /// Stops the receiver after it has answered the requests in progress, and returns the ledger with its
+    /// folder.
     pub async fn shut_down(self) -> (TempDir, Ledger) {
         self.server.stop().await.unwrap();
         (self.folder, self.ledger)

@@ -152,13 +152,13 @@ async fn usage_and_tier_can_be_left_out() {
 }
 
 #[tokio::test]
-async fn the_same_question_costs_the_same_streamed_or_not() {
+async fn a_request_has_the_same_usage_streamed_or_not() {
     let provider = provider([]).await;
     let answer = client(&provider).chat().create(typed(chat(json!({})))).await.unwrap();
     let options = json!({"stream_options": {"include_usage": true}});
     let chunks = stream(&provider, options).await;
     assert_eq!(answer.usage, chunks.last().unwrap().usage);
-    assert_ne!(answer.id, chunks[0].id, "ids are of requests, not of questions");
+    assert_ne!(answer.id, chunks[0].id, "each request has an id of its own");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Everything that goes wrong between a provider and a client.
+//! Failures between a provider and a client.
 
 use std::time::{Duration, Instant};
 
@@ -11,13 +11,13 @@ use tokio::time::timeout;
 
 use crate::support::{chat, client, data, get, post, provider, response, try_post, typed};
 
-/// How long a test waits to see that nothing comes. Any answer takes less.
+/// The time after which a test concludes that nothing will arrive. Any answer takes less.
 const SILENCE: Duration = Duration::from_millis(300);
 
-/// How long a test waits for what must come. Only a hang takes that long.
+/// The time after which a test gives up waiting. Only a hang takes that long.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A delay that no test waits for.
+/// A delay that is longer than any test.
 const ENDLESS: Duration = Duration::from_hours(1);
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Headers, refusals, the log: what a plain client sees and what it leaves.
+//! Headers, refusals and the log of requests, with a plain client.
 
 use serde_json::{Value, json};
 use spanledger_testkit::{ApiError, Provider, Reply};
@@ -36,14 +36,14 @@ async fn an_answer_has_the_headers_of_the_provider() {
 }
 
 #[tokio::test]
-async fn a_stream_says_that_it_is_one() {
+async fn a_stream_has_the_content_type_of_event_streams() {
     let provider = provider([]).await;
     let response = post(&provider, "/chat/completions", &chat(json!({"stream": true}))).await;
     assert_eq!(header(&response, "content-type"), "text/event-stream; charset=utf-8");
 }
 
 #[tokio::test]
-async fn a_rate_limit_says_when_to_come_back() {
+async fn a_rate_limit_says_when_to_retry() {
     let provider = provider([Reply::rate_limited().retry_after(3)]).await;
     let response = post(&provider, "/chat/completions", &chat(json!({}))).await;
     assert_eq!(response.status(), 429);
@@ -77,7 +77,7 @@ async fn each_status_has_its_error_body() {
 }
 
 #[tokio::test]
-async fn what_reached_the_provider_can_be_asserted() {
+async fn received_requests_are_recorded_unchanged() {
     let provider = provider([]).await;
     let sent = r#"{ "model":"gpt-5.5",  "messages":[] }"#;
     let headers = [("authorization", "Bearer k"), ("x-internal", "yes")];
@@ -142,7 +142,7 @@ async fn stream_options_are_refused_where_they_cannot_apply() {
 }
 
 #[tokio::test]
-async fn other_paths_and_methods_are_the_errors_of_the_provider() {
+async fn other_paths_and_methods_get_the_errors_of_the_provider() {
     let provider = provider([]).await;
     let (status, error) = get(&provider, "/chat/completions").await;
     assert_eq!((status, &error["error"]["code"]), (405, &json!("method_not_supported")));
@@ -167,7 +167,7 @@ async fn a_reply_can_set_headers_and_any_error() {
 }
 
 #[tokio::test]
-async fn a_reply_for_a_model_waits_for_that_model() {
+async fn a_reply_for_a_model_is_given_to_that_model_only() {
     let provider = provider([]).await;
     provider.push(Reply::answer("any"));
     provider.push_for("gpt-4o", Reply::answer("own"));

@@ -1,7 +1,7 @@
-//! The stand-in provider against real clients: the typed one that services use,
-//! and a plain one for what the typed one hides.
+//! Tests the stand-in provider with two clients: the typed one that services use,
+//! and a plain HTTP client for details that the typed one hides.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails at that place")]
 
 mod chat;
 mod embeddings;

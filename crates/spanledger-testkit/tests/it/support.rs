@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Functions that the tests share.
 
 use async_openai::Client;
 use async_openai::config::OpenAIConfig;
@@ -17,7 +17,7 @@ pub(crate) fn client(provider: &Provider) -> Client<OpenAIConfig> {
     Client::with_config(config)
 }
 
-/// A typed request out of the fields that go on the wire.
+/// Makes a typed request from its JSON fields.
 pub(crate) fn typed<T: DeserializeOwned>(fields: Value) -> T {
     serde_json::from_value(fields).unwrap()
 }
@@ -33,7 +33,7 @@ pub(crate) fn response(more: Value) -> Value {
 }
 
 fn with(mut fields: Value, more: Value) -> Value {
-    let Value::Object(more) = more else { panic!("fields are an object") };
+    let Value::Object(more) = more else { panic!("the fields must be an object") };
     fields.as_object_mut().unwrap().extend(more);
     fields
 }
@@ -43,7 +43,7 @@ pub(crate) async fn post(provider: &Provider, path: &str, body: &Value) -> reqwe
     try_post(provider, path, body).await.unwrap()
 }
 
-/// Posts with a plain client, and may fail. The call outlives the provider.
+/// Posts with a plain client and returns errors. The returned future does not borrow the provider.
 pub(crate) fn try_post(
     provider: &Provider,
     path: &str,
@@ -72,11 +72,11 @@ pub(crate) async fn body(response: reqwest::Response) -> Value {
 /// The `data` of each message of a stream.
 pub(crate) async fn data(response: reqwest::Response) -> Vec<String> {
     let text = String::from_utf8(response.bytes().await.unwrap().to_vec()).unwrap();
-    let messages = text.strip_suffix("\n\n").expect("the stream ends with a whole message");
+    let messages = text.strip_suffix("\n\n").expect("the stream must end with a whole message");
     messages
         .split("\n\n")
         .map(|message| {
-            let (_, data) = message.split_once("data: ").expect("each message has data");
+            let (_, data) = message.split_once("data: ").expect("each message must have data");
             data.to_owned()
         })
         .collect()

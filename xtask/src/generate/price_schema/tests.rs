@@ -20,14 +20,14 @@ impl Schema {
         Self { schemas, index }
     }
 
-    /// The mistakes that an editor shows in a file; `None` without any.
+    /// The mistakes that an editor shows in a file; `None` if there are none.
     fn mistakes(&self, file: &str) -> Option<String> {
         let file = json(toml::Value::Table(file.parse().unwrap()));
         self.schemas.validate(&file, self.index).err().map(|error| format!("{error:#}"))
     }
 }
 
-/// TOML as editors hand it to a schema: a day is a string.
+/// Converts TOML as editors do before they check it: a date becomes a string.
 fn json(value: toml::Value) -> Json {
     match value {
         toml::Value::String(text) => text.into(),

@@ -28,11 +28,11 @@ fn cache_writes_are_counted_once() {
     assert_eq!(line(&cost, "input"), usd("0.02"));
     assert_eq!(line(&cost, "cache_write"), usd("0.01"));
     assert_eq!(line(&cost, "cache_write_12h"), usd("0.03"));
-    // Before gpt-5.6 a write costs what input costs.
+    // Models before gpt-5.6 have no rate for cache writes, which cost what input costs.
     assert_eq!(total(&question("gpt-5.5", &usage)), usd("0.1"));
 }
 
-/// With a large cache, LiteLLM charged four times too much for a Gemini call.
+/// LiteLLM charged four times too much for a Gemini call with a large cache.
 /// <https://github.com/BerriAI/litellm/issues/14849>
 #[test]
 fn cached_input_of_gemini_is_part_of_the_input() {
@@ -79,7 +79,8 @@ standard = { input_per_1m = "4", cached_input_per_1m = "0.4", output_per_1m = "2
     let cost = book.price(&question("gpt-5.5", &usage));
     assert_eq!((line(&cost, "input"), line(&cost, "cached_input")), (usd("0.008"), usd("0.0032")));
 
-    // A rate that is not given is the list's. Where the list has none, cached tokens cost the input rate.
+    // A rate that the user does not give is taken from the list. If the list has none, cached tokens cost the
+    // input rate.
     let ours = ours.replace("cached_input_per_1m = \"0.4\", ", "");
     let book = PriceBook::builtin().layered([("ours.toml", ours.as_str())]).unwrap();
     assert_eq!(line(&book.price(&question("gpt-5.5", &usage)), "cached_input"), usd("0.004"));
@@ -97,10 +98,10 @@ fn cached_tokens_without_a_rate_are_not_free() {
     let usage = million(Bucket::CachedInput);
     let short = nested(200_000, 200_000, 0, 0);
     assert_eq!(total(&question("gpt-5.5-pro", &short)), usd("6"));
-    assert_eq!(total(&question("gpt-5.5-pro", &usage)), usd("60"), "over the cliff");
+    assert_eq!(total(&question("gpt-5.5-pro", &usage)), usd("60"), "above the long-context threshold");
     for (tier, cost) in [("standard", "0.5"), ("batch", "1"), ("priority", "0.875")] {
         let question = PriceQuery { service_tier: Some(tier), ..question("gpt-4.1", &usage) };
-        assert_eq!(total(&question), usd(cost), "{tier}: never another tier's cached rate");
+        assert_eq!(total(&question), usd(cost), "{tier}: the cached rate of another tier must not be used");
     }
 }
 
@@ -126,7 +127,7 @@ fn a_cache_write_without_a_rate_of_its_lifetime_is_unpriced() {
     for model in ["gpt-5.6-cyber", "gpt-6-astra-law"] {
         let cost = price(&question(model, &usage));
         assert_eq!((cost.usd, cost.reason), (None, Some(UnpricedReason::NoRateForModality)), "{model}");
-        assert_eq!(cost.lines.len(), 1, "the known line is shown");
+        assert_eq!(cost.lines.len(), 1, "the line of the input is still shown");
     }
 }
 
@@ -146,7 +147,7 @@ fn the_input_contains_the_cached_tokens() {
     assert_eq!(cost.usd, Some(usd("0.003125")));
 }
 
-/// The same for sums over a session.
+/// The plugin added the cached tokens of a session to an input that contains them.
 /// <https://github.com/langfuse/codex-observability-plugin/issues/22>
 #[test]
 fn sums_of_a_session_contain_the_cached_tokens() {

@@ -1,6 +1,5 @@
-//! What other price engines got wrong, one mistake a test. Each test names the engine and, where one is
-//! known, links to the public issue that showed the mistake. Mistakes in reading usage objects are in
-//! `tests/it/usage*.rs`.
+//! Mistakes of other price engines, one per test. Each test names the engine and links to the public issue,
+//! if one is known. Mistakes in reading usage objects are in `tests/it/usage_bugs.rs`.
 
 mod cache;
 mod general;

@@ -10,7 +10,7 @@ use crate::support::{day, line, million, nested, price, question, total, unprice
 /// <https://github.com/BerriAI/litellm/issues/10691>
 /// <https://github.com/BerriAI/litellm/issues/10567>
 #[test]
-fn visible_and_hidden_output_are_both_billed() {
+fn visible_output_and_reasoning_are_both_billed() {
     let usage = nested(0, 0, 1_000, 900);
     let cost = price(&question("gpt-5", &usage));
     assert_eq!((line(&cost, "output"), line(&cost, "reasoning")), (usd("0.001"), usd("0.009")));
@@ -37,10 +37,10 @@ fn reasoning_is_billed_once() {
     assert_eq!(total(&question("gpt-5.5", &with)), total(&question("gpt-5.5", &without)));
 }
 
-/// xAI reports reasoning beside the completion, OpenAI inside of it.
+/// xAI counts reasoning in addition to the completion tokens; OpenAI counts it as a part of them.
 /// <https://github.com/LiveBench/LiveBench/issues/503>
 #[test]
-fn reasoning_of_xai_is_beside_the_completion() {
+fn reasoning_of_xai_is_billed_in_addition_to_the_completion() {
     let json = r#"{"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 350,
         "completion_tokens_details": {"reasoning_tokens": 200}}"#;
     let usage = usage::parse("xai", json).unwrap().usage;
@@ -60,7 +60,7 @@ fn images_are_not_free() {
     assert_eq!(total(&question("dall-e-3", &made)), usd("0.24"));
     made.variant = None;
     assert_eq!(unpriced(&question("dall-e-3", &made)).0, UnpricedReason::NoRateForModality);
-    // A model that makes none has no rate for them, which is not zero.
+    // A model that does not generate images has no rate for them. A missing rate is not zero.
     assert_eq!(unpriced(&question("gpt-5.5", &made)).0, UnpricedReason::NoRateForModality);
 }
 
@@ -83,8 +83,8 @@ fn reasoning_without_a_rate_costs_what_output_costs() {
     }
 }
 
-/// A usage without a breakdown, from a model that makes images: the tokens may be images, which cost
-/// many times as much as text.
+/// If the usage of an image model has no breakdown, its output may be images, which cost many times as much
+/// as text.
 #[test]
 fn output_that_may_be_images_is_not_billed_as_text() {
     let usage = nested(100, 0, 1_290, 0);
@@ -98,11 +98,11 @@ fn output_that_may_be_images_is_not_billed_as_text() {
         let reported = usage.clone().with(Bucket::Output, 0).with(Bucket::ImageOutput, 1_290);
         assert!(total(&PriceQuery { provider, ..question(model, &reported) }) > usd("0.03"));
     }
-    // Where both cost the same, nothing is unknown.
+    // If images and text have the same rate, the cost is known.
     assert_eq!(total(&question("gpt-image-1", &nested(0, 0, 1_000, 0))), usd("0.04"));
 }
 
-/// Tokens of a kind that the model has no rate for were left out of the cost.
+/// Another engine left tokens out of the cost if the model has no rate for their kind.
 #[test]
 fn a_kind_without_a_rate_is_unpriced() {
     let usage = Usage::default().with(Bucket::Input, 1_000).with(Bucket::AudioInput, 44);

@@ -28,7 +28,7 @@ our-deployment = "gpt-4.1-mini"
 "#;
     let book = PriceBook::builtin().layered([("prices.toml", map)]).unwrap();
     assert_eq!(book.price(&azure(Some("our-deployment"), None)).usd, Some(usd("0.4")));
-    // What the answer says goes before what the deployment is said to be.
+    // The model in the answer takes precedence over the model in the price file.
     assert_eq!(book.price(&azure(Some("our-deployment"), Some("gpt-4.1"))).usd, Some(usd("2")));
 
     let short = nested(200_000, 0, 0, 0);
@@ -47,7 +47,7 @@ our-deployment = "gpt-4.1-mini"
     assert_eq!(total(&question("gpt-4o-2024-05-13", &short)), usd("1"), "a snapshot with a price of its own");
 }
 
-/// LiteLLM charged nothing for a missing model, so no budget moved.
+/// LiteLLM charged nothing for a model that it did not know, so that budgets did not change.
 /// <https://github.com/BerriAI/litellm/pull/39426>
 #[test]
 fn an_unknown_model_is_not_free() {
@@ -57,7 +57,7 @@ fn an_unknown_model_is_not_free() {
         assert_eq!(reason, UnpricedReason::UnknownModel, "{model}");
         assert!(detail.contains(model), "{detail}");
     }
-    // An all-zero usage is no usage, so that the call is not free either.
+    // An all-zero usage is read as a missing usage, so the call is not free either.
     assert_eq!(unpriced(&question("gpt-9-unknown", &Usage::default())).0, UnpricedReason::NoUsage);
 }
 
@@ -79,10 +79,10 @@ fn resellers_are_not_the_provider() {
     }
 }
 
-/// Azure and Vertex AI have some prices of their own. Where the book knows of one and not its number,
-/// the list price is not taken for it.
+/// Azure and Vertex AI have prices of their own for some models. If the book knows that such a price exists
+/// but not the amount, the call is unpriced: the list price would be wrong.
 #[test]
-fn another_price_elsewhere_is_unpriced_there() {
+fn a_model_whose_price_on_another_platform_is_unknown_is_unpriced_there() {
     let usage = nested(1_000, 0, 0, 0);
     for (provider, model) in [
         ("azure.ai.openai", "gpt-4-turbo"),
@@ -98,7 +98,7 @@ fn another_price_elsewhere_is_unpriced_there() {
         total(&PriceQuery { provider: "azure.ai.openai", ..question("gpt-5.5", &usage) }),
         usd("0.005")
     );
-    // Regions there, too: their surcharges are others.
+    // The regional surcharges of these platforms are unknown too.
     for (provider, model, region) in [
         ("azure.ai.openai", "gpt-4o", "eu"),
         ("gcp.vertex_ai", "gemini-3.6-flash", "europe-west4"),
@@ -110,7 +110,7 @@ fn another_price_elsewhere_is_unpriced_there() {
     }
 }
 
-/// LiteLLM charged nothing for models that are billed by the request.
+/// LiteLLM charged nothing for models that are billed per request.
 /// <https://github.com/BerriAI/litellm/pull/37972>
 #[test]
 fn fees_by_the_call_are_billed() {
@@ -124,8 +124,8 @@ fn fees_by_the_call_are_billed() {
     assert_eq!(total(&rerank), usd("0.006"));
 }
 
-/// `OpenLIT` used prices that nobody had compared with a published list. Ours are compared with the published
-/// table (`published.rs`), with vectors, and with another engine (`tests/e2e/price_oracle.rs`).
+/// `OpenLIT` used prices that were not compared with a published list. Our prices are compared with the published
+/// table (`published.rs`), with vectors (`vectors.rs`), and with another engine (`tests/e2e/price_oracle.rs`).
 /// <https://github.com/openlit/openlit/issues/914>
 /// <https://github.com/openlit/openlit/issues/1284>
 #[test]
@@ -154,7 +154,7 @@ fn fine_tuned_models_have_prices_of_their_own() {
     ] {
         assert_eq!(total(&question(name, &usage)), usd(cost), "{name}");
     }
-    // Never the price of the base, and a base that is not listed is unknown.
+    // The price of the base model is not used, and a fine-tuned model whose base is not listed is unknown.
     assert_ne!(total(&question("gpt-4.1-mini", &usage)), usd("0.68"));
     assert_eq!(unpriced(&question("ft:gpt-5.5-2026-04-23:org::id", &usage)).0, UnpricedReason::UnknownModel);
 }
@@ -170,7 +170,8 @@ fn the_cached_rate_of_a_fine_tuned_model_is_no_write_rate() {
     assert_eq!(get(Bucket::CacheWrite).as_deref(), Some("3.75"), "a write costs what input costs");
 }
 
-/// A gateway fell back to another model, and the one that was query for was billed.
+/// Scenario: a gateway answers with another model than the requested one. Billing the requested model is
+/// wrong.
 #[test]
 fn the_model_that_answered_is_billed() {
     let usage = nested(1_000_000, 0, 0, 0);
@@ -180,5 +181,9 @@ fn the_model_that_answered_is_billed() {
     assert_eq!(cost(Some("gpt-4.1"), Some("gpt-4.1-mini-2025-04-14")).usd, Some(usd("0.4")));
     assert_eq!(cost(Some("gpt-4.1"), None).usd, Some(usd("2")));
     assert_eq!(cost(Some("gpt-4.1"), Some("")).usd, Some(usd("2")));
-    assert_eq!(cost(Some("gpt-4.1"), Some("another-model")).usd, None, "never a guess");
+    assert_eq!(
+        cost(Some("gpt-4.1"), Some("another-model")).usd,
+        None,
+        "the price of another model must not be used"
+    );
 }

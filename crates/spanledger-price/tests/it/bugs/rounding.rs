@@ -17,12 +17,12 @@ fn small_amounts_are_not_rounded_away() {
     assert_eq!(cost.usd.map(Usd::picos), Some(2_500 + 200_000));
 }
 
-/// Sums of LiteLLM, `AgentOps` and `VibeCodingTracker` had the residue of floats.
+/// Sums of LiteLLM, `AgentOps` and `VibeCodingTracker` had rounding errors of floats.
 /// <https://github.com/BerriAI/litellm/issues/8867>
 /// <https://github.com/AgentOps-AI/agentops/issues/284>
 #[test]
 fn sums_are_exact() {
-    // 0.1 + 0.2 is the classic: 100,000 × 1 and 200,000 × 1 per million.
+    // 300,000 × 1.1 per million.
     let usage = nested(300_000, 0, 0, 0);
     assert_eq!(total(&question("o3-mini", &usage)).to_string(), "0.33");
     let sum: Usd = (0..10).map(|_| total(&question("text-embedding-ada-002", &nested(1, 0, 0, 0)))).sum();

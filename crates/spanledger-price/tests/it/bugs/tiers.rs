@@ -41,7 +41,7 @@ standard_long = {{ input_per_1m = "2" }}
         );
         PriceBook::parse([("acme.toml", text.as_str())]).unwrap()
     };
-    // As texts "1000000" is less than "512000" and "90000" is more than "128000".
+    // Compared as texts, "1000000" is less than "512000" and "90000" is more than "128000".
     for threshold in [90_000, 128_000, 512_000, 1_000_000] {
         for (tokens, expected) in [(threshold, "1"), (threshold + 1, "2")] {
             let usage = Usage::default().with(Bucket::Input, tokens);
@@ -68,8 +68,8 @@ fn a_prompt_of_exactly_the_threshold_is_not_long() {
     assert_eq!(total(&question("gpt-5.5", &nested(272_001, 0, 1_000, 0))), usd("2.76501"));
 }
 
-/// genai-prices confused rates that rise step by step with rates that change at once. A long prompt changes
-/// the rate of the output too.
+/// genai-prices confused rates for the tokens above a threshold with rates for the whole request. A long
+/// prompt changes the rate of the output too.
 /// <https://github.com/pydantic/genai-prices/issues/241>
 #[test]
 fn a_long_prompt_changes_the_output_rate_too() {
@@ -79,7 +79,7 @@ fn a_long_prompt_changes_the_output_rate_too() {
     assert_eq!(
         rate(&price(&question("gpt-5.6-terra", &long_answer)), "input"),
         2.into(),
-        "output is no prompt"
+        "a long output does not make the prompt long"
     );
     for bucket in [Bucket::CachedInput, Bucket::CacheWrite, Bucket::CacheWrite12h] {
         let usage = Usage::default().with(Bucket::Input, 1).with(bucket, 272_000);
@@ -135,10 +135,14 @@ fn batch_rates_are_the_published_ones() {
         total(&PriceQuery { endpoint: Endpoint::Chat, service_tier: Some("batch"), ..batch("gpt-4.1") }),
         usd("1")
     );
-    assert_eq!(unpriced(&batch("gpt-5.3-codex")).0, UnpricedReason::NoRateForTier, "never half of standard");
+    assert_eq!(
+        unpriced(&batch("gpt-5.3-codex")).0,
+        UnpricedReason::NoRateForTier,
+        "the book must not use half of the standard rate"
+    );
 }
 
-/// `CodeBurn` dropped the tier before the price was looked up.
+/// `CodeBurn` ignored the tier when it looked up the price.
 #[test]
 fn every_tier_has_its_price() {
     let usage = nested(1_000, 0, 0, 0);
@@ -174,9 +178,9 @@ fn a_long_prompt_of_a_tier_without_long_rates_is_unpriced() {
     }
 }
 
-/// A model without a cliff was given one.
+/// Another engine gave a long-context threshold to models that have none.
 #[test]
-fn small_models_have_no_cliff() {
+fn small_models_have_no_long_context_threshold() {
     let usage = nested(300_000, 0, 0, 0);
     for (model, cost) in [("gpt-5.4-mini", "0.225"), ("gpt-5.4-nano", "0.06"), ("gpt-5.2", "0.525")] {
         assert_eq!(total(&question(model, &usage)), usd(cost), "{model}");

@@ -1,8 +1,8 @@
-//! Responses: the response object, also as a part of its events.
+//! Responses: the response object, which is also a part of the events.
 //!
 //! Source: "The response object" of the API reference. It repeats most of the
-//! request; what the request leaves out has the defaults of "Create a model
-//! response".
+//! request; fields that the request does not have get the defaults of "Create a
+//! model response".
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -14,12 +14,12 @@ use crate::openai::reply::FinishReason;
 use crate::openai::resolved::ResolvedReply;
 use crate::openai::usage::Usage;
 
-/// Where in its life a response is shown.
+/// The phase of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// In the first events: no output, no usage, and the tier asked for.
+    /// The phase of the first events: no output, no usage, and the requested tier.
     Started,
-    /// As it stays: the output, the usage and the tier that served it.
+    /// The end: the output, the usage and the tier that served the call.
     Final,
 }
 
@@ -141,7 +141,7 @@ fn incomplete_reason(resolved: &ResolvedReply<'_>) -> Option<&'static str> {
     }
 }
 
-/// Tools that are billed by the call, beside the tokens.
+/// The counts of tools that are billed per call in addition to the tokens.
 fn tool_usage(web_searches: u32) -> Value {
     json!({
         "image_gen": {
@@ -154,8 +154,8 @@ fn tool_usage(web_searches: u32) -> Value {
     })
 }
 
-/// The output of the response: hidden reasoning if any was spent, the searches,
-/// the message. A response that failed has none.
+/// The output of the response: a reasoning item if there are reasoning tokens, the
+/// searches, the message. A failed response has no output.
 pub(crate) fn items(resolved: &ResolvedReply<'_>) -> Vec<Item> {
     if resolved.failure.is_some() {
         return Vec::new();
@@ -247,7 +247,7 @@ impl Content {
     }
 }
 
-/// A field of the request, or the default that stands for it.
+/// A field of the request, or its default.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Echo<'a> {
