@@ -1,4 +1,4 @@
-//! Pricing is on the path of every call, so that it allocates only the list of its lines.
+//! Pricing happens at every call, so it must allocate only the list of its lines.
 
 use spanledger_event::{NestedUsage, Timestamp};
 use spanledger_price::{PriceBook, PriceQuery};

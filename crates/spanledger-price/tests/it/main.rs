@@ -1,6 +1,6 @@
-//! What the price book promises, tested from outside.
+//! Tests of the price book through its public interface.
 
-#![expect(clippy::unwrap_used, reason = "a test that finds nothing where it looks has failed")]
+#![expect(clippy::unwrap_used, reason = "a missing value fails the test")]
 
 mod bugs;
 mod properties;

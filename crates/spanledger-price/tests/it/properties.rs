@@ -39,7 +39,7 @@ fn prices() -> impl Strategy<Value = Listed> {
     select(all_models().flat_map(current).collect::<Vec<_>>())
 }
 
-/// Those of OpenAI's models that read text.
+/// The current price lists of OpenAI's models that bill text.
 fn text_prices() -> impl Strategy<Value = Listed> {
     prices().prop_filter("a text model of OpenAI", |l| {
         let rates = l.list.rates();
@@ -49,7 +49,7 @@ fn text_prices() -> impl Strategy<Value = Listed> {
     })
 }
 
-/// Small and large counts, and those around the cliff.
+/// Small and large counts, and counts near the long-context threshold.
 fn count() -> impl Strategy<Value = u64> {
     prop_oneof![0..100_u64, 0..200_000_u64, CLIFF - 2..CLIFF + 3, 0..2_000_000_u64]
 }
@@ -68,7 +68,7 @@ fn text_usage() -> impl Strategy<Value = NestedUsage> {
 }
 
 fn ask_tier(provider: &Provider, model: &Model, tier: Tier, usage: &Usage) -> Cost {
-    // The first of the provider's own words for the tier; some have none for `standard`.
+    // Use the provider's first word for the tier. Some providers have none for `standard`.
     let word = Some(tier.as_str()).filter(|word| provider.tier(word) == Some(tier));
     let word =
         word.or_else(|| ["fast", "flex", "batch"].into_iter().find(|w| provider.tier(w) == Some(tier)));
@@ -83,8 +83,8 @@ fn publishes(rates: &Rates, bucket: Bucket) -> bool {
     rates.iter().any(|rate| rate.meter == Meter::Tokens(bucket) && rate.is_published())
 }
 
-/// A second engine, for one question: nested counts, and integers of 10⁻¹⁵ dollars per token
-/// instead of buckets and decimals. `None` where a rate is not published.
+/// An independent computation of a cost, with nested counts and integers of 10⁻¹⁵ dollars per token instead
+/// of buckets and decimals. `None` if a rate is not published.
 fn integer_oracle(model: &Model, list: &Price, usage: &NestedUsage) -> Option<Usd> {
     let over = model.long_context_over().is_some_and(|over| usage.input > over);
     let rates = if over { list.long()? } else { list.rates() };
@@ -108,7 +108,7 @@ fn integer_oracle(model: &Model, list: &Price, usage: &NestedUsage) -> Option<Us
         + cost(usage.cache_write, write.or(borrowed))?
         + cost(usage.cache_write_12h, write_12h.or(borrowed))?
         + cost(usage.output, Some(output))?;
-    // No list has more than six places, so nothing is left to round.
+    // No rate has more than six places, so nothing is rounded.
     assert_eq!(femtos % 1_000, 0);
     Some(Usd::from_picos(femtos / 1_000))
 }
@@ -117,7 +117,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn the_second_engine_agrees(listed in text_prices(), nested in text_usage()) {
+    fn an_independent_computation_gives_the_same_cost(listed in text_prices(), nested in text_usage()) {
         let usage = nested.exclusive().unwrap();
         prop_assert_eq!(ask(listed, &usage).usd, integer_oracle(listed.model, listed.list, &nested));
     }
@@ -146,7 +146,7 @@ proptest! {
     }
 
     #[test]
-    fn more_is_never_cheaper_on_one_side_of_the_cliff(
+    fn more_tokens_never_cost_less_on_one_side_of_the_threshold(
         listed in prices(), nested in text_usage(), more in 1..1_000_u64, bucket in select(Bucket::ALL.to_vec()),
     ) {
         let usage = nested.exclusive().unwrap();
@@ -160,7 +160,7 @@ proptest! {
     }
 
     #[test]
-    fn crossing_the_cliff_is_never_cheaper(listed in prices(), output in 0..100_000_u64) {
+    fn crossing_the_long_context_threshold_never_costs_less(listed in prices(), output in 0..100_000_u64) {
         let over = listed.model.long_context_over().unwrap_or(CLIFF);
         let at = |input| NestedUsage { input, output, ..NestedUsage::default() }.exclusive().unwrap();
         if let (Some(below), Some(above)) =
@@ -180,11 +180,11 @@ proptest! {
     }
 
     #[test]
-    fn batch_is_never_dearer_than_standard((provider, model) in models(), nested in text_usage()) {
+    fn batch_never_costs_more_than_standard((provider, model) in models(), nested in text_usage()) {
         let usage = nested.exclusive().unwrap();
         let cost = |tier| ask_tier(provider, model, tier, &usage).usd;
         if let (Some(batch), Some(standard)) = (cost(Tier::Batch), cost(Tier::Standard)) {
-            // Where only standard publishes a cached rate, a cached batch call can be the dearer one.
+            // If only standard publishes a cached rate, a cached batch call may be more expensive.
             let cached = |tier| {
                 model.price(tier, day(TODAY)).and_then(|list| list.rates().get(Meter::Tokens(Bucket::CachedInput)))
             };
@@ -194,7 +194,7 @@ proptest! {
         }
     }
 
-    /// Split at a change of price, each part has the version and the rates of its own time.
+    /// If a usage is split at a change of price, each part has the rates of its own time.
     #[test]
     fn a_usage_split_by_time_never_crosses_versions(
         listed in prices(), nested in text_usage(), before in 1..1_000_000_000_i64, after in 0..1_000_000_000_i64,
@@ -208,8 +208,8 @@ proptest! {
         for list in listed.model.prices().iter().filter(|l| l.tier() == Tier::Standard && l.hours().is_none()) {
             let Some(from) = list.from() else { continue };
             let moment = |nanos| spanledger_event::Timestamp::from_nanos(from.nanos() + nanos);
-            // Any moment on one side of the change costs what the last and the first one do, unless
-            // another change or certain hours lie between.
+            // Any moment before the change has the same cost as the last one before it, and any moment after
+            // it the same as the first one, unless another change or certain hours are between.
             let plain = |a, b| listed.model.price(Tier::Standard, a).map(Price::line) == listed.model.price(Tier::Standard, b).map(Price::line);
             for (a, b) in [(moment(-1), moment(-before)), (moment(0), moment(after))] {
                 if plain(a, b) {
@@ -271,7 +271,7 @@ proptest! {
     }
 
     #[test]
-    fn any_question_has_an_answer(
+    fn any_query_has_a_cost_or_a_reason(
         provider in "(openai|azure.ai.openai|.*)", model in "(gpt-5.5|gpt-4o|.*)(-2026-[0-9]{2}-[0-9]{2})?",
         tier in proptest::option::of(".*"), region in proptest::option::of("(eu|.*)"), nanos in any::<i64>(),
         tokens in proptest::array::uniform13(any::<u64>()),

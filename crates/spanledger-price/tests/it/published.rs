@@ -1,4 +1,4 @@
-//! The rates themselves, against the published table.
+//! Compares the rates of the book with the published table.
 
 use rust_decimal::Decimal;
 use spanledger_event::Bucket;
@@ -6,7 +6,7 @@ use spanledger_price::{Meter, PriceBook, Rates, Tier};
 
 use crate::support::day;
 
-/// `input / cached / cache write / output`; `-` where nothing is published.
+/// The rates as `input / cached / cache write / output`, with `-` for a rate that is not published.
 fn written(rates: &Rates) -> String {
     let rate = |bucket| {
         let published = rates.iter().find(|rate| rate.meter == Meter::Tokens(bucket) && rate.is_published());
@@ -100,7 +100,7 @@ fn earlier_prices_stay_as_they_were_published() {
     check("gpt-5.6-sol", Tier::Flex, "2026-08-20", "2.5 / 0.25 / 3.125 / 15", "5 / 0.5 / 6.25 / 22.5");
 }
 
-/// No rate is zero, cached input is no dearer than input, and output no cheaper.
+/// No rate is zero, cached input does not cost more than input, and output does not cost less.
 #[test]
 fn rates_are_plausible() {
     for provider in PriceBook::builtin().providers() {

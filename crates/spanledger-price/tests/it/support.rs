@@ -1,4 +1,4 @@
-//! Shorthands for the other tests.
+//! Functions that several tests use.
 
 use rust_decimal::Decimal;
 use spanledger_event::{Bucket, Cost, Endpoint, NestedUsage, Timestamp, UnpricedReason, Usage, Usd};
@@ -13,12 +13,12 @@ pub(crate) fn usd(text: &str) -> Usd {
     text.parse().unwrap()
 }
 
-/// Usage from the provider's own totals: input, cached, output, reasoning.
+/// A usage from the provider's totals: input, cached, output, reasoning.
 pub(crate) fn nested(input: u64, cached: u64, output: u64, reasoning: u64) -> Usage {
     NestedUsage { input, cached, output, reasoning, ..NestedUsage::default() }.exclusive().unwrap()
 }
 
-/// A call of a model on a day when the whole book is in force.
+/// A call to a model on a day on which all tests expect current prices.
 pub(crate) fn question<'a>(model: &'a str, usage: &'a Usage) -> PriceQuery<'a> {
     PriceQuery {
         provider: "openai",
@@ -42,25 +42,25 @@ pub(crate) fn price(question: &PriceQuery<'_>) -> Cost {
     cost
 }
 
-/// The total of a call that must have one.
+/// The total of a call. Panics if it is unpriced.
 pub(crate) fn total(question: &PriceQuery<'_>) -> Usd {
     let cost = price(question);
     cost.usd.unwrap_or_else(|| panic!("unpriced: {:?} {:?}", cost.reason, cost.detail))
 }
 
-/// The reason and the words of a call that must have no price.
+/// The reason and the detail of an unpriced call. Panics if it has a price.
 pub(crate) fn unpriced(question: &PriceQuery<'_>) -> (UnpricedReason, String) {
     let cost = price(question);
     assert_eq!(cost.usd, None, "{cost:?}");
     (cost.reason.unwrap(), cost.detail.unwrap())
 }
 
-/// The amount of one kind of line.
+/// The amount of the line of one kind.
 pub(crate) fn line(cost: &Cost, kind: &str) -> Usd {
     cost.lines.iter().filter(|line| line.kind == kind).map(|line| line.usd).sum()
 }
 
-/// The rate of one kind of line.
+/// The rate of the line of one kind.
 pub(crate) fn rate(cost: &Cost, kind: &str) -> Decimal {
     cost.lines
         .iter()

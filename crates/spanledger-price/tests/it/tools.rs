@@ -59,7 +59,8 @@ fn unit(name: &str, quantity: i64) -> Usage {
     used(|usage| _ = usage.units.insert(name.to_owned(), quantity.into()))
 }
 
-/// Scenario: the preview tool costs 25 dollars with models that do not reason, 10 with those that do.
+/// Scenario: 1,000 calls of the preview tool cost 25 dollars with models that do not reason, and 10 dollars
+/// with models that do.
 #[test]
 fn preview_searches_depend_on_the_model() {
     let usage = unit("web_search_preview", 2);
@@ -68,7 +69,7 @@ fn preview_searches_depend_on_the_model() {
     assert_eq!(total(&question("o4-mini", &usage)), usd("0.02"));
 }
 
-/// Scenario: a search model's answer does not count the search that each of its chat calls makes.
+/// Scenario: the response of a search model does not count the search that each chat call makes.
 #[test]
 fn search_models_bill_a_search_at_each_chat_call() {
     let tokens = nested(1_000, 0, 100, 0);
@@ -95,14 +96,14 @@ fn search_models_bill_a_search_at_each_chat_call() {
     }
 }
 
-/// Unit vector tool-09: 3 GB for 10 days, the first gigabyte free.
+/// Unit vector tool-09: 3 GB are stored for 10 days, and the first gigabyte is free.
 #[test]
 fn storage_is_billed_by_gigabyte_and_day() {
     let (stored, free, days) = (3, 1, 10);
     assert_eq!(total(&question("gpt-5.5", &unit("storage_gb_days", (stored - free) * days))), usd("2"));
 }
 
-/// Unit vectors unit-01 and unit-03: audio by the second, at a price by the minute, not rounded up.
+/// Unit vectors unit-01 and unit-03: audio has a price per minute and is billed by the second.
 #[test]
 fn audio_is_billed_by_the_second() {
     let heard = |seconds: i64| used(|usage| usage.audio_seconds = Some(seconds.into()));
@@ -118,7 +119,7 @@ fn embeddings_have_a_batch_rate() {
     assert_eq!(total(&batch), usd("0.065"));
 }
 
-/// Speech by the character, video by the second and resolution, code by the container.
+/// Speech is billed by the character, video by the second and resolution, and code by the container.
 #[test]
 fn speech_video_and_containers_have_their_units() {
     assert_eq!(total(&question("tts-1", &used(|usage| usage.characters = 1_000))), usd("0.015"));

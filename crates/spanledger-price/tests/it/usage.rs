@@ -8,7 +8,7 @@ use crate::{
     usage_fixtures::{FIXTURES, Fixture},
 };
 
-/// The counts that are not zero, buckets first.
+/// Lists the counts that are not zero; buckets come first.
 pub(crate) fn show(usage: &Usage) -> String {
     let tokens = Bucket::ALL.into_iter().map(|bucket| (bucket.name(), usage.tokens(bucket).into()));
     let units = [
@@ -24,7 +24,7 @@ pub(crate) fn show(usage: &Usage) -> String {
     all.map(|(name, amount)| format!("{name} {amount}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Tokens of units that are part of the provider's input and output.
+/// The tokens in units that are part of the provider's input and output.
 pub(crate) fn without_bucket(usage: &Usage) -> (u64, u64) {
     let sum = |names: &[&str]| {
         names.iter().filter_map(|name| usage.units.get(*name)).map(|n| u64::try_from(*n).unwrap()).sum()
@@ -58,8 +58,8 @@ fn every_form_has_its_buckets() {
     }
 }
 
-/// Guarantees: a unit that the book cannot price makes the call unpriced, also one whose name is that of a
-/// meter which is counted in a field of its own.
+/// Guarantees: a unit without a rate makes the call unpriced, even if it has the name of a meter that is
+/// counted in its own field.
 #[test]
 fn a_unit_without_a_rate_makes_the_call_unpriced() {
     let mut seen = 0;
@@ -77,7 +77,7 @@ fn a_unit_without_a_rate_makes_the_call_unpriced() {
     assert!(seen > 20, "{seen}");
 }
 
-/// Guarantees: the endpoint decides the modality of tokens only where the object does not state it.
+/// Guarantees: the endpoint decides the modality of tokens only if the object does not state it.
 #[test]
 fn the_endpoint_decides_an_unstated_modality() {
     let json = r#"{"input_tokens": 1, "output_tokens": 9}"#;
@@ -247,7 +247,7 @@ fn a_refusal_names_the_wrong_field() {
     }
 }
 
-/// Guarantees: a very deep or very wide document is refused or cut.
+/// Guarantees: a very deep document is refused, and the unknown counts of a very wide one are truncated.
 #[test]
 fn documents_are_bounded() {
     let deep = format!(r#"{{"prompt_tokens": {}1{}}}"#, "[".repeat(200_000), "]".repeat(200_000));

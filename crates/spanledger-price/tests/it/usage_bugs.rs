@@ -1,5 +1,4 @@
-//! Bugs of other engines in reading usage objects, one test each. The numbers are those of our list of
-//! their bugs.
+//! Bugs of other engines in reading usage objects. There is one test for each bug or group of bugs.
 
 use spanledger_event::{Endpoint, Usage};
 use spanledger_price::usage::{parse, parse_for};
@@ -35,7 +34,7 @@ fn bug_02_cache_creation_is_counted_once() {
     assert_eq!(usage.prompt_tokens(), 103);
 }
 
-/// Scenario: Gemini's text tokens contain the cached ones; they are billed in full beside the cached.
+/// Scenario: Gemini's text tokens include the cached ones, which would be billed twice.
 #[test]
 fn bug_03_gemini_text_tokens_contain_the_cached() {
     let usage = read(
@@ -48,7 +47,7 @@ fn bug_03_gemini_text_tokens_contain_the_cached() {
     assert_eq!(show(&usage), "input 10000, cached_input 590000, output 10");
 }
 
-/// Scenario: xAI's text tokens contain the cached ones; they are billed in full beside the cached.
+/// Scenario: xAI's text tokens include the cached ones, which would be billed twice.
 #[test]
 fn bug_04_xai_text_tokens_contain_the_cached() {
     let usage = read(
@@ -59,8 +58,7 @@ fn bug_04_xai_text_tokens_contain_the_cached() {
     assert_eq!(show(&usage), "input 100, cached_input 900, output 10");
 }
 
-/// Scenario: a stream's last chunk has the output alone, and the prompt with its cache is lost; or the
-/// cumulative counts of a chunk are read as exclusive of its cache.
+/// Scenario: the last chunk of a stream has only the output, so that the prompt would be lost.
 #[test]
 fn bug_05_the_last_chunk_of_an_anthropic_stream_alone_is_refused() {
     assert!(parse("anthropic", r#"{"output_tokens": 15}"#).is_err());
@@ -99,7 +97,7 @@ fn bug_09_10_11_12_cached_input_is_part_of_the_input() {
             "litellm",
             r#"{"prompt_tokens": 100, "cache_read_input_tokens": 80, "prompt_tokens_details": {"cached_tokens": 80}}"#,
         ),
-        // Anthropic counts the same prompt beside the cached tokens.
+        // Anthropic's count of the same prompt does not include the cached tokens.
         ("anthropic", r#"{"input_tokens": 20, "cache_read_input_tokens": 80, "output_tokens": 0}"#),
     ] {
         let usage = read(provider, json);
@@ -123,7 +121,7 @@ fn bug_12_cache_reads_are_not_cache_writes() {
 #[test]
 fn bug_14_nothing_is_clamped_to_zero() {
     let exclusive = r#"{"input_tokens": 3, "cache_read_input_tokens": 9511, "output_tokens": 44}"#;
-    // The keys are Anthropic's, whichever provider the object comes from.
+    // The keys are those of Anthropic, so the provider's name does not matter.
     for provider in ["anthropic", "aws.bedrock", "gcp.vertex_ai", "openai", "acme"] {
         assert_eq!(show(&read(provider, exclusive)), "input 3, cached_input 9511, output 44", "{provider}");
     }
@@ -154,7 +152,7 @@ fn bug_16_17_18_19_hidden_and_visible_output_are_counted_once() {
     assert_eq!(show(&read("gemini", all_hidden)), "input 10, reasoning 900");
 }
 
-/// Scenario: hidden output of a realtime call beside its modalities.
+/// Scenario: a realtime call has hidden output and output of several modalities.
 #[test]
 fn bug_18_realtime_reasoning_is_part_of_the_output() {
     let json = r#"{"input_tokens": 10, "output_tokens": 500, "total_tokens": 510,
@@ -164,7 +162,7 @@ fn bug_18_realtime_reasoning_is_part_of_the_output() {
     assert_eq!(usage.output_tokens(), 500);
 }
 
-/// Scenario: xAI's hidden output is beside the completion, and is lost or taken out of it.
+/// Scenario: xAI's completion does not include the hidden output, which would be lost or subtracted.
 #[test]
 fn bug_20_xai_reasoning_is_beside_the_completion() {
     let json = |total: &str| {

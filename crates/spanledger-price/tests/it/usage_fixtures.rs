@@ -1,10 +1,10 @@
-//! Usage objects as the providers send them, each with the buckets that it comes to.
+//! Usage objects as the providers send them, each with its expected buckets.
 //!
-//! Shapes are from the vendors' references and from recorded answers; the numbers are our own.
+//! The forms are from the vendors' references and from recorded responses. The numbers are invented.
 
 use spanledger_event::Endpoint;
 
-/// A usage object and what it comes to, in the words of [`show`](crate::usage::show).
+/// A usage object and its expected counts, in the format of [`show`](crate::usage::show).
 pub(crate) struct Fixture {
     pub(crate) provider: &'static str,
     pub(crate) endpoint: Endpoint,

@@ -20,7 +20,7 @@ const PROVIDERS: [&str; 10] = [
     "acme",
 ];
 
-/// A provider, how it would report a usage, and the buckets that it reports separately.
+/// A provider, the function that writes a usage in its form, and the buckets that it reports separately.
 type Form = (&'static str, fn(&Usage) -> Value, &'static [Bucket]);
 
 const COMMON: &[Bucket] = &[
@@ -165,8 +165,8 @@ fn cohere(usage: &Usage) -> Value {
 }
 
 proptest! {
-    /// Guarantees: what a provider reports of a usage reads as that usage, in its own form and with
-    /// the numbers written as text or with a point; the buckets are the provider's total.
+    /// Guarantees: a usage that is written in a provider's form is read as the same usage, also if numbers
+    /// are written as text or with a decimal point. The buckets add up to the provider's total.
     #[test]
     fn each_form_is_read_back(
         tokens in proptest::array::uniform13(prop_oneof![Just(0_u64), 0_u64..1_000_000]),
@@ -192,7 +192,7 @@ proptest! {
         }
     }
 
-    /// Guarantees: a total that is off by anything is never accepted.
+    /// Guarantees: a wrong total is never accepted.
     #[test]
     fn a_wrong_total_is_refused(input in 0_u64..1_000_000, output in 0_u64..1_000_000, off in 1_u64..1_000_000) {
         let total = input + output + off;

@@ -54,7 +54,7 @@ fn tier_and_region_inside_the_usage_are_read() {
     }
 }
 
-/// Guarantees: fast mode costs its rate and the region its factor; a word that the book does not know makes
+/// Guarantees: fast mode has its own rate, and a region its factor. A word that the book does not have makes
 /// the call unpriced.
 #[test]
 fn tier_and_region_inside_the_usage_are_priced() {
@@ -78,9 +78,9 @@ fn tier_and_region_inside_the_usage_are_priced() {
     }
 }
 
-/// Scenario: the side that the object does not state costs nothing.
+/// Scenario: an object lacks its input or output, and the missing side would cost nothing.
 #[test]
-fn a_usage_without_a_side_is_refused() {
+fn a_usage_without_input_or_output_is_refused() {
     for endpoint in Endpoint::ALL {
         let words = problem(endpoint, r#"{"completion_tokens": 5}"#);
         assert!(words.contains("lacks the input tokens"), "{words}");
@@ -94,7 +94,7 @@ fn a_usage_without_a_side_is_refused() {
                 | Endpoint::Realtime
         );
         assert_eq!(only_input.is_err(), has_output, "{endpoint}");
-        // With a total the other side is known to be zero, or the usage contradicts itself.
+        // If there is a total, the missing side is zero, or the usage contradicts itself.
         for json in [
             r#"{"prompt_tokens": 5, "total_tokens": 5}"#,
             r#"{"output_tokens": 5, "generated_images": 1, "total_tokens": 5}"#,
@@ -177,9 +177,9 @@ fn cache_writes_are_split_by_lifetime_in_every_form() {
     assert_eq!(parsed.unrecognized_counts, Vec::<String>::new());
 }
 
-/// Scenario: a list of zeros is taken for a breakdown, and images or audio cost what text costs.
+/// Scenario: a breakdown has only zeros, and images or audio would be billed as text.
 #[test]
-fn a_breakdown_of_zeros_states_nothing() {
+fn a_breakdown_of_zeros_is_treated_as_missing() {
     let zeros = r#"{"input_tokens": 10, "output_tokens": 1000, "total_tokens": 1010,
         "output_tokens_details": {"text_tokens": 0, "image_tokens": 0, "reasoning_tokens": 200}}"#;
     assert_eq!(show(&read("openai", Endpoint::Images, zeros)), "input 10, image_output 1000");

@@ -1,5 +1,6 @@
-//! Vectors from peers' tests, real responses, a real bill and two executed oracles
-//! (`tests/data/vectors.jsonl`, each line with its source), to the last digit.
+//! Compares costs exactly with test vectors (`tests/data/vectors.jsonl`). They come from the tests of other
+//! engines, from real responses, from a real bill, and from running two other engines. Each line has its
+//! source.
 
 use std::collections::BTreeMap;
 
@@ -45,18 +46,18 @@ fn vectors() -> Vec<Vector> {
     VECTORS.lines().map(read).collect()
 }
 
-/// What we answer where the expected cost is wrong, by the vector's id: a cost, or the reason of an unpriced
-/// call.
+/// The result of the price book for each vector whose expected cost is wrong, by the vector's id. It is a
+/// cost, or the reason of an unpriced call.
 fn judged_wrong() -> BTreeMap<String, String> {
     let list: toml::Table = JUDGED_WRONG.parse().unwrap();
     assert!(list.values().all(|entry| entry["reason"].as_str().is_some_and(|reason| !reason.is_empty())));
     list.iter().map(|(id, entry)| (id.clone(), entry["ours"].as_str().unwrap().to_owned())).collect()
 }
 
-/// Guarantees: every expected cost, exactly; no cost where none is expected; the list of exceptions
-/// is exact, so that it cannot outlive its reasons.
+/// Guarantees: every cost is exactly the expected one, and a call without an expected cost is unpriced. The
+/// list of exceptions has no vector that agrees.
 #[test]
-fn agree_to_the_last_digit() {
+fn costs_equal_the_expected_ones_exactly() {
     let mut wrong = Vec::new();
     let mut listed = judged_wrong();
     for vector in vectors() {
@@ -75,9 +76,9 @@ fn agree_to_the_last_digit() {
     assert!(listed.is_empty(), "no vector has these ids: {listed:?}");
 }
 
-/// Guarantees: not only the totals agree, but each part of them.
+/// Guarantees: not only the totals agree, but also each line.
 #[test]
-fn agree_line_by_line() {
+fn lines_equal_the_expected_ones() {
     let (mut compared, exceptions) = (0, judged_wrong());
     for vector in vectors() {
         let Some(parts) = vector.fields["breakdown"].as_object() else { continue };
@@ -105,11 +106,11 @@ fn agree_line_by_line() {
 
 /// Guarantees: every count in a vector's usage is recognized.
 #[test]
-fn usages_are_understood() {
+fn every_count_of_a_vector_is_recognized() {
     for vector in vectors() {
         let parsed = usage::parse("openai", &vector.fields["usage"].to_string()).unwrap();
         let expected: &[&str] = match vector.text("id").unwrap() {
-            // A gateway's own estimate, written into the usage.
+            // A gateway wrote its own estimate into the usage.
             "genai-ds-083" => &["pydantic_ai_gateway.cost_estimate=0.00012625"],
             _ => &[],
         };

@@ -79,7 +79,7 @@ standard = { input_per_1m = "4", cached_input_per_1m = "0.4", output_per_1m = "2
     let cost = book.price(&question("gpt-5.5", &usage));
     assert_eq!((line(&cost, "input"), line(&cost, "cached_input")), (usd("0.008"), usd("0.0032")));
 
-    // A rate that is not given is the list's. Where the list has none, cached tokens cost the input rate.
+    // A rate that is not given is taken from the list. If the list has none, cached tokens cost the input rate.
     let ours = ours.replace("cached_input_per_1m = \"0.4\", ", "");
     let book = PriceBook::builtin().layered([("ours.toml", ours.as_str())]).unwrap();
     assert_eq!(line(&book.price(&question("gpt-5.5", &usage)), "cached_input"), usd("0.004"));
@@ -188,7 +188,7 @@ fn cached_tokens_cost_something() {
     }
 }
 
-/// `ruby_llm` took an exclusive count for an inclusive one and clamped the difference to zero.
+/// `ruby_llm` read an exclusive count as an inclusive one and clamped the difference to zero.
 /// <https://github.com/crmne/ruby_llm/pull/38>
 #[test]
 fn a_contradictory_usage_is_not_clamped() {

@@ -5,7 +5,7 @@ use spanledger_price::{PriceQuery, usage};
 
 use crate::support::{nested, price, question, rate, unpriced, usd};
 
-/// Scenario: the provider sent no usage, or one that cannot be true, and the call costs nothing.
+/// Scenario: the provider sent no usage or a contradictory one, so that the call would cost nothing.
 #[test]
 fn no_usage_and_bad_usage_are_unpriced() {
     let usage = nested(1, 0, 1, 0);
@@ -29,11 +29,12 @@ fn no_usage_and_bad_usage_are_unpriced() {
     assert_eq!(unpriced(&question("gpt-5.5", &absurd)).0, UnpricedReason::ContradictoryUsage);
 }
 
-/// Scenario: a gateway reports zeros where it knows no counts, or a call fails before the model runs.
-/// Guarantees: zeros are no usage, also with a search model; only a call that failed without a usage, or
-/// a model that bills nothing, costs nothing.
+/// Scenario: a gateway reports zeros because it does not know the counts, or a call fails before the model
+/// runs.
+/// Guarantees: zeros are treated as a missing usage, also for a search model. Only a failed call without a
+/// usage, and a call to a free model, cost nothing.
 #[test]
-fn an_all_zero_usage_is_no_usage_and_a_failed_call_is_free() {
+fn an_all_zero_usage_is_treated_as_missing_and_a_failed_call_is_free() {
     let (zeros, used) = (Usage::default(), nested(1_000, 0, 0, 0));
     let mut zero_seconds = Usage::default();
     zero_seconds.audio_seconds = Some(0.into());
@@ -58,7 +59,7 @@ fn an_all_zero_usage_is_no_usage_and_a_failed_call_is_free() {
     assert_eq!(unpriced(&broken).0, UnpricedReason::ContradictoryUsage);
 }
 
-/// Scenario: the data residency surcharge is forgotten, or charged on models that do not have it.
+/// Scenario: the data residency surcharge is not charged, or is charged for models that do not have it.
 #[test]
 fn regions_cost_more_where_published() {
     let usage = nested(1_000, 200, 1_000, 0);

@@ -1,5 +1,5 @@
-//! What other price engines got wrong, one mistake a test. Each test names the engine and, where one is
-//! known, links to the public issue that showed the mistake. Mistakes in reading usage objects are in
+//! Mistakes of other price engines, one in each test. A test names the engine and, if there is one, links to
+//! the public issue about the mistake. Mistakes in reading usage objects are in
 //! `tests/it/usage*.rs`.
 
 mod cache;

@@ -37,7 +37,7 @@ fn reasoning_is_billed_once() {
     assert_eq!(total(&question("gpt-5.5", &with)), total(&question("gpt-5.5", &without)));
 }
 
-/// xAI reports reasoning beside the completion, OpenAI inside of it.
+/// xAI's completion does not include the reasoning; OpenAI's does.
 /// <https://github.com/LiveBench/LiveBench/issues/503>
 #[test]
 fn reasoning_of_xai_is_beside_the_completion() {
@@ -60,7 +60,7 @@ fn images_are_not_free() {
     assert_eq!(total(&question("dall-e-3", &made)), usd("0.24"));
     made.variant = None;
     assert_eq!(unpriced(&question("dall-e-3", &made)).0, UnpricedReason::NoRateForModality);
-    // A model that makes none has no rate for them, which is not zero.
+    // A model that makes no images has no rate for them. The call is unpriced, not free.
     assert_eq!(unpriced(&question("gpt-5.5", &made)).0, UnpricedReason::NoRateForModality);
 }
 
@@ -98,7 +98,7 @@ fn output_that_may_be_images_is_not_billed_as_text() {
         let reported = usage.clone().with(Bucket::Output, 0).with(Bucket::ImageOutput, 1_290);
         assert!(total(&PriceQuery { provider, ..question(model, &reported) }) > usd("0.03"));
     }
-    // Where both cost the same, nothing is unknown.
+    // If text and images cost the same, the cost is known.
     assert_eq!(total(&question("gpt-image-1", &nested(0, 0, 1_000, 0))), usd("0.04"));
 }
 

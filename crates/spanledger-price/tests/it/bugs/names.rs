@@ -28,7 +28,7 @@ our-deployment = "gpt-4.1-mini"
 "#;
     let book = PriceBook::builtin().layered([("prices.toml", map)]).unwrap();
     assert_eq!(book.price(&azure(Some("our-deployment"), None)).usd, Some(usd("0.4")));
-    // What the answer says goes before what the deployment is said to be.
+    // The model in the response takes precedence over the model of the deployment.
     assert_eq!(book.price(&azure(Some("our-deployment"), Some("gpt-4.1"))).usd, Some(usd("2")));
 
     let short = nested(200_000, 0, 0, 0);
@@ -57,12 +57,12 @@ fn an_unknown_model_is_not_free() {
         assert_eq!(reason, UnpricedReason::UnknownModel, "{model}");
         assert!(detail.contains(model), "{detail}");
     }
-    // An all-zero usage is no usage, so that the call is not free either.
+    // An all-zero usage is treated as missing, so that the call is not free either.
     assert_eq!(unpriced(&question("gpt-9-unknown", &Usage::default())).0, UnpricedReason::NoUsage);
 }
 
-/// LiteLLM priced calls through `OpenRouter` or Bedrock by another list, or not at all. Resellers have price
-/// lists of their own, which the book does not have.
+/// LiteLLM priced calls through `OpenRouter` or Bedrock by another list, or not at all. Resellers have their
+/// own prices, which the book does not have.
 /// <https://github.com/BerriAI/litellm/issues/38507>
 /// <https://github.com/BerriAI/litellm/issues/12313>
 #[test]
@@ -79,10 +79,10 @@ fn resellers_are_not_the_provider() {
     }
 }
 
-/// Azure and Vertex AI have some prices of their own. Where the book knows of one and not its number,
-/// the list price is not taken for it.
+/// Some prices of Azure and Vertex AI differ from the list. If the book does not have such a price, the call
+/// is unpriced and not billed by the list.
 #[test]
-fn another_price_elsewhere_is_unpriced_there() {
+fn a_channel_with_another_price_is_unpriced() {
     let usage = nested(1_000, 0, 0, 0);
     for (provider, model) in [
         ("azure.ai.openai", "gpt-4-turbo"),
@@ -98,7 +98,7 @@ fn another_price_elsewhere_is_unpriced_there() {
         total(&PriceQuery { provider: "azure.ai.openai", ..question("gpt-5.5", &usage) }),
         usd("0.005")
     );
-    // Regions there, too: their surcharges are others.
+    // A call that names a region there is unpriced too, because the surcharges differ.
     for (provider, model, region) in [
         ("azure.ai.openai", "gpt-4o", "eu"),
         ("gcp.vertex_ai", "gemini-3.6-flash", "europe-west4"),
@@ -113,7 +113,7 @@ fn another_price_elsewhere_is_unpriced_there() {
 /// LiteLLM charged nothing for models that are billed by the request.
 /// <https://github.com/BerriAI/litellm/pull/37972>
 #[test]
-fn fees_by_the_call_are_billed() {
+fn fees_per_call_are_billed() {
     let mut usage = nested(10, 0, 10, 0);
     usage.web_search_calls = 1;
     let cost = price(&question("gpt-5.5", &usage));
@@ -124,8 +124,8 @@ fn fees_by_the_call_are_billed() {
     assert_eq!(total(&rerank), usd("0.006"));
 }
 
-/// `OpenLIT` used prices that nobody had compared with a published list. Ours are compared with the published
-/// table (`published.rs`), with vectors, and with another engine (`tests/e2e/price_oracle.rs`).
+/// `OpenLIT` used prices that had not been compared with a published list. The book's prices are compared with
+/// the published table (`published.rs`), with vectors, and with another engine (`tests/e2e/price_oracle.rs`).
 /// <https://github.com/openlit/openlit/issues/914>
 /// <https://github.com/openlit/openlit/issues/1284>
 #[test]
@@ -154,14 +154,14 @@ fn fine_tuned_models_have_prices_of_their_own() {
     ] {
         assert_eq!(total(&question(name, &usage)), usd(cost), "{name}");
     }
-    // Never the price of the base, and a base that is not listed is unknown.
+    // A fine-tuned model never has the price of its base. If it is not listed, it is unknown.
     assert_ne!(total(&question("gpt-4.1-mini", &usage)), usd("0.68"));
     assert_eq!(unpriced(&question("ft:gpt-5.5-2026-04-23:org::id", &usage)).0, UnpricedReason::UnknownModel);
 }
 
 /// LiteLLM's price map has the cached rate of a fine-tuned model as its cache write rate.
 #[test]
-fn the_cached_rate_of_a_fine_tuned_model_is_no_write_rate() {
+fn the_cached_rate_of_a_fine_tuned_model_is_not_its_write_rate() {
     let book = PriceBook::builtin();
     let model = book.provider("openai").unwrap().model("ft:gpt-4o-2024-11-20:org::id").unwrap();
     let rates = model.price(Tier::Standard, day("2026-11-15")).unwrap().rates();
@@ -170,7 +170,7 @@ fn the_cached_rate_of_a_fine_tuned_model_is_no_write_rate() {
     assert_eq!(get(Bucket::CacheWrite).as_deref(), Some("3.75"), "a write costs what input costs");
 }
 
-/// A gateway fell back to another model, and the one that was query for was billed.
+/// A gateway used a fallback model, and the requested model was billed.
 #[test]
 fn the_model_that_answered_is_billed() {
     let usage = nested(1_000_000, 0, 0, 0);

@@ -174,9 +174,9 @@ fn a_long_prompt_of_a_tier_without_long_rates_is_unpriced() {
     }
 }
 
-/// A model without a cliff was given one.
+/// Long-context rates were applied to a model without a threshold.
 #[test]
-fn small_models_have_no_cliff() {
+fn small_models_have_no_long_context_threshold() {
     let usage = nested(300_000, 0, 0, 0);
     for (model, cost) in [("gpt-5.4-mini", "0.225"), ("gpt-5.4-nano", "0.06"), ("gpt-5.2", "0.525")] {
         assert_eq!(total(&question(model, &usage)), usd(cost), "{model}");
