@@ -57,7 +57,7 @@ pub(super) fn compare_mistakes(title: &str, text: &str, errors: &[BookError]) {
 }
 
 #[test]
-fn no_key_of_the_grammar_is_answered_with_another_one() {
+fn the_grammar_never_suggests_another_key_for_a_valid_one() {
     fn check(section: &'static grammar::Section) {
         for key in section.keys {
             let meant = section.meant_by(key.name).map_or(key.name, |meant| meant.name);
