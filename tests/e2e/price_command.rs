@@ -116,8 +116,8 @@ fn a_bad_line_does_not_stop_a_batch() {
     let input = format!("\u{feff}{}", lines.join("\r\n"));
     let output = run_with_input(&["price", "--batch", "-", "--at", "2026-11-15"], &input);
     assert_eq!(output.status.code(), Some(1));
-    let talk = stderr(&output);
-    assert!(talk.contains("5 lines were not understood") && talk.contains("2 priced"), "{talk}");
+    let messages = stderr(&output);
+    assert!(messages.contains("5 lines were not understood") && messages.contains("2 priced"), "{messages}");
     let answers = answers(&output);
     let of = |index: usize, key: &str| answers[index][key].clone();
     let ids: Vec<Value> = answers.iter().map(|answer| answer["id"].clone()).collect();
@@ -148,8 +148,8 @@ fn a_json_document_is_refused_as_a_batch() {
         let output = run_with_input(&["price", "--batch", "-"], document);
         assert_eq!(output.status.code(), Some(1), "{document}");
         assert!(output.stdout.is_empty(), "{document}");
-        let talk = stderr(&output);
-        assert!(talk.contains("standard input:1") && talk.contains("jq -c"), "{talk}");
+        let messages = stderr(&output);
+        assert!(messages.contains("standard input:1") && messages.contains("jq -c"), "{messages}");
     }
 }
 

@@ -35,12 +35,12 @@ fn count(executable: &str, calls: u64) -> anyhow::Result<u64> {
         .env("CALLS", calls.to_string())
         .output()
         .context("cannot start valgrind: install the package of that name")?;
-    let talk = String::from_utf8_lossy(&run.stderr);
+    let output = String::from_utf8_lossy(&run.stderr);
     if !run.status.success() {
-        bail!("valgrind failed:\n{talk}");
+        bail!("valgrind failed:\n{output}");
     }
     // Callgrind prints the count in a line such as `==123== Collected : 456`.
-    let counted = talk.lines().find_map(|line| line.split_once("Collected :"));
-    let (_, number) = counted.with_context(|| format!("valgrind counted nothing:\n{talk}"))?;
+    let counted = output.lines().find_map(|line| line.split_once("Collected :"));
+    let (_, number) = counted.with_context(|| format!("the output of valgrind has no count:\n{output}"))?;
     number.trim().parse().with_context(|| format!("`{number}` is not a number of instructions"))
 }

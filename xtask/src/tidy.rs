@@ -28,8 +28,8 @@ const IMPURE_WORDS: [&str; 7] =
     ["std::fs", "std::net", "std::env", "std::thread", "SystemTime", "Instant::now", "Timestamp::now"];
 /// Crates whose code must not use floats.
 const EXACT: [&str; 3] = ["spanledger-event", "spanledger-price", "spanledger-pricelist"];
-/// Namespaces of vendors' attributes, each with the file of its dialect. Only that file may spell the
-/// vendor's keys, so that a dialect can be read, changed and removed as one file.
+/// Namespaces of vendors' attributes, each with the only file that may spell them, whether or not it
+/// exists yet: a dialect can be read, changed and removed as one file.
 const VENDORS: [(&str, &str); 7] = [
     ("ai.", "vercel_ai.rs"),
     ("langfuse.", "langfuse.rs"),

@@ -69,7 +69,7 @@ fn name(kind: ColumnKind) -> &'static str {
 fn row(column: &Column) -> String {
     let Column { name: column_name, kind, nullable, unit, focus, since, doc, .. } = column;
     let null = if *nullable { "yes" } else { "no" };
-    let since = if *since > 1 { format!(" Since version {since}.") } else { String::new() };
+    let since = if *since > 1 { format!(" Since version {since} of the ledger.") } else { String::new() };
     let cell = |text: &str| text.trim().replace('|', "\\|");
     format!("| `{column_name}` | {} | {unit} | {null} | {}{since} | {focus} |\n", name(*kind), cell(doc))
 }

@@ -16,6 +16,10 @@ pub(crate) struct Quirks {
     pub(crate) customer_id: &'static [&'static str],
     /// Keys for the person who uses the application.
     pub(crate) user: &'static [&'static str],
+    /// Keys for all input. They are read after the convention's. A span that has one is a call.
+    pub(crate) input: &'static [&'static str],
+    /// Keys for all output. They are read after the convention's. A span that has one is a call.
+    pub(crate) output: &'static [&'static str],
     /// Keys for the input read from a cache. They are read after the convention's.
     pub(crate) cache_read: &'static [&'static str],
     /// Keys for the input written to a cache. They are read after the convention's.
@@ -35,6 +39,8 @@ impl Quirks {
         route: &[],
         customer_id: &[],
         user: &[],
+        input: &[],
+        output: &[],
         cache_read: &[],
         cache_write: &[],
         reasoning: &[],

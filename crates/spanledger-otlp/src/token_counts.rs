@@ -7,6 +7,9 @@ use spanledger_price::usage::UsageReadError;
 
 use crate::{attributes::Attributes, quirks::Quirks};
 
+#[cfg(test)]
+mod tests;
+
 /// Looks a count up under all its spellings.
 #[derive(Clone, Copy)]
 struct Counts<'a> {
@@ -22,8 +25,8 @@ const NO_VENDORS: Spellings = |_| &[];
 const CACHE_READ: (&[&str], Spellings) = (keys::aliases::CACHE_READ, |quirks| quirks.cache_read);
 const CACHE_WRITE: (&[&str], Spellings) = (keys::aliases::CACHE_WRITE, |quirks| quirks.cache_write);
 const REASONING: (&[&str], Spellings) = (keys::aliases::REASONING, |quirks| quirks.reasoning);
-const INPUT: (&[&str], Spellings) = (keys::aliases::INPUT, NO_VENDORS);
-const OUTPUT: (&[&str], Spellings) = (keys::aliases::OUTPUT, NO_VENDORS);
+const INPUT: (&[&str], Spellings) = (keys::aliases::INPUT, |quirks| quirks.input);
+const OUTPUT: (&[&str], Spellings) = (keys::aliases::OUTPUT, |quirks| quirks.output);
 
 const MODALITIES: [&str; 6] = [
     keys::AUDIO_INPUT_TOKENS,
@@ -91,6 +94,13 @@ fn exclusive(
         ..NestedUsage::default()
     };
     nested.exclusive().map_err(UsageReadError::Counts)
+}
+
+/// Whether a key states all input or all output of a call.
+pub(crate) fn is_total(key: &str, quirks: &[&'static Quirks]) -> bool {
+    [INPUT, OUTPUT].into_iter().any(|(convention, vendors)| {
+        convention.contains(&key) || quirks.iter().any(|quirks| vendors(quirks).contains(&key))
+    })
 }
 
 /// Whether a call of the endpoint always has output tokens.

@@ -5,7 +5,7 @@
 //!
 //! A sink is a folder beside this file and a row in [`SINKS`]. The row gives the sink's name, a line
 //! of help, its README and its configuration type; the command line, the configuration file,
-//! `spanledger check` and the documentation read the table, so that nothing else has to change.
+//! `spanledger check` and the documentation read the table, so that only their golden files change with it.
 //!
 //! The table is a catalogue: it says which sinks this crate offers. Which of them a program knows is
 //! decided by the program, which passes a table to [`build`]. Only `spanledger-cli` does that; every

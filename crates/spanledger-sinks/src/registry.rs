@@ -129,7 +129,9 @@ pub enum SinkConfigError {
         name: String,
     },
     /// An option is unknown, is missing, or has a value that cannot be used.
-    #[error("the sink `{name}` of kind `{kind}`: {problem}")]
+    #[error(
+        "the sink `{name}` of kind `{kind}`: {problem}; options are set in a [[sink]] table of the configuration"
+    )]
     Options {
         /// The sink's name.
         name: String,

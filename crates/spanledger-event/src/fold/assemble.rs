@@ -159,7 +159,8 @@ fn from_charge(id: &EventId, charge: &Charge<'_>) -> CostEvent {
         endpoint: best.endpoint.as_str().to_owned(),
         usage_source: best.usage_source,
         latency_ms: Some(best.end.millis_since(best.start)),
-        stream: best.stream,
+        // An emitter that does not say that the answer was streamed does not deny it.
+        stream: charge.first(|o| o.stream.then_some(())).is_some(),
         usage_raw: charge.first(|o| o.usage_raw.clone()),
         emitter_cost_usd: charge.first(|o| o.emitter_cost),
         attempts: i64::from(charge.attempts()),

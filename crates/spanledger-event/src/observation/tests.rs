@@ -1,7 +1,5 @@
 use std::collections::BTreeSet;
 
-use expect_test::expect;
-
 use super::*;
 use crate::{Cell, ColumnKind, fold, keys, test_support::ObservationBuilder};
 
@@ -40,10 +38,16 @@ fn full_of_version(version: u32) -> Observation {
 #[test]
 fn the_journal_of_an_observation_is_pinned() {
     let (journal, digest) = full_of_version(1).to_journal().unwrap();
-    expect![[r#"{"event_id":"415d48f9-7293-814e-a82c-4ac00e445767","call_id":"call-1","sighting":"record","role":"call","response":{"namespace":"openai","id":"resp_1","unique":true},"emitter":"Record","provider":"openai","endpoint":"other","server_address":"api.openai.com","model":"model","response_model":"response_model","service_tier":"service_tier","region":"region","organization":"organization","project":"project","start":1700000000000000000,"end":1700000001000000000,"time_to_first_token_ms":12,"stream":false,"outcome":{"incomplete":"cut"},"attempts":1,"usage":{"tokens":{"input":100,"output":10}},"usage_problem":"problem","usage_unknown":["a=1"],"usage_source":"provider","usage_raw":"{\"prompt_tokens\":100}","emitter_cost":0.000000000001,"prompt_cache_key":"prompt_cache_key","reasoning_effort":"reasoning_effort","attribution":{"feature":"search","route":"/search","customer_id":"acme","environment":"test","request_id":"order-7"},"trace_id":"trace","span_id":"span","parent_span_id":"parent","service_name":"api"}"#]].assert_eq(&journal);
-    expect!["f5c619ebca322094cf7f9e72c494f906"].assert_eq(&format!("{digest:032x}"));
+    assert_eq!(
+        journal,
+        r#"{"event_id":"415d48f9-7293-814e-a82c-4ac00e445767","call_id":"call-1","sighting":"record","role":"call","response":{"namespace":"openai","id":"resp_1","unique":true},"emitter":"Record","provider":"openai","endpoint":"other","server_address":"api.openai.com","model":"model","response_model":"response_model","service_tier":"service_tier","region":"region","organization":"organization","project":"project","start":1700000000000000000,"end":1700000001000000000,"time_to_first_token_ms":12,"stream":false,"outcome":{"incomplete":"cut"},"attempts":1,"usage":{"tokens":{"input":100,"output":10}},"usage_problem":"problem","usage_unknown":["a=1"],"usage_source":"provider","usage_raw":"{\"prompt_tokens\":100}","emitter_cost":0.000000000001,"prompt_cache_key":"prompt_cache_key","reasoning_effort":"reasoning_effort","attribution":{"feature":"search","route":"/search","customer_id":"acme","environment":"test","request_id":"order-7"},"trace_id":"trace","span_id":"span","parent_span_id":"parent","service_name":"api"}"#
+    );
+    assert_eq!(format!("{digest:032x}"), "f5c619ebca322094cf7f9e72c494f906");
     let minimal = Observation::new(EventId::from_text("e"), "c", ObservedAs::Span, Timestamp::from_nanos(1));
-    expect![[r#"{"event_id":"e","call_id":"c","sighting":"span","role":"call","emitter":"","provider":"","endpoint":"other","start":1,"end":1,"stream":false,"outcome":"success","attempts":1,"usage_source":"none","attribution":{}}"#]].assert_eq(&minimal.to_journal().unwrap().0);
+    assert_eq!(
+        minimal.to_journal().unwrap().0,
+        r#"{"event_id":"e","call_id":"c","sighting":"span","role":"call","emitter":"","provider":"","endpoint":"other","start":1,"end":1,"stream":false,"outcome":"success","attempts":1,"usage_source":"none","attribution":{}}"#
+    );
 }
 
 #[test]

@@ -36,5 +36,5 @@ fn every_row_has_as_many_cells_as_the_table_head() {
 #[test]
 fn the_row_of_a_column_of_a_later_version_names_the_version() {
     let column = Column { since: 3, ..*Column::named("model").unwrap() };
-    assert!(row(&column).contains("Since version 3."), "{}", row(&column));
+    assert!(row(&column).contains("Since version 3 of the ledger."), "{}", row(&column));
 }

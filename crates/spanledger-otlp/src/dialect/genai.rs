@@ -31,11 +31,8 @@ mod tests;
 pub(super) const DIALECT: Dialect = Dialect {
     reader: Some(SpanReader {
         recognises: |span| {
-            span.attributes.0.iter().any(|kv| {
-                kv.key == keys::OPERATION_NAME
-                    || keys::aliases::INPUT.contains(&kv.key.as_str())
-                    || keys::aliases::OUTPUT.contains(&kv.key.as_str())
-            })
+            let mut keys = span.attributes.0.iter().map(|attribute| attribute.key.as_str());
+            keys.any(|key| key == keys::OPERATION_NAME || token_counts::is_total(key, span.quirks))
         },
         read,
     }),

@@ -60,7 +60,7 @@ fn signal(request: &Parts) -> Result<Signal, Refusal> {
         "spanledger takes traces and logs, no metrics: set OTEL_METRICS_EXPORTER=none, or send them elsewhere"
             .to_owned()
     } else {
-        format!("there is nothing at {path}: OTLP is taken at /v1/traces and /v1/logs")
+        format!("there is nothing at {}: OTLP is taken at /v1/traces and /v1/logs", request.uri.path())
     }))
 }
 

@@ -117,7 +117,8 @@ fn compile(source: &str) -> String {
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
             let name = path.file_name().unwrap().to_str().unwrap_or_default();
-            name.starts_with("libspanledger-") && name.ends_with(".rlib")
+            name.starts_with("libspanledger-")
+                && path.extension().is_some_and(|extension| extension == "rlib")
         })
         .max_by_key(modified)
         .expect("Cargo has built the library for this test");
