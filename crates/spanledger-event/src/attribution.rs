@@ -11,7 +11,7 @@ mod tests;
 const VALUE_BYTES_MAX: usize = 256;
 /// How many free dimensions one attribution may have.
 const DIMS_MAX: usize = 32;
-/// Values that stand for a missing value. They are compared without regard to case.
+/// Values that stand for a missing value. Case is ignored.
 const PLACEHOLDERS: [&str; 6] = ["unknown", "null", "none", "undefined", "n/a", "-"];
 
 /// A field of an attribution.
@@ -224,7 +224,7 @@ impl<'de> Deserialize<'de> for Attribution {
     }
 }
 
-/// An attribution of which fields may be missing: what a span of another emitter says.
+/// An attribution whose fields may be missing, as the span of another emitter states it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PartialAttribution {
@@ -345,7 +345,7 @@ impl<F, R, C, E> AttributionBuilder<F, R, C, E> {
         self.step(|p| p.environment = Some(value.into()))
     }
 
-    /// Your id of the logical request, the same in every retry. Default: a new UUIDv7 a call.
+    /// Your id of the logical request; use the same id in every retry. Default: a new UUIDv7 for each call.
     pub fn request_id(self, value: impl Into<String>) -> Self {
         self.step(|p| p.request_id = Some(value.into()))
     }

@@ -20,11 +20,11 @@ pub struct Cost {
     /// Details of the reason for people: which model, which tier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// The lines. An unpriced charge has those that could be priced.
+    /// The lines. An unpriced charge has the lines that could be priced.
     pub lines: Vec<CostLine>,
-    /// The price book that priced it: its date and content hash.
+    /// The version of the price book that was used: its date and content hash.
     pub price_version: Arc<str>,
-    /// The moment whose prices were used: the start of the call.
+    /// The prices that were valid at this moment were used. It is the start of the call.
     pub priced_at: Timestamp,
 }
 
@@ -64,7 +64,7 @@ words! {
 }
 
 impl Cost {
-    /// A call that failed before the model ran: it costs nothing, and that is known.
+    /// The cost of a call that failed before the model ran. The price is known: it is zero.
     pub fn free(price_version: impl Into<Arc<str>>, priced_at: Timestamp) -> Self {
         Self {
             usd: Some(Usd::ZERO),

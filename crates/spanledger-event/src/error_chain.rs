@@ -4,8 +4,8 @@ use std::{error::Error, fmt};
 
 /// Shows an error and its sources, separated by `: `.
 ///
-/// The errors of this workspace never print their source in their own `Display`. Whoever logs one,
-/// or sends it to a client, shows the whole chain with this, once.
+/// The errors of this workspace never print their source in their own `Display`. Code that logs an
+/// error, or sends it to a client, prints the whole chain once with this type.
 ///
 /// ```
 /// use spanledger_event::ErrorChain;

@@ -2,13 +2,13 @@
 //!
 //! # Adding a column
 //!
-//! 1. Add a row to `columns!` below, with `, since N` at its end: the next schema version of the
-//!    ledger, or the present one while no release has it (`spanledger-ledger/src/migrate.rs`).
-//! 2. Fill it. A column that observations state as it is: add an optional field to
-//!    [`Observation`], and a row to `carried!` (`observation/carried.rs`) with the attribute's name
-//!    from `keys.rs`; the fold and the record then carry it. Any other column: set it in `fold/assemble.rs`.
-//! 3. Read the field where it is stated: in a dialect (`spanledger-otlp/src/dialect`), in the crate
-//!    `spanledger`.
+//! 1. Add a row to `columns!` below, with `, since N` at its end. N is the next schema version of the
+//!    ledger, or the present version if it is not released yet (`spanledger-ledger/src/migrate.rs`).
+//! 2. Fill the column. If its value is copied from an observation without change, add an optional field
+//!    to [`Observation`], and a row to `carried!` (`observation/carried.rs`) with the attribute's name
+//!    from `keys.rs`; the fold and the record then carry it. Otherwise set it in `fold/assemble.rs`.
+//! 3. Set the observation's field where the value is read: in a dialect
+//!    (`spanledger-otlp/src/dialect`), and in the crate `spanledger`.
 //! 4. `cargo xtask gen` writes the reference page, `docs/events.md`.
 //!
 //! The ledger's table and its migration, the JSON form and the columns of the sinks follow from
@@ -39,7 +39,7 @@ words! {
         Live (default) = "live",
         /** The event counts, but lacks a required field of its attribution until a rule supplies it.*/
         Quarantined = "quarantined",
-        /** The event does not count: it turned out to be another sighting of other events, or an aggregate over them.*/
+        /** The event does not count: its observations belong to another event, or are an aggregate over calls that count elsewhere.*/
         Void = "void",
     }
 }
@@ -50,7 +50,7 @@ words! {
     pub enum UsageSource {
         /** The provider reported it.*/
         Provider = "provider",
-        /** It was counted here: with a tokenizer, or from what was sent and came back (characters to speak, images made).*/
+        /** Spanledger counted it: with a tokenizer, or from the request and the response (characters to speak, images made).*/
         Estimated = "estimated",
         /** The usage is unknown.*/
         None (default) = "none",
@@ -58,22 +58,22 @@ words! {
 }
 
 words! {
-    /// What a reader should know about an event.
+    /// Something unusual about an event that its reader should know.
     #[non_exhaustive]
     pub enum Flag {
-        /** Another event has the same response id, and it is not certain that the two are one.*/
+        /** Another event has the same response id, and it is not certain that the two are the same response.*/
         PossibleDuplicate = "possible_duplicate",
         /** The emitter's own cost differs from `cost_usd`.*/
         EmitterCostDiffers = "emitter_cost_differs",
-        /** A charge beside the primary one has no price, so that the billed amount is unknown.*/
+        /** A charge other than the primary one has no price, so that the billed amount is unknown.*/
         RetryUnpriced = "retry_unpriced",
         /** The usage has fields of unknown meaning; `cost_detail` lists them. The totals add up, so that no token is missing from the cost.*/
         UsageNotUnderstood = "usage_not_understood",
     }
 }
 
-/// What a column holds; each sink maps it to a type of its own. Sinks match on every kind, so that a
-/// new kind does not compile until each of them has a type for it.
+/// The type of a column's values; each sink maps it to a type of its database or format. Sinks match
+/// on every kind, so that a new kind does not compile until each sink has a type for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ColumnKind {
     /// UTF-8 text.
@@ -103,7 +103,7 @@ pub struct Column {
     pub nullable: bool,
     /// The unit of its numbers; empty for other columns.
     pub unit: &'static str,
-    /// The FOCUS 1.2 column that holds the same; empty where FOCUS has none.
+    /// The FOCUS 1.2 column that holds the same value; empty where FOCUS has no such column.
     pub focus: &'static str,
     /// The version of the event's schema that introduced it.
     pub since: u32,
@@ -116,7 +116,7 @@ pub struct Column {
 }
 
 impl Column {
-    /// The column of that name.
+    /// The column with this name.
     pub const fn named(name: &str) -> Option<&'static Self> {
         const fn is_same(a: &[u8], b: &[u8]) -> bool {
             match (a, b) {
@@ -136,7 +136,7 @@ impl Column {
     }
 }
 
-/// Where a row does not say so, it was there from the first version on.
+/// The `since` of a row. A row without one exists since the first version.
 macro_rules! since {
     () => {
         1
@@ -148,14 +148,14 @@ macro_rules! since {
 
 macro_rules! columns {
     ($($(#[doc = $doc:literal])+ $name:ident: $type:ty, $unit:literal, $focus:literal $(, since $since:literal)?;)+) => {
-        /// One logical request: what every sink stores and every report reads.
+        /// One logical request. Every sink stores this, and every report reads it.
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub struct CostEvent {
             $($(#[doc = $doc])+ pub $name: $type,)+
         }
 
         /// The columns in their order. The ledger's tables, the JSON form and the reference page
-        /// (`docs/events.md`) derive from it.
+        /// (`docs/events.md`) derive from this table.
         pub const COLUMNS: &[Column] = &[
             $(Column {
                 name: stringify!($name),
@@ -179,15 +179,15 @@ macro_rules! columns {
 columns! {
     /** `<provider>.request`, such as `openai.request`.*/
     event: String, "", "";
-    /** The identity of the logical request, derived, the same in every replay.*/
+    /** The identity of the logical request. It is computed from the request, so that a replay has the same id.*/
     event_id: EventId, "", "";
     /** The caller's id of the request, or a UUIDv7.*/
     request_id: Option<String>, "", "";
-    /** Raised by every change; the greatest one is the event's present state.*/
+    /** The number that each change of the event raises. The row with the greatest revision is the present state.*/
     revision: i64, "", "";
     /** `live`, `quarantined` (counts, but lacks attribution) or `void` (does not count).*/
     state: EventState, "", "";
-    /** Of a void event: the event that counts instead.*/
+    /** The event that counts instead of this one, if this one is void.*/
     superseded_by: Option<EventId>, "", "";
     /** The start of the call.*/
     timestamp: Timestamp, "ns", "ChargePeriodStart";
@@ -203,11 +203,11 @@ columns! {
     provider: String, "", "ProviderName";
     /** The API that was called: `chat`, `responses`, …*/
     endpoint: String, "", "";
-    /** The model asked for.*/
+    /** The model that was requested.*/
     model: Option<String>, "", "";
     /** The model that answered.*/
     response_model: Option<String>, "", "SkuId";
-    /** The service tier that served the call, the one that is billed.*/
+    /** The service tier that served the call. It is the billed one.*/
     service_tier: Option<String>, "", "PricingCategory";
     /** The provider's region, where it changes the price.*/
     region: Option<String>, "", "RegionId";
@@ -215,7 +215,7 @@ columns! {
     organization: Option<String>, "", "BillingAccountId";
     /** The provider's project.*/
     project: Option<String>, "", "SubAccountId";
-    /** All input tokens, those read from and written to a cache included.*/
+    /** All input tokens, including those read from and written to a cache.*/
     prompt_tokens: Option<i64>, "tokens", "";
     /** The part of the input read from a cache.*/
     cached_tokens: Option<i64>, "tokens", "";
@@ -223,63 +223,63 @@ columns! {
     cache_write_tokens: Option<i64>, "tokens", "";
     /** Visible output. The provider's own `completion_tokens` is this plus `reasoning_tokens`.*/
     completion_tokens: Option<i64>, "tokens", "";
-    /** Hidden output: billed like output, and not part of `completion_tokens`.*/
+    /** Hidden output. It is billed like output, and is not part of `completion_tokens`.*/
     reasoning_tokens: Option<i64>, "tokens", "";
-    /** The part of the input that is audio, cached included.*/
+    /** The part of the input that is audio, cached audio included.*/
     audio_prompt_tokens: Option<i64>, "tokens", "";
     /** The part of the visible output that is audio.*/
     audio_completion_tokens: Option<i64>, "tokens", "";
-    /** The part of the input that is images, cached included.*/
+    /** The part of the input that is images, cached images included.*/
     image_prompt_tokens: Option<i64>, "tokens", "";
     /** The part of the visible output that is images.*/
     image_completion_tokens: Option<i64>, "tokens", "";
-    /** Images made.*/
+    /** Images that the call generated.*/
     images: Option<i64>, "images", "";
-    /** Seconds of audio heard or spoken, where the provider bills time.*/
+    /** Seconds of audio input or output, where the provider bills time.*/
     audio_seconds: Option<Decimal>, "s", "";
     /** Billable web searches.*/
     web_search_calls: Option<i64>, "calls", "";
     /** Billable file searches.*/
     file_search_calls: Option<i64>, "calls", "";
-    /** Billable uses of a code interpreter: containers of 1 GB at OpenAI, which bills the session, and calls at providers that bill calls.*/
+    /** Billable uses of a code interpreter. At OpenAI, which bills sessions, they are containers of 1 GB; at other providers they are calls.*/
     code_interpreter_calls: Option<i64>, "calls", "";
     /** Where the usage comes from: `provider`, `estimated` or `none`.*/
     usage_source: UsageSource, "", "";
-    /** From the start of the call to the last byte.*/
+    /** The time from the start of the call to its last byte.*/
     latency_ms: Option<i64>, "ms", "";
-    /** From the start of the call to the first chunk of a stream.*/
+    /** The time from the start of the call to the first chunk of a stream.*/
     time_to_first_token_ms: Option<i64>, "ms", "";
     /** Whether the answer was streamed.*/
     stream: bool, "", "";
-    /** The cost of the primary charge; null when unpriced, never 0 for what is not known.*/
+    /** The cost of the primary charge. It is null when unpriced; an unknown cost is never 0.*/
     cost_usd: Option<Usd>, "USD", "EffectiveCost";
     /** `priced` or `unpriced`.*/
     cost_state: String, "", "";
-    /** Why it is unpriced, from a closed list: `unknown_model`, `no_usage`, …*/
+    /** The reason why the charge is unpriced, from a closed list: `unknown_model`, `no_usage`, …*/
     cost_reason: Option<String>, "", "";
-    /** Details of `cost_reason` for people: which model, which tier, what is contradictory.*/
+    /** Details of `cost_reason` for people: which model, which tier, which counts contradict each other.*/
     cost_detail: Option<String>, "", "";
     /** The lines that add up to `cost_usd`.*/
     cost_lines: Vec<CostLine>, "", "SkuPriceDetails";
-    /** The price book that priced it: its date and content hash.*/
+    /** The version of the price book that was used: its date and content hash.*/
     price_version: Option<String>, "", "SkuPriceId";
-    /** The moment whose prices were used.*/
+    /** The prices that were valid at this moment were used.*/
     priced_at: Option<Timestamp>, "ns", "";
     /** The provider's usage object.*/
     usage_raw: Option<JsonText>, "", "";
-    /** The cost that the emitter stated.*/
+    /** The cost that the emitter itself stated.*/
     emitter_cost_usd: Option<Usd>, "USD", "";
-    /** The cost of further billed responses to the same request, as far as it is known.*/
+    /** The cost of further billed responses to the same request: the sum of those that have a price.*/
     retry_cost_usd: Option<Usd>, "USD", "";
-    /** `cost_usd` plus `retry_cost_usd`: what the invoice says.*/
+    /** `cost_usd` plus `retry_cost_usd`: the amount on the invoice. It is null when a charge has no price.*/
     billed_usd: Option<Usd>, "USD", "BilledCost";
     /** HTTP attempts of the request, retries included.*/
     attempts: i64, "", "";
-    /** What went wrong in the last attempt, where no attempt succeeded.*/
+    /** The error of the last attempt, if no attempt succeeded.*/
     error_code: Option<String>, "", "";
     /** OpenAI's `prompt_cache_key`.*/
     prompt_cache_key: Option<String>, "", "";
-    /** The reasoning effort asked for.*/
+    /** The reasoning effort that was requested.*/
     reasoning_effort: Option<String>, "", "";
     /** Attribution: the batch job.*/
     batch_job_id: Option<String>, "", "";
@@ -295,7 +295,7 @@ columns! {
     service_name: Option<String>, "", "ResourceId";
     /** The instrumentation that reported the primary charge: its scope and version.*/
     emitter: String, "", "";
-    /** What a reader should know, from a closed list: `possible_duplicate`, `retry_unpriced`, …*/
+    /** Unusual facts about the event, from a closed list: `possible_duplicate`, `retry_unpriced`, …*/
     flags: Vec<Flag>, "", "";
     /** Attribution: free dimensions.*/
     dims: BTreeMap<String, String>, "", "Tags";
@@ -307,7 +307,7 @@ impl CostEvent {
         self.state != EventState::Void
     }
 
-    /// All tokens.
+    /// All tokens: input, visible output and hidden output.
     pub fn total_tokens(&self) -> i64 {
         [self.prompt_tokens, self.completion_tokens, self.reasoning_tokens]
             .into_iter()

@@ -1,17 +1,18 @@
 //! The fold: observations in, one event per logical request out.
 //!
-//! A pure function of the *set* of observations, so that order, repetition and the way in which
-//! they were split over requests change nothing; the store only applies it. It works in four
-//! steps, each in a file of its own:
+//! The fold is a pure function of the *set* of observations: their order, their repetition and the
+//! requests in which they arrived change nothing. The ledger only applies it. It works in four steps,
+//! each in its own file:
 //!
-//! 1. [`call`]: sightings of one call (its record and its span) become one observed call; the record,
-//!    made from the provider's own bytes, wins field by field.
+//! 1. [`call`]: sightings of one call (its record and its span) become one observed call. For each
+//!    field, the best sighting that states a value wins.
 //! 2. [`charge`]: calls that are sightings of one provider response (a framework and the SDK under
 //!    it, a client and its gateway) become one charge, when the provider's ids are unique and
 //!    model and usage agree. Otherwise both are kept and flagged.
-//! 3. [`aggregate`]: the span of an agent or a chain over calls that carry usage is not a charge.
-//! 4. [`assemble`]: the charges of one request become its event. The earliest is the primary one;
-//!    others are billed retries. A failed attempt adds to `attempts` and never erases a charge.
+//! 3. [`aggregate`]: the span of an agent or a chain above calls that carry usage is not a charge.
+//! 4. [`assemble`]: the charges of one request become its event. The earliest billed charge is the
+//!    primary one; the others are billed retries. A failed attempt adds to `attempts` and never erases
+//!    a charge.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,9 +30,9 @@ use charge::Charge;
 
 /// Folds observations into events, in the order of their ids.
 ///
-/// An event is right when all of its observations are given, together with those that share a
-/// [link](Observation::link) with them and, where an aggregate is among them, those of its trace.
-/// `revision` stays 0: only the store knows the event's earlier states.
+/// An event is correct when the input has all of its observations, all observations that share a
+/// [link](Observation::link) with them and, if one of them is an aggregate, all observations of its
+/// trace. `revision` stays 0, because only the ledger knows the event's earlier states.
 pub fn fold<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> Vec<CostEvent> {
     let distinct: BTreeSet<&Observation> = observations.into_iter().collect();
     let calls = call::group(&distinct);
@@ -39,7 +40,7 @@ pub fn fold<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> Vec<
     let superseded = aggregate::superseded(&charges);
     let duplicates = charge::possible_duplicates(&charges, &superseded);
 
-    // Charges that share an event id, and event ids that share a charge, are one request.
+    // Charges that share an event id belong to one request, and so do the event ids of one charge.
     let mut requests = Components::default();
     for charge in &charges {
         let first = charge.event_ids().next();

@@ -13,24 +13,25 @@ mod tests;
 
 /// The identity of one logical request, in the form of a UUID.
 ///
-/// It is computed from the request, never random: the same call seen again has the same id, so that a
-/// replay changes nothing at any sink. Where a time is known, the first 48 bits are its milliseconds,
-/// so that ids of one day lie together in an index.
+/// It is computed from the request and never random: a repeated sighting of a call has the same id, so
+/// that a replay changes nothing at any sink. Where a time is known, the first 48 bits are its
+/// milliseconds, so that ids of one day are adjacent in an index.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EventId(String);
 
 impl EventId {
-    /// For the project's own records: from the request id and the [`fingerprint`] of the request.
+    /// The id of a record of the crate `spanledger`, from the request id and the [`fingerprint`] of the
+    /// request.
     ///
-    /// The same request sent again under the same id is the same event; one id reused for ten
-    /// different requests makes ten.
+    /// A request that is sent again under the same request id is the same event. Different requests under
+    /// one request id are different events.
     pub fn of_request(request_id: &str, fingerprint: u128) -> Self {
         let mut hasher = Xxh3::new();
         hasher.update(b"spanledger.request\0");
         hasher.update(request_id.as_bytes());
         hasher.update(&fingerprint.to_be_bytes());
-        // A UUIDv7 carries the time of the first attempt, the same in every retry.
+        // A UUIDv7 contains the time of the first attempt, which is the same in every retry.
         let millis = Uuid::try_parse(request_id)
             .ok()
             .filter(|id| id.get_version_num() == 7)
@@ -38,7 +39,7 @@ impl EventId {
         Self::build(millis, hasher.digest128())
     }
 
-    /// For spans of other emitters: from the span's identity and its start.
+    /// The id of a span of another emitter, from the span's identity and its start.
     pub fn of_span(trace_id: &str, span_id: &str, start: Timestamp) -> Self {
         let digest = xxh3_128(format!("spanledger.span\0{trace_id}\0{span_id}").as_bytes());
         Self::build(u64::try_from(start.millis()).ok(), digest)
@@ -49,11 +50,11 @@ impl EventId {
             Some(millis) => (u128::from(millis) << 80) | (digest >> 48),
             None => digest,
         };
-        // RFC 9562, section 5.8: version 8 is for layouts of one's own.
+        // RFC 9562, section 5.8: version 8 is for custom layouts.
         Self(Uuid::new_v8(bits.to_be_bytes()).to_string())
     }
 
-    /// Takes an id that another part of the project derived.
+    /// Wraps an id that was computed before, such as one that was stored or sent. The text is not checked.
     pub fn from_text(text: impl Into<String>) -> Self {
         Self(text.into())
     }

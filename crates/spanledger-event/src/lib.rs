@@ -1,5 +1,5 @@
-//! The domain of Spanledger, free of I/O, clocks and randomness: what an AI call was, who it was
-//! for, what it cost, and how several sightings of it become one durable event.
+//! The domain types of Spanledger: the attribution, usage and cost of an AI call, and the fold of
+//! several sightings of a call into one event. The crate has no I/O, clocks or randomness.
 //!
 //! Three words are used with one meaning everywhere:
 //!
@@ -9,13 +9,13 @@
 //! * a [`CostEvent`] is one logical request: the [`fold()`] of its charges and failed attempts.
 //!
 //! Money is [`Usd`], an exact integer of 10⁻¹² dollars; this crate has no floats. Tokens are a
-//! [`Usage`] of exclusive buckets, so that adding them up never counts one twice.
+//! [`Usage`] of exclusive buckets, so that a sum of buckets never counts a token twice.
 //!
-//! Everything that is said twice elsewhere is one table here:
+//! Three tables define names that several crates use:
 //!
 //! * [`COLUMNS`]: the columns of the event, from which the ledger's tables, the JSON form and
 //!   `docs/events.md` ([`reference()`]) derive;
-//! * [`CARRIED`]: the columns that an event takes over from its observations as they are;
+//! * [`CARRIED`]: the columns that an event copies from its observations without change;
 //! * [`keys`]: the names of all attributes.
 //!
 //! ```

@@ -13,7 +13,7 @@ mod tests;
 ///
 /// The unit is the last digit of `DECIMAL(24,12)`, the type that cost columns have at every sink.
 /// The range is that of an `i128`: adding up amounts cannot overflow in practice (10²⁶ dollars).
-/// In JSON it is a number literal, never a float on the way.
+/// In JSON it is a number literal; serialization never converts it to a float.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Usd(i128);
 
@@ -22,7 +22,8 @@ const SCALE: u32 = 12;
 const PICOS_PER_DOLLAR: i128 = 1_000_000_000_000;
 
 impl Usd {
-    /// Nothing. A call that failed before the model ran costs this; an unknown cost does not.
+    /// Zero dollars, the cost of a call that failed before the model ran. An unknown cost is `None`, not
+    /// zero.
     pub const ZERO: Self = Self(0);
 
     /// An amount of picodollars.
@@ -53,8 +54,8 @@ impl Usd {
 
     /// Splits into whole microdollars and the picodollars that are left, in `0..1_000_000`.
     ///
-    /// Two integer columns of this form can be added up in SQL over 9 × 10¹² rows or dollars
-    /// before a 64-bit sum overflows; [`Usd::from_parts`] puts the sums together again.
+    /// SQL can sum two integer columns of this form: a 64-bit sum overflows only beyond 9 × 10¹² rows or
+    /// dollars. [`Usd::from_parts`] combines the two sums.
     ///
     /// `None` beyond 9.2 × 10¹² dollars.
     pub fn to_parts(self) -> Option<(i64, i64)> {
@@ -115,7 +116,7 @@ impl FromStr for Usd {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let amount = Decimal::from_str_exact(text).or_else(|_| Decimal::from_scientific(text)).ok();
         amount
-            // More than twelve places would be rounded; that is no exact reading.
+            // An amount with more than twelve places would be rounded, so it is refused.
             .filter(|amount| amount.normalize().scale() <= SCALE)
             .and_then(Self::from_decimal)
             .ok_or_else(|| ParseUsdError { text: text.chars().take(64).collect() })
@@ -135,10 +136,10 @@ impl<'de> Deserialize<'de> for Usd {
     }
 }
 
-/// A decimal as a number literal in JSON.
+/// Serializes a decimal as a number literal in JSON.
 ///
-/// Not `rust_decimal`'s own form: a feature that another crate of the graph may switch on turns
-/// that one into a float.
+/// `rust_decimal`'s own serialization is not used, because another crate of the dependency graph may
+/// enable a feature that turns it into a float.
 pub(crate) mod literal {
     use rust_decimal::Decimal;
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de};

@@ -15,7 +15,7 @@ const HEAD: &str = "\
 One event is one logical request to a provider: all its attempts, retries and sightings together. Every sink
 stores these columns under these names, and the JSON form has them in this order; a column that is null is
 left out there. *FOCUS* is the column of the FinOps Open Cost and Usage Specification 1.2 that holds the
-same, where there is one.
+same value, if there is one.
 
 An event may change: a later sighting states its usage, or a retry is billed. Then `revision` grows, and the
 event with the greatest revision is valid. Sums leave out events whose `state` is `void`.

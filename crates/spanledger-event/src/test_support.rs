@@ -1,4 +1,4 @@
-//! Observations for tests, built from what a test says about them.
+//! A builder of observations for tests.
 //!
 //! The module lives beside the types that it builds, so that the unit tests of this crate and of
 //! every crate above it can use it. It is compiled for tests and with the feature `test-support`.
@@ -18,10 +18,10 @@ use crate::{
     Timestamp, UnpricedReason, Usage, UsageSource, Usd,
 };
 
-/// Nanoseconds of a second.
+/// The nanoseconds of one second.
 pub const SECOND: i64 = 1_000_000_000;
 
-/// The price version of costs that a test states itself.
+/// The price version of the costs that [`ObservationBuilder`] sets.
 pub const PRICE_VERSION: &str = "test";
 
 /// A complete attribution: feature `search`, route `/search`, customer `acme`, environment `test`.
@@ -35,8 +35,8 @@ pub fn attribution() -> PartialAttribution {
     }
 }
 
-/// Builds one [`Observation`]: a successful call of `gpt-5.5` at OpenAI that lasts one second, and
-/// whatever the methods change about it.
+/// Builds one [`Observation`]. It starts as a successful call of `gpt-5.5` at OpenAI that lasts one
+/// second; each method changes one thing.
 #[derive(Clone, Debug)]
 pub struct ObservationBuilder(Observation);
 
@@ -73,7 +73,7 @@ impl ObservationBuilder {
         self
     }
 
-    /// Sets a usage of text alone: so many tokens of input and of visible output.
+    /// Sets a usage of text only: the tokens of the input and of the visible output.
     #[must_use]
     pub fn tokens(self, input: u64, output: u64) -> Self {
         self.usage(Usage::default().with(Bucket::Input, input).with(Bucket::Output, output))
@@ -156,7 +156,7 @@ impl ObservationBuilder {
         self
     }
 
-    /// Sets what no other method sets.
+    /// Changes any field.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut Observation)) -> Self {
         change(&mut self.0);

@@ -28,7 +28,7 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
-    /// Milliseconds from `earlier` to here, never negative.
+    /// Milliseconds from `earlier` to this moment, never negative.
     pub fn millis_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0).max(0) / 1_000_000
     }
@@ -40,7 +40,7 @@ impl Timestamp {
     }
 }
 
-/// RFC 3339 in UTC, with as many digits as the moment has.
+/// RFC 3339 in UTC, with as many fractional digits as the moment needs.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_nanosecond(i128::from(self.0)) {

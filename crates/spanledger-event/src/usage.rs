@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 mod tests;
 mod tokens;
 
-/// A kind of token that has a price of its own. The buckets are exclusive: one token is in one.
+/// A kind of token that has its own price. The buckets are exclusive: a token is in exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bucket {
@@ -34,7 +34,7 @@ pub enum Bucket {
     CachedImageInput,
     /// Visible text output.
     Output,
-    /// Hidden output: billed like output, never shown.
+    /// Hidden output, which is billed like output but not shown to the caller.
     Reasoning,
     /// Audio output.
     AudioOutput,
@@ -84,7 +84,7 @@ impl Bucket {
         !matches!(self, Self::Output | Self::Reasoning | Self::AudioOutput | Self::ImageOutput)
     }
 
-    /// The bucket of that name.
+    /// The bucket with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|bucket| bucket.name() == name)
     }
@@ -113,16 +113,16 @@ impl Bucket {
 /// The event's columns are sums over it: [`prompt_tokens`](Self::prompt_tokens) is all input,
 /// [`completion_tokens`](Self::completion_tokens) the visible output and
 /// [`reasoning_tokens`](Self::reasoning_tokens) the hidden one, so that
-/// `prompt + completion + reasoning` is the total. The `completion_tokens` that OpenAI itself
-/// reports are ours plus the reasoning tokens.
+/// `prompt + completion + reasoning` is the total. OpenAI's own `completion_tokens` is
+/// [`output_tokens`](Self::output_tokens): it includes the reasoning tokens.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Usage {
     #[serde(with = "tokens")]
     tokens: [u64; 13],
-    /// Images made.
+    /// Images that the call generated.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub images: u64,
-    /// Seconds of audio heard or spoken, where the provider bills by time.
+    /// Seconds of audio input or output, where the provider bills by time.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::money::literal::option")]
     pub audio_seconds: Option<Decimal>,
     /// Characters spoken, where the provider bills by them.
@@ -134,12 +134,12 @@ pub struct Usage {
     /// Billable file searches.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub file_search_calls: u64,
-    /// Billable uses of a code interpreter: containers of 1 GB at OpenAI, which bills the session, and
-    /// calls at providers that bill calls.
+    /// Billable uses of a code interpreter. At OpenAI, which bills sessions, they are containers of 1 GB;
+    /// at other providers they are calls.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub code_interpreter_calls: u64,
-    /// Which of several rates a unit has: quality and size of the images (`hd 1024x1792`), the
-    /// resolution of the video (`720p`).
+    /// Selects one of several rates of a unit: the quality and size of the images (`hd 1024x1792`), or
+    /// the resolution of the video (`720p`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
     /// Counted units that have no column of their own, by the name of the price book's meter:
@@ -186,7 +186,7 @@ impl Usage {
         self.counts() != [0; 5] || self.audio_seconds.is_some() || !self.units.is_empty()
     }
 
-    /// Whether every count is zero. Some gateways send such a usage when they do not know it.
+    /// Whether every count is zero. Some gateways send such a usage when they do not know the real one.
     pub fn is_empty(&self) -> bool {
         self.tokens == [0; 13]
             && self.counts() == [0; 5]
@@ -198,7 +198,7 @@ impl Usage {
         buckets.iter().fold(0, |sum, &bucket| sum.saturating_add(self.tokens(bucket)))
     }
 
-    /// All input, cached and cache-write included. The long-context rule looks at this.
+    /// All input, including tokens read from and written to a cache. The long-context rule uses this sum.
     pub fn prompt_tokens(&self) -> u64 {
         Bucket::ALL
             .into_iter()
@@ -231,7 +231,7 @@ impl Usage {
         self.completion_tokens().saturating_add(self.reasoning_tokens())
     }
 
-    /// The provider's view of the same usage.
+    /// The same usage as the provider reports it: totals that contain their parts.
     pub fn nested(&self) -> NestedUsage {
         NestedUsage {
             input: self.prompt_tokens(),
@@ -286,7 +286,7 @@ pub struct NestedUsage {
     pub audio_output: u64,
     /// Image output.
     pub image_output: u64,
-    /// The total that the provider stated, where it did; it must be input plus output.
+    /// The total that the provider stated, if it did. It must be input plus output.
     pub total: Option<u64>,
 }
 
@@ -307,18 +307,18 @@ pub enum UsageError {
     /// The stated total is not input plus output.
     #[error("the stated total is {stated} tokens, input and output add up to {sum}")]
     TotalMismatch {
-        /// What was stated.
+        /// The total that was stated.
         stated: u64,
-        /// What adds up.
+        /// The sum of input and output.
         sum: u64,
     },
-    /// A count beyond any real call, or below zero.
+    /// A count is negative, or greater than [`Usage::TOKENS_MAX`].
     #[error("a count is out of range: {0}")]
     OutOfRange(String),
 }
 
 impl NestedUsage {
-    /// Takes the totals apart into exclusive buckets.
+    /// Splits the totals into exclusive buckets.
     pub fn exclusive(&self) -> Result<Usage, UsageError> {
         let counts = [
             self.input,

@@ -1,4 +1,4 @@
-//! Closed lists of words: an enum, its texts, and what each of them means, in one place.
+//! The macro `words!`, which declares an enum, the text of each variant, and its meaning in one place.
 
 /// Declares an enum whose variants are written as texts in events and in JSON.
 ///
@@ -18,7 +18,7 @@ macro_rules! words {
         }
 
         impl $type {
-            /// All of them, in their order.
+            /// All variants, in their order.
             pub const ALL: [Self; [$($text),+].len()] = [$(Self::$variant),+];
 
             /// The text in events.

@@ -1,4 +1,4 @@
-//! Events a second into the ledger, each commit synced to disk.
+//! Measures how many events per second the ledger stores when each commit is synced to disk.
 #![expect(clippy::unwrap_used, reason = "a benchmark may stop")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! What an append does inside its transaction: it writes the journal, loads the related observations,
-//! folds them, and writes the events that differ from the stored ones.
+//! The append, inside its transaction: it writes the journal, loads the related observations, folds
+//! them, and writes the events that differ from the stored ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::{
     row::{self, SELECT_EVENT, UPSERT_EVENT},
 };
 
-/// An observation, ready to be written: serialized outside the writer's thread.
+/// An observation that is ready to be written. It was serialized outside the writer's thread.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     observation: Observation,
@@ -88,18 +88,18 @@ pub(crate) fn append(
     Ok(appended)
 }
 
-/// The observations that decide the touched events, by their `seq`: those of the same event, of the
-/// same call, of the same response, and, where an aggregate is among them, of the same trace.
+/// The observations that the fold needs for the changed events, by their `seq`: those of the same event,
+/// of the same call, of the same response and, if one of them is an aggregate, of the same trace.
 #[derive(Default)]
 struct Related {
     observations: BTreeMap<i64, Observation>,
     /// Every key that was found so far.
     found: BTreeSet<Key>,
-    /// Those of them whose observations are still to be loaded.
+    /// The found keys whose observations are not loaded yet.
     to_load: Vec<Key>,
 }
 
-/// What related observations share.
+/// A value that related observations have in common.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     Event(String),
@@ -108,7 +108,7 @@ enum Key {
     Link(String),
     /// A response id within a trace.
     TraceLink(String),
-    /// A trace; its observations are related only where an aggregate is among them.
+    /// A trace. Its observations are related only if one of them is an aggregate.
     Trace(String),
     /// A trace with an aggregate.
     WholeTrace(String),
@@ -185,8 +185,8 @@ fn from_journal(journal: ValueRef<'_>, cost: ValueRef<'_>) -> Result<Observation
     Ok(observation)
 }
 
-/// The greatest cursor of all followers: an event whose first change is not after it may have been
-/// delivered.
+/// The greatest cursor of all followers. An event may have been delivered if its first change is not
+/// after this cursor.
 fn greatest_cursor(transaction: &Transaction<'_>) -> Result<i64, LedgerError> {
     Ok(transaction
         .prepare_cached("SELECT coalesce(max(cursor), 0) FROM follower")?
@@ -211,7 +211,8 @@ fn write(
     event.revision = 1;
     if let Some((first_change, stored)) = &stored {
         event.revision = stored.revision;
-        // A sink may have filed the event under its timestamp, which therefore stays.
+        // A sink may have stored the event under its timestamp, for example in a partition of that day.
+        // A delivered event therefore keeps its timestamp.
         if *first_change <= delivered {
             event.timestamp = stored.timestamp;
         }

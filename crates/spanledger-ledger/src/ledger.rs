@@ -1,4 +1,4 @@
-//! The writer: one thread, which commits everything that waits in one transaction.
+//! The writer: one thread, which commits all waiting requests in one transaction.
 
 use std::{
     path::{Path, PathBuf},
@@ -19,10 +19,11 @@ use crate::{
 
 /// How many requests may wait for the writer.
 const QUEUE_MAX: usize = 1_024;
-/// How many observations one transaction takes at most; it bounds the memory of a commit group.
+/// A transaction takes no further request once it has this many observations. This bounds the memory of
+/// a commit group.
 const GROUP_MAX: usize = 8_192;
 
-/// What an append did.
+/// How many observations an append added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Appended {
     /// Observations that were new to the ledger.
@@ -31,9 +32,9 @@ pub struct Appended {
     pub duplicates: usize,
 }
 
-/// The ledger, open for writing. Cloning shares it.
+/// A ledger that is open for writing. All clones share the same writer.
 ///
-/// Dropping the last clone commits what was accepted before, and closes the file.
+/// Dropping the last clone commits the requests that were accepted before, and closes the file.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     shared: Arc<Shared>,
@@ -55,7 +56,7 @@ enum Job {
 }
 
 impl Ledger {
-    /// Opens the file and starts the writer. Creates the file where there is none, and brings one of
+    /// Opens the file and starts the writer. Creates the file if it does not exist, and brings a file of
     /// an earlier version of Spanledger up to date.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LedgerError> {
         let path = path.as_ref().to_owned();
@@ -72,7 +73,7 @@ impl Ledger {
         })
     }
 
-    /// Makes observations durable, with all that follows from them.
+    /// Stores observations durably, together with the events and roll-ups that they change.
     ///
     /// Returns after the commit has been synced to disk. An observation that was appended before
     /// changes nothing and is counted as a duplicate. On an error none of the observations was
@@ -88,8 +89,8 @@ impl Ledger {
         answer.await.map_err(|_| LedgerError::Closed)?
     }
 
-    /// Moves a follower's cursor forward. Call it once the follower has acknowledged durably that it
-    /// has everything up to there.
+    /// Moves a follower's cursor forward. Call it after the follower has durably stored all changes up to
+    /// that cursor.
     pub async fn advance(&self, follower: &str, cursor: i64) -> Result<(), LedgerError> {
         let (done, answer) = oneshot::channel();
         self.send(Job::Advance { follower: follower.to_owned(), cursor, done }).await?;
@@ -149,19 +150,19 @@ impl Writer {
             }
             self.commit(group);
         }
-        // Leaves one file behind. A failure here loses nothing: the write-ahead log stays.
+        // Copies the write-ahead log into the file. If this fails, nothing is lost, because the log stays.
         if let Err(error) = self.connection.pragma_update(None, "wal_checkpoint", "TRUNCATE") {
             tracing::debug!(%error, "the ledger's write-ahead log was not copied into the file");
         }
     }
 
-    /// Commits the whole group in one transaction. When that fails, each job gets a transaction of its
-    /// own, so that one request's fault fails that request alone.
+    /// Commits the whole group in one transaction. If that fails, each job gets its own transaction, so
+    /// that only the faulty request fails.
     fn commit(&mut self, group: Vec<Job>) {
         let before = self.last_change;
         match self.transact(&group) {
             Ok(answers) => {
-                // Before the answers: a caller whose append has returned finds the change published.
+                // Publish before answering, so that a caller sees the change when its append returns.
                 if self.last_change != before {
                     self.publish.send_replace(self.last_change);
                 }
@@ -202,7 +203,7 @@ impl Writer {
 }
 
 impl Job {
-    /// Answers the caller. One that no longer waits has dropped its end, and the answer with it.
+    /// Answers the caller. If the caller no longer waits, the answer is dropped.
     fn answer(self, answer: Result<Appended, LedgerError>) {
         match self {
             Self::Append(_, done) => drop(done.send(answer)),

@@ -1,12 +1,13 @@
-//! The embedded, durable store: observations go in, cost events come out, and every cent is exact.
+//! The embedded, durable store of Spanledger: observations go in, cost events come out, and all amounts
+//! are exact.
 //!
 //! A ledger is one SQLite file in WAL mode with `synchronous=FULL`. It holds four things, which every
 //! append changes together in one transaction:
 //!
-//! * the *journal*: every observation that was ever acknowledged, known by its digest, so that a
-//!   repeated one changes nothing;
+//! * the *journal*: every observation that was ever acknowledged. Its digest identifies it, so that a
+//!   repeated observation changes nothing;
 //! * the *events*, each with its `revision` and the `change_seq` of its latest change;
-//! * the *roll-ups*: the [measures](MEASURES), added up by hour and by day, from which reports read;
+//! * the *roll-ups*: the sums of the [measures](MEASURES) by hour and by day, which reports read;
 //! * the *cursors* of the followers, such as sinks: how far each has read the changes.
 //!
 //! Two types use it:
@@ -14,19 +15,19 @@
 //! * [`Ledger`] is the writer; one process has it. [`append`](Ledger::append) returns when the
 //!   observations, and everything that follows from them, are committed and synced to disk. Requests
 //!   that wait together share one commit.
-//! * [`LedgerReader`] reads beside it, in the same process or another, and sees whole transactions:
-//!   events in the order of their changes, cursors, [reports](LedgerReader::report).
+//! * [`LedgerReader`] reads the file while the writer is open, in the same process or another one. It
+//!   sees whole transactions: events in the order of their changes, cursors,
+//!   [reports](LedgerReader::report).
 //!
-//! [`spanledger_event::fold()`] alone decides what the event of some observations is. An append loads
-//! the observations that are related to its own, folds them, and writes the events that differ from
-//! the stored ones.
+//! Only [`spanledger_event::fold()`] makes events from observations. An append loads the observations
+//! that are related to the new ones, folds them, and writes the events that differ from the stored ones.
 //!
 //! Amounts are two integers, whole microdollars and the picodollars below them
-//! ([`Usd::to_parts`](spanledger_event::Usd::to_parts)), so that SQL adds them up exactly and the
-//! sums cannot overflow. The view `openai_events` shows them as decimal text.
+//! ([`Usd::to_parts`](spanledger_event::Usd::to_parts)), so that SQL sums them exactly and the sums do
+//! not overflow in practice. The view `openai_events` shows them as decimal text.
 //!
-//! A file of an earlier version is brought up to date when the writer opens it (`migrate.rs`, which
-//! also says how to add a column, a measure or a table).
+//! The writer brings a file of an earlier version up to date when it opens it. `migrate.rs` does this,
+//! and explains how to add a column, a measure or a table.
 //!
 //! ```
 //! use spanledger_event::{EventId, Observation, ObservedAs, Timestamp};
@@ -52,8 +53,8 @@
 //!
 //! # Non-goals
 //!
-//! The ledger does not price (the receiver does, before it appends) and does not deliver (followers
-//! read changes and move their cursors).
+//! The ledger does not compute prices: the receiver does, before it appends. It does not deliver events
+//! either: followers read the changes and move their cursors.
 
 mod apply;
 mod error;

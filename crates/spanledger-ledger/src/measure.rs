@@ -1,8 +1,8 @@
-//! The measures: what the reports add up. One table, from which the roll-ups' columns, the sums kept
-//! in them, the reports' SQL, [`Totals`] and the columns of the reports' JSON and CSV derive.
+//! The measures: the sums that reports show. The roll-ups' columns and sums, the reports' SQL,
+//! [`Totals`], and the columns of the reports' JSON and CSV derive from one table.
 //!
 //! To add a measure, add a row to the table below. Its `since` is the next schema version of the
-//! ledger (see `migrate.rs`), so that the roll-ups of existing ledgers are built again with it.
+//! ledger (see `migrate.rs`), so that the roll-ups of existing ledgers are rebuilt with it.
 
 use std::fmt;
 
@@ -60,23 +60,23 @@ pub struct Measure {
     pub title: &'static str,
     /// Whether it is a number or an amount of dollars.
     pub kind: MeasureKind,
-    /// What it says.
+    /// What the measure means.
     pub doc: &'static str,
-    /// Reads its sum.
+    /// Reads the measure's sum.
     pub get: fn(&Totals) -> Amount,
     /// The schema version of the ledger that introduced it.
     pub(crate) since: i64,
     contribution: Contribution,
 }
 
-/// What one event adds to a measure. Void events add nothing to any.
+/// How much one event adds to a measure. Void events add nothing.
 #[derive(Clone, Copy, Debug)]
 enum Contribution {
     /// 1.
     One,
-    /// The value of the column; nothing where it is null.
+    /// The value of the column, or 0 if it is null.
     Sum(&'static Column),
-    /// The value of `whole`; where it is null, the sum of the parts that are not.
+    /// The value of `whole`; if it is null, the sum of the parts that are not null.
     SumOrParts { whole: &'static Column, parts: [&'static Column; 2] },
     /// 1 where the column is not null.
     IfPresent(&'static Column),
@@ -88,7 +88,7 @@ enum Contribution {
 
 use Contribution::{IfAbove, IfAbsent, IfPresent, One, Sum, SumOrParts};
 
-/// A column by its name; a name that is no column does not compile.
+/// The column with this name. A name without a column does not compile.
 const fn column(name: &str) -> &'static Column {
     match Column::named(name) {
         Some(column) => column,
@@ -96,8 +96,8 @@ const fn column(name: &str) -> &'static Column {
     }
 }
 
-/// A type that a measure can have. Sums are stored as integers: a count as one, dollars as two
-/// ([`Usd::to_parts`]).
+/// A type that a measure can have. Sums are stored as integers: a count is one integer, an amount of
+/// dollars is two ([`Usd::to_parts`]).
 trait Sums: Copy + Into<Amount> {
     const KIND: MeasureKind;
     fn read<E>(next: impl FnMut() -> Result<i64, E>) -> Result<Self, E>;
@@ -158,7 +158,7 @@ macro_rules! measures {
         ];
 
         impl Totals {
-            /// Both together.
+            /// The sum of both.
             #[must_use]
             pub fn plus(&self, other: &Self) -> Self {
                 Self { $($name: self.$name.plus(other.$name),)+ }
@@ -172,17 +172,17 @@ macro_rules! measures {
     };
 }
 
-// name: type, title, since, what an event contributes
+// The fields of a row are: name: type, title, since, contribution of an event.
 measures! {
     /** Logical requests.*/
     requests: i64, "requests", 1, One;
     /** HTTP attempts.*/
     attempts: i64, "attempts", 1, Sum(column("attempts"));
-    /** Requests of which no attempt succeeded.*/
+    /** Requests without a successful attempt.*/
     failed: i64, "failed", 1, IfPresent(column("error_code"));
     /** Requests with more than one attempt.*/
     retried: i64, "retried", 1, IfAbove(column("attempts"), 1);
-    /** Requests whose cost is not, or not wholly, known: `billed` is a lower bound then.*/
+    /** Requests whose cost is unknown or only partly known. `billed` is then a lower bound.*/
     unpriced: i64, "unpriced", 1, IfAbsent(column("billed_usd"));
     /** All input tokens.*/
     prompt_tokens: i64, "prompt_tokens", 1, Sum(column("prompt_tokens"));
@@ -192,14 +192,14 @@ measures! {
     completion_tokens: i64, "completion_tokens", 1, Sum(column("completion_tokens"));
     /** Hidden output tokens.*/
     reasoning_tokens: i64, "reasoning_tokens", 1, Sum(column("reasoning_tokens"));
-    /** What the provider bills, as far as it is known.*/
+    /** The amount that the provider bills: the sum of all known costs.*/
     billed: Usd, "billed_usd", 1,
         SumOrParts { whole: column("billed_usd"), parts: [column("cost_usd"), column("retry_cost_usd")] };
-    /** The part of `billed` that paid for further billed responses to the same requests.*/
+    /** The part of `billed` for further billed responses to the same requests.*/
     retry: Usd, "retry_cost_usd", 1, Sum(column("retry_cost_usd"));
 }
 
-/// How many integers the sums of all measures are.
+/// The number of integers in which the sums of all measures are stored.
 pub(crate) const INTEGERS: usize = {
     let (mut index, mut sum) = (0, 0);
     while index < MEASURES.len() {
@@ -217,7 +217,7 @@ pub(crate) fn sql_columns() -> impl Iterator<Item = String> {
     MEASURES.iter().flat_map(Measure::sql_columns)
 }
 
-/// What an event adds to the sums; void events add nothing.
+/// How much an event adds to each sum. A void event adds nothing.
 pub(crate) fn contributions(event: &CostEvent) -> Integers {
     let mut sums = [0; INTEGERS];
     if event.counts() {
@@ -231,7 +231,7 @@ pub(crate) fn contributions(event: &CostEvent) -> Integers {
     sums
 }
 
-/// The same as SQL over the table `event`: `1 AS requests, …`.
+/// The contributions of an event as SQL expressions over the table `event`: `1 AS requests`, ….
 pub(crate) fn sql_contributions() -> impl Iterator<Item = String> {
     let of = |measure: &Measure| {
         let names = measure.sql_columns();
@@ -262,7 +262,7 @@ impl Measure {
 }
 
 impl Contribution {
-    /// The contribution in Rust. The second integer is that of dollars' picodollars.
+    /// The contribution in Rust. The second integer is used by dollars only: it is their picodollars.
     fn of(&self, event: &CostEvent) -> [i64; 2] {
         let count = |is: bool| [i64::from(is), 0];
         match self {
@@ -278,7 +278,7 @@ impl Contribution {
         }
     }
 
-    /// The contribution in SQL; `part` is the ending of the column of an amount of dollars.
+    /// The contribution in SQL. `part` is the suffix of a column of dollars: `_micros` or `_picos`.
     fn sql(&self, part: &str) -> String {
         let name = |column: &Column| match column.kind {
             ColumnKind::Usd => format!("{}{part}", column.name),
@@ -297,13 +297,13 @@ impl Contribution {
     }
 }
 
-/// A column's value as integers; `None` where it is null. Of a column that is no number, only
-/// whether it is null can be asked.
+/// A column's value as integers; `None` if it is null. The value of a column that is not a number is
+/// zero, so that a measure can only test whether it is null.
 fn value(column: &Column, event: &CostEvent) -> Option<[i64; 2]> {
     match (column.get)(event) {
         Cell::Null => None,
         Cell::Integer(number) => Some([number, 0]),
-        // The ledger refuses events whose amounts are out of range before they are summed up.
+        // An amount that is out of range gives `None`. The ledger refuses such an event anyway.
         Cell::Usd(usd) => usd.to_parts().map(|(micros, picos)| [micros, picos]),
         _ => Some([0, 0]),
     }

@@ -1,4 +1,4 @@
-//! How a ledger file is opened: created, locked, checked, brought up to date.
+//! Opens a ledger file: creates, checks, locks and migrates it.
 
 use std::{
     fs::File,
@@ -18,28 +18,28 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-/// Marks the file as ours (`PRAGMA application_id`): the letters `Span`.
+/// Marks a file as a ledger (`PRAGMA application_id`). The bytes are the letters `Span`.
 const APPLICATION_ID: i64 = 0x5370_616E;
-/// How long a statement waits for another process, such as a `sqlite3` shell.
+/// How long a statement waits while another process, such as a `sqlite3` shell, has locked the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Holds the right to write; the system releases it when the process ends, however it ends.
+/// The lock of the only writer. The system releases it when the process ends, even after a crash.
 #[derive(Debug)]
 pub(crate) struct WriteLock(#[expect(dead_code, reason = "held, not used")] File);
 
-/// Opens the file for writing and locks it. Creates it where there is none, and brings one of an
-/// earlier version up to date.
+/// Opens the file for writing and locks it. Creates the file if it does not exist, and brings a file of
+/// an earlier version up to date.
 pub(crate) fn writer(path: &Path) -> Result<(Connection, WriteLock), LedgerError> {
     refuse_folder(path)?;
-    // SQLite does not say that the folder is missing; the system does.
+    // SQLite's error does not say that the folder is missing; that of the file system does.
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         at(path, std::fs::metadata(folder).map_err(OpenError::from))?;
     }
     let mut connection = at(path, connect(path, OpenFlags::default()))?;
-    // Another program's file is refused before anything is written, be it only the lock file.
+    // Refuse another program's file before anything is written, including the lock file.
     state(path, &connection)?;
     let lock = lock(path)?;
-    // Another writer may have created or changed the tables before the lock was ours.
+    // Read the state again: another writer may have changed the tables before this one got the lock.
     let state = state(path, &connection)?;
     at(path, configure(&connection))?;
     match state {
@@ -60,7 +60,7 @@ pub(crate) fn writer(path: &Path) -> Result<(Connection, WriteLock), LedgerError
 /// Opens an existing file for reading.
 pub(crate) fn reader(path: &Path) -> Result<Connection, LedgerError> {
     refuse_folder(path)?;
-    // SQLite does not say why it cannot open a missing file; the system does.
+    // SQLite's error does not say that the file is missing; that of the file system does.
     at(path, std::fs::metadata(path).map_err(OpenError::from))?;
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
@@ -99,7 +99,8 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StorageError> {
 
 /// Settings of the writer's connection.
 fn configure(connection: &Connection) -> Result<(), StorageError> {
-    // SQLite answers the mode that is in force; a file system without shared memory refuses WAL.
+    // SQLite returns the mode that is in force. It is not checked: without shared memory SQLite keeps
+    // another mode, which is slower but also safe.
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -65_536)?;
@@ -116,7 +117,7 @@ fn create(connection: &mut Connection) -> Result<(), StorageError> {
     Ok(transaction.commit()?)
 }
 
-/// What a file is.
+/// What a database file contains.
 enum State {
     /// A database without tables, which may become a ledger.
     Empty,
@@ -124,10 +125,10 @@ enum State {
     Ledger(i64),
 }
 
-/// Reads what a file is. Refuses other programs' files and ledgers of a later version.
+/// Determines what a file contains. Refuses other programs' files and ledgers of a later version.
 ///
-/// SQLite itself has to read the file: closing a file that was opened beside it would release the
-/// locks that SQLite holds for this process.
+/// Only SQLite may read the file: if this process opened and closed the file by other means, it would
+/// release the locks that SQLite holds.
 fn state(path: &Path, connection: &Connection) -> Result<State, LedgerError> {
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));

@@ -7,27 +7,27 @@ use spanledger_event::{Timestamp, Usd};
 
 use crate::{LedgerError, LedgerReader, Query};
 
-/// What a report's numbers of failed, unpriced, quarantined and retried requests are made of.
+/// The reasons behind a report's numbers of failed, unpriced, quarantined and retried requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reasons {
-    /// By the error code of the last attempt.
+    /// Failed requests, by the error code of the last attempt.
     pub failed: Vec<Reason>,
-    /// By `cost_reason`, with `cost_detail`.
+    /// Unpriced requests, by `cost_reason` and `cost_detail`.
     pub unpriced: Vec<Reason>,
-    /// By the required fields that are missing, separated by commas.
+    /// Quarantined requests, by the required fields that are missing, separated by commas.
     pub quarantined: Vec<Reason>,
     /// Requests with more than one attempt.
     pub retried: i64,
-    /// Requests of which more than one response was billed.
+    /// Requests with more than one billed response, as far as their costs are known and not zero.
     pub billed_again: i64,
-    /// What those further responses cost, as far as it is known.
+    /// The sum of the known costs of those further responses.
     pub retry_cost: Usd,
 }
 
 /// A reason, and how many requests have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
-    /// A word of a closed or small set.
+    /// The error code, the `cost_reason`, or the names of the missing fields.
     pub name: String,
     /// A sentence for people.
     pub detail: Option<String>,
@@ -35,10 +35,10 @@ pub struct Reason {
     pub requests: i64,
 }
 
-/// Requests by name and detail of their reason.
+/// The number of requests by name and detail of their reason.
 type Counts = BTreeMap<(String, Option<String>), i64>;
 
-/// The most frequent first.
+/// Sorts the reasons; the most frequent comes first.
 fn sorted(counts: Counts) -> Vec<Reason> {
     let mut reasons: Vec<Reason> =
         counts.into_iter().map(|((name, detail), requests)| Reason { name, detail, requests }).collect();
@@ -46,25 +46,25 @@ fn sorted(counts: Counts) -> Vec<Reason> {
     reasons
 }
 
-/// The events that have something to explain.
+/// The condition of the events that failed, have an unknown cost, lack attribution or were retried.
 macro_rules! explained {
     () => {
         "error_code IS NOT NULL OR billed_usd_micros IS NULL OR state = 'quarantined' OR attempts > 1"
     };
 }
 
-/// The index of these events, so that a report over a large ledger reads them alone. SQLite uses it for
-/// a query that has the same condition.
+/// The index of these events, so that a report over a large ledger reads only them. SQLite uses the index
+/// for a query that has the same condition.
 pub(crate) const INDEX: &str =
     concat!("CREATE INDEX event_explained ON event (timestamp) WHERE ", explained!());
 
-/// The events that a query is about; `?1` to `?3` are its bounds and its environment.
+/// The condition of a query's events. `?1` and `?2` are its bounds, and `?3` is its environment.
 const MATCHES: &str =
     "state <> 'void' AND timestamp >= ?1 AND timestamp < ?2 AND (?3 IS NULL OR environment = ?3)";
 
 impl LedgerReader {
-    /// Why requests of this query failed, have no price, lack attribution or were retried. The
-    /// grouping of the query means nothing here.
+    /// Why requests of this query failed, have no price, lack attribution or were retried. The grouping of
+    /// the query is ignored.
     pub fn reasons(&self, query: &Query) -> Result<Reasons, LedgerError> {
         let (since, until) = bounds(query);
         let mut statement = self.connection.prepare_cached(&sql())?;
@@ -105,7 +105,7 @@ impl LedgerReader {
         Ok(reasons)
     }
 
-    /// When the first and the last event of this query began; `None` where it has no event.
+    /// When the first and the last event of this query began; `None` if there are no events.
     pub fn period(&self, query: &Query) -> Result<Option<(Timestamp, Timestamp)>, LedgerError> {
         let (since, until) = bounds(query);
         let at = |order: &str| {

@@ -1,4 +1,4 @@
-//! Reports: the measures, added up by one dimension.
+//! Reports: sums of the measures by one dimension.
 
 use std::fmt::Write as _;
 
@@ -20,22 +20,22 @@ pub enum GroupBy {
     Route,
     /// The paying account.
     Customer,
-    /// The model asked for.
+    /// The requested model, or the model that answered if the requested one is unknown.
     Model,
     /// The day, UTC.
     Day,
 }
 
-/// Which events a report adds up, and by what.
+/// The events of a report, and the dimension of its groups.
 #[derive(Clone, Debug)]
 pub struct Query {
     /// The dimension of the groups.
     pub group_by: GroupBy,
-    /// From this moment, inclusive.
+    /// The report has only events from this moment on.
     pub since: Option<Timestamp>,
-    /// To this moment, exclusive.
+    /// The report has only events before this moment.
     pub until: Option<Timestamp>,
-    /// Only this environment.
+    /// The report has only events of this environment.
     pub environment: Option<String>,
 }
 
@@ -55,7 +55,7 @@ pub struct ReportRow {
     pub totals: Totals,
 }
 
-/// The sums of every group. Groups with the greatest spend come first; days stand in their order.
+/// The sums of every group. The group with the greatest billed amount comes first; days are sorted by date.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// The groups.
@@ -65,8 +65,8 @@ pub struct Report {
 }
 
 impl LedgerReader {
-    /// Adds up events. Reads the roll-ups where the query's bounds fall on bounds of theirs, and the
-    /// events otherwise; both give the same sums.
+    /// Sums the events of a query. Reads the roll-ups if the query's bounds are bounds of their buckets,
+    /// and the events otherwise. Both give the same sums.
     pub fn report(&self, query: &Query) -> Result<Report, LedgerError> {
         let rollup = match query.group_by {
             GroupBy::Customer => DAY,
@@ -81,8 +81,8 @@ impl LedgerReader {
         }
     }
 
-    /// The same from the events alone, whatever the bounds. It is slower; tests compare the roll-ups
-    /// with it.
+    /// Computes the same report only from the events, for any bounds. It is slower; tests compare it with
+    /// the report from the roll-ups.
     pub fn report_from_events(&self, query: &Query) -> Result<Report, LedgerError> {
         self.report_from(query, &format!("({})", rollup::sql_over_events()))
     }

@@ -1,4 +1,4 @@
-//! Roll-ups: small sums kept beside the events, in the same transaction.
+//! Roll-ups: sums over events by hour or day, which are updated in the same transaction as the events.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -15,11 +15,11 @@ const HOUR_NANOS: i64 = 3_600_000_000_000;
 /// Nanoseconds in a day.
 const DAY_NANOS: i64 = 24 * HOUR_NANOS;
 
-/// Something that roll-ups are kept by: a column of the events, or the first of several that is
-/// known. An unknown value is the empty text, which attribution never allows as a value.
+/// A dimension of a roll-up: a column of the events, or the first of two columns that is not null. An
+/// unknown value is stored as the empty text, which attribution never allows as a value.
 pub(crate) struct Dimension {
     pub(crate) name: &'static str,
-    /// The same in SQL, over the table `event`.
+    /// The dimension as an SQL expression over the table `event`.
     sql: &'static str,
     get: fn(&CostEvent) -> Option<&str>,
 }
@@ -42,12 +42,12 @@ pub(crate) const ENVIRONMENT: Dimension = dimension!(environment = environment);
 pub(crate) const FEATURE: Dimension = dimension!(feature = feature);
 pub(crate) const ROUTE: Dimension = dimension!(route = route);
 pub(crate) const CUSTOMER: Dimension = dimension!(customer_id = customer_id);
-/// The model asked for; where the emitter did not state it, the one that answered.
+/// The requested model, or the model that answered if the emitter did not state the requested one.
 pub(crate) const MODEL: Dimension = dimension!(model = model, else response_model);
 pub(crate) const PROVIDER: Dimension =
     Dimension { name: "provider", sql: "provider", get: |event| Some(&event.provider) };
 
-/// One roll-up table: sums by a span of time and four dimensions.
+/// One roll-up table: sums by a period of time and four dimensions.
 pub(crate) struct Rollup {
     pub(crate) name: &'static str,
     pub(crate) bucket_nanos: i64,
@@ -67,14 +67,15 @@ pub(crate) const DAY: Rollup = Rollup {
     dimensions: [ENVIRONMENT, CUSTOMER, FEATURE, PROVIDER],
 };
 
-/// Builds the roll-ups again from the events.
+/// Rebuilds the roll-ups from the events.
 pub(crate) fn rebuild(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     for rollup in [HOUR, DAY] {
         let (name, nanos) = (rollup.name, rollup.bucket_nanos);
         let dimensions = rollup.dimension_names().join(", ");
         let columns: Vec<String> = measure::sql_columns().collect();
         let sums: Vec<String> = columns.iter().map(|column| format!("sum({column})")).collect();
-        // `%` takes the sign of its left side; the bucket of a negative time lies before it, too.
+        // SQL's `%` has the sign of its left side. The bucket of a time before 1970 must start before
+        // that time too, so the remainder is made positive.
         let bucket = format!("bucket - (bucket % {nanos} + {nanos}) % {nanos}");
         transaction.execute_batch(&format!(
             "DROP TABLE {name};
@@ -90,7 +91,7 @@ pub(crate) fn rebuild(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Each event as a row of a roll-up of its own, by all dimensions of the reports.
+/// A query that returns each event as a row with the columns of a roll-up and all dimensions of reports.
 pub(crate) fn sql_over_events() -> String {
     let dimensions = [ENVIRONMENT, FEATURE, ROUTE, CUSTOMER, MODEL, PROVIDER];
     let dimensions = dimensions.iter().map(Dimension::sql_column);
@@ -151,7 +152,7 @@ impl Rollup {
 /// The start of the bucket, and the values of the dimensions.
 type Key = (i64, [String; 4]);
 
-/// Changes of the roll-ups by one append, added up before they are written.
+/// The changes of the roll-ups by one append. They are summed before they are written.
 #[derive(Default)]
 pub(crate) struct RollupDeltas {
     hour: BTreeMap<Key, Integers>,

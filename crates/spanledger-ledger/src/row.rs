@@ -1,4 +1,4 @@
-//! Events to rows and back, by the table of the event's columns.
+//! Converts events to rows and back, by the table of the event's columns.
 
 use std::{fmt::Write as _, sync::LazyLock};
 
@@ -13,7 +13,7 @@ use crate::{LedgerError, error::RowError, schema::sql_columns};
 #[cfg(test)]
 mod tests;
 
-/// The SQL columns of `event`, in order, comma-separated; `change_seq` is not among them.
+/// The SQL columns of the event's columns, in their order and separated by commas.
 pub(crate) static EVENT_COLUMNS: LazyLock<String> =
     LazyLock::new(|| COLUMNS.iter().flat_map(sql_columns).collect::<Vec<_>>().join(", "));
 

@@ -7,7 +7,7 @@ use crate::{
     rollup::{DAY, HOUR},
 };
 
-/// The SQL columns of an event's column: amounts of dollars are two integers.
+/// The SQL columns of an event's column. An amount of dollars has two, the others have one.
 pub(crate) fn sql_columns(column: &Column) -> Vec<String> {
     match column.kind {
         ColumnKind::Usd => vec![format!("{}_micros", column.name), format!("{}_picos", column.name)],
@@ -80,8 +80,8 @@ CREATE TABLE follower (
     )
 }
 
-/// Adds an event's column to the table of an existing ledger. Where the column cannot be null, the
-/// events of before have the value that an event has by default.
+/// Adds an event's column to the table of an existing ledger. If the column cannot be null, stored events
+/// get the value that it has in `CostEvent::default()`.
 pub(crate) fn add_column(column: &Column) -> String {
     let default = CostEvent::default();
     let values = match (column.get)(&default) {

@@ -1,4 +1,4 @@
-//! Reading attribution from a span, and then from its resource.
+//! Reads the attribution of a call from its span, and then from the resource of the span.
 
 use spanledger_event::{Field, PartialAttribution, check_value, keys};
 
@@ -7,27 +7,28 @@ use crate::attributes::{Attributes, text_of};
 #[cfg(test)]
 mod tests;
 
-/// For each field the attribute keys to read, in order. The first usable value counts; a blank text or
-/// a placeholder such as `unknown` is not usable.
+/// The attribute keys to read for each field, in their order. The first usable value counts; a blank text
+/// or a placeholder such as `unknown` is not usable.
 ///
-/// The default reads our own keys, then the keys in which the value is commonly found. `http.route`
-/// is read only on SERVER spans: client instrumentations and gateways put the provider's path
-/// there. A person is not an account: the ids of people become the dimension `user`.
+/// The default reads Spanledger's own keys first, then other keys that commonly hold the value.
+/// `http.route` is read only on SERVER spans, because client instrumentations and gateways put the
+/// provider's path there. The id of a person becomes the dimension `user`, because a person is not an
+/// account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttributionKeys {
-    /// For the feature.
+    /// The keys of the feature.
     pub feature: Vec<String>,
-    /// For the route.
+    /// The keys of the route.
     pub route: Vec<String>,
-    /// For the paying account.
+    /// The keys of the paying account.
     pub customer_id: Vec<String>,
-    /// For the environment.
+    /// The keys of the environment.
     pub environment: Vec<String>,
-    /// For the caller's id of the request.
+    /// The keys of the caller's id of the request.
     pub request_id: Vec<String>,
-    /// For the batch job.
+    /// The keys of the batch job.
     pub batch_job_id: Vec<String>,
-    /// For the dimension `user`.
+    /// The keys of the dimension `user`.
     pub user: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Bytes to OTLP messages.
+//! Decodes OTLP messages.
 
 use opentelemetry_proto::tonic::collector::{
     logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest,
@@ -9,7 +9,7 @@ use serde::de::{self, DeserializeOwned};
 #[cfg(test)]
 mod tests;
 
-/// How an OTLP message is written (OTLP specification, "Protobuf payload encoding" and
+/// The encoding of an OTLP message (OTLP specification, "Protobuf payload encoding" and
 /// "JSON Protobuf encoding").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Encoding {
@@ -19,15 +19,15 @@ pub enum Encoding {
     Json,
 }
 
-/// Bytes that are not the OTLP message they should be. Sending them again does not help.
+/// The bytes are not the expected OTLP message. It is useless to send them again.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// Not the protobuf message.
+    /// The bytes are not the expected protobuf message.
     #[error(
         "the body is not an OTLP export request in protobuf: check that the client's protocol and its Content-Type agree"
     )]
     Protobuf(#[source] prost::DecodeError),
-    /// Not the JSON message.
+    /// The bytes are not the expected JSON message.
     #[error("the body is not an OTLP export request in JSON")]
     Json(#[source] serde_json::Error),
 }
@@ -41,9 +41,9 @@ pub struct Traces(pub(crate) ExportTraceServiceRequest);
 pub struct Logs(pub(crate) ExportLogsServiceRequest);
 
 fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
-    // A byte-order mark is legal in front of JSON that came from a file.
+    // JSON that was read from a file may begin with a byte-order mark.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    // A derived reader also accepts an array of fields, which OTLP does not allow.
+    // The derived `Deserialize` would also accept an array of fields, which OTLP does not allow.
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(de::Error::custom("expected a JSON object"));
     }

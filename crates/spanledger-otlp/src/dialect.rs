@@ -1,7 +1,7 @@
-//! Dialects: how emitters say what a call was.
+//! Dialects: the forms in which emitters describe a call on a span.
 //!
-//! A dialect is a file of this folder and a row of [`DIALECTS`]. It has a reader for spans of its own
-//! form, or quirks in spans of the convention's form, or both.
+//! A dialect is a file of the folder `dialect/` and a row of [`DIALECTS`]. It has a reader for spans in
+//! its own form, or quirks of spans in the convention's form, or both.
 
 use spanledger_event::{Observation, keys};
 
@@ -16,9 +16,9 @@ mod pydantic_ai;
 
 /// One dialect.
 pub(crate) struct Dialect {
-    /// Reads spans of its own form.
+    /// Reads spans in the dialect's own form.
     pub(crate) reader: Option<SpanReader>,
-    /// What its spans add to the convention.
+    /// What the dialect's spans add to the convention.
     pub(crate) quirks: Quirks,
 }
 

@@ -1,13 +1,14 @@
-//! Trace and span ids: bytes in OTLP, lower-case hex in observations.
+//! Trace and span ids, which are bytes in OTLP and lower-case hex in observations.
 
 use std::fmt::Write as _;
 
-/// The bytes of a trace id.
+/// The length of a trace id in bytes.
 pub(crate) const TRACE_ID_BYTES: usize = 16;
-/// The bytes of a span id.
+/// The length of a span id in bytes.
 pub(crate) const SPAN_ID_BYTES: usize = 8;
 
-/// An id as lower-case hex; `None` when its length is wrong or it is all zero, which OTLP calls invalid.
+/// An id as lower-case hex. `None` if its length is wrong or all bytes are zero; OTLP calls such an id
+/// invalid.
 pub(crate) fn valid_id(id: &[u8], length: usize) -> Option<String> {
     (id.len() == length && id.iter().any(|&byte| byte != 0)).then(|| hex(id))
 }

@@ -1,10 +1,11 @@
-//! OTLP messages to observations of GenAI calls, and the record that the crate `spanledger` sends.
+//! Reads observations of GenAI calls from OTLP messages, and writes the record that the crate
+//! `spanledger` sends.
 //!
-//! * [`Traces`] and [`Logs`] decode an OTLP export request, protobuf or JSON.
+//! * [`Traces`] and [`Logs`] decode an OTLP export request in protobuf or JSON.
 //! * [`ObservationReader`] finds the spans and records of AI calls and turns each into an
-//!   [`Observation`](spanledger_event::Observation): which call it was, who pays for it, and how many
-//!   tokens it used, in exclusive buckets.
-//! * [`price`](price()) asks the price book what an observed call costs.
+//!   [`Observation`](spanledger_event::Observation), with the identity of the call, its attribution and
+//!   its usage in exclusive buckets.
+//! * [`price`](price()) sets the cost of an observed call from the price book.
 //! * [`record`] is the form in which the crate `spanledger` reports a call: an OTLP log record
 //!   named `spanledger.call`, which no trace sampler drops.
 //!
@@ -12,13 +13,14 @@
 //!
 //! # A span becomes an observation
 //!
-//! The first *dialect* that recognises the span reads it. Our own spans have the attributes of their
-//! record. Every other span is read by the OpenTelemetry GenAI convention, in its current and older
-//! spellings, with the *quirks* of vendors: the keys and habits that they add to it. A dialect is a file
-//! of the folder `dialect/`, with the vendor's keys, and a row of the table in `dialect.rs`.
+//! The first *dialect* that recognises the span reads it. Spans of the crate `spanledger` have the
+//! attributes of its record. Every other span is read by the OpenTelemetry GenAI convention, in its
+//! current and older spellings, together with the *quirks* of vendors: the keys that they add to it. A
+//! dialect is a file of the folder `dialect/`, with the vendor's keys, and a row of the table in
+//! `dialect.rs`.
 //!
-//! What the counts, the tier and the region of a call mean for its price is decided by
-//! [`spanledger_price::usage::resolve`]. This crate only finds them.
+//! This crate only finds the counts, the tier and the region of a call.
+//! [`spanledger_price::usage::resolve`] decides what they mean for its price.
 //!
 //! ```
 //! use spanledger_otlp::{Encoding, ObservationReader, Traces};
@@ -46,8 +48,8 @@
 //!
 //! # Non-goals
 //!
-//! Nothing is stored or sent here, and no prompt or answer is read. Spans that are not AI calls are
-//! passed over, not refused: forwarding them is the receiver's work.
+//! This crate stores and sends nothing, and reads no prompts or answers. It skips spans that are not AI
+//! calls and does not refuse them: the receiver may forward them.
 
 mod attributes;
 mod attribution;

@@ -1,4 +1,4 @@
-//! Finding the calls in a message.
+//! Finds the calls in a message.
 
 use opentelemetry_proto::tonic::{common::v1::InstrumentationScope, resource::v1::Resource};
 use spanledger_event::{Observation, ObservedAs, keys};
@@ -14,12 +14,12 @@ use crate::{
 /// Turns messages into observations.
 #[derive(Clone, Debug, Default)]
 pub struct ObservationReader {
-    /// Where attribution is read from.
+    /// The attributes from which attribution is read.
     pub keys: AttributionKeys,
 }
 
 impl ObservationReader {
-    /// The calls among the spans.
+    /// Reads the spans that are calls.
     pub fn traces(&self, traces: &Traces) -> Vec<Observation> {
         let quirks = dialect::quirks();
         let mut observations = Vec::new();
@@ -37,8 +37,8 @@ impl ObservationReader {
         observations
     }
 
-    /// The calls among the log records, which are our own records. The convention's event
-    /// `gen_ai.client.inference.operation.details` is not read, because it repeats its span.
+    /// Reads the records of the crate `spanledger`. Other log records are skipped, also the convention's
+    /// event `gen_ai.client.inference.operation.details`, because it repeats its span.
     pub fn logs(&self, logs: &Logs) -> Vec<Observation> {
         let quirks = dialect::quirks();
         let mut observations = Vec::new();

@@ -1,10 +1,10 @@
-//! A span with everything that its message says about it.
+//! A span with its context: its resource, its scope and the tables for reading it.
 
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind};
 
 use crate::{AttributionKeys, attributes::Attributes, quirks::Quirks};
 
-/// A span with its resource and its instrumentation scope, and how to read them.
+/// A span with its resource and its instrumentation scope, and the keys and quirks for reading them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SpanContext<'a> {
     pub(crate) span: &'a Span,

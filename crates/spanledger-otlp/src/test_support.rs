@@ -1,4 +1,4 @@
-//! Reading spans in tests.
+//! Functions for tests that read spans.
 
 use opentelemetry_proto::tonic::{common::v1::KeyValue, trace::v1::Span};
 use spanledger_event::{Cost, Observation, keys};
@@ -7,12 +7,12 @@ use spanledger_testkit::otlp::{SpanBuilder, resource, scope, text, traces_of};
 
 use crate::ObservationReader;
 
-/// A chat with gpt-5.5 at OpenAI, and these attributes.
+/// The span of a chat with gpt-5.5 at OpenAI, with these additional attributes.
 pub(crate) fn chat(attributes: impl IntoIterator<Item = KeyValue>) -> Span {
     SpanBuilder::chat("gpt-5.5").number(1).attributes(attributes).build()
 }
 
-/// A span with these attributes alone.
+/// A span with only these attributes.
 pub(crate) fn span(attributes: impl IntoIterator<Item = KeyValue>) -> Span {
     SpanBuilder::new("chat gpt-5.5").number(1).attributes(attributes).build()
 }
@@ -31,7 +31,7 @@ pub(crate) fn read_one(span: Span) -> Observation {
     observations.remove(0)
 }
 
-/// What an observed call costs by the built-in book.
+/// The cost of an observed call by the built-in book.
 pub(crate) fn cost_of(o: &Observation) -> Cost {
     let mut o = o.clone();
     crate::price(PriceBook::builtin(), &mut o);

@@ -1,5 +1,5 @@
-//! Prices a text call `CALLS` times and does nothing else: `cargo xtask instructions` runs it under
-//! a counter of instructions, twice, so that the start of the program cancels out.
+//! Prices a text call `CALLS` times and does nothing else. `cargo xtask instructions` counts the instructions
+//! of two runs, so that it can subtract those of the program's start.
 
 mod support;
 

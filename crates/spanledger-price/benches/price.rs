@@ -1,4 +1,4 @@
-//! How long one price takes, what it allocates, and how long books take to load.
+//! Measures the time and the allocations of pricing a call, and the time to load books.
 
 mod support;
 
@@ -22,7 +22,7 @@ fn price_text_call(bencher: divan::Bencher<'_, '_>) {
     bencher.bench_local(|| divan::black_box(&book).price(divan::black_box(&query)));
 }
 
-/// The part of it that decides which rates apply.
+/// Finds a model by the name of a snapshot.
 #[divan::bench(sample_size = 1000)]
 fn resolve_model(bencher: divan::Bencher<'_, '_>) {
     let book = large_book();
@@ -39,13 +39,13 @@ fn parse_usage(bencher: divan::Bencher<'_, '_>) {
     bencher.bench_local(|| usage::parse("openai", divan::black_box(json)));
 }
 
-/// All files of the built-in book.
+/// Loads all files of the built-in book.
 #[divan::bench]
 fn load_built_in_book() -> usize {
     PriceBook::parse(divan::black_box(PriceBook::builtin_files())).map_or(0, |book| book.providers().len())
 }
 
-/// The same with an override of 500 models.
+/// Loads a user's file with 500 models and applies it to the built-in book.
 #[divan::bench]
 fn load_large_book() -> usize {
     large_book().providers().len()

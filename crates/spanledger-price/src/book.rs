@@ -1,4 +1,4 @@
-//! The book: providers, their models, and dated prices.
+//! The price book: providers, their models, and dated prices.
 
 mod discount;
 mod error;
@@ -36,8 +36,8 @@ pub use period::Period;
 pub use price::{Origin, Price, Rate, Rates, Source};
 pub use provider::Provider;
 
-/// Prices of providers and models over time. It is a value: a program can hold two books, to compare what
-/// a call costs under each. A clone shares the contents.
+/// Prices of providers and models over time. A program can hold several books, for example to compare the
+/// costs of a call. A clone shares the contents.
 #[derive(Clone)]
 pub struct PriceBook {
     pub(crate) providers: Arc<[Provider]>,
@@ -45,13 +45,13 @@ pub struct PriceBook {
 }
 
 impl PriceBook {
-    /// The files of the [built-in](Self::builtin) book as (name, text): the sources that several of them
-    /// name, and one file per provider.
+    /// The files of the [built-in](Self::builtin) book as (name, text): the shared sources, and one file per
+    /// provider.
     pub fn builtin_files() -> impl Iterator<Item = (&'static str, &'static str)> {
         providers::price_files()
     }
 
-    /// The book that this release carries; parsed at the first use.
+    /// The price book that this release contains. It is parsed at the first use.
     ///
     /// # Panics
     ///
@@ -69,17 +69,19 @@ impl PriceBook {
         parse::book(None, files)
     }
 
-    /// This book with files of the user's own laid over it: negotiated rates, discounts, models of their
-    /// own, names of deployments.
+    /// A copy of this book with the user's price files applied: negotiated rates, discounts, additional
+    /// models, names of deployments.
     ///
-    /// A file describes the provider that it names. One that this book does not have is added. What a file
-    /// can say is explained in `docs/pricing.md`, "Your own prices"; [`grammar`] has all of its keys.
+    /// A file describes the provider that it names. A provider that this book does not have is added. The
+    /// files are explained in `docs/pricing.md`, "Your own prices"; [`grammar`] has all of their keys.
     ///
-    /// * A `[[price]]` entry replaces this book's rates of its model and tiers for its period. A rate that
-    ///   it does not state stays as this book has it. Its rates are final, unless it is `discountable`.
-    /// * A `[[fee]]` goes before this book's fees, a name in `[deployments]` before its models' names.
-    /// * A file that names a channel of a provider, such as `azure.ai.openai`, describes that channel
-    ///   alone: it keeps this book's prices, but for what the file says.
+    /// * A `[[price]]` entry replaces this book's rates of its model and tiers for its period. Rates that the
+    ///   entry does not state are taken from this book. The entry's rates are final, unless it is
+    ///   `discountable`.
+    /// * A `[[fee]]` takes precedence over this book's fees, and a name in `[deployments]` over its models'
+    ///   names.
+    /// * A file that names a channel of a provider, such as `azure.ai.openai`, describes only that channel.
+    ///   The channel keeps this book's prices, except for those that the file states.
     ///
     /// The version of the new book names both contents.
     ///
@@ -112,7 +114,7 @@ impl PriceBook {
 
     /// The day of the latest check and a hash of the content: `2026-11-20+0123456789ab`.
     ///
-    /// Every priced event keeps it, so that it names the prices it was made with.
+    /// Every priced event stores the version, so that the prices that were used are known.
     pub fn version(&self) -> &str {
         &self.version
     }
@@ -122,7 +124,7 @@ impl PriceBook {
         &self.providers
     }
 
-    /// The provider of that name, or of one of its other names.
+    /// The provider with this name or alias.
     pub fn provider(&self, name: &str) -> Option<&Provider> {
         self.providers.iter().find(|provider| provider.is_called(name))
     }

@@ -1,4 +1,4 @@
-//! The engine: a query in, a cost out.
+//! The engine, which computes the cost of a query.
 
 mod explain;
 mod lines;
@@ -18,10 +18,10 @@ use rates::{billed_model, billed_rates, billed_tier, regional_factor};
 use unpriced::Unpriced;
 
 impl PriceBook {
-    /// The exact cost of a call, or why it has none.
+    /// The exact cost of a call, or the reason why it has none.
     ///
-    /// A pure function: no clock, no I/O, always the same answer. Where only a part of the cost is known,
-    /// the total is `None` and the lines show that part.
+    /// This is a pure function without a clock or I/O. If only a part of the cost is known, the total is
+    /// `None` and the lines show that part.
     pub fn price(&self, query: &PriceQuery<'_>) -> Cost {
         let (usd, reason, detail, lines) = match self.total_and_lines(query) {
             Ok((usd, lines)) => (Some(usd), None, None, lines),
@@ -31,8 +31,8 @@ impl PriceBook {
     }
 
     fn total_and_lines(&self, query: &PriceQuery<'_>) -> Result<(Usd, Vec<CostLine>), Unpriced> {
-        // Gateways send zeros where they know no counts. Every billable call uses something, so such a
-        // usage says nothing.
+        // Gateways send zeros when they do not know the counts. A billable call is never zero, so such a
+        // usage is treated as missing.
         let usage = query.usage.filter(|usage| !usage.is_empty());
         let is_reported = usage.is_some() || query.usage_problem.is_some();
         if query.failed && !is_reported || usage.is_none() && self.is_free(query) {
@@ -65,8 +65,8 @@ impl PriceBook {
         cost_lines(&Rating { provider, model, tier, rates, regional, discount, at: query.at }, usage)
     }
 
-    /// The usage of a call with the web searches that each call of its model makes, although no answer
-    /// counts them. `None` where there is nothing to add. [`price`](Self::price) bills them.
+    /// The usage of a call, with the web searches that each call of its model makes, although no response
+    /// counts them. `None` if there is nothing to add. [`price`](Self::price) bills these searches.
     pub fn implied_usage(&self, query: &PriceQuery<'_>) -> Option<Usage> {
         let usage = query.usage.filter(|usage| !usage.is_empty())?;
         let model = billed_model(self.provider(query.provider)?, query).ok()?;
@@ -76,7 +76,7 @@ impl PriceBook {
         }
     }
 
-    /// Whether the model that answered bills nothing, so that a missing usage does not matter.
+    /// Whether calls to the billed model are free, so that a usage is not needed.
     fn is_free(&self, query: &PriceQuery<'_>) -> bool {
         self.provider(query.provider).is_some_and(|provider| {
             billed_model(provider, query).is_ok_and(|model| model.is_free() && model.prices().is_empty())
@@ -84,8 +84,8 @@ impl PriceBook {
     }
 }
 
-/// The models that search at each call are served by Chat Completions alone, so an endpoint that is
-/// not known is that one.
+/// Adds the web searches that each chat call of the model makes. The models that do so are only available
+/// in Chat Completions, so an unknown endpoint counts as chat.
 fn with_implied_searches<'u>(model: &Model, endpoint: Endpoint, usage: &'u Usage) -> Cow<'u, Usage> {
     let is_chat = matches!(endpoint, Endpoint::Chat | Endpoint::Other);
     if is_chat && usage.web_search_calls < model.searches_per_call() {

@@ -1,13 +1,15 @@
-//! The price book of Spanledger: usage in, exact cost lines out.
+//! The price book of Spanledger: it computes exact cost lines from the usage of a call.
 //!
-//! Three nouns. A [`PriceBook`] holds dated prices of models. A [`PriceQuery`] is one call: who
-//! billed it, which model answered, in which tier, when, and what it used. The result is a
-//! [`Cost`](spanledger_event::Cost): lines that add up exactly to a total, or the reason why the call
-//! has no price. The engine is a pure function: no clock, no I/O, always the same result.
+//! There are three central types. A [`PriceBook`] holds dated prices of models. A [`PriceQuery`] is one
+//! call: the provider that billed it, the model that answered, the tier, the time and the usage. The
+//! result is a [`Cost`](spanledger_event::Cost): lines that add up exactly to a total, or the reason why
+//! the call has no price. The engine is a pure function: it has no clock and no I/O, and the same query
+//! always has the same result.
 //!
-//! [`usage::resolve`] decides what a provider's answer says about a call's usage, tier and region, and
-//! [`PriceBook::price`] what that costs. The instrumented client, the receiver and the command `price`
-//! use both and decide nothing themselves. [`providers`] is the table of providers: one row each.
+//! [`usage::resolve`] finds the usage, the tier and the region in a provider's response, and
+//! [`PriceBook::price`] computes the cost. The instrumented client, the receiver and the command `price`
+//! use both functions and have no rules of their own. [`providers`] has a table of providers with one row
+//! for each.
 //!
 //! # Three calls, with the arithmetic
 //!
@@ -50,7 +52,7 @@
 //! ```
 //!
 //! **A reasoning call.** Reasoning tokens are part of the output that the provider reports and cost
-//! what output costs; they have a line of their own and are billed once:
+//! what output costs. They have their own line and are billed once:
 //!
 //! ```text
 //! gpt-5, 1,000 in, 1,000 out (900 of them reasoning)
@@ -82,9 +84,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! **A long prompt.** Strictly more than 272,000 tokens of prompt, cached ones included, and *the
-//! whole request* has the long rates, not just what is above. Here one token more
-//! makes the call 1.37501 dollars dearer:
+//! **A long prompt.** If the prompt has strictly more than 272,000 tokens, cached ones included, *the
+//! whole request* has the long rates, not only the tokens above the threshold. Here one more token raises
+//! the cost of the call by 1.37501 dollars:
 //!
 //! ```text
 //! gpt-5.5, 272,000 in, 1,000 out        gpt-5.5, 272,001 in, 1,000 out
@@ -112,26 +114,28 @@
 //!
 //! # What is billed
 //!
-//! * **The model that answered.** The requested name is used only where the response names no model. A
-//!   fallback is not billed as the model that was asked for, and the name of an Azure deployment says
-//!   nothing about its model. [`Provider::model`] explains how names are matched.
-//! * **The tier that served.** A downgraded priority request says `default` and costs standard. The
-//!   batch endpoint is the batch tier. No tier is derived from another one.
-//! * **At the moment of the call.** An entry holds from the start of its day in UTC until the next
+//! * **The model that answered is billed.** The requested name is used only if the response names no
+//!   model. A fallback model is billed by its own price, and the name of an Azure deployment does not
+//!   determine its model. [`Provider::model`] explains how names are matched.
+//! * **The tier that served the call is billed.** A downgraded priority request states `default` and costs
+//!   the standard rate. Calls of the batch endpoint have the batch tier. The rates of a tier are never
+//!   derived from another one.
+//! * **The moment of the call decides.** An entry holds from the start of its day in UTC until the next
 //!   entry. Entries are never edited, so that a priced call keeps its price.
-//! * **Without a cached rate**, cached tokens cost the input rate of the same tier and side of the
-//!   long-context threshold; they are never free and never have another tier's rate.
-//! * **In a region** with a surcharge, the rate of the line contains the factor and its unit says
-//!   so: `1M tokens, eu ×1.1`. Fees of tool calls have no surcharge.
-//! * **Searches of search models.** Some models search the web at each chat call, and no usage counts it.
-//!   The book says how often (`searches_per_call`), and the searches are billed.
-//! * **Nothing for a call that failed** before the model ran, unless it reports a usage.
+//! * **A missing cached rate** is replaced by the provider's fallback rules. For OpenAI, cached tokens then
+//!   cost the input rate of the same tier and side of the long-context threshold. Without such a rule the
+//!   call is unpriced. Cached tokens are never free and never have another tier's rate.
+//! * **In a region with a surcharge**, the rate of a line contains the factor, and its unit shows it:
+//!   `1M tokens, eu ×1.1`. Fees of tool calls have no surcharge.
+//! * **Some models search the web at each chat call**, although no usage counts it. The book has the number
+//!   of searches (`searches_per_call`), and they are billed.
+//! * **A call that failed** before the model ran costs nothing, unless it reports a usage.
 //!
 //! # What unpriced means
 //!
-//! A cost that is not known is `None` with one [reason](spanledger_event::UnpricedReason) of a closed
-//! list and a sentence for a person; it is never zero. What can be priced is still listed as lines.
-//! A usage whose counts are all zero is no usage: gateways send it where they know no counts.
+//! An unknown cost is `None`, never zero, with one [reason](spanledger_event::UnpricedReason) of a closed
+//! list and a sentence for people. The parts that have a price are still listed as lines. A usage whose
+//! counts are all zero is treated as missing, because gateways send zeros when they do not know the counts.
 //!
 //! ```
 //! # use spanledger_event::{Bucket, UnpricedReason, Usage};
@@ -184,8 +188,9 @@
 //!
 //! # Non-goals
 //!
-//! Counting tokens: the provider's own usage is priced, and nothing is estimated from texts. Aggregates:
-//! the sum of a day must not be priced as one request, because the long-context rule would apply to it.
+//! This crate does not count tokens: it prices the usage that the provider reports, and estimates nothing
+//! from texts. It does not price aggregates: the sum of a day must not be priced as one request, because
+//! the long-context rule would apply to it.
 
 #![deny(clippy::float_arithmetic)]
 

@@ -1,4 +1,4 @@
-//! The things that can be billed, and the unit of their rates.
+//! Meters: the billable kinds of tokens and other units, and the units of their rates.
 
 use rust_decimal::Decimal;
 use spanledger_event::{Bucket, Usage, Usd};
@@ -6,20 +6,20 @@ use spanledger_event::{Bucket, Usage, Usd};
 #[cfg(test)]
 mod tests;
 
-/// One thing that is counted and has a rate: a bucket of tokens or another unit.
+/// A quantity that is counted and has a rate: a bucket of tokens or another unit.
 ///
-/// The kinds of the cost lines, their order and the keys of the price files derive from it.
+/// The kinds of cost lines, their order and the keys of price files derive from the meters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Meter {
     /// Tokens of one kind, per million.
     Tokens(Bucket),
-    /// Images made.
+    /// Generated images.
     Images,
-    /// Audio heard or spoken, counted in seconds, billed by the minute.
+    /// Audio input or output. It is counted in seconds, and its rate is per minute.
     AudioSeconds,
-    /// Video made, by the second.
+    /// Generated video, per second.
     VideoSeconds,
-    /// Characters spoken, per million.
+    /// Characters that are converted to speech, per million.
     Characters,
     /// Web searches, per thousand.
     WebSearch,
@@ -39,11 +39,11 @@ pub enum Meter {
     Container16gb,
     /// Sessions in a container of 64 GB.
     Container64gb,
-    /// Stored files, by gigabyte and day.
+    /// Stored files, per gigabyte and day.
     StorageGbDays,
 }
 
-/// What the table of meters says of one of them.
+/// A row of the table of meters.
 #[derive(Clone, Copy)]
 struct Row {
     name: &'static str,
@@ -52,7 +52,7 @@ struct Row {
     per: Per,
 }
 
-/// How much of the quantity one rate is for.
+/// The quantity that a rate is for.
 #[derive(Clone, Copy)]
 enum Per {
     One,
@@ -95,7 +95,7 @@ impl Meter {
         Self::StorageGbDays,
     ];
 
-    /// The table of meters: everything else that is said of a meter is derived from here.
+    /// The table of meters, with the name, the key, the unit and the quantity of each rate.
     const fn row(self) -> Row {
         const fn row(name: &'static str, key: &'static str, unit: &'static str, per: Per) -> Row {
             Row { name, key, unit, per }
@@ -163,7 +163,7 @@ impl Meter {
         Self::ALL.into_iter().find(|meter| meter.name() == name)
     }
 
-    /// Cache writes, of every lifetime.
+    /// The meters of cache writes, one for each lifetime.
     pub(crate) const fn cache_writes() -> [Self; 3] {
         [
             Self::Tokens(Bucket::CacheWrite),
@@ -177,7 +177,7 @@ impl Meter {
         matches!(self, Self::Tokens(_))
     }
 
-    /// Whether it is counted in [`Usage::units`] and not in a field of its own.
+    /// Whether it is counted in [`Usage::units`] and not in its own field of [`Usage`].
     pub(crate) const fn is_in_units(self) -> bool {
         match self {
             Self::VideoSeconds
@@ -198,7 +198,7 @@ impl Meter {
         }
     }
 
-    /// How much was used.
+    /// The quantity in a usage.
     pub(crate) fn quantity(self, usage: &Usage) -> Decimal {
         match self {
             Self::Tokens(bucket) => usage.tokens(bucket).into(),
@@ -214,10 +214,10 @@ impl Meter {
 
     /// `quantity ÷ unit × rate`, rounded once; `None` beyond 10¹² dollars.
     ///
-    /// There is rarely anything to round: a whole number of tokens times a rate of at most six places
-    /// is a whole number of picodollars, which integers compute.
+    /// Rounding is rarely necessary: a whole number of tokens times a rate of at most six places is a whole
+    /// number of picodollars, which is computed with integers.
     pub(crate) fn cost(self, quantity: Decimal, rate: Decimal) -> Option<Usd> {
-        /// Dollars have twelve places, those of a picodollar.
+        /// The powers of ten up to the twelve places of a picodollar.
         const POWERS: [i128; 13] = {
             let mut powers = [1; 13];
             let mut at = 1;
@@ -247,8 +247,8 @@ impl Meter {
     }
 }
 
-/// The product of three numbers; `None` where it does not fit. The first two are nearly always small,
-/// and then no step has to be checked.
+/// The product of three numbers; `None` if it overflows. The first two are nearly always small, and then
+/// the multiplication cannot overflow and need not be checked.
 fn product(a: i128, b: i128, power: i128) -> Option<i128> {
     /// With a power of at most 10¹² the product stays below 2¹²⁷.
     const SMALL: u128 = 1 << 86;

@@ -1,7 +1,7 @@
-//! The providers: one row each, from which everything that knows a provider by name derives.
+//! The table of providers. All code that recognizes a provider by its name uses this table.
 //!
-//! A new provider is its file of prices in `book/`, a file in `usage/` where its usage objects have fields
-//! of their own, and a row of [`PROVIDERS`].
+//! To add a provider, add a file of prices in `book/` and a row of [`PROVIDERS`]. If its usage objects have
+//! special fields, also add a file in `usage/`.
 
 use spanledger_event::ResponseRef;
 
@@ -14,41 +14,41 @@ mod tests;
 pub(crate) struct KnownProvider {
     /// OpenTelemetry's name (registry, `gen_ai.provider.name`), which is the name on events.
     pub(crate) name: &'static str,
-    /// Other names that emitters send for it: OpenTelemetry's until 1.37, and what was seen.
+    /// Other names that emitters send: those of OpenTelemetry until 1.37, and names that were observed.
     pub(crate) aliases: &'static [&'static str],
-    /// How all names of it begin, in lower-case letters and digits alone. They choose the
-    /// [`UsageFamily`], also for names that are not known here; OpenAI's needs none.
+    /// Prefixes of its names, in lower-case letters and digits. They determine the [`UsageFamily`], also of
+    /// unknown names. OpenAI's family needs none, because it is the default.
     pub(crate) usage_names: &'static [&'static str],
-    /// Its own hosts.
+    /// The provider's own hosts.
     pub(crate) hosts: &'static [Host],
-    /// Where its prices are.
+    /// Where the provider's prices are.
     pub(crate) prices: Prices,
-    /// How its usage objects are read.
+    /// How the provider's usage objects are read.
     pub(crate) usage: &'static UsageFamily,
 }
 
 /// A host of a provider, or many hosts under one domain.
 pub(crate) enum Host {
-    /// One host, and one more per region in front of it, such as `eu.api.openai.com`. The provider never
-    /// gives a response id twice.
+    /// One host and its regional subdomains, such as `eu.api.openai.com`. The provider never assigns a
+    /// response id twice.
     Regional(&'static str),
-    /// One host. The provider never gives a response id twice.
+    /// One host. The provider never assigns a response id twice.
     Single(&'static str),
-    /// A domain with a host for each customer. One host never gives a response id twice.
+    /// A domain with a host for each customer. One host never assigns a response id twice.
     PerCustomer(&'static str),
 }
 
 /// Where the prices of a provider are.
 pub(crate) enum Prices {
-    /// In a file of the built-in book: its name and its text.
+    /// The prices are in a file of the built-in book with this name and text.
     File(&'static str, &'static str),
-    /// In the file of another provider, which names this one too.
+    /// The prices are in the file of another provider, which also names this one.
     OtherFile,
     /// The built-in book has none.
     None,
 }
 
-/// The rows, in the order in which users see the providers.
+/// The table of providers, in the order in which users see them.
 pub(crate) static PROVIDERS: &[KnownProvider] = &[
     KnownProvider {
         name: "openai",
@@ -148,7 +148,7 @@ pub(crate) static PROVIDERS: &[KnownProvider] = &[
     },
 ];
 
-/// The sources that several files of the built-in book name, as (name, text).
+/// The file of sources that several files of the built-in book name, as (name, text).
 const SHARED_SOURCES: (&str, &str) = ("sources.toml", include_str!("../book/sources.toml"));
 
 /// The files of the built-in book as (name, text): the shared sources, and one file per provider that has
@@ -163,8 +163,8 @@ pub(crate) fn price_files() -> impl Iterator<Item = (&'static str, &'static str)
 
 /// The OpenTelemetry name of a provider, for a name that an emitter sends.
 ///
-/// A provider's name may be followed by that of an API: `openai.chat` is `openai`. A name that is not
-/// known stays as it is, in lower case.
+/// A provider's name may be followed by that of an API: `openai.chat` is `openai`. An unknown name is only
+/// converted to lower case.
 ///
 /// ```
 /// use spanledger_price::providers;
@@ -181,12 +181,12 @@ pub fn canonical_name(name: &str) -> String {
     known.or_else(|| PROVIDERS.iter().find(is_api)).map_or(name.clone(), |known| known.name.to_owned())
 }
 
-/// The provider whose own host it is, by its OpenTelemetry name.
+/// The OpenTelemetry name of the provider that owns a host.
 pub fn of_host(host: &str) -> Option<&'static str> {
     own_host(&host.to_ascii_lowercase()).map(|(provider, _)| provider.name)
 }
 
-/// The region of processing of a provider's regional host. Some models cost more there.
+/// The region of processing of a provider's regional host. Some models cost more in some regions.
 ///
 /// ```
 /// use spanledger_price::providers;
@@ -202,10 +202,10 @@ pub fn region_of_host(provider: &str, host: Option<&str>) -> Option<String> {
     Some(region.to_owned())
 }
 
-/// Whose response id it is, and whether no other response has it.
+/// The response id with its namespace, and whether it is unique in the namespace.
 ///
-/// Only a provider's own hosts are trusted never to give one id twice. Without a host an id of ordinary
-/// length is taken for the provider's own: the ids of stand-ins and test servers are shorter.
+/// Only a provider's own hosts are trusted never to assign an id twice. If the host is unknown, a long id is
+/// assumed to be the provider's own, because the ids of mock and test servers are shorter.
 pub fn response_ref(provider: &str, host: Option<&str>, id: &str) -> ResponseRef {
     const ID_CHARS_MIN: usize = 24;
     let host = host.map(str::to_ascii_lowercase);
@@ -229,7 +229,7 @@ pub fn response_ref(provider: &str, host: Option<&str>, id: &str) -> ResponseRef
 }
 
 impl Host {
-    /// Whether all its hosts draw their response ids from one set.
+    /// Whether response ids are unique across all of these hosts.
     fn shares_ids(&self) -> bool {
         !matches!(self, Self::PerCustomer(_))
     }
@@ -243,12 +243,12 @@ impl Host {
     }
 }
 
-/// The part of a host in front of the domain and its dot.
+/// The part of a host before the domain and its dot.
 fn subdomain<'h>(host: &'h str, domain: &str) -> Option<&'h str> {
     host.strip_suffix(domain)?.strip_suffix('.')
 }
 
-/// The provider of a host in lower case, and its row of hosts.
+/// The provider that owns a host, and the matching entry of its hosts. The host must be in lower case.
 fn own_host(host: &str) -> Option<(&'static KnownProvider, &'static Host)> {
     PROVIDERS.iter().find_map(|known| Some((known, known.hosts.iter().find(|own| own.is(host))?)))
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// The price list by which a call is billed: the tier that *served* it, as the response says.
+/// The service tier by which a call is billed. It is the tier that *served* the call, as the response
+/// states it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tier {
     /// The ordinary price.
@@ -10,11 +11,11 @@ pub enum Tier {
     Standard,
     /// The batch API.
     Batch,
-    /// Cheaper and slower.
+    /// A cheaper and slower tier.
     Flex,
-    /// Faster and dearer; also sold as *fast mode*.
+    /// A faster and more expensive tier; also sold as *fast mode*.
     Priority,
-    /// The fastest.
+    /// The fastest tier.
     Ultrafast,
 }
 
@@ -33,12 +34,12 @@ impl Tier {
         }
     }
 
-    /// The tier of that name in the book.
+    /// The tier with this name in the book.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|tier| tier.as_str() == name)
     }
 
-    /// The name in the book of the same tier beyond the long-context threshold.
+    /// The key in the book for the tier's rates above the long-context threshold.
     pub const fn long_key(self) -> &'static str {
         match self {
             Self::Standard => "standard_long",

@@ -1,28 +1,28 @@
-//! From a provider's own usage object to exclusive buckets.
+//! Reads the usage of a call from a provider's response, in exclusive buckets.
 //!
-//! [`resolve`] decides what a call used, from everything that its answer says about it. [`parse`] is
-//! the part of it that reads the object that a provider calls `usage`, unchanged, and says which tokens
-//! are of which kind. The providers do not mean the same by the same words:
+//! [`resolve`] determines the usage of a call from all parts of the response. [`parse`] reads only the
+//! object that the provider calls `usage`. The same field names mean different things at different
+//! providers:
 //!
 //! | provider | input | cache | hidden output |
 //! |---|---|---|---|
-//! | OpenAI, Mistral, Groq, `DeepSeek` | contains the cached and written | part of input | part of output |
-//! | Anthropic, Bedrock | what was neither read from nor written to a cache | beside input | part of output |
-//! | Google | the prompt; the tools' prompt is beside it | part of the prompt | beside the candidates |
-//! | xAI | contains the cached, also in `text_tokens` | part of input | beside the completion or part of it; the total decides |
-//! | Cohere | what is billed, not what was processed | not billed separately | part of output |
+//! | OpenAI, Mistral, Groq, `DeepSeek` | includes cached and written tokens | part of input | part of output |
+//! | Anthropic, Bedrock | excludes cached and written tokens | not part of input | part of output |
+//! | Google | includes cached tokens, but not the prompt that tools made | part of input | not part of the candidates |
+//! | xAI | includes cached tokens, also in `text_tokens` | part of input | part of the completion or not; the total decides |
+//! | Cohere | billed tokens, not processed ones | not billed separately | part of output |
 //!
-//! A gateway may answer for any of them in OpenAI's form or in the provider's own; the keys of the
-//! object decide.
+//! A gateway may send any provider's usage in OpenAI's form or in the provider's own form. The keys of the
+//! object decide which form it is.
 //!
-//! Nothing is clamped and nothing is guessed. Where the parts do not add up to the stated total, or where
-//! a count is not a number, the result is a [`UsageReadError`] instead of a usage. A billable count
-//! without a bucket becomes a [unit](spanledger_event::Usage::units) (`video_tokens`, `search_units`, …)
-//! that the engine refuses to price, so that the rest is not taken for the whole price. A token is in one
+//! No count is clamped or guessed. If the parts do not add up to the stated total, or a count is not a
+//! number, the result is a [`UsageReadError`]. A billable count without a bucket becomes a
+//! [unit](spanledger_event::Usage::units) (`video_tokens`, `search_units`, …). If the book has no rate for
+//! the unit, the call is unpriced, so that an incomplete cost is never shown as the total. A token is in one
 //! bucket or one unit, never in both.
 //!
-//! Each provider's usage is read by a file of this folder, which declares a `UsageFamily`; the provider's
-//! row in `providers.rs` names it.
+//! Each file of the folder `usage/` for a provider declares a `UsageFamily`; the provider's row in
+//! `providers.rs` names it.
 
 pub(crate) mod anthropic;
 pub(crate) mod bedrock;

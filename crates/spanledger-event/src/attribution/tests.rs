@@ -30,7 +30,7 @@ fn bad_values_are_errors_that_name_the_field() {
 }
 
 #[test]
-fn dimensions_have_names_and_a_number() {
+fn the_names_and_the_number_of_dimensions_are_limited() {
     let build = |name: &str| {
         Attribution::builder()
             .feature("f")

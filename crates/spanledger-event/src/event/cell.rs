@@ -35,11 +35,11 @@ pub enum Cell<'a> {
 pub struct CellError {
     /// The column.
     pub column: &'static str,
-    /// What it should hold.
+    /// The kind of value that the column holds.
     pub expected: &'static str,
 }
 
-/// A Rust type that is a column.
+/// A Rust type that a column can have.
 pub(crate) trait Value: Sized {
     const KIND: ColumnKind;
     const NULLABLE: bool = false;
@@ -47,10 +47,10 @@ pub(crate) trait Value: Sized {
     fn from_cell(cell: Cell<'_>) -> Result<Self, &'static str>;
 }
 
-/// A text that was checked to be JSON, on one line. Its literals are as they were written; the white
-/// space between them is gone.
+/// A text that is known to be JSON, on one line. Its literals are unchanged; the white space between
+/// them is removed.
 ///
-/// The check happens once, when the text enters Spanledger; whoever has a `JsonText` need not repeat it.
+/// The check happens once, when the text enters Spanledger. Code that has a `JsonText` need not repeat it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct JsonText(String);
@@ -82,7 +82,8 @@ impl JsonText {
     }
 }
 
-/// Implements [`Value`]: the kind of the cell, what an error says was expected, and both directions.
+/// Implements [`Value`] from the kind of the cell, the expectation that an error states, and the
+/// conversions to and from a cell.
 macro_rules! value {
     ($type:ty, $kind:ident, $expected:literal, |$v:ident| $to:expr, |$c:ident| $from:expr) => {
         impl Value for $type {
@@ -133,7 +134,8 @@ impl<T: Value> Value for Option<T> {
     }
 }
 
-/// JSON of our own types. Their serialization cannot fail; if it did, `null` would show it.
+/// The JSON of one of the crate's types. Their serialization cannot fail; if it did, the result would be
+/// `null`.
 fn json<T: Serialize>(value: &T) -> Cow<'static, str> {
     serde_json::to_string(value).map_or(Cow::Borrowed("null"), Cow::Owned)
 }

@@ -76,7 +76,7 @@ impl<'de> Deserialize<'de> for CostEvent {
                             })?;
                             (column.set)(&mut event, cell).map_err(A::Error::custom)?;
                         }
-                        // A column of a later version.
+                        // The column may come from a later version: skip it.
                         None => {
                             map.next_value::<IgnoredAny>()?;
                         }

@@ -68,7 +68,7 @@ fn an_event_is_read_back_from_its_json() {
     }
 }
 
-/// Providers print their usage over many lines; an event stands on one.
+/// Providers format their usage over many lines; the JSON form of an event has one line.
 #[test]
 fn a_json_text_is_put_on_one_line_and_keeps_its_literals() {
     let text = "{\n  \"a b\": [1.50, \"x \\\" \\\\\"],\r\n\t\"c\": 12345678901234567890.10\n}\n";
@@ -81,7 +81,7 @@ fn a_json_text_is_put_on_one_line_and_keeps_its_literals() {
 }
 
 #[test]
-fn an_event_is_the_sum_of_its_cells() {
+fn an_event_is_restored_from_its_cells() {
     let event = full();
     let mut copy = CostEvent::default();
     for column in COLUMNS {
@@ -90,7 +90,7 @@ fn an_event_is_the_sum_of_its_cells() {
     assert_eq!(copy, event);
 }
 
-/// Values of the column at its limits, and odd ones.
+/// Values at the limits of the column's type, and unusual ones.
 fn values(column: &Column) -> Vec<Cell<'static>> {
     let json = |texts: &[&'static str]| texts.iter().map(|text| Cell::Json((*text).into())).collect();
     match (column.name, column.kind) {
@@ -131,7 +131,7 @@ fn every_column_keeps_every_value_as_a_cell_and_in_json() {
             (column.set)(&mut event, value.clone()).unwrap();
             assert_eq!((column.get)(&event), value, "{}", column.name);
             let json = serde_json::to_string(&event).unwrap();
-            assert!(!json.contains('\n'), "an event stands on one line: {json}");
+            assert!(!json.contains('\n'), "the JSON of an event has one line: {json}");
             assert_eq!(serde_json::from_str::<CostEvent>(&json).unwrap(), event, "{}: {json}", column.name);
         }
     }
@@ -155,7 +155,7 @@ fn a_cell_that_does_not_fit_is_an_error_that_names_the_column() {
 }
 
 #[test]
-fn every_column_has_its_own_name_and_a_documentation() {
+fn every_column_has_a_unique_name_and_documentation() {
     let names: BTreeSet<_> = COLUMNS.iter().map(|c| c.name).collect();
     assert_eq!(names.len(), COLUMNS.len(), "two columns have the same name");
     for column in COLUMNS {

@@ -7,8 +7,8 @@ use crate::{EventId, Observation};
 
 /// The calls that are aggregates over other calls, each with the event of its first call.
 ///
-/// Descendants are found by their parents. Where the chain ends in a span that was never seen, a call
-/// within the aggregate's time counts as a descendant.
+/// Descendants are found by their chain of parents. Where the chain ends in a span that was never seen,
+/// a call within the aggregate's time counts as a descendant ([`is_below`]).
 pub(super) fn superseded<'a>(charges: &[Charge<'a>]) -> BTreeMap<&'a str, &'a EventId> {
     let mut traces: BTreeMap<&str, Vec<&'a ObservedCall<'a>>> = BTreeMap::new();
     for call in charges.iter().flat_map(|charge| charge.calls.iter().copied()) {
@@ -27,7 +27,7 @@ pub(super) fn superseded<'a>(charges: &[Charge<'a>]) -> BTreeMap<&'a str, &'a Ev
             .iter()
             .flat_map(|call| call.sightings.iter().filter_map(move |o| Some((o.span_id.as_deref()?, *call))))
             .collect();
-        // Calls come first, so that an aggregate points at one of them rather than at an aggregate.
+        // Calls come before aggregates, so that an aggregate preferably points at a call.
         let mut leaves: Vec<&ObservedCall<'_>> =
             calls.iter().copied().filter(|call| call.has_usage()).collect();
         leaves.sort_by_key(|call| (call.is_aggregate(), call.start(), call.id));
@@ -46,10 +46,10 @@ pub(super) fn superseded<'a>(charges: &[Charge<'a>]) -> BTreeMap<&'a str, &'a Ev
     superseded
 }
 
-/// Whether `leaf` is part of what `aggregate` adds up.
+/// Whether the usage of `aggregate` includes that of `leaf`.
 ///
 /// Broken emitters make each of two aggregates the parent of the other. Then the earlier one counts,
-/// so that the money of such a circle is not lost.
+/// so that the cost of such a cycle is not lost.
 fn covers(
     aggregate: &ObservedCall<'_>,
     leaf: &ObservedCall<'_>,
@@ -62,7 +62,8 @@ fn covers(
             || !is_below(aggregate, leaf, spans))
 }
 
-/// A call below that counts. There is one, because [`covers`] has no circles.
+/// Finds a call below an aggregate that is not itself covered. There is one, because [`covers`] has no
+/// cycles.
 fn counting<'a, 'b>(
     below: &'b [&'a ObservedCall<'a>],
     covered: &'b BTreeMap<&str, Vec<&'a ObservedCall<'a>>>,
@@ -76,7 +77,11 @@ fn counting<'a, 'b>(
     }
 }
 
-/// Whether the chain of parents leads from `leaf` to `aggregate`. A chain that is a circle does not.
+/// Whether the chain of parents leads from `leaf` to `aggregate`. A chain that is a cycle without
+/// `aggregate` does not.
+///
+/// If a parent on the chain was never seen, `leaf` is below `aggregate` when it is a call of the same
+/// service, within the aggregate's time, with at most as many tokens as the aggregate.
 fn is_below(
     leaf: &ObservedCall<'_>,
     aggregate: &ObservedCall<'_>,

@@ -11,7 +11,8 @@ use crate::{
     observation::carry,
 };
 
-/// Charges in the order in which they matter; the first, the earliest billed one, is the primary.
+/// Orders the charges: those that count before superseded ones, billable before failed, then by start.
+/// The first one is the primary charge.
 fn ranked<'c, 'a>(
     charges: &[&'c Charge<'a>],
     superseded: &BTreeMap<&'a str, &'a EventId>,
@@ -23,7 +24,8 @@ fn ranked<'c, 'a>(
     ranked
 }
 
-/// The id under which the request counts: that of an attributed record, else the earliest.
+/// The id under which the request counts: records come before spans, then better attributed sightings
+/// before others, then earlier ones before later ones.
 pub(super) fn primary_id<'a>(
     charges: &[&Charge<'a>],
     superseded: &BTreeMap<&'a str, &'a EventId>,
@@ -102,7 +104,7 @@ pub(super) fn event<'a>(
     event.flags.sort();
     event.flags.dedup();
 
-    // The request consists of aggregates alone, over calls that count elsewhere.
+    // The request consists only of aggregates over calls that count in other events.
     if billed.is_empty() && superseded.contains_key(primary.id()) {
         let leaf = superseded.get(primary.id()).map(|id| primary_of(id));
         make_void(&mut event, leaf);
@@ -110,7 +112,7 @@ pub(super) fn event<'a>(
     event
 }
 
-/// The void event of an id under which the request does not count.
+/// The void event of a request's id that is not its primary id.
 pub(super) fn void(id: &EventId, charges: &[&Charge<'_>], by: &EventId) -> CostEvent {
     let own =
         charges.iter().find(|charge| charge.event_ids().any(|other| other == id)).unwrap_or(&charges[0]);
@@ -146,7 +148,7 @@ fn set_attribution(event: &mut CostEvent, attribution: PartialAttribution) {
     event.dims = attribution.dims;
 }
 
-/// The event of one charge alone, without its attribution.
+/// The event of one charge, without its attribution.
 fn from_charge(id: &EventId, charge: &Charge<'_>) -> CostEvent {
     let best = charge.best();
     let mut event = CostEvent {
@@ -194,7 +196,7 @@ fn from_charge(id: &EventId, charge: &Charge<'_>) -> CostEvent {
 
 fn set_usage_columns(event: &mut CostEvent, usage: &Usage) {
     let number = |count: u64| Some(i64::try_from(count).unwrap_or(i64::MAX));
-    // A unit that was not used is null, not zero: the provider did not report it.
+    // A unit with a count of zero is null, because most providers do not report units that were not used.
     let some = |count: u64| if count == 0 { None } else { number(count) };
     let of = |buckets: &[Bucket]| some(buckets.iter().fold(0, |sum, &b| sum.saturating_add(usage.tokens(b))));
     event.prompt_tokens = number(usage.prompt_tokens());

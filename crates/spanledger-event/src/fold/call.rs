@@ -14,7 +14,8 @@ pub(super) struct ObservedCall<'a> {
     pub(super) sightings: Vec<&'a Observation>,
 }
 
-/// Groups by call id; the order of calls and of their sightings depends on their contents alone.
+/// Groups the observations by call id. The order of calls and of their sightings depends only on their
+/// contents.
 pub(super) fn group<'a>(observations: &BTreeSet<&'a Observation>) -> Vec<ObservedCall<'a>> {
     let mut calls: BTreeMap<&str, Vec<&Observation>> = BTreeMap::new();
     for observation in observations {
@@ -31,8 +32,9 @@ pub(super) fn group<'a>(observations: &BTreeSet<&'a Observation>) -> Vec<Observe
     calls
 }
 
-/// Orders sightings by how much they prove, the best first: usage before no usage (an unreadable one
-/// counts as usage), records before spans, detail before totals.
+/// The sort key that puts the best sighting first: sightings with a usage before those without (an
+/// unreadable usage counts as one), records before spans, then those that state the service tier, then
+/// those whose usage has more buckets.
 pub(super) fn evidence_rank(o: &Observation) -> (bool, ObservedAs, bool, Reverse<usize>) {
     let used = |usage: &Usage| Bucket::ALL.into_iter().filter(|&bucket| usage.tokens(bucket) > 0).count();
     let has_usage = o.usage.is_some() || o.usage_problem.is_some();
@@ -61,12 +63,14 @@ impl<'a> ObservedCall<'a> {
         self.sightings.iter().any(|o| o.usage.is_some() || o.usage_problem.is_some())
     }
 
-    /// Whether the provider may have billed it. A usage proves that it did, whatever the status says.
+    /// Whether the provider may have billed the call. A call with a usage was billed, even if its outcome
+    /// says that it failed.
     pub(super) fn is_billable(&self) -> bool {
         self.outcome().is_billable() || self.has_usage()
     }
 
-    /// How it ended, by the record where there is one: it saw the provider's own answer.
+    /// How the call ended. A record is preferred to a span, because it is made from the provider's own
+    /// response.
     pub(super) fn outcome(&self) -> &'a CallOutcome {
         &self.sightings.iter().min_by_key(|o| o.sighting).unwrap_or(&self.sightings[0]).outcome
     }

@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{ObservedCall, call::evidence_rank};
 use crate::{EventId, Observation, ResponseRef, Timestamp};
 
-/// One billed response, or one attempt that failed: the calls that saw it, best first.
+/// One billed response, or one failed attempt: the calls that are sightings of it, the best first.
 #[derive(Debug)]
 pub(super) struct Charge<'a> {
     pub(super) calls: Vec<&'a ObservedCall<'a>>,
 }
 
-/// What two sightings of one response must agree on: the model's name and the token totals.
+/// The values on which two sightings of one response must agree: the model's name and the token totals.
 ///
-/// Something that a sighting does not state agrees with everything.
+/// A value that a sighting does not state agrees with every value.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Signature {
     model: Option<String>,
@@ -36,7 +36,7 @@ impl Signature {
             && compatible(self.tokens.as_ref(), other.tokens.as_ref())
     }
 
-    fn learn(&mut self, other: &Self) {
+    fn fill_from(&mut self, other: &Self) {
         self.model = self.model.take().or_else(|| other.model.clone());
         self.tokens = self.tokens.take().or(other.tokens);
     }
@@ -46,8 +46,8 @@ impl Signature {
     }
 }
 
-/// `openai/gpt-5.5-2026-04-23` and `gpt-5.5` name one model: sightings often have the request's
-/// name in the response's place.
+/// The model's name without a prefix and a date: `openai/gpt-5.5-2026-04-23` becomes `gpt-5.5`. Spans
+/// often state the requested name as the name of the model that answered.
 fn base_name(model: &str) -> String {
     let name = model.rsplit(['/', ':']).next().unwrap_or(model);
     let is_date = |tail: &str| {
@@ -61,12 +61,12 @@ fn base_name(model: &str) -> String {
     cut.and_then(|at| name.get(..at)).unwrap_or(name).to_ascii_lowercase()
 }
 
-/// Groups calls by response id, where the id is unique and the sightings agree. A sighting with an id
-/// that is not unique (at a gateway's address) joins them when it states the same model and tokens in
-/// the same trace.
+/// Groups calls by response id if the id is unique and the sightings agree. A sighting whose id may not
+/// be unique (it came from a gateway's address) joins such a group when it states the same model and
+/// tokens in the same trace.
 pub(super) fn group<'a>(calls: &'a [ObservedCall<'a>]) -> Vec<Charge<'a>> {
     let mut linked: BTreeMap<(&str, &str), Vec<&ObservedCall<'_>>> = BTreeMap::new();
-    let mut elsewhere = Vec::new();
+    let mut ambiguous = Vec::new();
     let mut charges = Vec::new();
     for call in calls {
         let response = call.first(|o| o.response.as_ref()).filter(|_| !call.is_aggregate());
@@ -74,7 +74,7 @@ pub(super) fn group<'a>(calls: &'a [ObservedCall<'a>]) -> Vec<Charge<'a>> {
             Some(response) if response.unique => {
                 linked.entry((&response.namespace, &response.id)).or_default().push(call);
             }
-            Some(response) => elsewhere.push((response, call)),
+            Some(response) => ambiguous.push((response, call)),
             None => charges.push(Charge { calls: vec![call] }),
         }
     }
@@ -82,21 +82,22 @@ pub(super) fn group<'a>(calls: &'a [ObservedCall<'a>]) -> Vec<Charge<'a>> {
         let (whole, partial): (Vec<_>, Vec<_>) =
             calls.into_iter().map(|call| (Signature::of(call), call)).partition(|(s, _)| s.is_complete());
         let mut clusters: Vec<(Signature, Charge<'_>)> = Vec::new();
-        // Sightings that state everything decide how many responses there were; the others join them.
+        // Sightings with a complete signature decide how many responses there were; the others join them.
         for (signature, call) in whole.into_iter().chain(partial) {
             match clusters.iter_mut().find(|(known, _)| known.agrees(&signature)) {
                 Some((known, charge)) => {
-                    known.learn(&signature);
+                    known.fill_from(&signature);
                     charge.calls.push(call);
                 }
                 None => clusters.push((signature, Charge { calls: vec![call] })),
             }
         }
-        // A gateway's sighting joins the trusted one; gateways' sightings among themselves are flagged.
+        // A gateway's sighting joins one with a unique id. Two sightings of gateways are never joined;
+        // `possible_duplicates` flags them.
         for (signature, charge) in &mut clusters {
             let traces: BTreeSet<&str> =
                 charge.calls.iter().filter_map(|call| call.first(|o| o.trace_id.as_deref())).collect();
-            elsewhere.retain(|(response, call)| {
+            ambiguous.retain(|(response, call)| {
                 let same = response.id == id
                     && call.first(|o| o.trace_id.as_deref()).is_some_and(|trace| traces.contains(trace))
                     && signature.is_complete()
@@ -109,9 +110,9 @@ pub(super) fn group<'a>(calls: &'a [ObservedCall<'a>]) -> Vec<Charge<'a>> {
         }
         charges.extend(clusters.into_iter().map(|(_, charge)| charge));
     }
-    charges.extend(elsewhere.into_iter().map(|(_, call)| Charge { calls: vec![call] }));
+    charges.extend(ambiguous.into_iter().map(|(_, call)| Charge { calls: vec![call] }));
     for charge in &mut charges {
-        // The attributed sighting comes first: its id names the charge. Then the one that proves more.
+        // The best attributed call comes first: its id becomes the id of the charge.
         charge.calls.sort_by_key(|call| {
             let attribution = call.attribution();
             (
@@ -127,12 +128,13 @@ pub(super) fn group<'a>(calls: &'a [ObservedCall<'a>]) -> Vec<Charge<'a>> {
     charges
 }
 
-/// Charges that carry the same response id although it is not certain that they are one.
+/// Charges with the same response id that were not joined, because it is not certain that they are the
+/// same response.
 pub(super) fn possible_duplicates<'a>(
     charges: &[Charge<'a>],
     superseded: &BTreeMap<&'a str, &'a EventId>,
 ) -> BTreeSet<&'a str> {
-    // The same keys by which the store finds related observations: unique ids, and ids within a trace.
+    // The ledger finds related observations by the same keys: unique ids, and ids within a trace.
     let mut by_id: BTreeMap<(&str, &str), BTreeSet<&'a str>> = BTreeMap::new();
     for charge in charges.iter().filter(|c| !superseded.contains_key(c.id()) && c.is_billable()) {
         for o in charge.calls.iter().flat_map(|call| call.sightings.iter()) {
@@ -149,7 +151,7 @@ pub(super) fn possible_duplicates<'a>(
 }
 
 impl<'a> Charge<'a> {
-    /// The id of its first call, which names it.
+    /// The id of the charge, which is that of its first call.
     pub(super) fn id(&self) -> &'a str {
         self.calls[0].id
     }

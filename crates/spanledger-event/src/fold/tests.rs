@@ -6,12 +6,12 @@ use crate::{
     test_support::{ObservationBuilder, SECOND},
 };
 
-/// What only these tests say about an observation.
+/// Methods that only these tests need.
 trait FoldTest {
-    /// The usage, and a cost of one picodollar for each token.
+    /// Sets the usage, and a cost of one picodollar for each token.
     fn used(self, input: u64, output: u64) -> Self;
-    /// The response id was given by a host whose ids may repeat.
-    fn elsewhere(self) -> Self;
+    /// States that the response id comes from a host whose ids may repeat.
+    fn with_ambiguous_id(self) -> Self;
     fn seen_as_span(self) -> Self;
 }
 
@@ -20,7 +20,7 @@ impl FoldTest for ObservationBuilder {
         self.tokens(input, output).cost_picos(i128::from(input + output))
     }
 
-    fn elsewhere(self) -> Self {
+    fn with_ambiguous_id(self) -> Self {
         self.with(|o| {
             if let Some(response) = &mut o.response {
                 response.namespace = "127.0.0.1".into();
@@ -69,18 +69,18 @@ fn record_and_span_of_one_call_are_one_charge() {
     assert_eq!((event.emitter.as_str(), event.service_name.as_deref()), ("Record", Some("api")));
 }
 
-/// A record that never saw the usage (its stream was cut) is upgraded by a span that did.
+/// A record without a usage (its stream was cut) gets the usage of the call's span.
 #[test]
-fn better_usage_from_either_sighting_is_used() {
+fn the_usage_of_a_span_completes_a_record_without_usage() {
     let cut = record("r", "c", 1).incomplete("cut");
     let complete = record("r", "c", 1).used(100, 10).seen_as_span();
     let event = one(&[cut, complete]);
     assert_eq!((event.cost_usd, event.prompt_tokens), (usd(110), Some(100)));
-    assert_eq!(event.error_code.as_deref(), Some("cut"), "the record says how it ended");
+    assert_eq!(event.error_code.as_deref(), Some("cut"), "the record states how the call ended");
 }
 
 #[test]
-fn a_failure_before_a_success_grows_attempts_and_costs_nothing() {
+fn a_failure_before_a_success_adds_an_attempt_and_costs_nothing() {
     let event = one(&[record("r", "c1", 1).failed("500"), record("r", "c2", 5).used(100, 10)]);
     assert_eq!((event.attempts, event.error_code.as_deref(), event.billed_usd), (2, None, usd(110)));
     assert_eq!(event.timestamp, Timestamp::from_nanos(SECOND));
@@ -93,7 +93,7 @@ fn a_failure_after_a_success_erases_nothing() {
 }
 
 #[test]
-fn a_request_that_only_failed_is_free_and_says_why() {
+fn a_request_without_a_success_costs_nothing_and_has_an_error_code() {
     let event =
         one(&[record("r", "c1", 1).failed("500"), record("r", "c2", 5).failed("rate_limit_exceeded")]);
     assert_eq!((event.cost_usd, event.cost_state.as_str()), (usd(0), "priced"));
@@ -101,7 +101,7 @@ fn a_request_that_only_failed_is_free_and_says_why() {
 }
 
 #[test]
-fn two_billed_responses_are_one_event_whose_invoice_is_the_sum() {
+fn two_billed_responses_are_one_event_and_their_costs_add_up() {
     let event = one(&[
         record("r", "c2", 9).used(7, 0).response("b"),
         record("r", "c1", 1).used(100, 10).response("a"),
@@ -149,11 +149,11 @@ fn sightings_that_disagree_are_both_kept_and_flagged() {
 }
 
 #[test]
-fn where_ids_are_not_unique_both_are_kept_and_flagged_within_a_trace() {
+fn sightings_with_an_ambiguous_id_are_kept_and_flagged_within_a_trace() {
     let pair = |trace: &str| {
         fold_of(&[
-            span("t", "s", 2).used(100, 10).response("a").elsewhere(),
-            span(trace, "u", 3).used(100, 10).response("a").elsewhere(),
+            span("t", "s", 2).used(100, 10).response("a").with_ambiguous_id(),
+            span(trace, "u", 3).used(100, 10).response("a").with_ambiguous_id(),
         ])
     };
     assert!(pair("t").iter().all(|e| e.flags == [Flag::PossibleDuplicate]));
@@ -182,12 +182,12 @@ fn an_aggregate_alone_is_the_charge() {
 }
 
 #[test]
-fn what_lacks_attribution_is_quarantined_and_counts() {
+fn an_event_without_attribution_is_quarantined_and_counts() {
     let event = one(&[span("t", "s", 1).used(100, 10)]);
     assert_eq!((event.state, event.billed_usd), (EventState::Quarantined, usd(110)));
 }
 
-/// A client that talks to a gateway sees the gateway's address; the gateway sees the provider's.
+/// The client's span has the gateway's address; the gateway's span has the provider's.
 #[test]
 fn a_gateways_sighting_in_the_same_trace_is_the_same_charge() {
     let ours = |tokens| {
@@ -202,7 +202,7 @@ fn a_gateways_sighting_in_the_same_trace_is_the_same_charge() {
     assert!(events.iter().all(|e| e.counts() && e.flags == [Flag::PossibleDuplicate]), "{events:#?}");
 }
 
-/// A remote agent under an orchestrator: the outer totals contain the inner ones.
+/// The totals of an orchestrator's span contain those of a remote agent's span below it.
 #[test]
 fn an_aggregate_over_an_aggregate_is_void() {
     let outer = span("t", "outer", 1).aggregate(9).used(200, 20).attributed();
@@ -211,9 +211,9 @@ fn an_aggregate_over_an_aggregate_is_void() {
     assert_eq!(one(&[outer, inner]).billed_usd, usd(220));
 }
 
-/// Each is the other's parent: neither may make the other vanish.
+/// Each of two aggregates is the parent of the other. One of them must still count.
 #[test]
-fn of_aggregates_in_a_circle_the_first_counts() {
+fn the_first_of_the_aggregates_in_a_cycle_counts() {
     let one_of = |id: &str, parent: &str, second| {
         span("t", id, second).in_trace("t", id, Some(parent)).aggregate(9).used(100, 10).attributed()
     };
@@ -225,7 +225,7 @@ fn of_aggregates_in_a_circle_the_first_counts() {
     for void in events.iter().filter(|e| !e.counts()) {
         assert_eq!(void.superseded_by.as_ref(), Some(&live[0].event_id));
     }
-    // A call under the circle is what counts, and all of the circle says so.
+    // A call below the cycle counts, and every aggregate of the cycle is superseded by it.
     let call = span("t", "leaf", 3).in_trace("t", "leaf", Some("d")).used(100, 10).attributed();
     let [c, d, e] = circle;
     let events = fold_of(&[c, d, e, call]);
@@ -234,15 +234,15 @@ fn of_aggregates_in_a_circle_the_first_counts() {
     assert_eq!(events.iter().filter(|e| e.superseded_by.as_ref() == Some(&live[0].event_id)).count(), 3);
 }
 
-/// Lying within an aggregate's time proves nothing for a call that is larger than it.
+/// A call within an aggregate's time is not part of the aggregate if it has more tokens.
 #[test]
-fn an_unrelated_call_at_the_same_time_voids_no_agent() {
+fn an_unrelated_call_at_the_same_time_does_not_void_an_aggregate() {
     let agent = span("t", "agent", 1).aggregate(9).used(20, 2).attributed();
     let chat = span("t", "leaf", 2).in_trace("t", "leaf", Some("never-seen")).used(100, 10).attributed();
     assert_eq!(fold_of(&[agent, chat]).iter().filter(|e| e.counts()).count(), 2);
 }
 
-/// A small world in which everything that can be tied together sometimes is.
+/// Few distinct ids, so that observations often share calls, requests, responses and traces.
 fn observations() -> impl Strategy<Value = Vec<Observation>> {
     let one = (0..4_usize, 0..4_usize, 0..4_i64, 0..4_usize, 0..3_u64, any::<bool>(), 0..5_usize).prop_map(
         |(request, call, second, response, tokens, foreign, kind)| {
@@ -264,7 +264,7 @@ fn observations() -> impl Strategy<Value = Vec<Observation>> {
             if response < 3 && kind != 0 {
                 builder = builder.response(ids[response]);
                 if response == 2 {
-                    builder = builder.elsewhere();
+                    builder = builder.with_ambiguous_id();
                 }
             }
             if foreign && kind == 4 {
@@ -296,10 +296,10 @@ proptest! {
         prop_assert_eq!(fold(&shuffled), expected);
     }
 
-    /// The store folds only what is related to an append.
+    /// The ledger folds only the observations that are related to an append.
     #[test]
-    fn unrelated_observations_are_folded_apart(here in observations(), there in observations()) {
-        let elsewhere: Vec<Observation> = there
+    fn unrelated_observations_do_not_affect_each_other(here in observations(), there in observations()) {
+        let with_ambiguous_id: Vec<Observation> = there
             .into_iter()
             .map(|mut o| {
                 o.event_id = EventId::from_text(format!("other {}", o.event_id));
@@ -311,9 +311,9 @@ proptest! {
                 o
             })
             .collect();
-        let mut apart = [fold(&here), fold(&elsewhere)].concat();
+        let mut apart = [fold(&here), fold(&with_ambiguous_id)].concat();
         apart.sort_by(|a, b| a.event_id.cmp(&b.event_id));
-        prop_assert_eq!(fold(here.iter().chain(&elsewhere)), apart);
+        prop_assert_eq!(fold(here.iter().chain(&with_ambiguous_id)), apart);
     }
 
     #[test]
@@ -336,7 +336,7 @@ proptest! {
         prop_assert_eq!(events.len(), ids.len());
         prop_assert!(events.iter().any(CostEvent::counts));
 
-        // No more can be billed than the dearest sighting of each call states.
+        // The billed amount is at most the sum of the most expensive sighting of each call.
         let mut calls: BTreeMap<&str, i128> = BTreeMap::new();
         for o in &observations {
             let cost = o.cost.as_ref().and_then(|c| c.usd).unwrap_or_default().picos();

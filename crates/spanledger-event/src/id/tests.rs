@@ -19,7 +19,7 @@ fn ids_are_ordered_by_time_where_a_time_is_known() {
     assert!(first.as_str().starts_with("0190d5c8-0000-8"), "{first}");
 }
 
-/// Emitters send any time, and any text as an id.
+/// Emitters may send any time, and any text as an id.
 #[test]
 fn ids_are_uuids_at_the_limits() {
     let ids = [

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
-fn shows_the_shortest_exact_form() {
+fn an_amount_is_shown_in_its_shortest_exact_form() {
     for (picos, text) in [
         (0, "0"),
         (1, "0.000000000001"),
@@ -17,7 +17,7 @@ fn shows_the_shortest_exact_form() {
 }
 
 #[test]
-fn rounds_half_to_even_at_the_twelfth_place() {
+fn an_amount_is_rounded_half_to_even_at_the_twelfth_place() {
     for (text, picos) in [
         ("0.0000000000005", 0),
         ("0.0000000000015", 2),
@@ -30,7 +30,7 @@ fn rounds_half_to_even_at_the_twelfth_place() {
 }
 
 #[test]
-fn refuses_what_the_column_type_cannot_hold() {
+fn an_amount_that_the_column_type_cannot_hold_is_refused() {
     assert_eq!(Usd::from_decimal("1000000000000".parse().unwrap()), None);
     assert!(Usd::from_decimal("999999999999.999999999999".parse().unwrap()).is_some());
     for text in ["", "x", "1e400", "0.0000000000001", "1000000000000", "NaN"] {
@@ -48,7 +48,7 @@ fn json_is_a_number_literal() {
 }
 
 #[test]
-fn amounts_beyond_a_form_are_refused_and_never_cut() {
+fn an_amount_that_a_form_cannot_hold_is_refused_and_never_truncated() {
     let parts = |micros: i128, picos: i128| Usd::from_picos(micros * 1_000_000 + picos).to_parts();
     assert_eq!(parts(i64::MAX.into(), 999_999), Some((i64::MAX, 999_999)));
     assert_eq!(parts(i64::MIN.into(), 0), Some((i64::MIN, 0)));

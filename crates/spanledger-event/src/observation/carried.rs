@@ -1,7 +1,7 @@
-//! The columns that an event takes over from its observations as they are.
+//! The columns that an event copies from its observations without change.
 //!
-//! A row of this table is all that such a column needs between the two: the fold takes the value of
-//! the first sighting that states one, and the record writes and reads it under its key.
+//! Such a column needs only a row of this table: the fold takes the value of the first sighting that
+//! states one, and the record writes and reads the value under the row's key.
 
 use super::Observation;
 use crate::{Cell, CellError, Column, CostEvent, event::Value, keys};
@@ -20,7 +20,7 @@ pub struct CarriedField {
     pub set: fn(&mut Observation, Cell<'_>) -> Result<(), CellError>,
 }
 
-/// A column by its name; a name that is no column does not compile.
+/// The column with this name. A name without a column does not compile.
 const fn column(name: &str) -> &'static Column {
     match Column::named(name) {
         Some(column) => column,

@@ -8,7 +8,7 @@ fn full() -> Observation {
     full_of_version(u32::MAX)
 }
 
-/// An observation with every field set that this version of the event's schema has.
+/// An observation with every field set that exists in this version of the event's schema.
 fn full_of_version(version: u32) -> Observation {
     let mut o = ObservationBuilder::record("order-7", "call-1", 1_700_000_000)
         .tokens(100, 10)
@@ -33,8 +33,8 @@ fn full_of_version(version: u32) -> Observation {
     o
 }
 
-/// The ledger recognizes a repeated observation by this digest: neither the order of the fields nor
-/// their form may change. A field of a later version is absent from observations of before.
+/// The ledger recognizes a repeated observation by this digest, so neither the order of the fields nor
+/// their form may change. A field of a later version is absent from earlier observations.
 #[test]
 fn the_journal_of_an_observation_is_pinned() {
     let (journal, digest) = full_of_version(1).to_journal().unwrap();
@@ -60,7 +60,7 @@ fn an_observation_is_read_back_from_its_journal_without_its_cost() {
 }
 
 #[test]
-fn the_cost_is_no_part_of_the_digest_and_every_other_field_is() {
+fn the_digest_covers_every_carried_field_and_not_the_cost() {
     let digest = |o: &Observation| o.to_journal().unwrap().1;
     let o = full();
     assert_eq!(digest(&Observation { cost: None, ..o.clone() }), digest(&o));

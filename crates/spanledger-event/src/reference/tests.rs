@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn every_column_and_every_word_has_its_row() {
+fn every_column_and_every_value_of_a_closed_list_has_a_row() {
     let page = reference();
     for column in COLUMNS {
         assert!(
@@ -20,9 +20,9 @@ fn every_column_and_every_word_has_its_row() {
     }
 }
 
-/// A bar in a doc would begin another cell, and a line break another row.
+/// A `|` in a column's documentation would start another cell, and a line break another row.
 #[test]
-fn every_row_has_as_many_cells_as_its_head() {
+fn every_row_has_as_many_cells_as_the_table_head() {
     let mut cells = 0;
     for line in reference().lines() {
         let bars = line.replace("\\|", "").matches('|').count();
@@ -34,7 +34,7 @@ fn every_row_has_as_many_cells_as_its_head() {
 }
 
 #[test]
-fn a_column_of_a_later_version_says_so() {
+fn the_row_of_a_column_of_a_later_version_names_the_version() {
     let column = Column { since: 3, ..*Column::named("model").unwrap() };
     assert!(row(&column).contains("Since version 3 of the ledger."), "{}", row(&column));
 }

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
-fn every_moment_of_the_range_is_a_text_and_back() {
+fn a_timestamp_is_read_back_from_its_text() {
     for (nanos, text) in [
         (i64::MIN, "1677-09-21T00:12:43.145224192Z"),
         (-1, "1969-12-31T23:59:59.999999999Z"),

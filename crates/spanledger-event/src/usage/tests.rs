@@ -3,8 +3,8 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
-fn the_buckets_of_a_nested_usage() {
-    // OpenAI API reference, chat completion: 1,116 tokens in all, 832 of them hidden.
+fn a_nested_usage_is_split_into_exclusive_buckets() {
+    // The example of OpenAI's API reference, chat completion, has 1,116 tokens; 832 of them are hidden.
     let nested = NestedUsage {
         input: 81,
         output: 1_035,
@@ -46,7 +46,7 @@ fn a_contradiction_is_an_error_and_never_clamped() {
 
 proptest! {
     #[test]
-    fn nested_and_exclusive_are_the_same_usage(tokens in proptest::array::uniform12(0_u64..1 << 28)) {
+    fn a_usage_survives_the_conversion_to_nested_and_back(tokens in proptest::array::uniform12(0_u64..1 << 28)) {
         let usage = Bucket::ALL.into_iter().zip(tokens).fold(Usage::default(), |u, (b, n)| u.with(b, n));
         let mut nested = usage.nested();
         nested.total = Some(tokens.iter().sum());

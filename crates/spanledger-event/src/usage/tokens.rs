@@ -1,6 +1,8 @@
-//! The buckets on disk: an object with the names of those that are not empty.
+//! The serialized form of the token buckets: an object with the name and count of each bucket that is
+//! not empty.
 //!
-//! It has names rather than places, so that a new bucket does not change what was written before.
+//! Buckets are stored by name and not by position, so that a new bucket does not change the meaning of
+//! stored usages.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -43,19 +45,19 @@ impl<'de> Visitor<'de> for Buckets {
             let bucket = Bucket::from_name(&name)
                 .ok_or_else(|| de::Error::custom(format_args!("`{name}` is not the name of a bucket")))?;
             if seen.insert(bucket, count).is_some() {
-                return Err(de::Error::custom(format_args!("the bucket `{name}` stands twice")));
+                return Err(de::Error::custom(format_args!("the bucket `{name}` occurs twice")));
             }
             tokens[bucket.index()] = count;
         }
         Ok(tokens)
     }
 
-    // The first ledgers have a list of counts, in the order of the buckets' places.
+    // Early ledgers stored a list of counts in the order of `Bucket::index`.
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Tokens, A::Error> {
         let mut tokens = Tokens::default();
-        for place in &mut tokens {
+        for tokens in &mut tokens {
             let Some(count) = list.next_element()? else { break };
-            *place = count;
+            *tokens = count;
         }
         Ok(tokens)
     }

@@ -7,7 +7,7 @@ fn failure(code: i32) -> StorageError {
 }
 
 #[test]
-fn codes_of_sqlite_become_words_with_a_remedy() {
+fn a_result_code_of_sqlite_becomes_a_message_with_a_remedy() {
     for (code, words) in [
         (ffi::SQLITE_READONLY, "write-protected"),
         (ffi::SQLITE_READONLY_DIRECTORY, "allow this user to write both"),
@@ -28,15 +28,15 @@ fn codes_of_sqlite_become_words_with_a_remedy() {
 }
 
 #[test]
-fn another_error_keeps_the_words_of_sqlite() {
+fn another_error_keeps_the_message_of_sqlite() {
     let error = Connection::open_in_memory().unwrap().execute_batch("SELECT nothing").unwrap_err();
     assert!(StorageError::from(error).to_string().contains("nothing"));
 }
 
-/// A damaged row is the ledger's fault and may be mended; an observation that does not fit is the
-/// sender's and never will.
+/// A damaged row may be repaired, so that the sender can try again. An observation that cannot be stored
+/// must not be sent again.
 #[test]
-fn a_damaged_row_is_not_blamed_on_the_observation_that_met_it() {
+fn a_damaged_row_does_not_make_a_new_observation_unstorable() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("spanledger.db");
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

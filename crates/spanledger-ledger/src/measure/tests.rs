@@ -32,7 +32,7 @@ fn an_event_contributes_what_the_table_says() {
         unpriced: 1,
         prompt_tokens: 100,
         completion_tokens: 7,
-        // The billed amount is unknown; the parts that are known count.
+        // The billed amount is unknown, so the known parts are summed.
         billed: Usd::from_picos(4_000_000),
         retry: Usd::from_picos(1_999_999),
         ..Totals::default()
@@ -59,7 +59,7 @@ fn totals_are_added_measure_by_measure() {
 }
 
 #[test]
-fn every_row_has_its_own_names_and_says_what_it_means() {
+fn every_measure_has_unique_names_and_documentation() {
     let names: BTreeSet<_> = MEASURES.iter().map(|measure| measure.name).collect();
     let titles: BTreeSet<_> = MEASURES.iter().map(|measure| measure.title).collect();
     assert_eq!((names.len(), titles.len()), (MEASURES.len(), MEASURES.len()));

@@ -110,11 +110,11 @@ fn a_new_column_and_a_step_are_added_to_an_existing_ledger() {
     assert_eq!(values, [expected(Some("acme")), expected(None)]);
     connection.prepare("SELECT cache_hits, invoice_usd, labels FROM openai_events").unwrap();
     assert!(tables(&path).iter().any(|table| table.starts_with("index event_customer")));
-    assert_eq!(rows(&connection, "rollup_hour").len(), 2, "the roll-ups were built again");
+    assert_eq!(rows(&connection, "rollup_hour").len(), 2, "the roll-ups were not rebuilt");
 }
 
 #[test]
-fn the_roll_ups_built_from_the_events_are_those_that_appends_kept() {
+fn rebuilt_roll_ups_equal_those_that_appends_updated() {
     let (_folder, path) = version_1();
     drop(Ledger::open(&path).unwrap());
     let mut connection = Connection::open(&path).unwrap();
@@ -129,7 +129,7 @@ fn the_roll_ups_built_from_the_events_are_those_that_appends_kept() {
 }
 
 #[test]
-fn the_bucket_of_a_time_before_1970_is_the_one_that_appends_use() {
+fn a_rebuild_puts_a_time_before_1970_into_the_same_bucket_as_an_append() {
     let (_folder, path) = version_1();
     let mut connection = Connection::open(&path).unwrap();
     connection.execute_batch("UPDATE event SET timestamp = -1").unwrap();
@@ -149,7 +149,7 @@ fn a_crash_in_the_middle_leaves_the_old_version() {
         let mut connection = Connection::open(&path).unwrap();
         let transaction = connection.transaction().unwrap();
         later().apply(&transaction, 1).unwrap();
-        // As the file system has it when the process dies before the commit.
+        // The copy is in the state in which the files are when the process dies before the commit.
         for ending in ["", "-wal"] {
             let name = |path: &Path| PathBuf::from(format!("{}{ending}", path.display()));
             std::fs::copy(name(&path), name(&copy)).unwrap();
@@ -177,7 +177,7 @@ fn a_step_that_fails_leaves_the_old_version() {
 }
 
 #[test]
-fn a_ledger_of_a_later_version_is_refused_and_left_as_it_was() {
+fn a_ledger_of_a_later_version_is_refused_and_not_changed() {
     let (_folder, path) = version_1();
     later().migrate(&mut Connection::open(&path).unwrap(), 1).unwrap();
     let before = std::fs::read(&path).unwrap();

@@ -11,7 +11,7 @@ fn folder() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// The message and its causes, as a person reads them.
+/// The message of an error and of its causes.
 fn words(error: &LedgerError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -49,7 +49,7 @@ fn a_second_writer_is_refused_and_the_first_goes_on() {
 }
 
 #[test]
-fn a_folder_is_named_as_one() {
+fn a_folder_is_refused_with_a_message_that_says_so() {
     let (folder, _) = folder();
     for error in [Ledger::open(folder.path()).unwrap_err(), LedgerReader::open(folder.path()).unwrap_err()] {
         assert!(words(&error).contains("it is a folder; name a file in it"), "{error}");
@@ -57,7 +57,7 @@ fn a_folder_is_named_as_one() {
 }
 
 #[test]
-fn another_programs_file_is_refused_and_left_as_it_was() {
+fn a_file_of_another_program_is_refused_and_not_changed() {
     let (folder, _) = folder();
     let text = folder.path().join("notes.txt");
     std::fs::write(&text, "not a database, but long enough to have a header of its own").unwrap();
@@ -74,7 +74,7 @@ fn another_programs_file_is_refused_and_left_as_it_was() {
     let mut names: Vec<_> =
         folder.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["notes.txt", "other.db"], "a file was left beside another program's");
+    assert_eq!(names, ["notes.txt", "other.db"], "a file was created next to another program's file");
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn a_later_state_replaces_every_column() {
 }
 
 #[test]
-fn an_amount_beyond_two_integers_is_refused_with_its_column() {
+fn an_amount_that_is_too_large_is_an_error_that_names_its_column() {
     let event = CostEvent { cost_usd: Some(Usd::from_picos(i128::MAX)), ..CostEvent::default() };
     let error = write(&connection(), &event).unwrap_err();
     let is_named = matches!(error, LedgerError::Unstorable(RowError::OutOfRange { column: "cost_usd", .. }));

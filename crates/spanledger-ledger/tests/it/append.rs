@@ -79,7 +79,7 @@ fn sums_are_exact_beyond_any_64_bit_amount_of_picodollars() {
 }
 
 #[test]
-fn an_amount_that_no_column_holds_fails_its_own_request_alone() {
+fn an_amount_that_is_too_large_fails_only_its_own_request() {
     let (_folder, path) = folder();
     runtime().block_on(async {
         let ledger = Ledger::open(&path).unwrap();
@@ -96,7 +96,7 @@ fn an_amount_that_no_column_holds_fails_its_own_request_alone() {
 }
 
 #[test]
-fn what_was_acknowledged_is_there_after_opening_again() {
+fn acknowledged_observations_are_present_after_reopening() {
     let (_folder, path) = folder();
     runtime().block_on(async {
         let ledger = Ledger::open(&path).unwrap();
@@ -129,7 +129,7 @@ fn the_view_shows_amounts_as_decimal_text() {
     runtime().block_on(async {
         let ledger = Ledger::open(&path).unwrap();
         ledger.append(vec![call("r", "c", 1, 12_500_000_000_001)]).await.unwrap();
-        // As a person at an SQL prompt does.
+        // This is a plain connection, like that of the `sqlite3` shell.
         let connection = rusqlite::Connection::open(&path).unwrap();
         let row: (String, String) = connection
             .query_row("SELECT cost_usd, timestamp FROM openai_events", [], |row| {
@@ -141,7 +141,7 @@ fn the_view_shows_amounts_as_decimal_text() {
 }
 
 #[test]
-fn a_report_takes_its_bounds_to_the_nanosecond() {
+fn the_bounds_of_a_report_are_exact_to_the_nanosecond() {
     let (_folder, path) = folder();
     runtime().block_on(async {
         let ledger = Ledger::open(&path).unwrap();

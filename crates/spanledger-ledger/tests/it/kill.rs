@@ -1,4 +1,4 @@
-//! A writer that is killed.
+//! A test that kills the writer's process.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -11,19 +11,19 @@ use spanledger_ledger::{GroupBy, Ledger, Query};
 
 use crate::support::{call, folder, runtime};
 
-/// Names the ledger to the child process of the test below.
+/// The environment variable that gives the path of the ledger to the child process.
 const LEDGER: &str = "SPANLEDGER_TEST_KILLED_LEDGER";
-/// Observations of one append.
+/// The number of observations of one append.
 const BATCH: usize = 3;
 
 fn batch(number: usize) -> Vec<spanledger_event::Observation> {
     (0..BATCH).map(|i| call(&format!("r{number}-{i}"), &format!("c{number}-{i}"), 1, 1)).collect()
 }
 
-/// The child process: appends batch after batch and prints the number of each that is acknowledged.
+/// The child process. It appends batch after batch, and prints the number of each acknowledged batch.
 #[test]
-#[ignore = "is run by `what_was_acknowledged_survives_a_kill` in a process of its own"]
-fn the_writer_that_is_killed() {
+#[ignore = "`acknowledged_observations_survive_a_kill` runs it in another process"]
+fn child_process_that_appends_until_it_is_killed() {
     let path = PathBuf::from(std::env::var_os(LEDGER).unwrap());
     runtime().block_on(async {
         let ledger = Ledger::open(&path).unwrap();
@@ -35,11 +35,16 @@ fn the_writer_that_is_killed() {
 }
 
 #[test]
-fn what_was_acknowledged_survives_a_kill() {
+fn acknowledged_observations_survive_a_kill() {
     let (_folder, path) = folder();
     for acknowledgements in [1, 4, 23] {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["kill::the_writer_that_is_killed", "--exact", "--ignored", "--nocapture"])
+            .args([
+                "kill::child_process_that_appends_until_it_is_killed",
+                "--exact",
+                "--ignored",
+                "--nocapture",
+            ])
             .env(LEDGER, &path)
             .stdout(Stdio::piped())
             .spawn()
@@ -58,8 +63,8 @@ fn what_was_acknowledged_survives_a_kill() {
             let reader = ledger.reader().unwrap();
             assert_eq!(reader.integrity().unwrap(), Vec::<String>::new());
             let observations = usize::try_from(reader.summary().unwrap().observations).unwrap();
-            assert_eq!(observations % BATCH, 0, "a part of an append");
-            assert!(observations >= acknowledgements * BATCH, "something acknowledged is gone");
+            assert_eq!(observations % BATCH, 0, "only a part of an append was committed");
+            assert!(observations >= acknowledgements * BATCH, "an acknowledged observation is lost");
             let total = reader.report(&Query::by(GroupBy::Feature)).unwrap().total;
             assert_eq!(total.billed, Usd::from_picos(i128::try_from(observations).unwrap()));
             for number in acknowledged {

@@ -1,4 +1,4 @@
-//! The ledger through its public interface alone, so that the tests outlive the way it stores things.
+//! Tests of the ledger that use only its public interface, so that they do not depend on how it stores data.
 #![expect(clippy::unwrap_used, reason = "a test may stop")]
 
 mod append;

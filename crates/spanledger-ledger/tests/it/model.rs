@@ -1,9 +1,9 @@
-//! The ledger against a naive one that keeps everything in memory and folds all of it each time.
+//! Compares the ledger with a naive one, which keeps everything in memory and folds all of it each time.
 //!
 //! Random operations run on both: appends (with repetitions, in any order, split in any way, several
 //! at once, without waiting for the answer), cursors that move, a restart, and a crash: the files are
-//! copied as they are while the ledger is open, and the copy is opened in its place. After every
-//! operation both must show the same events, positions, cursors, counts and reports.
+//! copied while the ledger is open, and the test goes on with the copy. After every operation both must
+//! show the same events, positions, cursors, counts and reports.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -31,13 +31,13 @@ enum Operation {
     Append(Vec<Index>),
     /// Appends several times at once; the writer may commit them together.
     AppendTogether(Vec<Vec<Index>>),
-    /// Appends, and drops the answer before it is there.
+    /// Appends, and drops the future before it completes.
     AppendAndLeave(Vec<Index>),
     /// Moves the cursor of a follower.
     Advance(usize, Index),
     /// Closes the ledger and opens it again.
     Reopen,
-    /// Goes on with a copy of the files, made while the ledger is open.
+    /// Copies the files while the ledger is open, and goes on with the copy.
     Crash,
 }
 
@@ -54,8 +54,8 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
     vec(operation, 1..16)
 }
 
-/// A small world in which everything that can be related sometimes is: three requests, calls seen as
-/// record and as span, responses shared between them, agents around them, failures, unpriced calls.
+/// Observations with few distinct ids, so that they are often related: three requests, calls with a record
+/// and a span, shared responses, agents around calls, failures and unpriced calls.
 fn observations() -> impl Strategy<Value = Vec<Observation>> {
     let one = (0..3_usize, 0..4_usize, -90_000..90_000_i64, 0..4_usize, 0..3_u64, 0..7_usize).prop_map(
         |(request, number, second, response, tokens, kind)| {
@@ -100,10 +100,10 @@ fn observations() -> impl Strategy<Value = Vec<Observation>> {
     vec(one, 1..12)
 }
 
-/// The ledger as simply as it can be written.
+/// The simplest implementation of a ledger.
 #[derive(Default)]
 struct Naive {
-    /// By their digests. The first delivery counts, and so does its price.
+    /// The observations by their digests. The first delivery counts, with its price.
     observations: BTreeMap<u128, Observation>,
     events: BTreeMap<EventId, Stored>,
     last_change: i64,
@@ -167,7 +167,7 @@ impl Naive {
         i64::try_from(count).unwrap()
     }
 
-    /// The sums by group, in the order of their names; those of groups that cancel out are left out.
+    /// The sums by group, sorted by name. Groups without requests are left out.
     fn report(&self, query: &Query) -> BTreeMap<Option<String>, Totals> {
         let mut groups: BTreeMap<Option<String>, Totals> = BTreeMap::new();
         for event in self.events.values().map(|stored| &stored.event) {
@@ -204,7 +204,7 @@ impl Naive {
     }
 }
 
-/// The sums that the naive ledger knows; a measure that it lacks is no business of this test.
+/// The sums that the naive ledger computes. This test ignores other measures.
 fn known_measures(totals: &Totals) -> Vec<(&'static str, Amount)> {
     const KNOWN: [&str; 11] = [
         "requests",
@@ -269,7 +269,7 @@ fn check(ledger: &Ledger, naive: &Naive, queries: &[Query]) -> Result<(), TestCa
     Ok(())
 }
 
-/// All changes, as a follower reads them.
+/// All changes, read in pages as a follower does.
 fn in_pages(reader: &LedgerReader, limit: usize) -> Vec<Change> {
     let mut changes: Vec<Change> = Vec::new();
     loop {
@@ -290,7 +290,8 @@ fn copy_files(from: &Path, to: &Path) {
 
 fn queries() -> impl Strategy<Value = Vec<Query>> {
     let groups = [GroupBy::Feature, GroupBy::Route, GroupBy::Customer, GroupBy::Model, GroupBy::Day];
-    // On a day, on an hour (where the roll-ups answer) and between (where the events do).
+    // The bounds are at the start of a day or an hour, where the roll-ups answer, and between, where the
+    // events do.
     let bound = || {
         proptest::option::of(
             prop_oneof![
@@ -343,9 +344,9 @@ async fn run(
             Operation::AppendAndLeave(indexes) => {
                 let batch = pick(indexes);
                 naive.append(&batch);
-                // Polled once: the request is on its way, and the answer is dropped.
+                // The future is polled once, so that the request is sent, and then dropped.
                 let _: Option<_> = ledger.append(batch).now_or_never();
-                // The next request is answered after it.
+                // The writer works in order, so that this request completes after the dropped one.
                 ledger.advance(FOLLOWERS[0], 0).await.unwrap();
                 naive.advance(FOLLOWERS[0], 0);
             }
@@ -376,7 +377,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn the_ledger_does_what_a_naive_one_does(
+    fn the_ledger_and_a_naive_ledger_give_the_same_results(
         observations in observations(),
         operations in operations(),
         queries in queries(),
@@ -384,9 +385,9 @@ proptest! {
         runtime().block_on(run(&observations, &operations, &queries))?;
     }
 
-    /// However the observations are split over appends, the events are the fold of all of them.
+    /// The events are the fold of all observations, for every way to split them over appends.
     #[test]
-    fn split_over_any_appends_the_events_are_the_fold(
+    fn events_do_not_depend_on_how_observations_are_split_over_appends(
         observations in observations(),
         sizes in vec(1..4_usize, 1..10),
     ) {
@@ -415,9 +416,9 @@ proptest! {
     }
 }
 
-/// Amounts that come and go leave exact sums behind.
+/// A sum is exact after amounts were added to it and removed from it.
 #[test]
-fn a_group_whose_events_moved_elsewhere_is_not_in_the_report() {
+fn a_group_whose_events_moved_to_another_group_is_not_in_the_report() {
     runtime().block_on(async {
         let (_folder, path) = folder();
         let ledger = Ledger::open(&path).unwrap();

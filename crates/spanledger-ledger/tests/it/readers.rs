@@ -1,4 +1,4 @@
-//! Readers beside a writer that commits all the while.
+//! Readers that read while a writer commits.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -10,11 +10,11 @@ use spanledger_ledger::{GroupBy, Ledger, LedgerReader, Query};
 
 use crate::support::{call, folder, runtime};
 
-/// Events that one append makes.
+/// The number of events of one append.
 const BATCH: i64 = 7;
 const BATCHES: i64 = 40;
 
-/// Sets the flag also when the test fails, so that the readers end.
+/// Sets the flag when it is dropped, so that the readers end even if the test fails.
 struct SetOnDrop<'a>(&'a AtomicBool);
 
 impl Drop for SetOnDrop<'_> {
@@ -41,7 +41,7 @@ fn a_reader_sees_whole_transactions_while_the_writer_commits() {
                     for report in [reader.report(&Query::by(by)), reader.report_from_events(&Query::by(by))] {
                         let total = report.unwrap().total;
                         let appends = total.attempts / (BATCH + 1);
-                        assert!(appends >= seen, "an append that was seen is gone");
+                        assert!(appends >= seen, "an append that was visible before is not visible any more");
                         seen = appends;
                         assert_eq!(total.attempts, appends * (BATCH + 1));
                         assert_eq!(total.requests, appends * BATCH + i64::from(appends > 0));
@@ -56,11 +56,11 @@ fn a_reader_sees_whole_transactions_while_the_writer_commits() {
             while !is_done.load(Ordering::Acquire) {
                 let changes = reader.changes_after(0, usize::MAX).unwrap();
                 let events = i64::try_from(changes.len()).unwrap();
-                assert_eq!(events.max(1) % BATCH, 1, "a part of an append");
+                assert_eq!(events.max(1) % BATCH, 1, "only a part of an append is visible");
                 assert!(changes.is_sorted_by(|a, b| a.seq < b.seq));
             }
         });
-        // A follower: it remembers the last change that it has, and misses none.
+        // A follower remembers the last change that it has read, and must not miss one.
         let follower = scope.spawn(move || {
             let reader = LedgerReader::open(path).unwrap();
             let (mut cursor, mut latest) = (0, std::collections::BTreeMap::new());

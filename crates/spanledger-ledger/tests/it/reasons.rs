@@ -18,7 +18,7 @@ fn reason(name: &str, detail: Option<&str>, requests: i64) -> Reason {
 }
 
 #[test]
-fn reasons_add_up_to_the_report_and_keep_to_its_query() {
+fn the_reasons_add_up_to_the_report_of_the_same_query() {
     let (_folder, path) = folder();
     runtime().block_on(async {
         let ledger = Ledger::open(&path).unwrap();

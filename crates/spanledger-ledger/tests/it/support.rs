@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Functions that several tests use.
 
 use std::path::PathBuf;
 

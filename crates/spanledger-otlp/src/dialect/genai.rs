@@ -1,4 +1,4 @@
-//! The OpenTelemetry GenAI convention, current and older spellings.
+//! The OpenTelemetry GenAI convention, in its current and older spellings.
 //!
 //! Source: `semantic-conventions-genai`, client inference, client embeddings, agents, fetch
 //! response; `semantic-conventions` up to 1.41 for the older names.
@@ -79,13 +79,14 @@ fn read(context: &SpanContext<'_>) -> Option<Observation> {
     Some(o)
 }
 
-/// What an operation is.
+/// What the span's operation means for billing.
 #[derive(Clone, Copy)]
 enum Operation {
     Call(Endpoint),
     /// An agent or a workflow around calls, whose usage repeats theirs.
     Aggregate,
-    /// Not billed: a tool, a search, a poll of a response that was billed when it was made.
+    /// An operation that is not billed: a tool, a retrieval, or a poll of a response that was billed when
+    /// it was created.
     Free,
 }
 
@@ -115,7 +116,7 @@ impl Operation {
                 | "create_memory_store"
                 | "delete_memory_store",
             ) => Self::Free,
-            // The convention allows other operations; one with a usage is a call.
+            // The convention allows other operations. Such a span is a call if it has a usage (`role`).
             Some(_) => Self::Call(Endpoint::Other),
         }
     }
@@ -127,13 +128,13 @@ impl Operation {
             && matches!(self, Self::Call(endpoint) if token_counts::needs_output(endpoint))
     }
 
-    /// The role and the endpoint of the observation; `None` where the span is not observed.
+    /// The role and the endpoint of the observation; `None` if the span is not an observation.
     fn role(self, counts: Option<&Result<Usage, UsageReadError>>) -> Option<(Role, Endpoint)> {
         let counts_nothing = counts.is_none_or(|usage| usage.as_ref().is_ok_and(Usage::is_empty));
         match self {
             Self::Call(Endpoint::Other) if counts.is_none() => None,
             Self::Call(endpoint) => Some((Role::Call, endpoint)),
-            // Without a usage an aggregate repeats nothing.
+            // An aggregate without a usage does not repeat the usage of calls, so it can be ignored.
             Self::Aggregate if counts_nothing => None,
             Self::Aggregate => Some((Role::Aggregate, Endpoint::Other)),
             Self::Free => None,
@@ -141,8 +142,8 @@ impl Operation {
     }
 }
 
-/// Who billed the call. Calls to compatible hosts are mostly labelled `openai`, so that the address of
-/// another provider goes before that name.
+/// The provider that billed the call. SDKs often label calls to OpenAI-compatible hosts as `openai`, so a
+/// known host of another provider takes precedence over that name.
 fn provider(attributes: Attributes<'_>, server_address: Option<&str>) -> String {
     let named =
         attributes.first_of(keys::aliases::PROVIDER_NAMES).map(|name| providers::canonical_name(&name));
@@ -159,7 +160,7 @@ fn response(attributes: Attributes<'_>, provider: &str, server_address: Option<&
     Some(providers::response_ref(provider, server_address, &id))
 }
 
-/// What the call used, in which tier and region.
+/// The usage, the tier and the region of the call.
 fn usage(
     attributes: Attributes<'_>,
     provider: &str,
@@ -179,11 +180,12 @@ fn usage(
     })
 }
 
-/// The tier that served the call; without it the tier that was asked for, which mostly served it.
+/// The tier that served the call. If the span does not state it, the requested tier is used, because it
+/// usually is the one that served.
 fn service_tier(attributes: Attributes<'_>) -> Option<String> {
     let served = attributes.first_of(keys::aliases::RESPONSE_SERVICE_TIER);
-    let asked = || attributes.first_of(keys::aliases::REQUEST_SERVICE_TIER).filter(|tier| tier != "auto");
-    served.or_else(asked).map(Into::into)
+    let requested = || attributes.first_of(keys::aliases::REQUEST_SERVICE_TIER).filter(|tier| tier != "auto");
+    served.or_else(requested).map(Into::into)
 }
 
 fn time_to_first_token_ms(attributes: Attributes<'_>) -> Option<i64> {
@@ -199,8 +201,8 @@ fn emitter(scope: (&str, &str)) -> String {
     }
 }
 
-/// Event and call of a span. Where its ids are not valid, its contents take their place, so that a bad
-/// span neither fails the request nor merges with another span.
+/// The event id and the call id of a span. If the span's ids are not valid, a hash of its contents replaces
+/// them, so that such a span neither fails the request nor merges with another span.
 fn identity(span: &Span, start: Timestamp) -> (EventId, String) {
     match (valid_id(&span.trace_id, TRACE_ID_BYTES), valid_id(&span.span_id, SPAN_ID_BYTES)) {
         (Some(trace), Some(id)) => (EventId::of_span(&trace, &id, start), format!("{trace}:{id}")),

@@ -8,7 +8,7 @@ use crate::quirks::Quirks;
 pub(super) const DIALECT: Dialect =
     Dialect { reader: None, quirks: Quirks { is_invented_response_id, ..Quirks::NONE } };
 
-/// A call that failed has counts of zero, and a UUID that `LiteLLM` made as its response id.
+/// `LiteLLM` gives a failed call counts of zero, and a new UUID as its response id.
 fn is_invented_response_id(id: &str, usage: Option<&Usage>) -> bool {
     usage.is_some_and(Usage::is_empty) && is_uuid(id)
 }

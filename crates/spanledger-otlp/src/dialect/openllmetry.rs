@@ -6,7 +6,7 @@ use crate::quirks::Quirks;
 pub(super) const DIALECT: Dialect = Dialect {
     reader: None,
     quirks: Quirks {
-        // What its users set as association properties.
+        // Users of `OpenLLMetry` set these as association properties.
         feature: &["traceloop.association.properties.feature"],
         route: &["traceloop.association.properties.route"],
         customer_id: &["traceloop.association.properties.customer_id"],

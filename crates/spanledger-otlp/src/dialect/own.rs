@@ -1,4 +1,4 @@
-//! Spans of the crate `spanledger`: the attributes of its record and the convention's.
+//! Spans of the crate `spanledger`. They have the attributes of its record and those of the convention.
 
 use spanledger_event::{ObservedAs, keys};
 

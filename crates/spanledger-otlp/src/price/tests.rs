@@ -3,9 +3,9 @@ use spanledger_testkit::otlp::{SpanBuilder, text};
 
 use crate::test_support::{cost_of, read_one};
 
-/// Scenario: the span of a search model, whose counts do not have the search of each call.
+/// Scenario: the counts of a search model's span do not contain the search that each call makes.
 #[test]
-fn the_search_of_a_search_model_is_part_of_its_usage_when_it_is_priced() {
+fn pricing_adds_the_search_of_a_search_model_to_its_usage() {
     let mut o = read_one(SpanBuilder::chat("gpt-5-search-api").tokens(10, 1).build());
     assert_eq!(o.usage.as_ref().unwrap().web_search_calls, 0);
     crate::price(PriceBook::builtin(), &mut o);

@@ -1,4 +1,4 @@
-//! The book and the call that the measurements share.
+//! The book and the call that several benchmarks use.
 
 use std::fmt::Write as _;
 

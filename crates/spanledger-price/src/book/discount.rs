@@ -1,4 +1,4 @@
-//! Percentages off the list prices.
+//! Discounts: percentages off the list prices.
 
 use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
@@ -10,9 +10,9 @@ use crate::Tier;
 #[derive(Clone, Debug)]
 pub struct Discount {
     pub(crate) percent: Decimal,
-    /// What remains: `0.875` for 12.5 percent off.
+    /// The factor of the rates: `0.875` for 12.5 percent off.
     pub(crate) factor: Decimal,
-    /// The words on a cost line.
+    /// The label on cost lines.
     pub(crate) label: String,
     pub(crate) models: Vec<String>,
     pub(crate) tiers: Vec<Tier>,
@@ -36,7 +36,7 @@ impl Discount {
         &self.tiers
     }
 
-    /// When it holds.
+    /// When the discount holds.
     pub fn period(&self) -> Period {
         self.period
     }
@@ -61,7 +61,7 @@ impl Discount {
         &self.provenance.checked
     }
 
-    /// Whether calls of the model in the tier have it at a moment.
+    /// Whether the discount applies to calls to the model in the tier at a moment.
     pub fn applies(&self, model: &str, tier: Tier, at: Timestamp) -> bool {
         self.period.contains(at)
             && (self.tiers.is_empty() || self.tiers.contains(&tier))
@@ -70,10 +70,11 @@ impl Discount {
 }
 
 impl Provider {
-    /// The discount on calls of a model in a tier at a moment. Of several that apply one holds: the one that
-    /// names the model, then the one that names the tier, then the latest. They do not add up.
+    /// The discount on calls to a model in a tier at a moment. If several apply, only one holds: first one
+    /// that names the model, then one that names the tier, then the latest. Discounts are not combined.
     pub fn discount(&self, model: &Model, tier: Tier, at: Timestamp) -> Option<&Discount> {
-        // Of equal ones the first of the file holds: `max_by_key` takes the last.
+        // Of equal discounts the first in the file holds. `max_by_key` takes the last, so the order is
+        // reversed.
         let applying = self.discounts.iter().rev().filter(|discount| discount.applies(&model.name, tier, at));
         applying.max_by_key(|discount| {
             (!discount.models.is_empty(), !discount.tiers.is_empty(), discount.period.from())

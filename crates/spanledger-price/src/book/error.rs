@@ -1,4 +1,4 @@
-//! What can be wrong with a book's file.
+//! The mistakes that a price file can have.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ impl fmt::Display for BookErrors {
     }
 }
 
-/// One mistake and where it stands.
+/// One mistake and its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}: {problem}")]
 pub struct BookError {
@@ -32,10 +32,10 @@ pub struct BookError {
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BookProblem {
-    /// Not TOML.
+    /// The file is not TOML.
     #[error("not TOML: {0}")]
     Syntax(String),
-    /// A number where a decimal string belongs.
+    /// A bare number was written instead of a decimal string.
     #[error("`{key}` is a bare number: write it as a decimal string, \"{text}\", so that it stays exact")]
     BareNumber {
         /// The key.
@@ -43,7 +43,7 @@ pub enum BookProblem {
         /// The number.
         text: String,
     },
-    /// A text that is no decimal number.
+    /// A text is not a decimal number.
     #[error("`{key}` is \"{text}\": write digits with at most one point and 9 places, such as \"0.125\"")]
     NotADecimal {
         /// The key.
@@ -51,7 +51,7 @@ pub enum BookProblem {
         /// The text.
         text: String,
     },
-    /// A rate below zero.
+    /// A rate is negative.
     #[error("`{key}` is {text}: a rate is never negative")]
     Negative {
         /// The key.
@@ -59,7 +59,7 @@ pub enum BookProblem {
         /// The number.
         text: String,
     },
-    /// A rate that is too high to be true.
+    /// A rate is implausibly high.
     #[error("`{key}` is {text}: above 1,000,000 dollars per unit, check the unit")]
     Absurd {
         /// The key.
@@ -67,65 +67,65 @@ pub enum BookProblem {
         /// The number.
         text: String,
     },
-    /// A value of another type.
+    /// A value has the wrong type.
     #[error("`{key}` is {found}: write {expected}")]
     WrongType {
         /// The key.
         key: String,
-        /// What it has to be.
+        /// The expected type.
         expected: &'static str,
-        /// What it is.
+        /// The type of the value.
         found: &'static str,
     },
-    /// A key that the table does not have, whose meaning is clear.
+    /// The table has no such key, but the intended key is clear.
     #[error("unknown key `{key}`: write `{instead}`")]
     MistakenKey {
         /// The key.
         key: String,
-        /// The key that was most likely meant.
+        /// The intended key.
         instead: &'static str,
     },
-    /// A rate whose key has no unit, or another one.
+    /// The key of a rate lacks the unit, or has a wrong one.
     #[error("`{key}` does not have the unit of the rate: write `{instead}`, in dollars per {unit}")]
     RateWithoutUnit {
         /// The key.
         key: String,
         /// The key with its unit.
         instead: &'static str,
-        /// How much of the meter the rate is for.
+        /// The quantity that the rate is for.
         unit: &'static str,
     },
-    /// The entry of a price inside the entry of its model.
-    #[error("a price is no part of its model's table: write [[price]], and in it model = \"…\"")]
+    /// A price was written inside the table of its model.
+    #[error("a price is not part of its model's table: write [[price]], and in it model = \"…\"")]
     NestedPrice,
-    /// A key that the table does not have.
+    /// The table has no such key.
     #[error("unknown key `{key}`: remove it or correct it to one of {allowed}")]
     UnknownKey {
         /// The key.
         key: String,
-        /// What could stand there.
+        /// The keys of the table.
         allowed: String,
     },
-    /// A key that has to be there.
+    /// A required key is missing.
     #[error("`{key}` is missing: add {example}")]
     Missing {
         /// The key.
         key: &'static str,
-        /// What to write.
+        /// An example of the missing key.
         example: &'static str,
     },
-    /// A model that is neither free nor has a price.
+    /// A model is not free and has no price.
     #[error("the model {model} has no price: add a [[price]] with model = \"{model}\"")]
     NoPrice {
         /// The model.
         model: String,
     },
-    /// Not a day.
+    /// A value is not a day.
     #[error("`{key}` is {text}: write a day without quotes, such as 2026-04-23")]
     BadDate {
         /// The key.
         key: String,
-        /// What stands there.
+        /// Its value.
         text: String,
     },
     /// `until` is not after `from`.
@@ -138,7 +138,7 @@ pub enum BookProblem {
         /// The day after the last.
         until: String,
     },
-    /// Two prices for one moment.
+    /// Two prices hold at the same time.
     #[error(
         "a second {tier} price of {model} for the same time as the one on line {other}: \
          give it a later `from`, or end the other with `until`"
@@ -151,39 +151,39 @@ pub enum BookProblem {
         /// The other entry's line.
         other: usize,
     },
-    /// A name that belongs to another model or provider.
-    #[error("the name `{name}` already belongs to {owner}: a name leads to one price list")]
+    /// A name already belongs to another model or provider.
+    #[error("the name `{name}` already belongs to {owner}: a name can have only one price list")]
     DuplicateName {
         /// The name.
         name: String,
         /// The model or provider that has it.
         owner: String,
     },
-    /// Two files for one provider.
-    #[error("another file describes {name} already: put both into one file")]
+    /// Two files describe one provider.
+    #[error("another file already describes {name}: merge the two files")]
     SecondFile {
         /// The provider.
         name: String,
     },
-    /// A name with a dot that is not quoted, which TOML takes for a table in a table.
+    /// A name with a dot is not quoted, so that TOML reads it as a nested table.
     #[error("`{name}` is a table: put names with a dot into quotes, such as \"gpt-4.1\"")]
     DottedName {
         /// The name, up to the dot.
         name: String,
     },
-    /// A source that is declared twice.
-    #[error("the source `{id}` is declared already: use that one, or choose another id")]
+    /// A source is declared twice.
+    #[error("the source `{id}` is already declared: use that one, or choose another id")]
     DuplicateSource {
         /// The id.
         id: String,
     },
-    /// A source that is not declared.
+    /// A source is not declared.
     #[error("unknown source `{id}`: add it to the [sources] table")]
     UnknownSource {
         /// The id.
         id: String,
     },
-    /// A meter or model that is named in a rule and does not exist.
+    /// A rule names a meter, a tier, a model or a provider that does not exist.
     #[error("`{key}` names `{name}`, which the book does not have: correct it or add it")]
     UnknownName {
         /// The key.
@@ -191,7 +191,7 @@ pub enum BookProblem {
         /// The name.
         name: String,
     },
-    /// A model that the book does not have.
+    /// The book has no such model.
     #[error("the book has no model `{name}` of {provider}: correct the name, or declare it with [[model]]")]
     UnknownModel {
         /// The name.
@@ -199,19 +199,20 @@ pub enum BookProblem {
         /// The provider.
         provider: String,
     },
-    /// A surcharge that would lower the price.
+    /// A surcharge would lower the price.
     #[error("`factor` is {text}: a surcharge is at least \"1\", such as \"1.1\" for ten percent")]
     BadFactor {
         /// The number.
         text: String,
     },
-    /// Not hours of a day.
+    /// A value is not hours of a day.
     #[error("`hours_utc` is \"{text}\": write the hours of the day in UTC, such as \"16:30-00:30\"")]
     BadHours {
-        /// What stands there.
+        /// The value.
         text: String,
     },
-    /// Hours that overlap those of a price below in part, so that it is undefined which of the two holds.
+    /// The hours of a price overlap those of the book's price partly, so that it is undefined which price
+    /// holds.
     #[error(
         "these hours overlap the book's {hours}: give the price the same hours, or leave `hours_utc` out"
     )]
@@ -219,24 +220,26 @@ pub enum BookProblem {
         /// The hours of the book.
         hours: String,
     },
-    /// Not days of the week, or without the hours to which they belong.
-    #[error("`weekdays_utc` is \"{text}\": write days of the week, such as \"mon-fri\", beside `hours_utc`")]
+    /// A value is not days of the week, or the entry has no `hours_utc`.
+    #[error(
+        "`weekdays_utc` is \"{text}\": write days of the week, such as \"mon-fri\", and also `hours_utc`"
+    )]
     BadWeekdays {
-        /// What stands there.
+        /// The value.
         text: String,
     },
-    /// More than everything off.
+    /// A discount is above 100 percent.
     #[error("`percent` is {text}: at most \"100\" can be taken off")]
     BadPercent {
         /// The number.
         text: String,
     },
-    /// An entry without a single rate.
+    /// An entry has no rates.
     #[error(
         "the entry has no rates: add a line such as standard = {{ input_per_1m = \"5\", output_per_1m = \"30\" }}"
     )]
     NoRates,
-    /// Long-context rates of a model without a threshold.
+    /// Long-context rates were given for a model without a threshold.
     #[error(
         "`{key}` needs `long_context_over_tokens` on the model, the prompt length beyond which it applies, \
          and an entry without `no_long_context`"
@@ -245,8 +248,8 @@ pub enum BookProblem {
         /// The key.
         key: &'static str,
     },
-    /// Long-context rates without the ordinary ones.
-    #[error("`{key}` stands without `{tier}`: give the ordinary rates in the same entry")]
+    /// Long-context rates were given without the ordinary ones.
+    #[error("`{key}` is given without `{tier}`: give the ordinary rates in the same entry")]
     LongWithoutShort {
         /// The key.
         key: &'static str,
@@ -256,7 +259,7 @@ pub enum BookProblem {
 }
 
 impl BookProblem {
-    /// The problem of a key that the table does not have, with the key that was most likely meant.
+    /// The problem of an unknown key, with the key that was most likely intended.
     pub(super) fn unknown_key(section: &Section, key: &str) -> Self {
         let written = key.to_owned();
         match section.meant_by(key) {

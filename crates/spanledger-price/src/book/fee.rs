@@ -1,4 +1,4 @@
-//! Fees for tool calls and surcharges of regions, which hold for all models of a provider or for some.
+//! Fees for tool calls, and surcharges for regions. They apply to all models of a provider or to some.
 
 use rust_decimal::Decimal;
 use spanledger_event::Timestamp;
@@ -19,7 +19,7 @@ pub struct Fee {
 }
 
 impl Fee {
-    /// What it is for.
+    /// The meter that the fee is for.
     pub fn meter(&self) -> Meter {
         self.meter
     }
@@ -40,7 +40,7 @@ impl Fee {
         &self.except_models
     }
 
-    /// Whether a file of the user's own states it: no [discount](super::Discount) is taken from it.
+    /// Whether one of the user's price files states the fee. No [discount](super::Discount) applies to it.
     pub fn is_negotiated(&self) -> bool {
         self.negotiated
     }
@@ -70,7 +70,7 @@ impl Fee {
         &self.provenance.checked
     }
 
-    /// Whether calls of the meter with the model pay it at a moment.
+    /// Whether the fee applies to a meter of calls to a model at a moment.
     pub fn applies(&self, meter: Meter, model: &str, at: Timestamp) -> bool {
         self.meter == meter
             && self.period.contains(at)
@@ -78,18 +78,19 @@ impl Fee {
             && !self.except_models.iter().any(|name| name == model)
     }
 
-    /// The order among several fees that apply; the greatest holds. A user's own goes before the list's, one
-    /// for named models before one for all, a later one before an earlier one.
+    /// The precedence among several fees that apply; the fee with the greatest precedence holds. The user's
+    /// fee takes precedence over that of the built-in book, then a fee for named models over one for all,
+    /// then a later one over an earlier one.
     pub fn precedence(&self) -> impl Ord + use<> {
         (self.negotiated, !self.models.is_empty(), self.period.from())
     }
 }
 
 impl Provider {
-    /// The fee that calls of a meter with a model pay at a moment, unless the model's own price has a rate.
-    /// The book need not have the model.
+    /// The fee of a meter for calls to a model at a moment. A rate in the model's own price takes precedence
+    /// over it. The book need not have the model.
     pub fn fee(&self, meter: Meter, model: &str, at: Timestamp) -> Option<&Fee> {
-        // Of equal ones the first of the file holds: `max_by_key` takes the last.
+        // Of equal fees the first in the file holds. `max_by_key` takes the last, so the order is reversed.
         let applying = self.fees.iter().rev().filter(|fee| fee.applies(meter, model, at));
         applying.max_by_key(|fee| fee.precedence())
     }
@@ -99,7 +100,7 @@ impl Provider {
 #[derive(Clone, Debug)]
 pub struct RegionalSurcharge {
     pub(crate) factor: Decimal,
-    /// Each region with the words that say on a cost line that the rate contains the factor.
+    /// Each region with its label on cost lines, which shows that the rate contains the factor.
     pub(crate) regions: Vec<(String, String)>,
     pub(crate) no_surcharge: Vec<String>,
     pub(crate) not_priced_for: Vec<String>,

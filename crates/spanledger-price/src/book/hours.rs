@@ -1,18 +1,18 @@
-//! Prices that hold at certain hours only.
+//! The hours of the day for which a price holds.
 
 use std::fmt;
 
 use spanledger_event::Timestamp;
 
-/// Hours of the day, and days of the week, in UTC, such as cheaper hours at night. They may go past
-/// midnight. The day of the week is that of the moment itself.
+/// Hours of the day and days of the week in UTC, for example cheaper hours at night. Hours may extend past
+/// midnight. The weekday is that of the priced moment, not that of the start of the hours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hours {
-    /// Minutes after midnight, the first that is included.
+    /// The first minute after midnight that is included.
     start: u16,
-    /// Minutes after midnight, the first that is not.
+    /// The first minute after midnight that is not included any more.
     end: u16,
-    /// From which day of the week to which, Monday being 0.
+    /// The first and the last day of the week. Monday is 0.
     days: (u8, u8),
 }
 
@@ -43,7 +43,7 @@ impl Hours {
         (days.0 <= days.1).then_some(Self { days, ..self })
     }
 
-    /// Whether the moment lies in these hours.
+    /// Whether the hours contain the moment.
     pub fn contain(self, at: Timestamp) -> bool {
         const MINUTE: i64 = 60 * 1_000_000_000;
         /// The first day of Unix time was a Thursday; Monday is 0.
@@ -62,7 +62,7 @@ impl Hours {
         }
     }
 
-    /// Whether two spans of hours share a minute of a day.
+    /// Whether both contain the same minute of some day.
     pub fn overlap(self, other: Self) -> bool {
         let same_days = self.days.0 <= other.days.1 && other.days.0 <= self.days.1;
         same_days && (self.has(other.start) || other.has(self.start))

@@ -13,7 +13,7 @@ pub struct Model {
     pub(crate) snapshots: Vec<String>,
     pub(crate) long_context_over: Option<u64>,
     pub(crate) regional_surcharge: bool,
-    /// Names of the provider under which it has another price, which the book does not know.
+    /// Names of the provider under which the model has another price, which the book does not have.
     pub(crate) not_priced_for: Vec<String>,
     pub(crate) free: bool,
     pub(crate) searches_per_call: u64,
@@ -23,7 +23,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// The provider's fallback rules that hold for the model.
+    /// The provider's fallback rules that apply to the model.
     pub(crate) fn fallback(&self, rules: &FallbackRules) -> FallbackRules {
         rules.without(&self.no_fallback)
     }
@@ -33,22 +33,22 @@ impl Model {
         &self.name
     }
 
-    /// Other names of the same model.
+    /// Other names of the model.
     pub fn aliases(&self) -> &[String] {
         &self.aliases
     }
 
-    /// Dated names that are billed like the model.
+    /// Dated names that have the price of the model.
     pub fn snapshots(&self) -> &[String] {
         &self.snapshots
     }
 
-    /// The prompt length in tokens beyond which the whole request has other rates.
+    /// The prompt length in tokens above which the whole request has the long-context rates.
     pub fn long_context_over(&self) -> Option<u64> {
         self.long_context_over
     }
 
-    /// Names of the provider under which it has another price, which the book does not know.
+    /// Names of the provider under which the model has another price, which the book does not have.
     pub fn not_priced_for(&self) -> &[String] {
         &self.not_priced_for
     }
@@ -58,13 +58,14 @@ impl Model {
         self.free
     }
 
-    /// The web searches that each chat call of the model makes and bills, although no usage counts them.
+    /// The number of web searches that each chat call makes and that are billed, although its usage does not
+    /// count them.
     pub fn searches_per_call(&self) -> u64 {
         self.searches_per_call
     }
 
-    /// All prices, past and future ones included: by tier, those of certain hours before those of all hours,
-    /// then by date.
+    /// All prices, including past and future ones. They are sorted by tier; prices of certain hours come
+    /// before those of all hours, and earlier prices before later ones.
     pub fn prices(&self) -> &[Price] {
         &self.prices
     }

@@ -1,4 +1,4 @@
-//! From a name on the wire to a model of the book.
+//! Finds the model for a name in a request or a response.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use super::{Model, Provider};
 pub(crate) struct Names(HashMap<Box<str>, usize>);
 
 impl Names {
-    /// Adds a name; the model that already has it, if one does.
+    /// Adds a name. If another model already has the name, nothing changes and that model is returned.
     pub(crate) fn insert(&mut self, name: &str, model: usize) -> Option<usize> {
         if let Some(&other) = self.0.get(name) {
             return Some(other);
@@ -37,14 +37,18 @@ impl Names {
 }
 
 impl Provider {
-    /// The model of that name.
+    /// The model with this name.
     ///
-    /// The first of these that the book has: the user's deployment of exactly that name; the name itself (a
-    /// model, an alias or a listed snapshot); the same without the provider's name in front
-    /// (`openai/gpt-5.5`, `openai::gpt-5.5`); the same without a date at the end (`gpt-5.5-2026-10-01`),
-    /// because a snapshot with a price of its own is listed as a model of its own. A fine-tuned
-    /// `ft:base:organization:suffix:id` has the price of `ft:base` if the book lists it, never the price of
-    /// the base. Nothing else is guessed.
+    /// These are tried in order, with and without the provider's name as a prefix (`openai/gpt-5.5`,
+    /// `openai::gpt-5.5`):
+    ///
+    /// 1. a deployment of the user with this name;
+    /// 2. a model, an alias or a listed snapshot with this name;
+    /// 3. the same without a date at the end (`gpt-5.5-2026-10-01`). A snapshot with a different price is
+    ///    listed as a separate model, so that it is found before.
+    ///
+    /// A fine-tuned `ft:base:organization:suffix:id` has the price of `ft:base` if the book lists it, and
+    /// never the price of the base. Nothing else is guessed.
     pub fn model(&self, name: &str) -> Option<&Model> {
         let deployment =
             || self.deployments.get(name).or_else(|| self.deployments.get(self.without_prefix(name)));
@@ -52,14 +56,14 @@ impl Provider {
         index.or_else(|| self.listed(name)).map(|index| &self.models[index])
     }
 
-    /// The same without deployments.
+    /// The index of the model with this name, without looking at deployments.
     pub(crate) fn listed(&self, name: &str) -> Option<usize> {
         let bare = self.without_prefix(name);
         let listed = fine_tuned(bare).unwrap_or(bare);
         self.names.get(listed).or_else(|| self.names.get(without_date(listed)?))
     }
 
-    /// The user's own names for the model, in alphabetical order.
+    /// The names of the user's deployments of the model, in alphabetical order.
     pub fn deployments_of(&self, model: &Model) -> Vec<&str> {
         let own = |(name, index): (_, usize)| (self.models[index].name == model.name).then_some(name);
         let mut names: Vec<&str> = self.deployments.iter().filter_map(own).collect();
@@ -68,7 +72,7 @@ impl Provider {
     }
 
     fn without_prefix<'n>(&self, name: &'n str) -> &'n str {
-        // Most names have none.
+        // Most names have no prefix.
         if !name.contains(['/', ':']) {
             return name;
         }
@@ -76,21 +80,21 @@ impl Provider {
             let rest = name.strip_prefix(provider)?;
             rest.strip_prefix('/').or_else(|| rest.strip_prefix("::"))
         };
-        // Google's clients say `models/` before every name.
+        // Google's clients write `models/` before every name.
         (strip(&self.name).or_else(|| self.aliases.iter().chain(&self.prefixes).find_map(|name| strip(name))))
             .or_else(|| name.strip_prefix("models/"))
             .unwrap_or(name)
     }
 }
 
-/// `ft:base` of `ft:base:organization:suffix:id`.
+/// The part `ft:base` of a name `ft:base:organization:suffix:id`.
 fn fine_tuned(name: &str) -> Option<&str> {
     const PREFIX: &str = "ft:";
     let base = name.strip_prefix(PREFIX)?.split(':').next()?;
     name.get(..PREFIX.len() + base.len())
 }
 
-/// The name without `-YYYY-MM-DD`.
+/// The name without `-YYYY-MM-DD` at its end; `None` if it has no date.
 pub fn without_date(name: &str) -> Option<&str> {
     const SHAPE: [u8; 11] = *b"-0000-00-00";
     let (base, date) = name.split_at_checked(name.len().checked_sub(SHAPE.len())?)?;

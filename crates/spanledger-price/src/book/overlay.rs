@@ -1,17 +1,16 @@
-//! Prices of a user's own laid over the book's.
+//! Applies the prices of a user's file to those of the built-in book.
 
 use super::{FallbackRules, Hours, Period, Price, Rate, Rates, price};
 
 #[cfg(test)]
 mod tests;
 
-/// The prices of `base` with those of `own` laid over them.
+/// The prices of `base` with those of `own` applied to them.
 ///
-/// For the time, the tier and the hours of each price of `own`, its rates hold. A rate that it does not
-/// state stays as the base has it, on the short and on the long side. Before and after it, the base
-/// holds unchanged.
+/// Each price of `own` holds for its period, tier and hours. A rate that it does not state is taken from
+/// the base, for short and for long prompts. Before and after its period, the base is unchanged.
 pub(super) fn overlay(base: &[Price], mut own: Vec<Price>, fallback: &FallbackRules) -> Vec<Price> {
-    // Prices of certain hours lie over those of all hours, so they come later.
+    // Prices of certain hours are applied last, because they take precedence over those of all hours.
     own.sort_by_key(|price| price.hours.is_some());
     let mut prices = base.to_vec();
     for price in own {
@@ -21,11 +20,11 @@ pub(super) fn overlay(base: &[Price], mut own: Vec<Price>, fallback: &FallbackRu
     prices
 }
 
-/// Lays one price over the base. `prices` is the result of the prices before it.
+/// Applies one price. `prices` is the result of applying the prices before it.
 fn overlay_one(base: &[Price], prices: Vec<Price>, own: &Price, fallback: &FallbackRules) -> Vec<Price> {
-    // A price of certain hours lies over the base's price of the same hours, and where the base has none,
-    // over its price of all hours. A price of all hours lies over those of certain hours too, each by
-    // itself, and they do not reduce the time that it covers.
+    // A price of certain hours is merged with the base's price of the same hours or, if there is none, with
+    // its price of all hours. A price of all hours is merged with each price of certain hours too. They do
+    // not reduce the time that it covers.
     let under = base.iter().filter(|under| lies_under(under, own));
     let (same, other): (Vec<&Price>, Vec<&Price>) = under.partition(|under| under.hours == own.hours);
     let mut uncovered = vec![own.period];
@@ -42,8 +41,8 @@ fn overlay_one(base: &[Price], prices: Vec<Price>, own: &Price, fallback: &Fallb
     prices.into_iter().flat_map(|under| remaining(under, own)).chain(laid).collect()
 }
 
-/// Hours of the base that overlap those of a price only in part. Neither of the two lies over the other, so
-/// it would be undefined which one holds.
+/// Finds hours of the base that overlap the hours of a price only partly. It would be undefined which of
+/// the two prices holds.
 pub(super) fn partial_overlap(base: &[Price], own: &Price) -> Option<Hours> {
     let hours = own.hours?;
     let partly = |under: &&Price| {
@@ -59,7 +58,7 @@ fn lies_under(under: &Price, own: &Price) -> bool {
     under.tier == own.tier && hours && under.period.overlaps(own.period)
 }
 
-/// The parts of a price that another one does not replace.
+/// The parts of a price of the base that `own` does not replace.
 fn remaining(under: Price, own: &Price) -> Vec<Price> {
     let is_replaced = own.hours.is_none() || under.hours == own.hours;
     if !is_replaced || !lies_under(&under, own) {
@@ -69,7 +68,7 @@ fn remaining(under: Price, own: &Price) -> Vec<Price> {
 }
 
 fn merge_prices(under: &Price, own: &Price, period: Period, fallback: &FallbackRules) -> Price {
-    // Rates that hold for prompts of any length are also those of long prompts.
+    // If the rates hold for prompts of any length, they are also the rates of long prompts.
     let under_long = under.long.as_ref().or(under.no_long_context.then_some(&under.rates));
     let long = match (under_long, &own.long) {
         _ if own.no_long_context => None,
@@ -92,10 +91,10 @@ fn published(rates: &Rates) -> Vec<Rate> {
 }
 
 impl Rates {
-    /// The published rates with others in their place, and what the fallback rules then add.
+    /// Replaces published rates by new ones, and then adds the rates of the fallback rules.
     ///
-    /// A rate replaces the one of the same meter and variant. A rate for all variants of a meter and rates
-    /// by variant do not stand beside each other: the new ones remain.
+    /// A new rate replaces the rate of the same meter and variant. A meter has either one rate for all
+    /// variants or rates by variant: if old and new rates differ in this, only the new ones are kept.
     #[must_use]
     pub fn overlay(&self, new: &[Rate], fallback: &FallbackRules) -> Self {
         let is_replaced = |rate: &Rate| {

@@ -1,4 +1,4 @@
-//! From files to a book.
+//! Reads price files into a book.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,8 @@ use provider::ProviderFile;
 /// The sources that a file may name, by their ids.
 type Sources<'t> = BTreeMap<&'t str, Source>;
 
-/// Reads files over a base, or without one as a book of their own. All mistakes of all files are collected.
+/// Reads files as a book. If there is a base, the files are applied to it. All mistakes of all files are
+/// collected.
 pub(super) fn book<'a>(
     base: Option<&PriceBook>,
     files: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -64,7 +65,7 @@ pub(super) fn book<'a>(
 
 fn parse_toml<'a>(name: &'a str, text: &'a str, content: &mut Xxh3) -> (TomlFile<'a>, Spanned<DeTable<'a>>) {
     for line in text.lines() {
-        // The end of a line is not part of it, so that a checkout with other line ends has the same version.
+        // Line endings are normalized, so that a checkout with other line endings has the same version.
         content.update(line.as_bytes());
         content.update(b"\n");
     }
@@ -77,7 +78,7 @@ fn parse_toml<'a>(name: &'a str, text: &'a str, content: &mut Xxh3) -> (TomlFile
     (file, root)
 }
 
-/// Adds the sources that a file declares to those that are known.
+/// Adds the sources that a file declares to the known ones.
 fn sources<'t>(root: &mut TomlTable<'t, '_>, known: &mut Sources<'t>, file: &mut TomlFile<'_>) {
     for (id, at, text) in root.texts_by_name("sources", file) {
         if known.insert(id, Source { id: id.into(), text: text.into() }).is_some() {
@@ -101,7 +102,7 @@ impl<'b> Assembly<'b> {
         Self { base, is_overlay, providers: base.to_vec(), described: Vec::new() }
     }
 
-    /// Adds what a file says of its provider.
+    /// Adds a provider from its file, or applies the file to the provider of the base.
     fn add(&mut self, described: ProviderFile<'_, '_>, shared: &Sources<'_>, file: &mut TomlFile<'_>) {
         let name = described.name.clone();
         if self.described.iter().any(|other| other.eq_ignore_ascii_case(&name)) {
@@ -136,11 +137,12 @@ impl<'b> Assembly<'b> {
             return;
         };
         if channel.contains(&known.name) {
-            // A file for one of its channels may have been read before and have taken its names.
+            // A file for one of its channels may have been read before. The channel's names are then removed
+            // already.
             self.providers[index] = described.provider(Some(&self.providers[index]), shared, file);
         } else {
-            // The channel, such as Azure for OpenAI, has prices of its own from here on. What the file does
-            // not state is as in the book.
+            // The channel, such as Azure for OpenAI, becomes a separate provider. It starts with the book's
+            // prices, and the file changes some of them.
             self.providers[index].remove_channel(&channel);
             self.providers.push(described.provider(Some(&known.for_channel(&channel)), shared, file));
         }

@@ -5,7 +5,7 @@ use spanledger_event::Timestamp;
 #[cfg(test)]
 mod tests;
 
-/// A span of time: from a moment (included) until another one (excluded). A side without a moment is open.
+/// A period from a moment (included) until another one (excluded). A side without a moment is open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Period {
     from: Option<Timestamp>,
@@ -18,27 +18,27 @@ impl Period {
         Self { from, until }
     }
 
-    /// The first moment of it, `None` for the beginning of time.
+    /// The first moment of the period; `None` if it has no start.
     pub const fn from(self) -> Option<Timestamp> {
         self.from
     }
 
-    /// The first moment after it, `None` where it has no end.
+    /// The first moment after the period; `None` if it has no end.
     pub const fn until(self) -> Option<Timestamp> {
         self.until
     }
 
-    /// Whether no moment lies in it.
+    /// Whether the period contains no moment.
     pub fn is_empty(self) -> bool {
         self.from.zip(self.until).is_some_and(|(from, until)| from >= until)
     }
 
-    /// Whether the moment lies in it.
+    /// Whether the period contains the moment.
     pub fn contains(self, at: Timestamp) -> bool {
         self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
     }
 
-    /// Whether every moment of the other period lies in this one.
+    /// Whether this period contains every moment of the other one.
     pub fn covers(self, other: Self) -> bool {
         self.from <= other.from
             && self.until.is_none_or(|until| other.until.is_some_and(|other| other <= until))
@@ -49,12 +49,12 @@ impl Period {
         self.intersection(other).is_some()
     }
 
-    /// Whether it ends before the other one begins, or at that moment.
+    /// Whether this period ends before the other one begins, or at the same moment.
     pub fn ends_before(self, other: Self) -> bool {
         self.until.zip(other.from).is_some_and(|(until, from)| until <= from)
     }
 
-    /// The moments that lie in both, if there are any.
+    /// The moments that both periods contain; `None` if there are none.
     pub fn intersection(self, other: Self) -> Option<Self> {
         let until = match (self.until, other.until) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -65,7 +65,7 @@ impl Period {
         (!both.is_empty()).then_some(both)
     }
 
-    /// What of it lies before the other one and what after it.
+    /// The parts of this period before and after the other one.
     pub fn without(self, other: Self) -> impl Iterator<Item = Self> {
         let [before, after] = if self.overlaps(other) {
             let before = other.from.map(|from| Self { until: Some(from), ..self });

@@ -29,7 +29,7 @@ impl Price {
         self.tier
     }
 
-    /// When it holds. It ends where the next price of its tier begins, if its entry does not state an end.
+    /// When the price holds. If its entry states no end, it ends where the next price of its tier begins.
     pub fn period(&self) -> Period {
         self.period
     }
@@ -59,7 +59,7 @@ impl Price {
         self.long.as_ref()
     }
 
-    /// Whether the rates hold for prompts of any length, whatever the model's threshold.
+    /// Whether the rates hold for prompts of any length, even if the model has a threshold.
     pub fn is_flat(&self) -> bool {
         self.no_long_context
     }
@@ -84,28 +84,28 @@ impl Price {
         self.is_listed_at(at) && self.hours.is_none_or(|hours| hours.contain(at))
     }
 
-    /// Whether the price list of that day has it, for whichever hours of the day.
+    /// Whether the moment is in its period. Hours of the day are ignored.
     pub fn is_listed_at(&self, at: Timestamp) -> bool {
         self.period.contains(at)
     }
 }
 
-/// Sorts prices for the look-up, which takes the first that holds: by tier, those of certain hours before
-/// those of all hours, then by date.
+/// Sorts prices by tier, those of certain hours before those of all hours, then by date. The look-up takes
+/// the first price that holds.
 pub(super) fn sort(prices: &mut [Price]) {
     prices.sort_by_key(|price| (price.tier, price.hours.is_none(), price.hours, price.from()));
 }
 
-/// Something that prices were read from: a price page, a price map, a contract.
+/// A source of prices: a price page, a price map, a contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// Its name in the file.
     pub id: Arc<str>,
-    /// What it is and when it was read.
+    /// What the source is, and when it was read.
     pub text: Arc<str>,
 }
 
-/// Where the numbers of an entry come from.
+/// The sources of an entry's numbers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Provenance {
     pub(crate) sources: Vec<Source>,
@@ -120,13 +120,13 @@ pub struct Rates(pub(crate) Vec<Rate>);
 /// One rate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// What it is for.
+    /// The meter that the rate is for.
     pub meter: Meter,
-    /// Which kind of it, where the kinds have rates of their own: `hd 1024x1792`.
+    /// The variant, such as `hd 1024x1792`, if the variants of the meter have different rates.
     pub variant: Option<Box<str>>,
     /// Dollars per unit.
     pub usd: Decimal,
-    /// Where it comes from.
+    /// The origin of the rate.
     pub origin: Origin,
 }
 
@@ -136,12 +136,12 @@ impl Rate {
         Self { meter, variant: variant.map(Into::into), usd, origin }
     }
 
-    /// Whether a price file states it. Otherwise a fallback rule gave it to the meter.
+    /// Whether a price file states the rate. Otherwise it comes from a fallback rule.
     pub fn is_published(&self) -> bool {
         !matches!(self.origin, Origin::Fallback { .. })
     }
 
-    /// Whether it is final: no [discount](super::Discount) is taken from it.
+    /// Whether the rate is final, so that no [discount](super::Discount) applies to it.
     pub fn is_negotiated(&self) -> bool {
         match self.origin {
             Origin::Listed => false,
@@ -151,14 +151,14 @@ impl Rate {
     }
 }
 
-/// Where a rate comes from. The set is closed: whoever shows or compares rates has to treat each case.
+/// The origin of a rate. The enum is closed, so that code that shows or compares rates treats each case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// The provider's price list.
     Listed,
-    /// A file of the user's own, as a final rate.
+    /// A user's price file states it as a final rate.
     Override,
-    /// A [fallback rule](super::FallbackRules): the meter costs what another one costs.
+    /// A [fallback rule](super::FallbackRules) gives the meter the rate of another one.
     Fallback {
         /// The meter whose rate it is.
         of: Meter,
@@ -177,12 +177,12 @@ impl FromIterator<Rate> for Rates {
 }
 
 impl Rates {
-    /// The rate by which the meter is billed.
+    /// The rate of the meter, if it does not depend on a variant.
     pub fn get(&self, meter: Meter) -> Option<Decimal> {
         self.of(meter, None)
     }
 
-    /// The rate of one variant of the meter, or the rate that is the same for all variants.
+    /// The rate of one variant of the meter, or its rate for all variants.
     pub fn of(&self, meter: Meter, variant: Option<&str>) -> Option<Decimal> {
         self.find(meter, variant).map(|rate| rate.usd)
     }
@@ -199,7 +199,7 @@ impl Rates {
         self.0.iter().find(matches)
     }
 
-    /// The variants of the meter that have a rate of their own.
+    /// The variants of the meter that have their own rates.
     pub fn variants(&self, meter: Meter) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |rate| rate.meter == meter).filter_map(|rate| rate.variant.as_deref())
     }
@@ -209,7 +209,7 @@ impl Rates {
         self.0.iter()
     }
 
-    /// The rates that a price file states, without those that fallback rules add.
+    /// The rates that a price file states, without those of fallback rules.
     pub fn published(&self) -> impl Iterator<Item = &Rate> {
         self.0.iter().filter(|rate| rate.is_published())
     }

@@ -7,12 +7,12 @@ use crate::Tier;
 #[derive(Clone, Debug)]
 pub struct Provider {
     pub(crate) name: String,
-    /// Its other names in telemetry, those of all channels included.
+    /// Its other names in telemetry, including those of all channels.
     pub(crate) aliases: Vec<String>,
-    /// Other ways in which its models are sold, such as Azure for OpenAI: the names of each. A file of the
-    /// user's own may describe one channel alone.
+    /// The names of each channel. A channel is another way in which the models are sold, such as Azure for
+    /// OpenAI. A user's price file may describe only one channel.
     pub(crate) channels: Vec<Vec<String>>,
-    /// Names beside its own that may stand before the name of a model.
+    /// Other names, besides its own names, that may be a prefix of a model's name.
     pub(crate) prefixes: Vec<String>,
     pub(crate) tiers: Vec<(String, Tier)>,
     pub(crate) regional_surcharge: Option<RegionalSurcharge>,
@@ -21,7 +21,7 @@ pub struct Provider {
     pub(crate) fallback: FallbackRules,
     pub(crate) models: Vec<Model>,
     pub(crate) names: Names,
-    /// What the user's own names mean. They are looked up before the provider's names.
+    /// The models of the user's deployments by name. They are looked up before the provider's names.
     pub(crate) deployments: Names,
 }
 
@@ -68,22 +68,23 @@ impl Provider {
         &self.discounts
     }
 
-    /// What costs what another kind costs where a price has no rate for it.
+    /// The rules by which a meter without a rate gets the rate of another meter.
     pub fn fallback(&self) -> &FallbackRules {
         &self.fallback
     }
 
-    /// The provider's words for tiers and the tier that each means. The first of a word counts.
+    /// The provider's words for tiers, each with the tier that it means. If a word occurs twice, the first
+    /// one counts.
     pub fn tiers(&self) -> &[(String, Tier)] {
         &self.tiers
     }
 
-    /// The tier that the provider's own word means.
+    /// The tier that a word of the provider means.
     pub fn tier(&self, word: &str) -> Option<Tier> {
         self.tiers.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, tier)| *tier)
     }
 
-    /// The words for tiers, each once, in the order of the tiers.
+    /// The words for tiers without repetition, in the order of the tiers.
     pub fn tier_words(&self) -> Vec<&str> {
         let mut words: Vec<(Tier, &str)> = Vec::new();
         for (word, tier) in &self.tiers {
@@ -95,7 +96,8 @@ impl Provider {
         words.into_iter().map(|(_, word)| word).collect()
     }
 
-    /// The names of the channel to which a name belongs; those of no channel are the provider's own.
+    /// The names of the channel to which a name belongs. If it belongs to no channel, the provider's own
+    /// names are returned.
     pub(crate) fn channel(&self, name: &str) -> Vec<String> {
         let mut channels = self.channels.iter();
         match channels.find(|names| names.iter().any(|other| other.eq_ignore_ascii_case(name))) {
@@ -107,7 +109,7 @@ impl Provider {
         }
     }
 
-    /// The provider as it is reached by this channel, as a provider of its own.
+    /// A copy of the provider that has only the names of this channel.
     pub(crate) fn for_channel(&self, channel: &[String]) -> Self {
         let mut other = self.clone();
         other.prefixes.extend(self.all_names().cloned());
@@ -117,14 +119,14 @@ impl Provider {
         other
     }
 
-    /// Removes the names of a channel, which is a provider of its own from now on.
+    /// Removes the names of a channel, which has become a separate provider.
     pub(crate) fn remove_channel(&mut self, channel: &[String]) {
         self.prefixes.extend(channel.iter().cloned());
         self.aliases.retain(|name| !channel.contains(name));
         self.channels.retain(|other| other != channel);
     }
 
-    /// Whether that is its name or one of its other names, in whatever case.
+    /// Whether this is its name or one of its aliases. Case is ignored.
     pub fn is_called(&self, name: &str) -> bool {
         self.all_names().any(|own| own.eq_ignore_ascii_case(name))
     }

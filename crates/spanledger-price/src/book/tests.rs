@@ -57,7 +57,7 @@ pub(super) fn compare_mistakes(title: &str, text: &str, errors: &[BookError]) {
 }
 
 #[test]
-fn no_key_of_the_grammar_is_answered_with_another_one() {
+fn the_grammar_never_suggests_another_key_for_a_valid_one() {
     fn check(section: &'static grammar::Section) {
         for key in section.keys {
             let meant = section.meant_by(key.name).map_or(key.name, |meant| meant.name);
@@ -208,7 +208,7 @@ fn a_file_with_only_sources_declares_them_for_all_files() {
         PriceBook::parse([("sources.toml", "[sources]\npage = \"a page\"\n"), ("acme.toml", ONE_RATE)]);
     assert_eq!(
         again.unwrap_err().0[0].to_string(),
-        "acme.toml:5: the source `page` is declared already: use that one, or choose another id"
+        "acme.toml:5: the source `page` is already declared: use that one, or choose another id"
     );
 }
 
@@ -218,6 +218,6 @@ fn two_files_of_a_book_describe_two_providers() {
     assert_eq!(
         errors.to_string(),
         "the price book has 1 mistake\n\
-         b.toml:1: the name `acme` already belongs to the provider acme: a name leads to one price list"
+         b.toml:1: the name `acme` already belongs to the provider acme: a name can have only one price list"
     );
 }

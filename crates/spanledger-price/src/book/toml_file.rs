@@ -1,4 +1,4 @@
-//! TOML read by the [grammar](super::grammar), so that every mistake is found and has its line.
+//! Reads TOML by the [grammar](super::grammar), so that every mistake is found and reported with its line.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ pub(super) struct TomlFile<'f> {
     name: &'f str,
     line_starts: Vec<usize>,
     pub(super) errors: Vec<BookError>,
-    /// The days on which something in it was checked.
+    /// All days in `prices_checked`.
     pub(super) days_checked: BTreeSet<String>,
 }
 
@@ -55,7 +55,7 @@ impl<'f> TomlFile<'f> {
     }
 }
 
-/// A table of a file, with the keys that the grammar gives it.
+/// A table of a file, and its section of the grammar.
 pub(super) struct TomlTable<'t, 'i> {
     entries: &'t DeTable<'i>,
     section: &'static Section,
@@ -81,7 +81,7 @@ impl<'t, 'i> TomlTable<'t, 'i> {
         Some(Self { entries, section, at: value.span().start, taken: Vec::new() })
     }
 
-    /// Where it begins in the file.
+    /// The byte at which the table begins in the file.
     pub(super) fn at(&self) -> usize {
         self.at
     }
@@ -148,13 +148,13 @@ impl<'t, 'i> TomlTable<'t, 'i> {
         self.text_at(key, file).map(|(text, _)| text)
     }
 
-    /// A text and its place.
+    /// A text and its byte position.
     pub(super) fn text_at(&mut self, key: &'static str, file: &mut TomlFile<'_>) -> Option<(&'t str, usize)> {
         let value = self.take(key)?;
         Some((text(key, value, file)?, value.span().start))
     }
 
-    /// A list of texts, each with its place.
+    /// A list of texts, each with its byte position.
     pub(super) fn texts(&mut self, key: &'static str, file: &mut TomlFile<'_>) -> Vec<(&'t str, usize)> {
         self.take(key).map(|value| texts(key, value, file)).unwrap_or_default()
     }
@@ -171,7 +171,7 @@ impl<'t, 'i> TomlTable<'t, 'i> {
         lists.iter().map(&mut list).collect()
     }
 
-    /// The pairs of a table whose keys are names of the file's own: name, its place, and the text.
+    /// The entries of a table whose keys the file chooses: name, byte position and text.
     pub(super) fn texts_by_name(
         &mut self,
         key: &'static str,
@@ -218,7 +218,7 @@ impl<'t, 'i> TomlTable<'t, 'i> {
         decimal(key, value, file)
     }
 
-    /// A rate, or one for each of several variants.
+    /// One rate, or several rates by variant.
     pub(super) fn rates(
         &mut self,
         key: &'static str,
@@ -236,7 +236,7 @@ impl<'t, 'i> TomlTable<'t, 'i> {
         rates
     }
 
-    /// A day: its start in UTC, and how it is written.
+    /// A day: its start in UTC, and its text.
     pub(super) fn day(&mut self, key: &'static str, file: &mut TomlFile<'_>) -> Option<(Timestamp, String)> {
         let value = self.take(key)?;
         let text = match value.get_ref() {
@@ -247,7 +247,7 @@ impl<'t, 'i> TomlTable<'t, 'i> {
                 return None;
             }
         };
-        // Only a bare day completes to a moment; a quoted one or one with a time does not.
+        // The result parses only if the value is a bare day, without quotes and without a time.
         let start = Timestamp::parse(&format!("{text}T00:00:00Z"));
         if start.is_none() {
             file.error(value.span().start, BookProblem::BadDate { key: key.to_owned(), text: text.clone() });
@@ -272,9 +272,9 @@ fn texts<'t>(key: &str, value: Value<'t, '_>, file: &mut TomlFile<'_>) -> Vec<(&
     array.iter().filter_map(|item| Some((text(key, item, file)?, item.span().start))).collect()
 }
 
-/// An exact number that is not negative.
+/// Reads an exact number that is not negative.
 fn decimal(key: &str, value: Value<'_, '_>, file: &mut TomlFile<'_>) -> Option<Decimal> {
-    /// Nine places below a dollar per million tokens are still whole picodollars per thousand.
+    /// A rate per million tokens with nine places is still a whole number of picodollars per thousand tokens.
     const PLACES_MAX: u32 = 9;
     const DOLLARS_MAX: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
     let at = value.span().start;

@@ -1,4 +1,4 @@
-//! Which entries of the book a cost is based on.
+//! The entries of the book on which a cost is based.
 
 use super::{
     query::PriceQuery,
@@ -9,16 +9,16 @@ use crate::{
     book::{Model, Price, Provider},
 };
 
-/// The entry of the book that prices a query, and what changes its rates.
+/// The entry of the book that prices a query, and the discount on its rates.
 #[derive(Clone, Copy, Debug)]
 pub struct Basis<'b> {
-    /// Who bills.
+    /// The provider that bills the call.
     pub provider: &'b Provider,
-    /// The model that is billed.
+    /// The billed model.
     pub model: &'b Model,
-    /// The tier by which it is billed.
+    /// The billed tier.
     pub tier: Tier,
-    /// The entry that is in force, if one is.
+    /// The entry that holds at the moment of the call, if there is one.
     pub price: Option<&'b Price>,
     /// Whether the prompt is beyond the long-context threshold.
     pub is_long: bool,
@@ -27,8 +27,8 @@ pub struct Basis<'b> {
 }
 
 impl PriceBook {
-    /// What [`price`](Self::price) looks up for a query; `None` where the book does not know the provider,
-    /// the model or the tier.
+    /// The entries that [`price`](Self::price) uses for a query; `None` if the book does not have the
+    /// provider, the model or the tier.
     pub fn basis(&self, query: &PriceQuery<'_>) -> Option<Basis<'_>> {
         let provider = self.provider(query.provider)?;
         let model = billed_model(provider, query).ok()?;
@@ -42,7 +42,7 @@ impl PriceBook {
 }
 
 impl<'b> Basis<'b> {
-    /// The fee by which a line of this kind is billed; `None` where the model has a rate of its own.
+    /// The fee by which a line of this kind is billed; `None` if the model's price has a rate for it.
     pub fn fee(&self, kind: &str, query: &PriceQuery<'_>) -> Option<&'b Fee> {
         let meter = Meter::from_name(kind)?;
         let own = self.price.and_then(|price| if self.is_long { price.long() } else { Some(price.rates()) });

@@ -1,4 +1,4 @@
-//! From rates and a usage to the lines of a cost.
+//! Computes the lines of a cost from rates and a usage.
 
 use std::borrow::Cow;
 
@@ -24,8 +24,8 @@ pub(super) struct Rating<'b> {
 }
 
 impl Rating<'_> {
-    /// Whether output that is reported as text may be images. A model that makes images says so in the
-    /// breakdown of its usage; without one the cheaper rate of text would be a guess.
+    /// Whether output that is reported as text may be images. A model that makes images reports them in the
+    /// breakdown of its usage. Without a breakdown, the cheaper rate of text would be a guess.
     fn may_be_images(&self, usage: &Usage) -> bool {
         let rate = |bucket| self.rates.get(Meter::Tokens(bucket));
         usage.tokens(Bucket::ImageOutput) == 0
@@ -47,7 +47,7 @@ impl Rating<'_> {
             rate = rate.checked_mul(factor)?;
             unit = format!("{unit}, {label}").into();
         }
-        // A discount is taken from list prices; a negotiated rate is final.
+        // A discount applies to list prices only; a negotiated rate is final.
         if let Some(discount) = self.discount.filter(|_| !negotiated) {
             rate = rate.checked_mul(discount.factor)?.normalize();
             unit = format!("{unit}, {}", discount.label).into();
@@ -56,9 +56,9 @@ impl Rating<'_> {
     }
 }
 
-/// The total and the lines of a usage, or what of it has no rate.
+/// The total and the lines of a usage, or an error that names the quantities without a rate.
 pub(super) fn cost_lines(rating: &Rating<'_>, usage: &Usage) -> Result<(Usd, Vec<CostLine>), Unpriced> {
-    /// Ordinary calls have input, cached input, output and reasoning.
+    /// Typical calls have input, cached input, output and reasoning.
     const LINES_TYPICAL: usize = 4;
     let mut sum =
         Sum { lines: Vec::with_capacity(LINES_TYPICAL), total: Usd::ZERO, without_rate: Vec::new() };
@@ -77,7 +77,7 @@ pub(super) fn cost_lines(rating: &Rating<'_>, usage: &Usage) -> Result<(Usd, Vec
             sum.add(rating, meter, quantity, usage.variant.as_deref())?;
         }
     }
-    // A unit without a meter is billed by the provider nevertheless.
+    // The provider bills a unit even if there is no meter for it, so that the call has no price.
     for (name, quantity) in &usage.units {
         if !quantity.is_zero() && !Meter::from_name(name).is_some_and(Meter::is_in_units) {
             sum.without_rate.push(format!("{name} ({quantity})"));
@@ -112,7 +112,7 @@ impl Sum {
             let known = rating.rates.variants(meter).collect::<Vec<_>>().join(", ");
             self.without_rate.push(match (variant, known.as_str()) {
                 (_, "") => format!("{} ({quantity})", meter.name()),
-                (Some(asked), _) => format!("{} ({quantity}) of `{asked}`, only for {known}", meter.name()),
+                (Some(used), _) => format!("{} ({quantity}) of `{used}`, only for {known}", meter.name()),
                 (None, _) => format!("{} ({quantity}) of an unknown kind, only for {known}", meter.name()),
             });
             return Ok(());

@@ -1,4 +1,4 @@
-//! Which model, tier and rates bill a call.
+//! Finds the model, the tier and the rates by which a call is billed.
 
 use rust_decimal::Decimal;
 use spanledger_event::{Endpoint, Timestamp, UnpricedReason, Usage};
@@ -9,10 +9,10 @@ use crate::{
     book::{Model, Price, Provider, Rates},
 };
 
-/// The model that answered; where the response names none, the model that was asked for.
+/// The model that answered, or the requested model if the response names none.
 ///
-/// An answer from a model that is not known is not billed as the model that was asked for: a fallback may
-/// have another price.
+/// A response of an unknown model is not billed as the requested model, because a fallback model may have
+/// another price.
 pub(super) fn billed_model<'b>(
     provider: &'b Provider,
     query: &PriceQuery<'_>,
@@ -50,7 +50,8 @@ pub(super) fn billed_tier(provider: &Provider, query: &PriceQuery<'_>) -> Result
     })
 }
 
-/// The rates of a moment, on the side of the long-context threshold on which the prompt is.
+/// The rates at a moment: the long-context rates if the prompt is above the threshold, else the ordinary
+/// ones.
 pub(super) fn billed_rates<'b>(
     model: &'b Model,
     tier: Tier,
@@ -82,7 +83,7 @@ pub(super) fn billed_rates<'b>(
     }
 }
 
-/// The factor of a region and its label on a line; `None` where the region does not change the price.
+/// The factor of a region and its label on cost lines; `None` if the region does not change the price.
 pub(super) fn regional_factor<'b>(
     provider: &'b Provider,
     model: &Model,

@@ -2,7 +2,7 @@
 
 use spanledger_event::{CostLine, UnpricedReason};
 
-/// Why there is no price, as a reason and as a sentence, and the lines that are known nevertheless.
+/// The reason why there is no price, the same as a sentence, and the lines that have a price.
 pub(super) struct Unpriced {
     pub(super) reason: UnpricedReason,
     pub(super) detail: String,

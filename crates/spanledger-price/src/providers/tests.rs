@@ -17,7 +17,7 @@ fn the_names_of_providers_are_unique() {
 }
 
 #[test]
-fn each_row_has_prices_where_it_says() {
+fn the_prices_of_each_row_are_in_the_stated_file() {
     let book = PriceBook::builtin();
     for row in PROVIDERS {
         let priced = book.provider(row.name).map(|provider| provider.name());

@@ -1,11 +1,11 @@
 //! Anthropic's usage object.
 //!
-//! `input_tokens` is the input that was neither read from nor written to a cache; the three together
-//! are the prompt. Thinking is part of `output_tokens`.
+//! `input_tokens` is the input that was neither read from nor written to a cache. The prompt is the sum of
+//! these tokens, the cached ones and the written ones. Thinking is part of `output_tokens`.
 //!
-//! `iterations` lists the samplings of a call. The totals are those of the iterations of type `message`;
-//! a `compaction` by the same model is billed in addition, and an `advisor_message` at the rates of
-//! another model, which are not known here.
+//! `iterations` lists the samplings of a call. The totals of the object include only the iterations of type
+//! `message`. A `compaction` by the same model is billed in addition. An `advisor_message` is billed at the
+//! rates of another model, which the object does not name, so it becomes a unit without a rate.
 
 use spanledger_event::NestedUsage;
 
@@ -19,12 +19,12 @@ use super::{
     tokens::{Sides, Tokens, ordinary_writes},
 };
 
-/// Anthropic's own form, and OpenAI's as gateways write it.
+/// Anthropic's own form, and OpenAI's form as gateways write it.
 pub(crate) static FAMILY: UsageFamily =
     UsageFamily { own_form: Some(OwnForm { matches, read }), read_openai_form: openai::read };
 
-/// Fetching a page costs only its tokens. Running code is billed by time, which the usage does not state,
-/// so that a call that did has no price.
+/// Web searches and code executions. Code execution is billed by time, which the usage does not state, so
+/// that a call with it has no price. Fetching a page costs only its tokens.
 pub(super) const BILLABLE: [Billable; 2] = [
     Billable { unit: Unit::WebSearch, places: &[&["server_tool_use", "web_search_requests"]] },
     Billable {
@@ -33,7 +33,8 @@ pub(super) const BILLABLE: [Billable; 2] = [
     },
 ];
 
-/// Its plain counts have the names of OpenAI's Responses API, so that they prove nothing.
+/// Whether a usage is in Anthropic's form. Its input and output have the same names as in OpenAI's Responses
+/// API, so other keys decide.
 fn matches(usage: &Part<'_>, is_own: bool) -> bool {
     const OWN_KEYS: [&str; 3] = ["cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation"];
     !openai::matches(usage) && (is_own || OWN_KEYS.iter().any(|key| usage.has(key)))
@@ -43,7 +44,7 @@ fn read(mut counter: Counter<'_>) -> Result<ParsedUsage> {
     let root = counter.root;
     counter.bill_fields(&BILLABLE)?;
     counter.ignore(&root.part("server_tool_use")?, &["web_fetch_requests"]);
-    // A stream states the input at its beginning and the output at its end.
+    // A stream states the input at its start and the output at its end, so one of them may be missing.
     if !root.has("input_tokens") || !root.has("output_tokens") {
         return Err(UsageReadError::NotAUsage(
             "the object lacks input_tokens or output_tokens: those of a stream are in message_start and in \
@@ -70,7 +71,7 @@ fn read(mut counter: Counter<'_>) -> Result<ParsedUsage> {
     counter.finish(Some(&tokens))
 }
 
-/// The counts that the whole and each iteration have.
+/// Reads the counts that both the whole usage and each iteration have.
 fn sampling(counter: &mut Counter<'_>, part: &Part<'_>) -> Result<NestedUsage> {
     let mut count = |part: &Part<'_>, key| counter.count(part, key);
     let split = part.part("cache_creation")?;

@@ -1,5 +1,5 @@
-//! The usage object of Bedrock's Converse API: input without what was read from or written to a
-//! cache, and a total over all of it.
+//! The usage object of Bedrock's Converse API. Its input excludes tokens that were read from or written to
+//! a cache; its total includes them.
 
 use serde_json::Value;
 use spanledger_event::NestedUsage;
@@ -14,7 +14,7 @@ use super::{
     tokens::{Tokens, ordinary_writes},
 };
 
-/// Bedrock's own form, and OpenAI's as gateways write it.
+/// Bedrock's own form, and OpenAI's form as gateways write it.
 pub(crate) static FAMILY: UsageFamily =
     UsageFamily { own_form: Some(OwnForm { matches, read }), read_openai_form: openai::read };
 
@@ -41,8 +41,8 @@ fn read(mut counter: Counter<'_>) -> Result<ParsedUsage> {
         match split.get("ttl").and_then(Value::as_str) {
             Some("5m") => short = Some(short.unwrap_or(0_u64).saturating_add(tokens)),
             Some("1h") => long = long.saturating_add(tokens),
-            // A lifetime that is not known here is left out of both, so that the split does not add up
-            // to the whole and the usage is refused.
+            // Tokens of an unknown lifetime are counted nowhere. The split then does not add up to the total,
+            // and `ordinary_writes` refuses the usage.
             _ => short = short.or(Some(0)),
         }
     }

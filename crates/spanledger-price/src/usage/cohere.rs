@@ -1,7 +1,7 @@
-//! Cohere's usage object, also the `meta` of its embed and rerank calls.
+//! Cohere's usage object, and the `meta` of its embed and rerank calls.
 //!
-//! `billed_units` decides: `tokens` also counts what Cohere adds to a prompt and does not bill, and
-//! `cached_tokens` is a part of that. A private deployment is not billed by units and has only `tokens`.
+//! `billed_units` is billed. `tokens` also counts tokens that Cohere adds to a prompt and does not bill, and
+//! `cached_tokens` is a part of `tokens`. A private deployment is not billed by units and has only `tokens`.
 
 use spanledger_event::NestedUsage;
 
@@ -15,11 +15,11 @@ use super::{
     tokens::Tokens,
 };
 
-/// Cohere's own form, and OpenAI's as gateways write it.
+/// Cohere's own form, and OpenAI's form as gateways write it.
 pub(crate) static FAMILY: UsageFamily =
     UsageFamily { own_form: Some(OwnForm { matches, read }), read_openai_form: openai::read };
 
-/// Searches of a rerank, classified texts, images that were embedded.
+/// The searches of a rerank call, classified texts, and embedded images.
 pub(super) const BILLABLE: [Billable; 3] = [
     Billable { unit: Unit::Named("search_units"), places: &[&["billed_units", "search_units"]] },
     Billable { unit: Unit::Named("classifications"), places: &[&["billed_units", "classifications"]] },

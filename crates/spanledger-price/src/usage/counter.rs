@@ -1,4 +1,4 @@
-//! Taking counts out of a usage object, and remembering which were taken.
+//! Reads counts from a usage object, and remembers which fields were read.
 
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
@@ -12,15 +12,15 @@ use super::{
     tokens::Tokens,
 };
 
-/// A billable field that does not count tokens: where it is and what it is counted as.
+/// A billable count that has its own unit, and the places where it may be in a usage object.
 ///
-/// Each provider's file has a list of them. A value that is in several places is one count.
+/// Each provider's file has a list of them. If several places state a value, they are the same count.
 pub(super) struct Billable {
     pub(super) unit: Unit,
     pub(super) places: &'static [&'static [&'static str]],
 }
 
-/// What a billable field is counted as.
+/// The unit of a billable count.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Unit {
     Images,
@@ -29,10 +29,10 @@ pub(super) enum Unit {
     WebSearch,
     FileSearch,
     CodeInterpreter,
-    /// A count without a column of its own, by the name of its meter. A call with a name that no meter
-    /// has is unpriced.
+    /// A count without its own field in [`Usage`], by the name of its meter. If no meter has the name, the
+    /// call is unpriced.
     Named(&'static str),
-    /// The same for a measure that may have decimals.
+    /// Like `Named`, for a quantity that may have decimals.
     Measured(&'static str),
 }
 
@@ -42,13 +42,13 @@ impl Unit {
     }
 }
 
-/// Takes counts out of a usage object and remembers which fields it took.
+/// Reads counts from a usage object and remembers which fields were read.
 pub(super) struct Counter<'v> {
     pub(super) root: Part<'v>,
     read: Vec<Field>,
-    /// Fields that are understood and not billed, with everything in them.
+    /// Fields that are known but not billed, with everything in them.
     ignored: Vec<Field>,
-    /// The units so far; the tokens are added at the end.
+    /// The units that were read so far. The tokens are added at the end.
     units: Usage,
     has_units: bool,
 }
@@ -69,7 +69,7 @@ impl<'v> Counter<'v> {
         self.take(part, key, |value| whole(value).filter(|&count| count <= Usage::TOKENS_MAX))
     }
 
-    /// A length or another measure, which may have decimals.
+    /// A length or another quantity, which may have decimals.
     fn amount(&mut self, part: &Part<'_>, key: &'static str) -> Result<Option<Decimal>> {
         self.take(part, key, |value| {
             decimal(value)
@@ -90,8 +90,8 @@ impl<'v> Counter<'v> {
         read(value).map(Some).ok_or_else(not_a_count)
     }
 
-    /// One count that may be in several places or have several names. Gateways that fill more than one
-    /// leave the others at zero.
+    /// One count that may be in several places or have several names. All values must agree, but zeros are
+    /// ignored, because some gateways fill only one of the places and set the others to zero.
     pub(super) fn agreed<'p, 'q: 'p>(
         &mut self,
         places: impl IntoIterator<Item = (&'p Part<'q>, &'static str)>,
@@ -114,7 +114,7 @@ impl<'v> Counter<'v> {
         self.agreed(parts.iter().map(|part| (part, key)))
     }
 
-    /// Takes fields that are understood and not billed, with everything in them.
+    /// Marks fields as known but not billed, with everything in them.
     pub(super) fn ignore(&mut self, part: &Part<'_>, keys: &[&'static str]) {
         self.ignored.extend(keys.iter().filter(|key| part.has(key)).map(|key| part.field(key)));
     }
@@ -145,7 +145,7 @@ impl<'v> Counter<'v> {
 
     /// Adds to a unit.
     pub(super) fn bill(&mut self, unit: Unit, amount: Decimal) {
-        // A call of zero seconds of audio is a usage; zero of any other unit alone is not.
+        // Zero seconds of audio are a valid usage. If all other units are zero, they are not.
         self.has_units |= !amount.is_zero() || matches!(unit, Unit::AudioSeconds);
         let add = |to: &mut u64| *to = to.saturating_add(u64::try_from(amount).unwrap_or(u64::MAX));
         match unit {
@@ -169,8 +169,7 @@ impl<'v> Counter<'v> {
         self.units.audio_seconds.is_some_and(|seconds| !seconds.is_zero())
     }
 
-    /// Puts tokens and units together. `tokens` is `None` where the object states neither input nor
-    /// output.
+    /// Combines tokens and units. `tokens` is `None` if the object states neither input nor output.
     pub(super) fn finish(mut self, tokens: Option<&Tokens>) -> Result<ParsedUsage> {
         if tokens.is_none() && !self.has_units {
             return Err(UsageReadError::NotAUsage(
@@ -196,9 +195,9 @@ impl<'v> Counter<'v> {
         })
     }
 
-    /// The numbers that were not taken and are not zero, in the order of their paths.
+    /// The numbers that were not read and are not zero.
     fn unrecognized_counts(&self) -> Vec<String> {
-        /// An object with more of them is not a usage; the event is not a place to store it.
+        /// The maximum of reported counts. It bounds the size of the event if an object has very many.
         const UNRECOGNIZED_MAX: usize = 64;
         let mut found = Vec::new();
         for (key, value) in self.root.object.into_iter().flatten() {
@@ -229,7 +228,7 @@ impl<'v> Counter<'v> {
             }
             Value::Array(items) => items.iter().for_each(|item| self.walk(path, item, found)),
             Value::Number(number) if number.as_u64() != Some(0) && !self.is_understood(path) => {
-                /// Far longer than the path of any provider's field.
+                /// The maximum length of a path. The paths of real fields are far shorter.
                 const PATH_CHARS_MAX: usize = 200;
                 let path: String = path.join(".").chars().take(PATH_CHARS_MAX).collect();
                 found.push(format!("{path}={number}"));
@@ -239,7 +238,7 @@ impl<'v> Counter<'v> {
     }
 }
 
-/// The one value that all places state; zeros do not count as a statement.
+/// Adds a stated value to the agreed one. Zeros are ignored; other values must be equal.
 fn agree<T>(agreed: &mut Option<(Field, T)>, field: Field, stated: Option<T>) -> Result<()>
 where
     T: Copy + Default + PartialEq + Into<Decimal>,

@@ -1,5 +1,5 @@
-//! `DeepSeek`'s usage object: OpenAI's form, and the prompt once more as what hit the cache and what
-//! missed it. Reasoning is part of the completion.
+//! `DeepSeek`'s usage object: OpenAI's form, with additional counts of the prompt tokens that hit and missed
+//! the cache. Reasoning is part of the completion.
 
 use spanledger_event::Endpoint;
 

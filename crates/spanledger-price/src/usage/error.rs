@@ -1,24 +1,24 @@
-//! Why a usage cannot be priced.
+//! Errors of reading a usage.
 
 use rust_decimal::Decimal;
 use spanledger_event::UsageError;
 
 pub(super) type Result<T> = std::result::Result<T, UsageReadError>;
 
-/// Why a usage cannot be priced.
+/// Why a usage cannot be read.
 ///
-/// The call becomes unpriced; [`to_problem`](Self::to_problem) makes the sentence that says why, for
+/// The call becomes unpriced. [`to_problem`](Self::to_problem) returns the sentence for
 /// [`PriceQuery::usage_problem`](crate::PriceQuery::usage_problem).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UsageReadError {
-    /// Not JSON.
+    /// The usage is not JSON.
     #[error("the usage is not JSON ({0}): send the provider's usage object unchanged")]
     NotJson(String),
-    /// JSON that is not a usage object, or lacks a side of it.
+    /// The JSON is not a usage object, or lacks its input or output.
     #[error("{0}: send the object that the provider calls `usage`")]
     NotAUsage(&'static str),
-    /// A field that has to be a count and is not.
+    /// A field is not a count.
     #[error("`{field}` is {value}: a count is a whole number, not negative and not beyond any real call")]
     NotACount {
         /// The path of the field.
@@ -26,7 +26,7 @@ pub enum UsageReadError {
         /// Its value.
         value: String,
     },
-    /// A field that has to hold counts and is something else.
+    /// A field is not an object with counts.
     #[error("`{field}` is {value}: the counts in it cannot be read")]
     NotAnObject {
         /// The path of the field.
@@ -34,7 +34,7 @@ pub enum UsageReadError {
         /// Its value.
         value: String,
     },
-    /// Two fields that mean the same and differ.
+    /// Two fields state the same count with different values.
     #[error("`{a}` is {a_value} and `{b}` is {b_value}, though both are the same count")]
     Disagreement {
         /// One field.
@@ -52,10 +52,10 @@ pub enum UsageReadError {
     /// Counts that are not in an object, such as a span's attributes, contradict each other.
     #[error(transparent)]
     Counts(UsageError),
-    /// Counts that are not in an object lack a side of the usage.
+    /// Counts that are not in an object lack the input or the output.
     #[error("the {0} tokens are not stated: without them the {0} would cost nothing")]
     MissingCount(&'static str),
-    /// The usage as Spanledger itself writes it is damaged.
+    /// A usage in Spanledger's own form is damaged.
     #[error("the usage in Spanledger's own form cannot be read: {0}")]
     OwnForm(String),
 }

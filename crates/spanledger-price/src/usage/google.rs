@@ -1,8 +1,8 @@
-//! Google's `usageMetadata`, in the API's spelling and in that of its Python SDK, the live API's and
-//! the Interactions API's `usage`.
+//! Google's `usageMetadata`, in the spellings of the API, its Python SDK and the live API, and the `usage`
+//! of the Interactions API.
 //!
-//! The prompt contains what was cached; the prompt that tools made is beside it. Thoughts are beside
-//! the candidates, or part of them on some versions of Vertex; the total decides. Counts of zero are left out.
+//! The prompt includes cached tokens, but not the prompt that tools made. The candidates do not include the
+//! thoughts, except on some versions of Vertex; the total decides. Google omits counts of zero.
 
 use serde_json::Value;
 use spanledger_event::{Endpoint, NestedUsage, UsageError};
@@ -17,11 +17,11 @@ use super::{
     tokens::{Sides, Tokens},
 };
 
-/// Google's own form, and OpenAI's as Google itself writes it.
+/// Google's own form, and OpenAI's form as Google writes it.
 pub(crate) static FAMILY: UsageFamily =
     UsageFamily { own_form: Some(OwnForm { matches, read }), read_openai_form };
 
-// The last key of each list is the Interactions API's.
+// The last key of each list is that of the Interactions API.
 const PROMPT: [&str; 3] = ["promptTokenCount", "prompt_token_count", "total_input_tokens"];
 const CACHED: [&str; 3] = ["cachedContentTokenCount", "cached_content_token_count", "total_cached_tokens"];
 const TOOLS: [&str; 3] = ["toolUsePromptTokenCount", "tool_use_prompt_token_count", "total_tool_use_tokens"];
@@ -48,7 +48,8 @@ const CANDIDATES_DETAILS: [&str; 5] = [
     "output_tokens_by_modality",
 ];
 
-/// Only Google's own calls can be in the form of the Interactions API, whose keys others use too.
+/// Whether a usage is in Google's form. The keys of the Interactions API count only for calls to Google,
+/// because other providers use them too.
 fn matches(usage: &Part<'_>, is_own: bool) -> bool {
     let words = |of: &[&'static str]| of.iter().take(of.len() - 1).any(|key| usage.has(key));
     words(&PROMPT)
@@ -60,7 +61,7 @@ fn matches(usage: &Part<'_>, is_own: bool) -> bool {
 fn read(mut counter: Counter<'_>) -> Result<ParsedUsage> {
     let root = counter.root;
     let has = |keys: &[&'static str]| keys.iter().any(|key| root.has(key));
-    // Google leaves out an output of zero. A prompt is never empty.
+    // Google omits an output of zero. A prompt is never empty.
     if !(has(&TOTAL) || has(&PROMPT)) {
         return Err(UsageReadError::NotAUsage(
             "the object lacks the prompt's tokens: without them the input would cost nothing",
@@ -94,7 +95,7 @@ fn read(mut counter: Counter<'_>) -> Result<ParsedUsage> {
     };
     tokens.add_hidden_output(true);
 
-    // Searches that the Interactions API counts. Its counts by invocation repeat them.
+    // The Interactions API counts searches here. Its counts by invocation repeat other counts.
     for tool in root.items("grounding_tool_count")? {
         let count = counter.named(&tool, &["search_query_count"])?.filter(|&count| count > 0);
         let count = count.or(counter.count(&tool, "count")?).unwrap_or_default();
@@ -104,7 +105,7 @@ fn read(mut counter: Counter<'_>) -> Result<ParsedUsage> {
     counter.finish(Some(&tokens))
 }
 
-/// Google's answers in OpenAI's form leave the thoughts out of the completion.
+/// In OpenAI's form, Google's completion does not include the thoughts.
 fn read_openai_form(mut counter: Counter<'_>, endpoint: Endpoint) -> Result<ParsedUsage> {
     let mut tokens = openai::tokens(&mut counter, endpoint)?;
     if let Some(tokens) = &mut tokens {
@@ -118,7 +119,7 @@ fn read_openai_form(mut counter: Counter<'_>, endpoint: Endpoint) -> Result<Pars
 struct Modalities {
     text: u64,
     audio: u64,
-    /// With documents, whose pages are read as images.
+    /// Images and documents. The pages of a document are processed as images.
     image: u64,
     video: u64,
     other: u64,
@@ -136,7 +137,7 @@ impl Modalities {
     }
 }
 
-/// The tokens of a list by modality. They may be less than the whole, never more.
+/// Reads a list of tokens by modality. Their sum may be less than the whole, but not more.
 fn details(
     counter: &mut Counter<'_>,
     keys: &[&'static str],
@@ -166,7 +167,7 @@ fn details(
     Ok(found)
 }
 
-/// The modality by its name, also as the SDK's enum prints it, or by its number in the protocol.
+/// Reads a modality: its name, its name as the SDK's enum prints it, or its number in the protocol.
 fn modality(value: Option<&Value>) -> Option<&'static str> {
     const NAMES: [&str; 5] = ["text", "image", "video", "audio", "document"];
     match value? {

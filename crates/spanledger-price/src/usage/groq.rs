@@ -1,4 +1,4 @@
-//! Groq's usage object: OpenAI's form with the times of processing, which are not billed.
+//! Groq's usage object: OpenAI's form with additional processing times, which are not billed.
 
 use spanledger_event::Endpoint;
 

@@ -1,4 +1,4 @@
-//! Looking things up in a provider's JSON.
+//! Reads values from a provider's JSON.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::error::{Result, UsageReadError};
 
-/// The keys that lead to a value; those not needed are empty.
+/// The path of keys to a value. Unused positions are empty.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Field([&'static str; 4]);
 
@@ -43,7 +43,7 @@ impl<'v> Part<'v> {
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&'v Value> {
-        // Some write an empty object or list where there is nothing.
+        // Some providers write an empty object or list for an absent value.
         let is_nothing = |value: &Value| match value {
             Value::Null => true,
             Value::Object(object) => object.is_empty(),
@@ -67,7 +67,8 @@ impl<'v> Part<'v> {
         self.field.then(key)
     }
 
-    /// The object under that key. Some languages write an empty object as an empty list.
+    /// The object under the key. An empty list counts as absent, because some languages write an empty
+    /// object like that.
     pub(super) fn part(&self, key: &'static str) -> Result<Self> {
         let field = self.field(key);
         let object = match self.get(key) {
@@ -79,7 +80,7 @@ impl<'v> Part<'v> {
         Ok(Self { field, object })
     }
 
-    /// The objects of the list under that key.
+    /// The objects of the list under the key.
     pub(super) fn items(&self, key: &'static str) -> Result<Vec<Self>> {
         let field = self.field(key);
         match self.get(key) {
@@ -100,8 +101,8 @@ fn not_an_object(field: Field, value: &Value) -> UsageReadError {
     UsageReadError::NotAnObject { field: field.to_string(), value: excerpt(value) }
 }
 
-/// A whole number that is not negative, also in a string. `12.0` is one: some languages write all
-/// numbers like that.
+/// Reads a whole number that is not negative, also from a string. `12.0` is accepted, because some languages
+/// write all numbers like that.
 pub(super) fn whole(value: &Value) -> Option<u64> {
     let whole = |text: &str| {
         let digits = match text.split_once('.') {
@@ -117,7 +118,7 @@ pub(super) fn whole(value: &Value) -> Option<u64> {
     }
 }
 
-/// A number, also in a string.
+/// Reads a decimal number, also from a string.
 pub(super) fn decimal(value: &Value) -> Option<Decimal> {
     let decimal = |text: &str| {
         Decimal::from_str_exact(text).or_else(|_| Decimal::from_scientific(text)).ok().map(|d| d.normalize())
@@ -129,7 +130,7 @@ pub(super) fn decimal(value: &Value) -> Option<Decimal> {
     }
 }
 
-/// The value for a message, cut to a bearable length.
+/// The beginning of the value, for an error message.
 pub(super) fn excerpt(value: &Value) -> String {
     value.to_string().chars().take(40).collect()
 }

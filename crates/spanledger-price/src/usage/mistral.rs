@@ -1,5 +1,5 @@
-//! Mistral's usage objects: OpenAI's form for chat and embeddings, audio by the second, documents by
-//! the page, connectors of agents.
+//! Mistral's usage objects: OpenAI's form with counts of audio seconds, pages of documents, and connectors
+//! of agents.
 
 use spanledger_event::Endpoint;
 
@@ -14,7 +14,7 @@ use super::{
 /// OpenAI's form with Mistral's fields.
 pub(crate) static FAMILY: UsageFamily = UsageFamily { own_form: None, read_openai_form: read };
 
-/// Pages of a document, the tools of an agent and the tokens that they put between prompt and answer.
+/// The pages of a document, the tool calls of an agent, and the tokens that these tools add.
 pub(super) const BILLABLE: [Billable; 8] = [
     Billable { unit: Unit::Named("pages"), places: &[&["pages_processed"]] },
     Billable { unit: Unit::Named("annotated_pages"), places: &[&["pages_processed_annotation"]] },
@@ -37,9 +37,9 @@ fn read(mut counter: Counter<'_>, endpoint: Endpoint) -> Result<ParsedUsage> {
         let has_output = root.has("completion_tokens") || root.has("output_tokens");
         let total = &mut tokens.nested.total;
         match *total {
-            // The total has the connectors' tokens, which are a unit of their own here.
+            // The total includes the connectors' tokens, which are a separate unit here.
             Some(stated) if connectors > 0 && stated == sum.saturating_add(connectors) => *total = Some(sum),
-            // The total has the tokens that the audio was made into; it is billed by the second.
+            // The total includes the tokens of the audio, which is billed by the second.
             Some(stated) if stated > sum && has_output && counter.has_audio_seconds() => *total = None,
             _ => {}
         }

@@ -1,11 +1,12 @@
 //! OpenAI's usage objects: chat, completions, Responses, embeddings, images, audio, realtime, batch.
 //!
-//! They are recognised by their keys and not by the endpoint: gateways answer one API in another's form,
-//! and some send both forms at once. The endpoint decides only where the object does not say what the
-//! output is: the tokens of the images endpoint are image tokens, those of speech are audio tokens.
+//! Objects are recognised by their keys and not by the endpoint, because gateways use the form of one API
+//! for another one, and some send both forms at once. The endpoint determines only the modality of tokens
+//! that the object does not label: the output of the images endpoint is image tokens, and that of the speech
+//! endpoint is audio tokens.
 //!
-//! Most other providers use this form too and add fields to it. Those fields are read here for every
-//! provider, because gateways pass them on.
+//! Most other providers use this form too and add fields to it. Fields that gateways also send are read here
+//! for every provider.
 
 #[cfg(test)]
 mod tests;
@@ -21,12 +22,12 @@ use super::{
     tokens::{Sides, Tokens, ordinary_writes},
 };
 
-/// OpenAI's form, for all providers that have no fields of their own.
+/// OpenAI's form, for all providers without special fields.
 pub(crate) static FAMILY: UsageFamily = UsageFamily { own_form: None, read_openai_form: read };
 
 const TOTALS: [&str; 5] =
     ["prompt_tokens", "input_tokens", "completion_tokens", "output_tokens", "total_tokens"];
-// Chat, Responses and realtime each have a name of their own for the same two objects.
+// Chat, Responses and realtime have different names for the same two objects.
 const INPUT: [&str; 3] = ["prompt_tokens_details", "input_tokens_details", "input_token_details"];
 const OUTPUT: [&str; 3] = ["completion_tokens_details", "output_tokens_details", "output_token_details"];
 
@@ -42,8 +43,8 @@ const CACHED: [&str; 5] = [
 /// Audio under OpenAI's name and LangChain's.
 const AUDIO: [&str; 2] = ["audio_tokens", "audio"];
 
-/// Billable fields that do not count tokens: transcriptions by time, speech by characters, tools, and
-/// the fields of gateways and other providers.
+/// Billable counts with their own units: transcriptions by time, speech by characters, tool calls, and the
+/// fields of gateways and other providers.
 pub(super) const BILLABLE: [Billable; 15] = [
     Billable { unit: Unit::AudioSeconds, places: &[&["seconds"], &["prompt_audio_seconds"]] },
     Billable {
@@ -81,7 +82,7 @@ pub(super) const BILLABLE: [Billable; 15] = [
             &["server_side_tool_usage_details", "code_interpreter_calls"],
         ],
     },
-    // Images and video that were shown to the model.
+    // These are images and video in the input.
     Billable {
         unit: Unit::Named("input_images"),
         places: &[&["prompt_tokens_details", "image_count"], &["input_tokens_details", "image_count"]],
@@ -93,7 +94,7 @@ pub(super) const BILLABLE: [Billable; 15] = [
             &["input_tokens_details", "video_length_seconds"],
         ],
     },
-    // Tokens of the model that the image tool calls, which is not the model that answered.
+    // These are tokens of the model that the image tool calls. It is not the model that answered.
     Billable {
         unit: Unit::Named("image_tool_input_tokens"),
         places: &[&["tool_usage", "image_gen", "input_tokens"]],
@@ -102,7 +103,7 @@ pub(super) const BILLABLE: [Billable; 15] = [
         unit: Unit::Named("image_tool_output_tokens"),
         places: &[&["tool_usage", "image_gen", "output_tokens"]],
     },
-    // `OpenRouter`'s own tools, which it bills beside the model.
+    // `OpenRouter` bills its own tools in addition to the model.
     Billable {
         unit: Unit::Named("server_tool_calls"),
         places: &[&["server_tool_use_details", "tool_calls_executed"]],
@@ -127,35 +128,37 @@ pub(super) fn read(mut counter: Counter<'_>, endpoint: Endpoint) -> Result<Parse
     finish(counter, tokens)
 }
 
-/// The last step for all providers whose answers are in this form.
+/// The last step for most providers with usage objects in this form.
 pub(super) fn finish(mut counter: Counter<'_>, tokens: Option<Tokens>) -> Result<ParsedUsage> {
     let (root, in_details) = (counter.root, tokens.unwrap_or_default().nested.reasoning);
-    let apart = counter.count(&root, "reasoning_tokens")?.unwrap_or_default();
-    if same_reasoning(in_details, apart)? != in_details {
-        // Without details it may or may not be part of the output, so it stays a unit without a price.
-        counter.bill(Unit::Named("reasoning_tokens"), apart.into());
+    let separate = counter.count(&root, "reasoning_tokens")?.unwrap_or_default();
+    if same_reasoning(in_details, separate)? != in_details {
+        // A count that only the separate field states may or may not be part of the output, so it becomes a
+        // unit without a price.
+        counter.bill(Unit::Named("reasoning_tokens"), separate.into());
     }
     counter.finish(tokens.as_ref())
 }
 
-/// Hidden output, which the details and a field of its own may both state.
-pub(super) fn same_reasoning(in_details: u64, apart: u64) -> Result<u64> {
-    if in_details != 0 && apart != 0 && in_details != apart {
+/// The hidden output, which the details and a separate field may both state. The two must agree.
+pub(super) fn same_reasoning(in_details: u64, separate: u64) -> Result<u64> {
+    if in_details != 0 && separate != 0 && in_details != separate {
         return Err(UsageReadError::Disagreement {
             a: "completion_tokens_details.reasoning_tokens".to_owned(),
             a_value: in_details.into(),
             b: "reasoning_tokens".to_owned(),
-            b_value: apart.into(),
+            b_value: separate.into(),
         });
     }
-    Ok(in_details.max(apart))
+    Ok(in_details.max(separate))
 }
 
-/// The tokens and all other billable fields; `None` where neither input nor output is stated.
+/// Reads the tokens and all other billable fields. The tokens are `None` if neither input nor output is
+/// stated.
 pub(super) fn tokens(counter: &mut Counter<'_>, endpoint: Endpoint) -> Result<Option<Tokens>> {
     let root = counter.root;
     let inputs = parts_of(&[root], &INPUT)?;
-    // Most objects have only tokens; the search for other fields is skipped.
+    // Most objects have only tokens. The search for other fields is then skipped.
     let has_beside = inputs.iter().any(|part| BESIDE_INPUT.iter().any(|key| part.has(key)));
     if has_beside || !root.has_only(&[&TOTALS, &INPUT, &OUTPUT]) {
         counter.bill_fields(&BILLABLE)?;
@@ -198,7 +201,7 @@ pub(super) fn tokens(counter: &mut Counter<'_>, endpoint: Endpoint) -> Result<Op
         })
     };
     let (text, video) = (of("text_tokens")?, of("video_tokens")?);
-    // Predicted tokens are parts of the output and billed like it, the rejected ones too.
+    // Predicted tokens, including rejected ones, are part of the output and billed like it.
     counter.in_any(&outputs, "accepted_prediction_tokens")?;
     counter.in_any(&outputs, "rejected_prediction_tokens")?;
 
@@ -210,8 +213,9 @@ pub(super) fn tokens(counter: &mut Counter<'_>, endpoint: Endpoint) -> Result<Op
     Ok(Some(Tokens { nested, text, video, other: Sides::default() }))
 }
 
-/// Refuses a usage without input or output: the missing side would cost zero. With a total a side may be
-/// missing, because both have to add up to it; and calls without output tokens need not state them.
+/// Refuses a usage without input or output: the missing side would cost zero. A side may be missing if there
+/// is a total, because both sides must add up to it. Endpoints without output tokens need not state an
+/// output.
 fn both_sides(endpoint: Endpoint, input: Option<u64>, output: Option<u64>, total: Option<u64>) -> Result<()> {
     let has_output = matches!(
         endpoint,
@@ -227,8 +231,8 @@ fn both_sides(endpoint: Endpoint, input: Option<u64>, output: Option<u64>, total
     Ok(())
 }
 
-/// Assigns tokens whose modality the object does not state to the modality of the endpoint. A list of
-/// zeros states nothing.
+/// Assigns tokens to the modality of the endpoint if the object does not state their modality. A breakdown
+/// that has only zeros counts as missing.
 fn assign_unlabelled(
     nested: &mut NestedUsage,
     endpoint: Endpoint,
@@ -239,12 +243,13 @@ fn assign_unlabelled(
     let n = nested;
     let is_stated = [text.output, video.output, n.audio_output, n.image_output] != [0; 4];
     match endpoint {
-        // Hidden output is not stated separately from the image; as text it would be too cheap.
+        // The hidden output is not separated from the image tokens. If it were billed as text, it would be too
+        // cheap.
         Endpoint::Images if !is_stated && n.reasoning <= n.output => {
             (n.image_output, n.reasoning) = (n.output, 0);
         }
         Endpoint::AudioSpeech if !is_stated => n.audio_output = n.output.saturating_sub(n.reasoning),
-        // Where the audio is billed by its length, the tokens are those of the prompt, which is text.
+        // If the audio is billed by its length, the input tokens are those of the text prompt.
         Endpoint::AudioTranscription | Endpoint::AudioTranslation
             if !by_time && [text.input, video.input, n.audio_input, n.image_input] == [0; 4] =>
         {
@@ -255,13 +260,13 @@ fn assign_unlabelled(
     }
 }
 
-/// Cache writes by lifetime, under OpenAI's names and under LiteLLM's for Anthropic.
+/// Reads cache writes by lifetime, under OpenAI's names and under LiteLLM's names for Anthropic.
 fn writes(counter: &mut Counter<'_>, inputs: &[Part<'_>], nested: &mut NestedUsage) -> Result<()> {
     const SUMS: [&str; 3] = ["cache_write_tokens", "cache_creation_tokens", "cache_creation"];
     let root = counter.root;
     let mut splits = parts_of(inputs, &["cache_write_tokens_details", "cache_creation_token_details"])?;
-    // Anthropic's own split, which gateways pass on beside the totals, and LangChain in the details
-    // themselves, whose sum is then zero.
+    // Gateways copy Anthropic's own split to the root. LangChain writes the split into the details, and sets
+    // the sum to zero.
     splits.push(root.part("cache_creation")?);
     splits.extend_from_slice(inputs);
     let in_details = inputs.iter().flat_map(|part| SUMS.map(|key| (part, key)));

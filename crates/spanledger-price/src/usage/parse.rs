@@ -1,4 +1,4 @@
-//! From a usage object to buckets.
+//! Reads a usage object into buckets.
 
 use serde_json::Value;
 use spanledger_event::Endpoint;
@@ -12,10 +12,9 @@ use super::{
 };
 use crate::providers::PROVIDERS;
 
-/// Reads the usage object of a provider, by the name that the provider has in the book or in
-/// telemetry.
+/// Reads the usage object of a provider. The provider is given by its name in the book or in telemetry.
 ///
-/// A provider that is not known is read as OpenAI, whose form most others use.
+/// The object of an unknown provider is read as OpenAI's form, which most providers use.
 ///
 /// ```
 /// use spanledger_event::Bucket;
@@ -33,10 +32,10 @@ pub fn parse(provider: &str, json: &str) -> Result<ParsedUsage> {
 
 /// [`parse`] for a call whose endpoint is known.
 ///
-/// The endpoint matters where the object does not say what the output is: the output tokens of the
-/// images endpoint are image tokens, those of speech are audio tokens.
+/// The endpoint determines the modality of tokens if the object does not state it: the output tokens of the
+/// images endpoint are image tokens, and those of the speech endpoint are audio tokens.
 pub fn parse_for(provider: &str, endpoint: Endpoint, json: &str) -> Result<ParsedUsage> {
-    // `serde_json` limits the nesting, so that the readers need not.
+    // `serde_json` limits the depth of nesting, so that recursive readers need no limit.
     let value = serde_json::from_str(json).map_err(|error| UsageReadError::NotJson(error.to_string()))?;
     match &value {
         Value::Object(usage) => read(family_of(provider), Counter::new(usage), endpoint),
@@ -44,8 +43,8 @@ pub fn parse_for(provider: &str, endpoint: Endpoint, json: &str) -> Result<Parse
     }
 }
 
-/// The keys of the object go before the provider's name: Anthropic's models answer in Anthropic's form
-/// from three clouds, and gateways answer in OpenAI's form for everybody.
+/// Reads an object. Its keys take precedence over the provider's name: several clouds send the usage of
+/// Anthropic's models in Anthropic's form, and gateways send the usage of any provider in OpenAI's form.
 fn read(family: &UsageFamily, counter: Counter<'_>, endpoint: Endpoint) -> Result<ParsedUsage> {
     let forms = PROVIDERS.iter().filter_map(|provider| provider.usage.own_form.as_ref());
     let mut proven = forms.filter(|form| (form.matches)(&counter.root, false));
@@ -56,15 +55,15 @@ fn read(family: &UsageFamily, counter: Counter<'_>, endpoint: Endpoint) -> Resul
     }
 }
 
-/// The family by the beginning of a provider's name, in letters and digits: `x_ai`, `x.ai` and
-/// `xai.chat` are xAI.
+/// The usage family of a provider, by the beginning of its name without punctuation: `x_ai`, `x.ai` and
+/// `xai.chat` are all xAI.
 pub(crate) fn family_of(provider: &str) -> &'static UsageFamily {
-    /// Longer than every beginning.
+    /// This is longer than every prefix in the table.
     const CHARS_MAX: usize = 16;
     let name: String = provider.chars().filter(char::is_ascii_alphanumeric).take(CHARS_MAX).collect();
     let name = name.to_ascii_lowercase();
     PROVIDERS
         .iter()
-        .find(|known| known.usage_names.iter().any(|beginning| name.starts_with(beginning)))
+        .find(|known| known.usage_names.iter().any(|prefix| name.starts_with(prefix)))
         .map_or(&openai::FAMILY, |known| known.usage)
 }

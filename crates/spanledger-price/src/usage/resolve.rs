@@ -1,4 +1,4 @@
-//! What a call used, from everything that its answer says about it.
+//! Determines the usage of a call from all parts of the response.
 
 use spanledger_event::{Endpoint, Usage, UsageSource};
 
@@ -7,38 +7,38 @@ use super::{error::UsageReadError, parse::parse_for, tier_region, tools::ToolCal
 #[cfg(test)]
 mod tests;
 
-/// What an answer says about its usage, wherever it says it.
+/// The parts of a response that state its usage.
 #[derive(Clone, Debug, Default)]
 pub struct Answer<'a> {
-    /// Who answered: `openai`, `azure.ai.openai`, …
+    /// The provider: `openai`, `azure.ai.openai`, …
     pub provider: &'a str,
     /// The API that was called.
     pub endpoint: Endpoint,
-    /// The tier that served the call, where the answer says it outside its usage.
+    /// The tier that served the call, if the response states it outside its usage.
     pub service_tier: Option<&'a str>,
-    /// The region of processing, where it is known from outside the usage.
+    /// The region of processing, if it is known from outside the usage.
     pub region: Option<&'a str>,
     /// The provider's usage object, unchanged.
     pub usage_json: Option<&'a str>,
-    /// A usage that is read already, such as the counts of a span's attributes. It goes before the
-    /// object, unless the object contradicts itself.
+    /// A usage that the caller has already read, for example from the attributes of a span. It takes
+    /// precedence over the object, unless the object cannot be read.
     pub usage: Option<Result<Usage, UsageReadError>>,
-    /// Calls of tools that the answer lists beside its usage.
+    /// Tool calls that the response lists outside its usage.
     pub tools: ToolCalls,
-    /// What the request says that a successful call uses, for an answer that reports no usage.
+    /// The usage of a successful call as derived from the request, for a response that reports none.
     pub estimate: Option<Usage>,
 }
 
 /// The usage of a call, ready for the price book.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResolvedUsage {
-    /// What was used; `None` where nothing was reported or where the report cannot be trusted.
+    /// The usage; `None` if none was reported, or if it is contradictory or unreadable.
     pub usage: Option<Usage>,
-    /// Who counted it.
+    /// Where the usage comes from.
     pub source: UsageSource,
-    /// Why a usage that was reported cannot be trusted.
+    /// Why the reported usage cannot be used.
     pub problem: Option<UsageReadError>,
-    /// Counts of the usage object in fields that are not known here, as `path=value`.
+    /// Counts in unknown fields of the usage object, as `path=value`.
     pub unrecognized_counts: Vec<String>,
     /// The tier that served the call, from outside and inside the usage.
     pub service_tier: Option<String>,
@@ -46,10 +46,10 @@ pub struct ResolvedUsage {
     pub region: Option<String>,
 }
 
-/// Decides what a call used.
+/// Determines the usage of a call.
 ///
-/// Everything that reads answers asks this function: the instrumented client, the receiver of spans
-/// and records, and the command `price`. So the same answer has the same cost everywhere.
+/// The instrumented client, the receiver and the command `price` all use this function, so that the same
+/// response has the same cost everywhere.
 ///
 /// ```
 /// use spanledger_event::Endpoint;
@@ -82,7 +82,7 @@ pub fn resolve(answer: Answer<'_>) -> ResolvedUsage {
         resolved.unrecognized_counts = parsed.unrecognized_counts;
         Ok(parsed.usage)
     });
-    // An object that contradicts itself is a problem, whatever was made of it.
+    // An object that cannot be read is a problem, even if there is also a usage.
     let reported = match (from_json, usage) {
         (Some(Ok(_)) | None, Some(usage)) => Some(usage),
         (from_json, _) => from_json,
@@ -97,7 +97,7 @@ pub fn resolve(answer: Answer<'_>) -> ResolvedUsage {
         }
         Ok(reported) => {
             resolved.usage = reported.map(|mut usage| {
-                // With a tool's call added, an all-zero usage would be priced as the whole call.
+                // Do not add tool calls to an all-zero usage: they would be priced as the whole call.
                 if !usage.is_empty() {
                     tools.add_to(&mut usage);
                 }

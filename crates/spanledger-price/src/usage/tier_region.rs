@@ -1,8 +1,8 @@
-//! The words of a usage that decide the price: in which tier the call was served, and where.
+//! Reads the tier and the region from a usage object, because both change the price.
 //!
-//! Anthropic has `speed`, `service_tier` and `inference_geo`, Google `trafficType` or `serviceTier`, and
-//! gateways pass them on in any form. They are handed on as they are. A word that the book does not know
-//! makes the call unpriced.
+//! Anthropic has `speed`, `service_tier` and `inference_geo`, Google has `trafficType` or `serviceTier`, and
+//! gateways copy these fields. The words are not translated here. A word that the book does not have makes
+//! the call unpriced.
 
 use super::json::Part;
 
@@ -17,15 +17,15 @@ pub(super) fn region(root: &Part<'_>) -> Option<String> {
     special(text(root, "inference_geo").into_iter(), is_no_region)
 }
 
-/// The tier from outside and inside a usage.
+/// The tier of a call, from the words outside and inside its usage.
 ///
-/// The ordinary word of one does not hide the special word of the other: Anthropic says
-/// `service_tier: "standard"` of a call that was served fast.
+/// A special word takes precedence over an ordinary one: Anthropic sends `service_tier: "standard"` for a
+/// call that was served in fast mode.
 pub(super) fn resolve_tier(outside: Option<&str>, inside: Option<&str>) -> Option<String> {
     special([outside, inside].into_iter().flatten(), is_ordinary_tier).or_else(|| outside.map(str::to_owned))
 }
 
-/// The region from outside and inside a usage.
+/// The region of a call, from the words outside and inside its usage.
 pub(super) fn resolve_region(outside: Option<&str>, inside: Option<&str>) -> Option<String> {
     special([outside, inside].into_iter().flatten(), is_no_region).or_else(|| outside.map(str::to_owned))
 }
@@ -43,8 +43,8 @@ fn is_unspecified(word: &str) -> bool {
     word.is_empty() || word.to_ascii_lowercase().ends_with("unspecified")
 }
 
-/// The word that is not ordinary. Conflicting words are joined into a name that no book has, so that the
-/// call is unpriced.
+/// The word that is not ordinary; `None` if all are. Conflicting words are joined into a name that no book
+/// has, so that the call is unpriced.
 fn special<'w>(words: impl Iterator<Item = &'w str>, is_ordinary: fn(&str) -> bool) -> Option<String> {
     let mut special: Vec<&str> = Vec::new();
     for word in words {
@@ -57,7 +57,7 @@ fn special<'w>(words: impl Iterator<Item = &'w str>, is_ordinary: fn(&str) -> bo
     (!special.is_empty()).then(|| special.join(" and "))
 }
 
-/// Vertex AI says `ON_DEMAND_FLEX` where others say `flex`.
+/// Whether two words name the same tier. Vertex AI's word for `flex` is `ON_DEMAND_FLEX`.
 fn is_same_tier(a: &str, b: &str) -> bool {
     let plain = |word: &str| {
         let word = word.to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! The tokens of a call: totals with their parts, and the exclusive buckets of them.
+//! The tokens of a call: totals that contain their parts, and the exclusive buckets that follow from them.
 
 use spanledger_event::{NestedUsage, Usage, UsageError};
 
@@ -8,16 +8,16 @@ use super::error::{Result, UsageReadError};
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tokens {
     pub(super) nested: NestedUsage,
-    /// Text, where it is stated. Text is what the other modalities leave of a whole, so this count is
-    /// only checked: it must not be more than that.
+    /// Text tokens, if they are stated. The buckets of text are the rest of the totals without the other
+    /// modalities, so this count is only checked: it must not exceed that rest.
     pub(super) text: Sides,
-    /// Video has no bucket.
+    /// Video tokens, which have no bucket.
     pub(super) video: Sides,
-    /// Modalities that are not known here, which have no bucket either.
+    /// Tokens of unknown modalities, which have no bucket either.
     pub(super) other: Sides,
 }
 
-/// The tokens of one modality; the cached ones are part of the input.
+/// The tokens of one modality. The cached tokens are part of the input.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sides {
     pub(super) input: u64,
@@ -26,7 +26,7 @@ pub(super) struct Sides {
 }
 
 impl Tokens {
-    /// The tokens of modalities that have no bucket, by the names of their units.
+    /// The tokens of modalities without a bucket, by the names of their units.
     pub(super) fn without_bucket(&self) -> Result<Vec<(&'static str, u64)>> {
         let rest = |side, Sides { input, cached, .. }: Sides| {
             input.checked_sub(cached).ok_or(UsageReadError::Contradictory(UsageError::PartsExceedWhole {
@@ -46,11 +46,11 @@ impl Tokens {
         Ok(units.into_iter().filter(|(_, count)| *count > 0).collect())
     }
 
-    /// The exclusive buckets, without the modalities that have none. All parts are checked against
-    /// their wholes first.
+    /// The exclusive buckets, without the modalities that have none. First checks that no parts exceed their
+    /// whole.
     pub(super) fn exclusive(&self) -> std::result::Result<Usage, UsageError> {
         let Self { nested, text, video, other } = self;
-        // Also looks for counts out of range, so that the sums here cannot overflow.
+        // `nested.exclusive()` below also rejects counts that are out of range.
         let within = |side, whole: u64, parts: &[u64]| {
             let parts = parts.iter().fold(0, |sum: u64, part| sum.saturating_add(*part));
             if parts > whole { Err(UsageError::PartsExceedWhole { side, parts, whole }) } else { Ok(()) }
@@ -70,8 +70,9 @@ impl Tokens {
         .exclusive()
     }
 
-    /// Adds hidden output that is counted beside the visible output and not in it. The stated total
-    /// decides, because some providers do both; without a total the documented meaning holds.
+    /// Adds the hidden output to the output, unless the output already includes it. The stated total decides,
+    /// because some providers do both. If it does not decide, `is_beside_by_default` says what the provider
+    /// documents.
     pub(super) fn add_hidden_output(&mut self, is_beside_by_default: bool) {
         let NestedUsage { input, output, reasoning, total, .. } = self.nested;
         let visible = input.saturating_add(output);
@@ -86,8 +87,8 @@ impl Tokens {
     }
 }
 
-/// The cache writes of the ordinary lifetime: the total without the longer ones, or the split where no
-/// total is stated. `names` are the fields of the total and of the ordinary lifetime.
+/// The cache writes of the ordinary lifetime: the total minus the longer lifetimes, or the stated count if
+/// there is no total. `names` are the fields of the total and of the ordinary lifetime.
 pub(super) fn ordinary_writes(
     names: [&str; 2],
     total: Option<u64>,
@@ -102,7 +103,7 @@ pub(super) fn ordinary_writes(
             whole: total,
         }))?;
     match ordinary {
-        // A lifetime that is not known here must not be billed as one of the others.
+        // The total includes an unknown lifetime, which must not be billed like a known one.
         Some(ordinary) if ordinary != rest => Err(UsageReadError::Disagreement {
             a: names[1].to_owned(),
             a_value: ordinary.into(),

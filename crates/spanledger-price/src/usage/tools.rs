@@ -1,15 +1,15 @@
-//! Calls of the provider's own tools, which have fees beside the tokens.
+//! Calls of the provider's own tools, which have fees in addition to the tokens.
 
 use spanledger_event::Usage;
 
-/// Calls of the provider's own tools, as the items of an answer count them.
+/// Calls of the provider's own tools, as counted from the items of a response.
 ///
-/// A usage object may count some of them too. They are the same calls, so each kind is billed once.
+/// A usage object may also count some of them. They are the same calls, so each kind is billed once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ToolCalls {
     /// Searches of the web.
     pub web_searches: u64,
-    /// Searches of the web with the older preview tool, which has a price of its own.
+    /// Searches of the web with the older preview tool, which has its own price.
     pub web_search_previews: u64,
     /// Searches in files.
     pub file_searches: u64,
@@ -24,7 +24,7 @@ pub struct ToolCalls {
 /// The memory of a container that runs code; a larger container costs more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ContainerMemory {
-    /// 1 GB, the size where none is asked for.
+    /// 1 GB, the default size.
     #[default]
     Gb1,
     /// 4 GB.
@@ -33,7 +33,7 @@ pub enum ContainerMemory {
     Gb16,
     /// 64 GB.
     Gb64,
-    /// The answer does not say which size it was, so the containers have no price.
+    /// The response does not state the size, so the containers have no price.
     Unknown,
 }
 
@@ -42,7 +42,7 @@ impl ToolCalls {
         usage.web_search_calls = usage.web_search_calls.max(self.web_searches);
         usage.file_search_calls = usage.file_search_calls.max(self.file_searches);
         usage.images = usage.images.max(self.images);
-        // The containers that the usage counts are these containers; they are billed by their size.
+        // The usage counts the same containers, without their size. They are billed by size.
         let containers = usage.code_interpreter_calls.max(self.containers);
         usage.code_interpreter_calls = 0;
         let mut put = |name: &str, count: u64| {

@@ -1,7 +1,7 @@
-//! xAI's usage objects: OpenAI's two forms, and the one of its own protocol.
+//! xAI's usage objects: OpenAI's two forms, and the form of xAI's own protocol.
 //!
-//! Hidden output is beside `completion_tokens` in chat and in the own protocol, and part of
-//! `output_tokens` in Responses; the total decides. `text_tokens` contain the cached ones.
+//! In chat and in xAI's own protocol, `completion_tokens` does not include the hidden output. In Responses,
+//! `output_tokens` includes it. The total decides. `text_tokens` includes cached tokens.
 
 use spanledger_event::Endpoint;
 
@@ -16,7 +16,7 @@ use super::{
 /// OpenAI's form with xAI's fields, and xAI's own, which extends it.
 pub(crate) static FAMILY: UsageFamily = UsageFamily { own_form: None, read_openai_form: read };
 
-/// Tools that run on xAI's side, beside those that [OpenAI's form](openai::BILLABLE) has.
+/// Calls of tools that xAI runs, in addition to those of [OpenAI's form](openai::BILLABLE).
 pub(super) const BILLABLE: [Billable; 5] = [
     Billable {
         unit: Unit::Named("x_search_calls"),
@@ -43,16 +43,16 @@ pub(super) const BILLABLE: [Billable; 5] = [
 fn read(mut counter: Counter<'_>, endpoint: Endpoint) -> Result<ParsedUsage> {
     let root = counter.root;
     counter.bill_fields(&BILLABLE)?;
-    // Sums and costs of what other fields count. Calls of the user's own MCP server cost nothing.
+    // These fields are sums and costs of other fields. Calls to the user's own MCP server cost nothing.
     counter.ignore(&root, &["num_server_side_tools_used", "cost_in_usd_ticks", "context_details"]);
     counter.ignore(&root.part("server_side_tool_usage_details")?, &["mcp_calls"]);
     let mut tokens = openai::tokens(&mut counter, endpoint)?;
     let mut count = |key| Ok(counter.count(&root, key)?.unwrap_or_default());
-    let (apart, text, image) =
+    let (separate, text, image) =
         (count("reasoning_tokens")?, count("prompt_text_tokens")?, count("prompt_image_tokens")?);
     if let Some(tokens) = &mut tokens {
-        tokens.nested.reasoning = openai::same_reasoning(tokens.nested.reasoning, apart)?;
-        // Chat has these counts in its details and xAI's own protocol has them here, never both.
+        tokens.nested.reasoning = openai::same_reasoning(tokens.nested.reasoning, separate)?;
+        // Chat has these counts in its details, and xAI's own protocol has them here. No object has both.
         tokens.text.input = tokens.text.input.max(text);
         tokens.nested.image_input = tokens.nested.image_input.max(image);
         tokens.add_hidden_output(root.has("completion_tokens"));

@@ -9,8 +9,8 @@ use spanledger_price::usage::ResolvedUsage;
 
 use crate::{attributes::Attributes, span::SpanContext};
 
-/// A call that failed before the model ran is not billed. One that broke off afterwards may be billed, and
-/// so may one for whose answer the client did not wait.
+/// Reads how the call ended. A call that failed before the model ran is not billed. A call may be billed if
+/// it broke off later, or if the client stopped waiting for the response.
 pub(super) fn read(
     context: &SpanContext<'_>,
     usage: &ResolvedUsage,
@@ -43,9 +43,9 @@ fn model_began(context: &SpanContext<'_>, usage: &ResolvedUsage, response: Optio
 }
 
 /// Whether the client gave up or lost the connection after it sent the request. The provider may have run
-/// the model and bill it.
+/// the model, and may bill the call.
 fn is_client_abort(error: &str) -> bool {
-    /// Errors from before the request was sent.
+    /// These errors occur before the request is sent.
     const BEFORE: [&str; 2] = ["connecttimeout", "pooltimeout"];
     const WORDS: [&str; 9] = [
         "timeout",
@@ -63,7 +63,7 @@ fn is_client_abort(error: &str) -> bool {
     WORDS.iter().any(|word| error.contains(word)) && !BEFORE.iter().any(|word| error.contains(word))
 }
 
-/// The type of the exception that ended a span. Many emitters say what went wrong only there.
+/// The type of the exception that ended a span. Many emitters state the error only there.
 fn exception(span: &Span) -> Option<&str> {
     let event = span.events.iter().rev().find(|event| event.name == keys::EXCEPTION_EVENT)?;
     match Attributes(&event.attributes).value(keys::EXCEPTION_TYPE)? {

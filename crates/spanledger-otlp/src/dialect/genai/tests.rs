@@ -64,7 +64,7 @@ fn a_contradictory_or_incomplete_usage_is_a_problem_and_has_no_price() {
 }
 
 #[test]
-fn the_last_of_two_equal_keys_counts() {
+fn the_last_value_of_a_repeated_key_counts() {
     let o = read_one(chat(vec![
         integer("gen_ai.usage.input_tokens", 1),
         integer("gen_ai.usage.input_tokens", 2),
@@ -74,7 +74,7 @@ fn the_last_of_two_equal_keys_counts() {
 }
 
 #[test]
-fn tools_polls_and_other_spans_are_not_calls() {
+fn spans_of_tools_and_polls_are_not_calls() {
     for operation in ["execute_tool", "fetch_response", "retrieval", "invoke_agent"] {
         assert_eq!(read([span(vec![text("gen_ai.operation.name", operation)])]), [], "{operation}");
     }
@@ -90,7 +90,7 @@ fn tools_polls_and_other_spans_are_not_calls() {
 }
 
 #[test]
-fn a_failed_call_is_free_and_one_that_broke_off_may_be_billed() {
+fn a_failed_call_is_free_and_an_incomplete_call_may_be_billed() {
     let mut failed = chat(vec![text("error.type", "RateLimitError")]);
     failed.status = Some(Status { code: 2, ..Status::default() });
     let o = read_one(failed);
@@ -103,9 +103,9 @@ fn a_failed_call_is_free_and_one_that_broke_off_may_be_billed() {
     assert_eq!(cost_of(&broken).usd, None);
 }
 
-/// Scenario: the client did not wait, or lost the connection; nothing was answered.
+/// Scenario: the client stopped waiting or lost the connection before the provider answered.
 #[test]
-fn a_call_whose_client_gave_up_may_be_billed() {
+fn a_call_that_the_client_aborted_may_be_billed() {
     let outcome = |error: &str| read_one(chat(vec![text("error.type", error)])).outcome;
     for error in [
         "timeout",
@@ -129,7 +129,7 @@ fn a_call_whose_client_gave_up_may_be_billed() {
         assert_eq!(outcome(error), CallOutcome::Failed(error.to_owned()));
     }
 
-    // Many emitters say what went wrong only in the event of the exception.
+    // Many emitters state the error only in the exception event.
     for (exception, began) in [("openai.APITimeoutError", true), ("openai.BadRequestError", false)] {
         let mut failed = chat(vec![]);
         failed.status = Some(Status { code: 2, ..Status::default() });
@@ -142,10 +142,10 @@ fn a_call_whose_client_gave_up_may_be_billed() {
     }
 }
 
-/// Scenario: a gateway writes zeros where it knows no counts.
+/// Scenario: a gateway writes zeros because it does not know the counts.
 /// Guarantees: the call is unpriced, unless its model is free or it failed.
 #[test]
-fn an_all_zero_usage_is_no_usage() {
+fn an_all_zero_usage_is_treated_as_missing() {
     let zeros = || vec![integer("gen_ai.usage.input_tokens", 0), integer("gen_ai.usage.output_tokens", 0)];
     let with = |more: Vec<KeyValue>| chat([zeros(), more].concat());
     let reason = |o: &Observation| cost_of(o).reason.map(|reason| reason.as_str());
@@ -158,10 +158,10 @@ fn an_all_zero_usage_is_no_usage() {
     }
     let free = read_one(with(vec![text("gen_ai.request.model", "omni-moderation-latest")]));
     assert_eq!(cost_of(&free).usd, Some(Usd::ZERO));
-    // An agent around calls repeats nothing.
+    // The span of an agent without a usage is not observed.
     assert_eq!(read(vec![with(vec![text("gen_ai.operation.name", "invoke_agent")])]), []);
 
-    // LiteLLM's failed calls have zeros and an id that it made itself.
+    // LiteLLM gives failed calls counts of zero and an invented response id.
     let failed = read_one(with(vec![
         text("error.type", "RateLimitError"),
         text("gen_ai.response.id", "0198c3a5-7d1f-7a40-8c11-0d5a3cf5e7b2"),
@@ -173,7 +173,7 @@ fn an_all_zero_usage_is_no_usage() {
     assert_eq!(reason(&broken), Some("no_usage"));
 }
 
-/// Scenario: an emitter counts something that the convention has no name for.
+/// Scenario: an emitter has a count for which the convention has no name.
 #[test]
 fn unrecognized_counts_are_kept() {
     let o = read_one(chat(vec![
@@ -198,7 +198,7 @@ fn unrecognized_counts_are_kept() {
 }
 
 #[test]
-fn a_span_with_invalid_ids_is_an_event_of_its_own() {
+fn a_span_with_invalid_ids_is_a_separate_event() {
     let mut first = chat(vec![integer("gen_ai.usage.input_tokens", 1)]);
     first.trace_id = vec![0; 16];
     let mut second = first.clone();

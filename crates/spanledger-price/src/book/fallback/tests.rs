@@ -14,7 +14,7 @@ fn listed(meter: Meter, usd: u32) -> Rate {
 }
 
 #[test]
-fn rules_chain_and_say_whose_rate_it_is() {
+fn rules_chain_and_the_rate_names_its_origin() {
     let rules = FallbackRules(vec![(CACHED_IMAGE, CACHED), (CACHED, INPUT)]);
     let rates = rules.with_fallback(&[listed(INPUT, 4)]);
     let all: Vec<_> = rates.iter().map(|rate| (rate.meter, rate.usd, rate.origin)).collect();
@@ -27,13 +27,13 @@ fn rules_chain_and_say_whose_rate_it_is() {
 }
 
 #[test]
-fn rules_in_a_circle_end() {
+fn a_cycle_of_rules_ends() {
     let rules = FallbackRules(vec![(CACHED, CACHED_IMAGE), (CACHED_IMAGE, CACHED)]);
     assert_eq!(rules.with_fallback(&[listed(INPUT, 4)]).iter().count(), 1);
 }
 
 #[test]
-fn a_published_write_rate_is_not_taken_for_another_lifetime() {
+fn a_published_write_rate_is_not_used_for_another_lifetime() {
     let rules = FallbackRules(vec![(WRITE, INPUT), (WRITE_12H, INPUT)]);
     let rates = rules.with_fallback(&[listed(INPUT, 4), listed(WRITE, 5)]);
     assert_eq!((rates.get(WRITE), rates.get(WRITE_12H)), (Some(5.into()), None));

@@ -9,7 +9,7 @@ use crate::{PriceBook, PriceQuery};
 
 /// Every case of `cases.md`.
 #[test]
-fn files_over_a_book() {
+fn files_are_applied_to_a_book_as_each_case_states() {
     let document = markdown::parse(include_str!("cases.md"));
     let base = PriceBook::parse([("acme.toml", &*document.head)]).unwrap_or_else(|errors| panic!("{errors}"));
     for case in &document.cases {
@@ -91,7 +91,7 @@ fn usage(used: &str) -> Option<Usage> {
 }
 
 #[test]
-fn a_discounted_book_leaves_the_book_below_as_it_was() {
+fn applying_a_discount_does_not_change_the_built_in_book() {
     let base = PriceBook::builtin();
     let ours = r#"
 [provider]
@@ -115,7 +115,7 @@ fn two_files_for_one_provider_are_refused() {
     let errors = PriceBook::builtin().layered([("a.toml", file), ("b.toml", file)]).unwrap_err();
     assert_eq!(
         errors.0[0].to_string(),
-        "b.toml:1: another file describes openai already: put both into one file"
+        "b.toml:1: another file already describes openai: merge the two files"
     );
 }
 
@@ -125,12 +125,12 @@ fn a_name_of_another_provider_is_refused() {
     let errors = PriceBook::builtin().layered([("a.toml", file)]).unwrap_err();
     assert_eq!(
         errors.0[0].to_string(),
-        "a.toml:1: the name `anthropic` already belongs to the provider anthropic: a name leads to one price list"
+        "a.toml:1: the name `anthropic` already belongs to the provider anthropic: a name can have only one price list"
     );
 }
 
 #[test]
-fn an_unknown_variant_is_answered_with_the_known_ones() {
+fn the_error_of_an_unknown_variant_lists_the_known_ones() {
     let mut usage = Usage::default();
     (usage.images, usage.variant) = (2, Some("4k".to_owned()));
     let cost = PriceBook::builtin().price(&PriceQuery {

@@ -1,4 +1,4 @@
-//! Models and their dated entries.
+//! Reads models and their dated entries.
 
 use super::{
     super::{
@@ -34,8 +34,8 @@ pub(super) fn model(
     name.map(|_| model)
 }
 
-/// An entry: the rates of some tiers for a period. The entry of a model that is not there is read all the
-/// same, so that its other mistakes are reported too.
+/// Reads an entry: the rates of some tiers for a period. An entry without a known model is read too, so
+/// that its other mistakes are reported.
 pub(super) fn entry(
     mut entry: TomlTable<'_, '_>,
     model: Option<&Model>,
@@ -129,7 +129,7 @@ pub(super) fn end_where_the_next_begins(model: &str, prices: &mut [Price], file:
         }
         price.period = Period::new(price.from(), price.until().or(next.from()));
     }
-    // Prices of different hours must not share some of them either.
+    // Prices of different hours must not overlap either.
     for (i, a) in prices.iter().enumerate() {
         for b in &prices[i + 1..] {
             let share = |(a, b): (Hours, Hours)| a != b && a.overlap(b);

@@ -1,4 +1,4 @@
-//! What a file says of its provider.
+//! Reads the provider that a file describes.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,15 @@ use super::{
     Sources, price, rules,
 };
 
-/// What the entries of a file refer to.
+/// The sources and rules that the entries of a file refer to.
 pub(super) struct Context<'t> {
     pub(super) sources: Sources<'t>,
     pub(super) fallback: FallbackRules,
-    /// Whether the file lies over a book.
+    /// Whether the file is applied to a provider of another book.
     pub(super) is_overlay: bool,
 }
 
-/// A file whose provider is known, and the rest of it.
+/// A file whose `[provider]` table was read, and its other tables.
 pub(super) struct ProviderFile<'t, 'i> {
     pub(super) name: String,
     pub(super) aliases: Vec<String>,
@@ -39,7 +39,7 @@ impl<'t, 'i> ProviderFile<'t, 'i> {
         Some(Self { name, aliases, channels, root })
     }
 
-    /// The provider as the file describes it, over what is known of it already.
+    /// Reads the rest of the file, and applies it to `base` if there is one.
     pub(super) fn provider(
         self,
         base: Option<&Provider>,
@@ -76,7 +76,7 @@ impl<'t, 'i> ProviderFile<'t, 'i> {
     }
 }
 
-/// Reads the models that the file declares. Returns their indices, and where they stand.
+/// Reads the models that the file declares. Returns their indices with their places in the file.
 fn models(
     root: &mut TomlTable<'_, '_>,
     provider: &mut Provider,
@@ -99,7 +99,7 @@ fn models(
     declared
 }
 
-/// Reads all `[[price]]` entries and gives each model its own.
+/// Reads all `[[price]]` entries and adds each one to its model.
 fn prices(
     root: &mut TomlTable<'_, '_>,
     provider: &mut Provider,
@@ -134,7 +134,8 @@ fn prices(
                 file.error_on(price.line, BookProblem::PartialOverlap { hours: hours.to_string() });
             }
         }
-        // An override under one of these names replaces the list price, which does not apply there.
+        // If the list price does not apply under one of these names, an override for it starts from an empty
+        // price list.
         let unknown = model.not_priced_for.len();
         model.not_priced_for.retain(|name| !names.iter().any(|own| own.eq_ignore_ascii_case(name)));
         if model.not_priced_for.len() < unknown {
@@ -144,7 +145,7 @@ fn prices(
     }
 }
 
-/// The model that an entry names. It has to be in the book or in the file.
+/// The index of the model that an entry names. The model must be in the book or in the file.
 fn model_of(table: &mut TomlTable<'_, '_>, provider: &Provider, file: &mut TomlFile<'_>) -> Option<usize> {
     let name = table.text("model", file);
     let name = table.require(name, "model", "model = \"…\", a model of the book", file)?;
@@ -166,7 +167,7 @@ fn fees(
     for table in root.tables("fee", file) {
         fees.extend(rules::fee(table, &provider.models, context, file));
     }
-    // Of equal fees the first holds, so those of the overlay come first.
+    // Of equal fees the first holds, so those of this file come first.
     provider.fees.splice(0..0, fees);
 }
 

@@ -1,4 +1,4 @@
-//! The parts that several tables have, and the rules that hold for all models of a provider.
+//! Reads the parts that several tables have, and the rules that apply to all models of a provider.
 
 use rust_decimal::Decimal;
 
@@ -25,7 +25,7 @@ pub(super) fn period(table: &mut TomlTable<'_, '_>, file: &mut TomlFile<'_>) -> 
     Period::new(from.map(|(start, _)| start), until.map(|(end, _)| end))
 }
 
-/// Where the numbers of an entry come from. Every entry has to say it.
+/// Reads the sources of an entry's numbers. Every entry must have them.
 pub(super) fn provenance(
     table: &mut TomlTable<'_, '_>,
     context: &Context<'_>,
@@ -50,7 +50,7 @@ pub(super) fn provenance(
     Provenance { sources, checked }
 }
 
-/// Names of the provider. One name of a channel stands for all of them.
+/// Reads names of the provider. One name of a channel stands for all names of the channel.
 pub(super) fn not_priced_for(
     table: &mut TomlTable<'_, '_>,
     provider: &Provider,
@@ -68,7 +68,7 @@ pub(super) fn not_priced_for(
     names
 }
 
-/// A list of names of meters.
+/// Reads a list of names of meters.
 pub(super) fn meters(
     table: &mut TomlTable<'_, '_>,
     key: &'static str,
@@ -78,7 +78,7 @@ pub(super) fn meters(
     names.filter_map(|(name, at)| named(Meter::from_name, key, name, at, file)).collect()
 }
 
-/// What a name means, or the error that it means nothing.
+/// The value with this name. Reports an error if there is none.
 fn named<T>(
     from_name: impl FnOnce(&str) -> Option<T>,
     key: &str,
@@ -124,7 +124,7 @@ pub(super) fn regional_surcharge(
     let regions = owned(table.texts("regions", file));
     let no_surcharge = owned(table.texts("no_surcharge", file));
     let not_priced_for = not_priced_for(&mut table, provider, file);
-    // Where the surcharge is unknown everywhere, there is no factor.
+    // The table needs no factor if it states only that the surcharge is unknown.
     if not_priced_for.is_empty() || !regions.is_empty() || factor.is_some() {
         table.require(factor, "factor", "factor = \"1.1\"", file);
         table.require((!regions.is_empty()).then_some(()), "regions", "regions = [\"eu\"]", file);

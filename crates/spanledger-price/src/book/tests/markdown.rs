@@ -7,7 +7,7 @@ pub(in crate::book) struct Document {
     pub(in crate::book) cases: Vec<Case>,
 }
 
-/// What stands under one heading `## …`.
+/// A case: the contents of one heading `## …`.
 #[derive(Default)]
 pub(in crate::book) struct Case {
     pub(in crate::book) title: String,
@@ -19,7 +19,7 @@ pub(in crate::book) struct Case {
 /// A fenced block.
 #[derive(Default)]
 pub(in crate::book) struct Block {
-    /// What stands after the backticks: `toml`.
+    /// The word after the backticks, such as `toml`.
     pub(in crate::book) info: String,
     pub(in crate::book) text: String,
 }

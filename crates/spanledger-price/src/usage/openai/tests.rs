@@ -17,7 +17,7 @@ fn problem(json: &str) -> String {
 }
 
 #[test]
-fn chat() {
+fn chat_usage_is_split_into_buckets() {
     let json = r#"{
         "prompt_tokens": 1500, "completion_tokens": 500, "total_tokens": 2000,
         "prompt_tokens_details": {"cached_tokens": 1024, "audio_tokens": 0, "cache_write_tokens": 100},
@@ -51,7 +51,7 @@ fn cache_writes_may_be_stated_in_part() {
     assert_eq!(buckets(&long), [("input", 7), ("cache_write", 1), ("cache_write_12h", 2)]);
     let more = json(r#""cache_write_tokens": 3, "cache_write_tokens_details": {"ttl_12h_tokens": 4}"#);
     assert!(problem(&more).contains("4 tokens of parts in 3 tokens of cache writes"));
-    // A third lifetime, which is not known here, must not be billed as one of the two.
+    // An unknown third lifetime must not be billed as one of the two.
     let third = json(
         r#""cache_write_tokens": 9, "cache_write_tokens_details": {"ttl_30m_tokens": 1, "ttl_1h_tokens": 8}"#,
     );
@@ -59,7 +59,7 @@ fn cache_writes_may_be_stated_in_part() {
 }
 
 #[test]
-fn embeddings() {
+fn an_embedding_has_only_input() {
     assert_eq!(buckets(r#"{"prompt_tokens": 8, "total_tokens": 8}"#), [("input", 8)]);
 }
 
@@ -95,7 +95,7 @@ fn realtime_with_cached_modalities() {
 }
 
 #[test]
-fn transcriptions_billed_by_time() {
+fn a_transcription_may_be_billed_by_time() {
     let parsed = parse(r#"{"type": "duration", "seconds": 61}"#).unwrap();
     assert_eq!(parsed.usage.audio_seconds, Some(Decimal::from(61)));
     assert_eq!(parse(r#"{"seconds": 1.5}"#).unwrap().usage.audio_seconds, "1.5".parse().ok());
@@ -103,7 +103,7 @@ fn transcriptions_billed_by_time() {
 }
 
 #[test]
-fn nulls_strings_and_whole_floats() {
+fn nulls_strings_and_whole_floats_are_read() {
     let json = r#"{
         "prompt_tokens": "12", "completion_tokens": 3.0, "total_tokens": null,
         "prompt_tokens_details": null, "completion_tokens_details": {"reasoning_tokens": null}
@@ -112,7 +112,7 @@ fn nulls_strings_and_whole_floats() {
 }
 
 #[test]
-fn both_forms_at_once() {
+fn an_object_with_the_keys_of_two_forms_is_read_once() {
     let same = r#"{"prompt_tokens": 5, "input_tokens": 5, "completion_tokens": 2, "output_tokens": 2}"#;
     assert_eq!(buckets(same), [("input", 5), ("output", 2)]);
     let one_form_left_at_zero = r#"{"prompt_tokens": 5, "input_tokens": 0, "completion_tokens": 0, "output_tokens": 2,
@@ -126,7 +126,7 @@ fn both_forms_at_once() {
 }
 
 #[test]
-fn counts_that_are_none() {
+fn values_that_are_not_counts_are_refused() {
     for (value, shown) in [
         ("-1", "-1"),
         ("1.5", "1.5"),
@@ -146,7 +146,7 @@ fn counts_that_are_none() {
 }
 
 #[test]
-fn contradictions() {
+fn contradictory_usages_are_refused() {
     for json in [
         r#"{"input_tokens": 5, "input_tokens_details": {"cached_tokens": 6}}"#,
         r#"{"input_tokens": 0, "output_tokens": 5, "output_tokens_details": {"reasoning_tokens": 6}}"#,
@@ -162,7 +162,7 @@ fn contradictions() {
 }
 
 #[test]
-fn what_is_no_usage() {
+fn an_object_without_billable_counts_is_refused() {
     for json in
         ["", "{", "null", "[]", "7", r#""usage""#, "{}", r#"{"id": "x"}"#, r#"{"prompt_tokens": null}"#]
     {

@@ -83,20 +83,20 @@ fn without_a_report_there_is_no_usage() {
 }
 
 #[test]
-fn a_usage_that_was_read_already_goes_before_the_object() {
+fn a_usage_that_was_already_read_takes_precedence_over_the_object() {
     let read = Usage::default().with(Bucket::Input, 3);
     let answer =
         |json, usage| resolve(Answer { usage_json: Some(json), usage: Some(usage), ..Answer::default() });
     assert_eq!(answer(CHAT, Ok(read.clone())).usage, Some(read.clone()));
     let damaged = UsageError::OutOfRange("-1".to_owned());
     assert_eq!(answer(CHAT, Err(UsageReadError::Counts(damaged))).usage, None);
-    // Nothing that was made of a damaged object is better than the object.
+    // A damaged object is a problem, even if there is also a usage.
     let resolved = answer("[]", Ok(read));
     assert!(resolved.usage.is_none() && resolved.problem.is_some(), "{resolved:?}");
 }
 
 #[test]
-fn tier_and_region_are_those_outside_and_inside_the_usage() {
+fn tier_and_region_are_read_outside_and_inside_the_usage() {
     let inside = r#"{"input_tokens": 5, "output_tokens": 1, "speed": "fast", "inference_geo": "us"}"#;
     let plain = r#"{"input_tokens": 5, "output_tokens": 1}"#;
     for (usage_json, service_tier, region, expected) in [
