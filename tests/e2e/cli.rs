@@ -312,7 +312,7 @@ fn serve_that_cannot_start_leaves_every_file_as_it_was() {
     let before = (files(), std::fs::read(&other).unwrap());
     for name in ["other.db", "notes.txt"] {
         let error = serve(name, &["--http-addr", "0"]);
-        assert!(error.contains("is not a ledger, but a file of another program"), "{error}");
+        assert!(error.contains("is not a ledger but another program's file"), "{error}");
         assert!(!error.contains("code"), "the error has one of SQLite's codes: {error}");
     }
     assert_eq!((files(), std::fs::read(&other).unwrap()), before);
@@ -566,7 +566,7 @@ fn a_demo_whose_port_is_in_use_fails_without_files_and_can_be_run_again() {
     assert!(stderr(&again).contains(&format!("receiver  http://{address} ")), "{}", stderr(&again));
     let calls = format!(
         "calls     {DEMO_CALLS}, all acknowledged by the receiver\n\
-         requests  {DEMO_REQUESTS}, because 1 of the calls asked again"
+         requests  {DEMO_REQUESTS}, because 1 of the calls repeated another one"
     );
     assert!(stderr(&again).contains(&calls), "{}", stderr(&again));
 }

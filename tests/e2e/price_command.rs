@@ -117,7 +117,7 @@ fn a_bad_line_does_not_stop_a_batch() {
     let output = run_with_input(&["price", "--batch", "-", "--at", "2026-11-15"], &input);
     assert_eq!(output.status.code(), Some(1));
     let messages = stderr(&output);
-    assert!(messages.contains("5 lines were not understood") && messages.contains("2 priced"), "{messages}");
+    assert!(messages.contains("5 lines were not valid") && messages.contains("2 priced"), "{messages}");
     let answers = answers(&output);
     let of = |index: usize, key: &str| answers[index][key].clone();
     let ids: Vec<Value> = answers.iter().map(|answer| answer["id"].clone()).collect();

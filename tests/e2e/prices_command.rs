@@ -43,7 +43,10 @@ fn a_users_prices_override_the_book() {
     let show = stdout(&run(&["prices", "show", "chat-production", "--prices", path]));
     assert!(show.contains("deployments   chat-production") && show.contains("10 % off"), "{show}");
     let list = stdout(&run(&["prices", "list", "--provider", "openai", "--prices", path]));
-    assert!(list.contains("without your discounts") && list.contains("10 % off openai, 1"), "{list}");
+    assert!(
+        list.contains("the rates do not include your discounts") && list.contains("10 % off openai, 1"),
+        "{list}"
+    );
     assert!(list.lines().all(|line| line.chars().count() <= 100), "{list}");
 
     std::fs::write(&file, OURS.replace("\"10\"", "10").replace("= \"gpt-5.5\"", "= \"gpt-55\"")).unwrap();

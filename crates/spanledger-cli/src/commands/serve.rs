@@ -29,8 +29,9 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         pipeline = pipeline.with_destination(destination);
     }
     let stopped = shutdown::signal()?;
-    announce(&config, server.addresses(), &pipeline);
+    // The signal may come as soon as the announcement is read.
     reload_on_hangup(&config, prices.reload_handle())?;
+    announce(&config, server.addresses(), &pipeline);
     server = server.with_price_watch(prices);
     for ConfiguredSink { sink, .. } in config.sinks {
         server = server.with_sink(sink);
