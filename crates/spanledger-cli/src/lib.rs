@@ -3,8 +3,8 @@
 //! This crate is a library so that the separate package of end-to-end tests can build the same program.
 //! The binary only calls [`main`].
 //!
-//! [`args`] declares the command line, and [`config`] the options of `serve`. [`commands`], [`price`] and
-//! [`prices`] implement the subcommands, and [`render`] formats their output. Only [`terminal`] prints.
+//! `args` declares the command line, and `config` the options of `serve`. `commands`, `price` and
+//! `prices` implement the subcommands, and `render` formats their output. Only `terminal` prints.
 //!
 //! The feature `demo`, which is on by default, adds the subcommands `demo` and `stand-in`. Without it the
 //! program does not contain the stand-in provider and the instrumented client.

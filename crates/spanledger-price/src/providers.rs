@@ -1,6 +1,6 @@
 //! The table of providers. All code that recognizes a provider by its name uses this table.
 //!
-//! To add a provider, add a file of prices in `book/` and a row of [`PROVIDERS`]. If its usage objects have
+//! To add a provider, add a file of prices in `book/` and a row of `PROVIDERS`. If its usage objects have
 //! special fields, also add a file in `usage/`.
 
 use spanledger_event::ResponseRef;
