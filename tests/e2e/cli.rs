@@ -394,7 +394,7 @@ fn tail_says_that_a_ledger_is_empty() {
     assert!(stderr(&output).contains("has no events yet"), "{}", stderr(&output));
 }
 
-/// Nobody reads the pipe of a `tail` that has waited for events, so that its write blocks. A signal ends
+/// The pipe of a `tail` that has waited for events is not read, so that its write blocks. A signal ends
 /// it all the same.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

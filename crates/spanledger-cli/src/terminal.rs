@@ -31,7 +31,7 @@ pub(crate) fn progress(text: impl std::fmt::Display) {
 /// `eprintln!` would panic where standard error is closed, and end a `serve` that is still delivering
 /// events.
 fn write_message(text: std::fmt::Arguments<'_>) {
-    // Nobody reads standard error any more, so there is no place to report the error.
+    // Standard error is closed, so there is no place to report the error.
     drop(io::stderr().lock().write_fmt(text));
 }
 
