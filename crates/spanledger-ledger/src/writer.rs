@@ -1,0 +1,310 @@
+//! The writer: one thread, which commits all waiting requests in one transaction.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    Appended, LedgerError,
+    apply::{Append, State},
+    checkpoint::Checkpointer,
+    error::StorageError,
+    journal,
+    keys::KeyIndex,
+    outbox::{self, InFlight},
+    prepare::{Keys, Prepared},
+    rollup::RollupDeltas,
+    words::{Admission, Unknown, Words},
+};
+
+/// A transaction takes no further request once it has this many observations. This bounds the memory of
+/// a commit group.
+const GROUP_MAX: usize = 8_192;
+
+/// A request to the writer.
+#[derive(Debug)]
+pub(crate) enum Job {
+    Append { prepared: Box<Prepared>, done: oneshot::Sender<Result<Appended, LedgerError>> },
+    HandOut { follower: String, limit: usize, done: oneshot::Sender<Result<Option<(i64, i64)>, LedgerError>> },
+    Advance { follower: String, cursor: i64, done: oneshot::Sender<Result<(), LedgerError>> },
+}
+
+/// What a job is answered.
+enum Answer {
+    Appended(Appended),
+    HandedOut(Option<(i64, i64)>),
+    Advanced,
+}
+
+impl Job {
+    fn size(&self) -> usize {
+        match self {
+            Self::Append { prepared, .. } => {
+                prepared.crowded.len()
+                    + prepared.components.iter().map(|component| component.observations.len()).sum::<usize>()
+            }
+            Self::HandOut { .. } | Self::Advance { .. } => 0,
+        }
+    }
+
+    /// Answers the caller. If the caller no longer waits, the answer is dropped.
+    fn answer(self, answer: Result<Answer, LedgerError>) {
+        match self {
+            Self::Append { done, .. } => drop(done.send(answer.map(|answer| match answer {
+                Answer::Appended(appended) => appended,
+                Answer::HandedOut(_) | Answer::Advanced => Appended::default(),
+            }))),
+            Self::HandOut { done, .. } => drop(done.send(answer.map(|answer| match answer {
+                Answer::HandedOut(range) => range,
+                Answer::Appended(_) | Answer::Advanced => None,
+            }))),
+            Self::Advance { done, .. } => drop(done.send(answer.map(|_| ()))),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Writer {
+    connection: Connection,
+    checkpointer: Checkpointer,
+    id: String,
+    state: State,
+    /// After a failed transaction the state in memory is read from the file again.
+    is_stale: bool,
+    words: Arc<RwLock<Words>>,
+    admission: Admission,
+    publish: watch::Sender<i64>,
+}
+
+impl State {
+    /// Reads the state of a file.
+    pub(crate) fn load(connection: &Connection, words: &Words) -> Result<Self, LedgerError> {
+        let mut index = KeyIndex::open(connection)?;
+        let mut state = connection.query_row(
+            "SELECT key_seed, last_number, handed_out, epoch, observations FROM ledger",
+            [],
+            |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
+        )?;
+        let seed = state.0.cast_unsigned();
+        // The keys of the latest observations are only in memory.
+        let after = index.last_seq().cast_signed();
+        journal::scan(connection, words, after, |seq, observation| {
+            for key in Keys::of(&observation, seed).filed() {
+                index.insert(*key, seq.cast_unsigned());
+            }
+            Ok(())
+        })?;
+        state.1 = state.1.max(0);
+        Ok(Self {
+            index,
+            in_flight: InFlight::load(connection)?,
+            last_number: state.1,
+            handed_out: state.2,
+            epoch: state.3,
+            observations: state.4,
+            seed,
+        })
+    }
+
+    fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached("UPDATE ledger SET last_number = ?, handed_out = ?, epoch = ?, observations = ?")?
+            .execute((self.last_number, self.handed_out, self.epoch, self.observations))?;
+        Ok(())
+    }
+}
+
+impl Writer {
+    pub(crate) fn new(
+        connection: Connection,
+        checkpointer: Checkpointer,
+        words: Arc<RwLock<Words>>,
+    ) -> Result<(Self, watch::Receiver<i64>), LedgerError> {
+        let id = connection.query_row("SELECT id FROM ledger", [], |row| row.get(0))?;
+        let state = {
+            let mut words = words.write().unwrap_or_else(PoisonError::into_inner);
+            words.load(&connection)?;
+            State::load(&connection, &words)?
+        };
+        let (publish, changes) = watch::channel(state.last_number);
+        let admission = Admission::default();
+        Ok((Self { connection, checkpointer, id, state, is_stale: false, words, admission, publish }, changes))
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.state.seed
+    }
+
+    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+        // The hook of the log belongs to this thread.
+        if let Err(error) = Checkpointer::watch(&self.connection) {
+            tracing::warn!(%error, "ledger.checkpoint.failed");
+        }
+        while let Some(first) = queue.blocking_recv() {
+            let mut size = first.size();
+            let mut group = vec![first];
+            while size < GROUP_MAX
+                && let Ok(job) = queue.try_recv()
+            {
+                size += job.size();
+                group.push(job);
+            }
+            self.commit(group);
+        }
+        drop(self.checkpointer);
+        // Copies the write-ahead log into the file. If this fails, nothing is lost, because the log stays.
+        let copied = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Err(error) = copied {
+            tracing::debug!(%error, "the ledger's write-ahead log was not copied into the file");
+        }
+    }
+
+    /// Commits the whole group in one transaction. A job that fails alone is undone alone; an error of the
+    /// transaction is that of every job.
+    fn commit(&mut self, mut group: Vec<Job>) {
+        let before = self.state.last_number;
+        match self.transact(&mut group) {
+            Ok(answers) => {
+                // Publish before answering, so that a caller sees the change when its append returns.
+                if self.state.last_number != before {
+                    self.publish.send_replace(self.state.last_number);
+                }
+                for (job, answer) in group.into_iter().zip(answers) {
+                    job.answer(answer);
+                }
+            }
+            Err(error) => {
+                // The transaction may have been rolled back already.
+                if !self.connection.is_autocommit()
+                    && let Err(error) = self.connection.execute_batch("ROLLBACK")
+                {
+                    tracing::warn!(%error, "ledger.rollback.failed");
+                }
+                for job in group {
+                    job.answer(Err(LedgerError::Storage(error.clone())));
+                }
+            }
+        }
+        self.checkpointer.after_commit(&self.connection);
+    }
+
+    fn transact(&mut self, group: &mut [Job]) -> Result<Vec<Result<Answer, LedgerError>>, StorageError> {
+        let shared = Arc::clone(&self.words);
+        if self.is_stale {
+            self.reload(&shared)?;
+        }
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        // From here on the state in memory runs ahead of the file.
+        self.is_stale = true;
+        let mut unknown = Unknown::default();
+        let mut deltas = RollupDeltas::default();
+        let mut answers = Vec::with_capacity(group.len());
+        let observations = self.state.observations;
+        {
+            let words = shared.read().unwrap_or_else(PoisonError::into_inner);
+            for job in group {
+                answers.push(self.savepoint(job, &words, &mut unknown, &mut deltas)?);
+            }
+            deltas.write(&self.connection)?;
+            self.admission.admit(&self.connection, &words, unknown)?;
+        }
+        let added = usize::try_from(self.state.observations - observations).unwrap_or_default();
+        self.state.index.maintain(&self.connection, added).map_err(StorageError::from_ledger)?;
+        self.state.save(&self.connection)?;
+        self.connection.execute_batch("COMMIT")?;
+        self.is_stale = false;
+        if self.admission.has_pending() {
+            let mut words = shared.write().unwrap_or_else(PoisonError::into_inner);
+            self.admission.publish(&mut words);
+        }
+        Ok(answers)
+    }
+
+    fn reload(&mut self, shared: &RwLock<Words>) -> Result<(), StorageError> {
+        self.admission.undo(0);
+        let mut words = shared.write().unwrap_or_else(PoisonError::into_inner);
+        words.load(&self.connection)?;
+        self.state = State::load(&self.connection, &words).map_err(StorageError::from_ledger)?;
+        self.is_stale = false;
+        Ok(())
+    }
+
+    /// Runs a job so that it can be undone alone.
+    fn savepoint(
+        &mut self,
+        job: &mut Job,
+        words: &Words,
+        unknown: &mut Unknown,
+        deltas: &mut RollupDeltas,
+    ) -> Result<Result<Answer, LedgerError>, StorageError> {
+        self.connection.prepare_cached("SAVEPOINT job")?.execute([])?;
+        let mark = self.state.index.mark();
+        let numbers = (self.state.last_number, self.state.handed_out, self.state.observations);
+        let mut changes = RollupDeltas::default();
+        let answer = self.run_job(job, words, unknown, &mut changes);
+        match answer {
+            Err(error) if StorageError::is_fatal(&error) => return Err(StorageError::from_ledger(error)),
+            Err(_) => {
+                self.connection.execute_batch("ROLLBACK TO job")?;
+                self.state.index.undo(mark);
+                (self.state.last_number, self.state.handed_out, self.state.observations) = numbers;
+                self.state.in_flight = InFlight::load(&self.connection)?;
+            }
+            Ok(_) => deltas.merge(changes),
+        }
+        self.connection.prepare_cached("RELEASE job")?.execute([])?;
+        Ok(answer)
+    }
+
+    fn run_job(
+        &mut self,
+        job: &mut Job,
+        words: &Words,
+        unknown: &mut Unknown,
+        deltas: &mut RollupDeltas,
+    ) -> Result<Answer, LedgerError> {
+        match job {
+            Job::Append { prepared, .. } => {
+                *deltas = std::mem::take(&mut prepared.deltas);
+                unknown.merge(std::mem::take(&mut prepared.unknown));
+                let appended = Appended {
+                    duplicates: prepared.duplicates,
+                    refused: std::mem::take(&mut prepared.refused),
+                    ..Appended::default()
+                };
+                let mut append = Append {
+                    connection: &self.connection,
+                    state: &mut self.state,
+                    words,
+                    unknown,
+                    deltas,
+                    appended,
+                };
+                for component in &prepared.components {
+                    append.component(component)?;
+                }
+                if !prepared.crowded.is_empty() {
+                    append.related(&prepared.crowded.iter().collect::<Vec<_>>())?;
+                }
+                Ok(Answer::Appended(append.appended))
+            }
+            Job::HandOut { follower, limit, .. } => {
+                let range = outbox::hand_out(&self.connection, &mut self.state.in_flight, follower, *limit)?;
+                if let Some((_, last)) = range {
+                    self.state.handed_out = self.state.handed_out.max(last);
+                }
+                Ok(Answer::HandedOut(range))
+            }
+            Job::Advance { follower, cursor, .. } => {
+                outbox::advance(&self.connection, &mut self.state.in_flight, follower, *cursor)?;
+                Ok(Answer::Advanced)
+            }
+        }
+    }
+}
+
