@@ -5,7 +5,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use rusqlite::Connection;
 use spanledger_event::{
-    Component, CostEvent, EventId, EventState, Journal, Observation, Relation, RelationKind, related,
+    Component, CostEvent, EventId, EventState, Journal, Observation, REVISION_OF_EPOCH,
+    Relation, RelationKind, related,
 };
 
 use crate::{
@@ -18,9 +19,6 @@ use crate::{
     row::{self, EventRow, Head, INSERT_EVENT, KEEP_SUPERSEDED, REPLACE_EVENT, SELECT_EVENT},
     words::{Unknown, Words},
 };
-
-/// How much one repricing adds to the revision of an event.
-pub(crate) const EPOCH_REVISIONS: i64 = 1_000_000;
 
 /// What the writer keeps in memory, and what the row of the table `ledger` holds.
 #[derive(Debug)]
@@ -62,7 +60,7 @@ impl Journal for Stored<'_> {
 
     fn find(&mut self, relation: Relation<'_>, limit: usize) -> Result<Vec<u64>, LedgerError> {
         let key = relation.hash(self.seed);
-        if self.index.may_contain(key) { self.index.find(self.connection, key, limit) } else { Ok(Vec::new()) }
+        if self.index.may_contain(key) { Ok(self.index.find(self.connection, key, limit)?) } else { Ok(Vec::new()) }
     }
 
     fn load(&mut self, number: u64) -> Result<Option<Arc<Observation>>, LedgerError> {
@@ -180,7 +178,8 @@ impl Append<'_> {
     /// The keys of crowded relations under which enough observations are filed.
     fn full_keys(&self, component: &Component) -> Result<Vec<u64>, LedgerError> {
         let mut full = Vec::new();
-        for relation in component.crowded() {
+        for crowded in &component.crowded {
+            let relation = crowded.relation();
             let key = relation.hash(self.state.seed);
             let limit = relation.kind.limit() + 1;
             if self.state.index.may_contain(key)
@@ -217,7 +216,7 @@ impl Append<'_> {
                 event.timestamp = known.timestamp;
             }
             head.epoch = old.epoch;
-            let revision = event.revision + old.epoch.unwrap_or_default() * EPOCH_REVISIONS;
+            let revision = event.revision + old.epoch.unwrap_or_default() * REVISION_OF_EPOCH;
             event.revision = known.revision;
             if event == *known {
                 return Ok(());
@@ -237,7 +236,11 @@ impl Append<'_> {
         members: &[(i64, Arc<Observation>)],
         is_fresh: bool,
     ) -> Result<(), LedgerError> {
-        let candidates = members.iter().map(|(seq, o)| (*seq, &**o));
+        // Among many sightings, only those of the event or its span are compared in full.
+        let is_near = |o: &Observation| {
+            members.len() <= 16 || o.event_id == event.event_id || o.span_id == event.span_id
+        };
+        let candidates = members.iter().filter(|(_, o)| is_near(o)).map(|(seq, o)| (*seq, &**o));
         head.evidence = prepare::evidence(&event, candidates).unwrap_or(head.seq);
         let evidence = members.iter().find(|(seq, _)| *seq == head.evidence).map(|(_, o)| &**o);
         let row = EventRow::new(&event, evidence, self.words, self.unknown).map_err(LedgerError::Unstorable)?;
@@ -290,11 +293,15 @@ fn rows(members: &[(i64, Arc<Observation>)], component: &Component) -> HashMap<E
     let mut rows = HashMap::new();
     for (seq, o) in members {
         let relation = Relation { kind: RelationKind::Event, value: o.event_id.as_str() };
-        if component.crowded().any(|crowded| crowded == relation) {
-            rows.entry(EventId::of_reused(&o.event_id, &o.call_id)).or_insert(-*seq);
+        if component.crowded.iter().any(|crowded| crowded.relation() == relation) {
+            rows.entry(reused(&o.event_id, &o.call_id)).or_insert(-*seq);
         } else {
             rows.entry(o.event_id.clone()).or_insert(*seq);
         }
     }
     rows
+}
+
+fn reused(event: &EventId, call: &str) -> EventId {
+    EventId::from_text(format!("{event}/{call}"))
 }

@@ -5,11 +5,10 @@
 //! log begins anew and stays small.
 
 use std::{
-    cell::Cell,
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI32, Ordering},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread::JoinHandle,
@@ -25,22 +24,21 @@ const PAGES: i32 = 8_000;
 /// faster than it is copied.
 const PAGES_MAX: i32 = 64_000;
 
-thread_local! {
-    /// The number of pages in the log after the thread's latest commit.
-    static LOG_PAGES: Cell<i32> = const { Cell::new(0) };
-}
-
 /// The thread that copies the log.
 #[derive(Debug)]
 pub(crate) struct Checkpointer {
     requests: Option<SyncSender<()>>,
     is_copied: Arc<AtomicBool>,
     is_requested: bool,
+    /// The number of pages in the log after the latest commit.
+    pages: Arc<AtomicI32>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Checkpointer {
-    pub(crate) fn start(path: &Path) -> Result<Self, LedgerError> {
+    /// Starts the thread. `writer` is the connection that commits.
+    pub(crate) fn start(path: &Path, writer: &mut Connection) -> Result<Self, LedgerError> {
+        let pages = Self::watch(writer)?;
         let connection = open::beside_writer(path)?;
         let (requests, queue) = sync_channel(1);
         let is_copied = Arc::new(AtomicBool::new(false));
@@ -49,27 +47,24 @@ impl Checkpointer {
             .name("spanledger-checkpoint".to_owned())
             .spawn(move || run(&connection, &queue, &copied))
             .map_err(|source| LedgerError::Open { path: path.to_owned(), source: OpenError::from(source) })?;
-        Ok(Self { requests: Some(requests), is_copied, is_requested: false, thread: Some(thread) })
+        Ok(Self { requests: Some(requests), is_copied, is_requested: false, pages, thread: Some(thread) })
     }
 
     /// Makes the writer's connection count the pages of the log, and not copy it by itself.
-    pub(crate) fn watch(connection: &Connection) -> rusqlite::Result<()> {
+    fn watch(connection: &mut Connection) -> rusqlite::Result<Arc<AtomicI32>> {
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-        connection.wal_hook(Some(|_, pages| {
-            LOG_PAGES.set(pages);
+        let pages = Arc::new(AtomicI32::new(0));
+        let counted = Arc::clone(&pages);
+        connection.wal_hook(Some(move |_: &mut _, pages| {
+            counted.store(pages, Ordering::Relaxed);
             Ok(())
-        }));
-        Ok(())
-    }
-
-    /// The number of pages in the log.
-    pub(crate) fn pages() -> i32 {
-        LOG_PAGES.get()
+        }))?;
+        Ok(pages)
     }
 
     /// Call it after each commit, on the writer's thread.
     pub(crate) fn after_commit(&mut self, connection: &Connection) {
-        let pages = LOG_PAGES.get();
+        let pages = self.pages.load(Ordering::Relaxed);
         if pages < PAGES {
             return;
         }
@@ -78,7 +73,7 @@ impl Checkpointer {
             // again later.
             copy(connection);
             self.is_requested = false;
-            LOG_PAGES.set(0);
+            self.pages.store(0, Ordering::Relaxed);
         } else if !self.is_requested
             && let Some(requests) = &self.requests
         {
@@ -102,13 +97,20 @@ fn copy(connection: &Connection) {
     }
 }
 
-impl Drop for Checkpointer {
-    fn drop(&mut self) {
+impl Checkpointer {
+    /// Ends the thread.
+    pub(crate) fn stop(&mut self) {
         self.requests = None;
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
             tracing::error!("the ledger's checkpointer panicked");
         }
+    }
+}
+
+impl Drop for Checkpointer {
+    fn drop(&mut self) {
+        self.stop();
     }
 }

@@ -1,6 +1,6 @@
 //! What can go wrong with a ledger.
 
-use std::{error::Error, fmt, path::PathBuf};
+use std::{error::Error, fmt, path::PathBuf, sync::Arc};
 
 use rusqlite::{ErrorCode, types::FromSqlError};
 use spanledger_event::{CellError, Usd};
@@ -129,6 +129,37 @@ pub enum RowError {
     /// An observation or its cost cannot be read from, or turned into, JSON.
     #[error("an observation is not the JSON that this version of Spanledger writes")]
     Json(#[from] serde_json::Error),
+    /// The number of a word is not in the dictionary.
+    #[error("word {0} is missing in the dictionary")]
+    Word(i64),
+    /// The numbers of a text do not fit its form.
+    #[error("the numbers of a text do not fit its form")]
+    Template,
+    /// The facts of an observation cannot be read.
+    #[error("an observation cannot be read")]
+    Facts(#[from] FactsError),
+    /// A page of the key index is not what was written.
+    #[error(
+        "page {page} of run {run} of the key index cannot be read: {problem}; the index is made again from the observations when the ledger is opened for writing"
+    )]
+    KeyPage {
+        /// The run, a row of `key_run`.
+        run: u64,
+        /// The page, counted from 0.
+        page: u64,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A row of the key index's list of runs is not what was written.
+    #[error(
+        "run {run} of the key index cannot be read: {problem}; the index is made again from the observations when the ledger is opened for writing"
+    )]
+    KeyRun {
+        /// The run, a row of `key_run`.
+        run: i64,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// An amount is too large to be stored.
     #[error("column `{column}` cannot hold {usd} USD: amounts must lie within 9 * 10^12 USD")]
     OutOfRange {
@@ -139,14 +170,55 @@ pub enum RowError {
     },
 }
 
+/// Why the facts of an observation cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FactsError {
+    /// The bytes end too early.
+    #[error("the bytes end too early")]
+    Short,
+    /// There are bytes after the end.
+    #[error("there are bytes after the end")]
+    Long,
+    /// A number is out of range.
+    #[error("a number is out of range")]
+    Number,
+    /// A text is not UTF-8.
+    #[error("a text is not UTF-8")]
+    Text,
+    /// The number of a word is not in the dictionary.
+    #[error("word {0} is missing in the dictionary")]
+    Word(i64),
+    /// The columns beside the facts contradict them.
+    #[error("the columns of the row contradict its facts")]
+    Columns,
+    /// The facts have a value that this version does not know.
+    #[error("a later version of Spanledger wrote it")]
+    Newer,
+}
+
 /// What SQLite said, in words that say what to do. Its number is in [`code`](Self::code).
-#[derive(Debug)]
-pub struct StorageError(rusqlite::Error);
+#[derive(Clone, Debug)]
+pub struct StorageError(Arc<rusqlite::Error>);
 
 impl StorageError {
     /// SQLite's extended result code, such as 1544 for `SQLITE_READONLY_DIRECTORY`.
     pub fn code(&self) -> Option<i32> {
         self.0.sqlite_error().map(|error| error.extended_code)
+    }
+
+    /// Whether the error is that of the whole transaction and not of one request.
+    pub(crate) fn is_fatal(error: &LedgerError) -> bool {
+        let LedgerError::Storage(error) = error else { return false };
+        !matches!(error.0.sqlite_error_code(), Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig) | None)
+    }
+
+    /// The storage error in an error of the ledger; an error of another kind is put into words.
+    pub(crate) fn from_ledger(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Storage(error) => error,
+            other => Self(Arc::new(rusqlite::Error::ToSqlConversionFailure(Box::new(other)))),
+        }
     }
 }
 
@@ -185,7 +257,7 @@ impl Error for StorageError {
 
 impl From<rusqlite::Error> for StorageError {
     fn from(error: rusqlite::Error) -> Self {
-        Self(error)
+        Self(Arc::new(error))
     }
 }
 

@@ -260,7 +260,7 @@ fn write_cost(w: &mut Writer<'_>, cost: &Cost, start: Timestamp) {
     if let Some(usd) = usd {
         w.pen.signed(usd.picos());
     }
-    w.word(bit::COST_REASON, reason.as_ref().map(UnpricedReason::as_str));
+    w.word(bit::COST_REASON, reason.map(|reason| reason.as_str()));
     w.word(bit::COST_DETAIL, detail.as_deref());
     w.flag(bit::PRICED_AT, *priced_at != start);
     if *priced_at != start {

@@ -61,8 +61,8 @@ impl Ledger {
     /// an earlier version of Spanledger up to date.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LedgerError> {
         let path = path.as_ref().to_owned();
-        let (connection, lock) = open::writer(&path)?;
-        let checkpointer = Checkpointer::start(&path)?;
+        let (mut connection, lock) = open::writer(&path)?;
+        let checkpointer = Checkpointer::start(&path, &mut connection)?;
         let words = Arc::default();
         let (writer, changes) = Writer::new(connection, checkpointer, Arc::clone(&words))?;
         let (id, seed) = (writer.id().to_owned(), writer.seed());

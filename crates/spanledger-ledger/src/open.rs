@@ -2,17 +2,19 @@
 
 use std::{
     fs::File,
+    hash::{BuildHasher as _, RandomState},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use uuid::Uuid;
 
 use crate::{
     LedgerError,
     error::{OpenError, StorageError},
     migrate::TARGET,
-    schema,
+    schema, words,
 };
 
 #[cfg(test)]
@@ -97,6 +99,13 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StorageError> {
     Ok(connection)
 }
 
+/// Opens another connection for the writer's process, such as that of the checkpointer.
+pub(crate) fn beside_writer(path: &Path) -> Result<Connection, LedgerError> {
+    let connection = at(path, connect(path, OpenFlags::default()))?;
+    at(path, connection.pragma_update(None, "synchronous", "FULL").map_err(StorageError::from))?;
+    Ok(connection)
+}
+
 /// Settings of the writer's connection.
 fn configure(connection: &Connection) -> Result<(), StorageError> {
     // SQLite returns the mode that is in force. It is not checked: without shared memory SQLite keeps
@@ -105,16 +114,31 @@ fn configure(connection: &Connection) -> Result<(), StorageError> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -65_536)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(128);
     Ok(())
 }
 
 fn create(connection: &mut Connection) -> Result<(), StorageError> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(&schema::ddl())?;
+    identify(&transaction)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", TARGET.version())?;
     Ok(transaction.commit()?)
+}
+
+/// Gives a new ledger its id, the secret of its keys, and the words that every ledger has.
+pub(crate) fn identify(connection: &Connection) -> rusqlite::Result<()> {
+    // The keys of the standard library's hasher are random.
+    let secret = RandomState::new().hash_one(0);
+    connection.execute(
+        "INSERT INTO ledger (id, key_seed, last_number, handed_out, epoch, observations) VALUES (?, ?, 0, 0, 0, 0)",
+        (Uuid::now_v7().to_string(), secret.cast_signed()),
+    )?;
+    for (number, word) in (1..).zip(words::FIXED) {
+        connection.execute("INSERT INTO word (id, text) VALUES (?, ?)", (number, word))?;
+    }
+    Ok(())
 }
 
 /// What a database file contains.

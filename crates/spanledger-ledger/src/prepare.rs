@@ -4,7 +4,7 @@
 use std::{convert::Infallible, sync::Arc};
 
 use spanledger_event::{
-    Component, CostEvent, Journal, Observation, RefusedReason, Relation, RelationKind, Role, related,
+    Component, CostEvent, Journal, Observation, RefusedReason, Relation, RelationKind, Role, fold_lone, related,
 };
 
 use crate::{
@@ -67,7 +67,7 @@ pub(crate) struct Keys {
 const RELATIONS_MAX: usize = 5;
 
 impl Keys {
-    fn of(observation: &Observation, seed: u64) -> Self {
+    pub(crate) fn of(observation: &Observation, seed: u64) -> Self {
         let mut keys = Self::default();
         let mut aggregate = None;
         for relation in observation.relations() {
@@ -134,7 +134,7 @@ pub(crate) fn prepare(observations: Vec<Observation>, words: &Words, seed: u64) 
     };
     prepared.components.reserve(related.components.len());
     for component in related.components {
-        let is_crowded = component.is_crowded();
+        let is_crowded = !component.crowded.is_empty();
         let members: Vec<PreparedObservation> = component
             .new
             .iter()
@@ -164,8 +164,11 @@ pub(crate) fn prepare(observations: Vec<Observation>, words: &Words, seed: u64) 
 }
 
 /// The events of a component without stored relatives.
-pub(crate) fn fold(component: &Component) -> Vec<CostEvent> {
-    component.fold().events
+fn fold(component: &Component) -> Vec<CostEvent> {
+    match component.lone() {
+        Some((_, observation)) => vec![fold_lone(observation)],
+        None => component.fold().events,
+    }
 }
 
 /// The observation that has most of the event's values: its identifiers, its usage object and its cost

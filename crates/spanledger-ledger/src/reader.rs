@@ -161,22 +161,19 @@ impl LedgerReader {
         let seed: i64 = self.connection.query_row("SELECT key_seed FROM ledger", [], |row| row.get(0))?;
         let relation = Relation { kind: RelationKind::Event, value: id.as_str() };
         let key = relation.hash(seed.cast_unsigned());
-        let (numbers, rest) = keys::find_on_disk(&self.connection, key, RelationKind::Event.limit() + 1)?;
+        let numbers = keys::find_on_disk(&self.connection, key, RelationKind::Event.limit() + 1)?;
+        let rest = keys::last_seq_on_disk(&self.connection)?;
         let mut statement = self.connection.prepare_cached(&row::SELECT_EVENT)?;
         let mut found = None;
-        let mut look = |row: &Row<'_>| -> Result<(), LedgerError> {
-            let event = row::read(row, &words)?;
-            if event.event_id == *id {
-                found = Some(event);
-            }
-            Ok(())
+        let look = |row: &Row<'_>| -> Result<Option<CostEvent>, LedgerError> {
+            Ok(Some(row::read(row, &words)?).filter(|event| event.event_id == *id))
         };
         for seq in numbers {
             let seq = seq.cast_signed();
             for seq in [seq, -seq] {
                 let mut rows = statement.query([seq])?;
                 if let Some(row) = rows.next()? {
-                    look(row)?;
+                    found = found.or(look(row)?);
                 }
             }
         }
@@ -194,7 +191,7 @@ impl LedgerReader {
             }
             let mut rows = statement.raw_query();
             while let Some(row) = rows.next()? {
-                look(row)?;
+                found = found.or(look(row)?);
             }
         }
         transaction.commit()?;

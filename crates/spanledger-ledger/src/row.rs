@@ -1,6 +1,6 @@
 //! Events as rows, by the table of the event's columns and their forms.
 
-use std::{fmt::Write as _, sync::LazyLock};
+use std::sync::LazyLock;
 
 use rusqlite::{Row, Statement, types::ValueRef};
 use spanledger_event::{COLUMNS, Cell, Column, ColumnKind, CostEvent, Observation, Timestamp, Usd};
@@ -127,9 +127,8 @@ impl EventRow {
                 (Cell::Timestamp(moment), _) => put(0, Datum::Integer(moment.nanos())),
                 (Cell::Decimal(number), _) => put(0, Datum::Text(number.normalize().to_string().into())),
                 (Cell::Usd(usd), _) => {
-                    let parts = usd.to_parts().filter(|_| usd.picos().unsigned_abs() < AMOUNT_LIMIT);
                     let (micros, picos) =
-                        parts.ok_or(RowError::OutOfRange { column: place.column.name, usd })?;
+                        usd.to_parts().ok_or(RowError::OutOfRange { column: place.column.name, usd })?;
                     put(0, Datum::Integer(micros));
                     put(1, Datum::Integer(picos));
                 }
@@ -174,10 +173,6 @@ impl EventRow {
         Ok(())
     }
 }
-
-/// Amounts of an event are below this many picodollars (nine million dollars), so that the view can
-/// combine their two integers in 64 bits.
-const AMOUNT_LIMIT: u128 = 9_000_000 * 1_000_000_000_000;
 
 /// Whether the evidence has the event's value, so that the row need not hold it.
 fn is_of(event: &CostEvent, evidence: Option<&Observation>, column: &str) -> bool {
@@ -279,14 +274,4 @@ pub(crate) fn read_template(
     let number = form.as_i64()?;
     let form = words.text(number).ok_or(RowError::Word(number))?;
     template::join(form, numbers).ok_or(RowError::Template)
-}
-
-/// A list of the event's columns, each prefixed, for statements that copy rows.
-pub(crate) fn prefixed(prefix: &str) -> String {
-    let mut list = String::new();
-    for (index, name) in HEAD.into_iter().map(str::to_owned).chain(schema::event_columns(COLUMNS)).enumerate() {
-        // Writing to a string cannot fail.
-        write!(list, "{}{prefix}.{name}", if index == 0 { "" } else { ", " }).unwrap_or_default();
-    }
-    list
 }

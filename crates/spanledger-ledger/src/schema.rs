@@ -66,6 +66,7 @@ CREATE TABLE event (
     epoch INTEGER,
 {columns}
 ) STRICT;
+CREATE INDEX event_timestamp ON event (timestamp);
 {reasons};
 CREATE TABLE change (
     change_seq INTEGER PRIMARY KEY,

@@ -96,7 +96,7 @@ pub(crate) fn view_columns(column: &Column) -> Vec<String> {
     let one = |sql: String| vec![format!("{sql} AS {name}")];
     match form(column) {
         Form::Usd => vec![
-            // The sum of both parts is below 2⁶³ for every amount that an event can have.
+            // SQLite goes on with floats where the integers overflow, beyond nine million dollars.
             format!("({own}_micros * 1000000 + {own}_picos) / 1e12 AS {name}"),
             format!("{own}_micros AS {name}_micros"),
             format!("{own}_picos AS {name}_picos"),

@@ -144,7 +144,8 @@ pub(crate) fn split_lines(lines: &[CostLine]) -> Option<Split> {
 
 /// Puts a text together again. `None` if the numbers do not fit the form.
 pub(crate) fn join(form: &str, numbers: &str) -> Option<String> {
-    let mut numbers = numbers.strip_prefix('[')?.strip_suffix(']')?.split(',');
+    let numbers = numbers.strip_prefix('[')?.strip_suffix(']').filter(|numbers| !numbers.is_empty())?;
+    let mut numbers = numbers.split(',');
     let mut text = String::with_capacity(form.len() + 32);
     let mut rest = form;
     while let Some(at) = rest.find('%') {

@@ -159,14 +159,9 @@ impl Admission {
         Ok(())
     }
 
-    /// How many words the present transaction has written.
-    pub(crate) fn mark(&self) -> usize {
-        self.pending.len()
-    }
-
-    /// Forgets the words that were written after the mark, because their savepoint was rolled back.
-    pub(crate) fn undo(&mut self, mark: usize) {
-        self.pending.truncate(mark);
+    /// Forgets the words of the present transaction, because it was rolled back.
+    pub(crate) fn undo(&mut self) {
+        self.pending.clear();
     }
 
     /// Adds the written words to the dictionary in memory, after the commit.

@@ -70,8 +70,6 @@ pub(crate) struct Writer {
     checkpointer: Checkpointer,
     id: String,
     state: State,
-    /// After a failed transaction the state in memory is read from the file again.
-    is_stale: bool,
     words: Arc<RwLock<Words>>,
     admission: Admission,
     publish: watch::Sender<i64>,
@@ -81,7 +79,7 @@ impl State {
     /// Reads the state of a file.
     pub(crate) fn load(connection: &Connection, words: &Words) -> Result<Self, LedgerError> {
         let mut index = KeyIndex::open(connection)?;
-        let mut state = connection.query_row(
+        let state = connection.query_row(
             "SELECT key_seed, last_number, handed_out, epoch, observations FROM ledger",
             [],
             |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
@@ -95,7 +93,6 @@ impl State {
             }
             Ok(())
         })?;
-        state.1 = state.1.max(0);
         Ok(Self {
             index,
             in_flight: InFlight::load(connection)?,
@@ -105,6 +102,14 @@ impl State {
             observations: state.4,
             seed,
         })
+    }
+
+    fn numbers(&self) -> [i64; 4] {
+        [self.last_number, self.handed_out, self.epoch, self.observations]
+    }
+
+    fn set_numbers(&mut self, numbers: [i64; 4]) {
+        [self.last_number, self.handed_out, self.epoch, self.observations] = numbers;
     }
 
     fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
@@ -129,7 +134,7 @@ impl Writer {
         };
         let (publish, changes) = watch::channel(state.last_number);
         let admission = Admission::default();
-        Ok((Self { connection, checkpointer, id, state, is_stale: false, words, admission, publish }, changes))
+        Ok((Self { connection, checkpointer, id, state, words, admission, publish }, changes))
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -141,10 +146,6 @@ impl Writer {
     }
 
     pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
-        // The hook of the log belongs to this thread.
-        if let Err(error) = Checkpointer::watch(&self.connection) {
-            tracing::warn!(%error, "ledger.checkpoint.failed");
-        }
         while let Some(first) = queue.blocking_recv() {
             let mut size = first.size();
             let mut group = vec![first];
@@ -156,7 +157,7 @@ impl Writer {
             }
             self.commit(group);
         }
-        drop(self.checkpointer);
+        self.checkpointer.stop();
         // Copies the write-ahead log into the file. If this fails, nothing is lost, because the log stays.
         let copied = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         if let Err(error) = copied {
@@ -168,6 +169,7 @@ impl Writer {
     /// transaction is that of every job.
     fn commit(&mut self, mut group: Vec<Job>) {
         let before = self.state.last_number;
+        let (mark, numbers) = (self.state.index.mark(), self.state.numbers());
         match self.transact(&mut group) {
             Ok(answers) => {
                 // Publish before answering, so that a caller sees the change when its append returns.
@@ -185,6 +187,14 @@ impl Writer {
                 {
                     tracing::warn!(%error, "ledger.rollback.failed");
                 }
+                self.state.index.undo(&mark);
+                self.state.set_numbers(numbers);
+                self.admission.undo();
+                match InFlight::load(&self.connection) {
+                    Ok(in_flight) => self.state.in_flight = in_flight,
+                    // Too many batches in flight keep too many revisions, which does no harm.
+                    Err(error) => tracing::warn!(%error, "ledger.batches.unknown"),
+                }
                 for job in group {
                     job.answer(Err(LedgerError::Storage(error.clone())));
                 }
@@ -195,12 +205,7 @@ impl Writer {
 
     fn transact(&mut self, group: &mut [Job]) -> Result<Vec<Result<Answer, LedgerError>>, StorageError> {
         let shared = Arc::clone(&self.words);
-        if self.is_stale {
-            self.reload(&shared)?;
-        }
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
-        // From here on the state in memory runs ahead of the file.
-        self.is_stale = true;
         let mut unknown = Unknown::default();
         let mut deltas = RollupDeltas::default();
         let mut answers = Vec::with_capacity(group.len());
@@ -214,24 +219,14 @@ impl Writer {
             self.admission.admit(&self.connection, &words, unknown)?;
         }
         let added = usize::try_from(self.state.observations - observations).unwrap_or_default();
-        self.state.index.maintain(&self.connection, added).map_err(StorageError::from_ledger)?;
+        self.state.index.maintain(&self.connection, added).map_err(|error| StorageError::from_ledger(error.into()))?;
         self.state.save(&self.connection)?;
         self.connection.execute_batch("COMMIT")?;
-        self.is_stale = false;
         if self.admission.has_pending() {
             let mut words = shared.write().unwrap_or_else(PoisonError::into_inner);
             self.admission.publish(&mut words);
         }
         Ok(answers)
-    }
-
-    fn reload(&mut self, shared: &RwLock<Words>) -> Result<(), StorageError> {
-        self.admission.undo(0);
-        let mut words = shared.write().unwrap_or_else(PoisonError::into_inner);
-        words.load(&self.connection)?;
-        self.state = State::load(&self.connection, &words).map_err(StorageError::from_ledger)?;
-        self.is_stale = false;
-        Ok(())
     }
 
     /// Runs a job so that it can be undone alone.
@@ -244,15 +239,15 @@ impl Writer {
     ) -> Result<Result<Answer, LedgerError>, StorageError> {
         self.connection.prepare_cached("SAVEPOINT job")?.execute([])?;
         let mark = self.state.index.mark();
-        let numbers = (self.state.last_number, self.state.handed_out, self.state.observations);
+        let numbers = self.state.numbers();
         let mut changes = RollupDeltas::default();
         let answer = self.run_job(job, words, unknown, &mut changes);
         match answer {
             Err(error) if StorageError::is_fatal(&error) => return Err(StorageError::from_ledger(error)),
             Err(_) => {
                 self.connection.execute_batch("ROLLBACK TO job")?;
-                self.state.index.undo(mark);
-                (self.state.last_number, self.state.handed_out, self.state.observations) = numbers;
+                self.state.index.undo(&mark);
+                self.state.set_numbers(numbers);
                 self.state.in_flight = InFlight::load(&self.connection)?;
             }
             Ok(_) => deltas.merge(changes),
@@ -302,6 +297,7 @@ impl Writer {
             }
             Job::Advance { follower, cursor, .. } => {
                 outbox::advance(&self.connection, &mut self.state.in_flight, follower, *cursor)?;
+                self.state.handed_out = self.state.handed_out.max(*cursor);
                 Ok(Answer::Advanced)
             }
         }

@@ -81,15 +81,52 @@ fn the_events_of_version_1_are_read_and_its_observations_are_known() {
     assert_eq!(event.dims["team"], "growth");
     let total = reader.report(&Query::by(GroupBy::Feature)).unwrap().total;
     assert_eq!((total.requests, total.attempts, total.unpriced), (2, 3, 1));
-    assert_eq!((reader.cursor("stdout").unwrap(), reader.summary().unwrap().last_change), (1, 3));
+    // The changes follow the three observations, and the cursor moves with them.
+    assert_eq!((reader.cursor("stdout").unwrap(), reader.summary().unwrap().last_change), (4, 6));
+    assert_eq!(reader.summary().unwrap().observations, 3);
 
-    let connection = Connection::open(&path).unwrap();
-    let mut statement = connection.prepare("SELECT facts FROM observation").unwrap();
-    let journal = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
-    let observations = journal.map(|json| serde_json::from_str(&json.unwrap()).unwrap()).collect();
+    let mut observations = Vec::new();
+    let words = reader.words().unwrap();
+    crate::journal::scan(&reader.connection, &words, 0, |_, observation| {
+        observations.push(observation);
+        Ok(())
+    })
+    .unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let appended = runtime.block_on(ledger.append(observations)).unwrap();
-    assert_eq!((appended.new, appended.duplicates), (0, 3), "the digest of an observation has changed");
+    assert_eq!((appended.new, appended.duplicates), (0, 3));
+}
+
+/// The rows of version 1 that say what was observed, as the program of that version wrote them.
+#[test]
+fn an_observation_of_version_1_is_the_same_observation_now() {
+    let (_folder, path) = version_1();
+    let old: Vec<spanledger_event::Observation> = {
+        let connection = Connection::open(&path).unwrap();
+        let mut statement = connection.prepare("SELECT facts FROM observation ORDER BY seq").unwrap();
+        let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        rows.map(|json| serde_json::from_str(&json.unwrap()).unwrap()).collect()
+    };
+    let ledger = Ledger::open(&path).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let appended = runtime.block_on(ledger.append(old)).unwrap();
+    assert_eq!((appended.new, appended.duplicates), (0, 3));
+}
+
+#[test]
+fn a_ledger_of_version_2_is_brought_up_to_date() {
+    let (folder, path) = version_1();
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "CREATE INDEX event_explained ON event (timestamp) WHERE error_code IS NOT NULL;
+             PRAGMA user_version = 2",
+        )
+        .unwrap();
+    drop(Ledger::open(&path).unwrap());
+    let new = folder.path().join("new.db");
+    drop(Ledger::open(&new).unwrap());
+    assert_eq!((version_of(&path), tables(&path)), (TARGET.version(), tables(&new)));
 }
 
 #[test]
@@ -192,33 +229,22 @@ fn a_ledger_of_a_later_version_is_refused_and_not_changed() {
 
 /// Scenario: a report over an old file, such as a backup, that no `serve` of this version has opened.
 #[test]
-fn a_reader_reports_from_a_ledger_that_lacks_only_an_index_and_leaves_it_as_it_is() {
+fn a_reader_refuses_versions_1_and_2_and_leaves_them_as_they_are() {
     let (_folder, path) = version_1();
-    let reader = LedgerReader::open(&path).unwrap();
-    let query = Query::by(GroupBy::Feature);
-    let read = |reader: &LedgerReader| {
-        (
-            reader.report(&query).unwrap(),
-            reader.report_from_events(&query).unwrap(),
-            reader.reasons(&query).unwrap(),
-            reader.changes_after(0, 10).unwrap(),
-            reader.summary().unwrap(),
-        )
-    };
-    let before = read(&reader);
-    assert_eq!((before.0.total.requests, before.3.len()), (2, 2));
-    assert_eq!((version_of(&path), reader.older_version().unwrap()), (1, Some(1)));
-    drop(reader);
-    drop(Ledger::open(&path).unwrap());
-    assert_eq!(version_of(&path), TARGET.version());
-    assert_eq!(read(&LedgerReader::open(&path).unwrap()), before);
+    for version in [1, 2] {
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", version).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        let error = LedgerReader::open(&path).unwrap_err();
+        assert!(matches!(error, LedgerError::OlderVersion { found, .. } if found == version), "{error:?}");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
 }
 
 #[test]
 fn readers_need_columns_measures_and_tables_but_no_index() {
     let step = |readers_need_it| vec![Step { since: 8, sql: "", readers_need_it }].leak();
     let target = |steps, newest_measure| Target { columns: COLUMNS, steps, newest_measure };
-    assert_eq!((target(step(false), 1).readable_since(), target(step(false), 1).version()), (1, 8));
+    assert_eq!((target(step(false), 1).readable_since(), target(step(false), 1).version()), (STORE, 8));
     assert_eq!((target(step(true), 1).readable_since(), target(step(true), 1).version()), (8, 8));
     assert_eq!(target(step(false), 7).readable_since(), 7);
     let newest_column = later().columns.iter().map(|column| i64::from(column.since)).max().unwrap();
