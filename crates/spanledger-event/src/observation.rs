@@ -6,6 +6,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::{Cost, EventId, JsonText, PartialAttribution, Timestamp, Usage, UsageSource, Usd, words::words};
 
 mod carried;
+mod facts;
 #[cfg(test)]
 mod tests;
 
