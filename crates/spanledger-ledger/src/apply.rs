@@ -1,7 +1,11 @@
 //! The append, inside its transaction: it writes the journal, folds the new observations with their stored
 //! relatives, and writes the events that differ from the stored ones.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rusqlite::Connection;
 use spanledger_event::{
@@ -44,7 +48,9 @@ pub(crate) struct Append<'a> {
     pub(crate) words: &'a Words,
     pub(crate) unknown: &'a mut Unknown,
     pub(crate) deltas: &'a mut RollupDeltas,
-    pub(crate) appended: Appended,
+    pub(crate) appended: &'a mut Appended,
+    /// The time that was spent on observations with stored relatives.
+    pub(crate) spent: &'a mut Duration,
 }
 
 /// The stored observations, as the fold asks for them.
@@ -71,20 +77,33 @@ impl Journal for Stored<'_> {
 impl Append<'_> {
     /// Appends a component whose events are prepared. If the ledger has relatives of it, the events are
     /// folded again.
-    pub(crate) fn component(&mut self, component: &PreparedComponent) -> Result<(), LedgerError> {
+    pub(crate) fn component(
+        &mut self,
+        component: &PreparedComponent,
+        is_counted: bool,
+    ) -> Result<(), LedgerError> {
         if self.is_fresh(component)? {
+            if !is_counted {
+                self.count(component, true);
+            }
             return self.write_fresh(component);
         }
-        self.forget(component);
+        if is_counted {
+            self.count(component, false);
+        }
         let observations: Vec<&PreparedObservation> = component.observations.iter().collect();
         self.related(&observations)
     }
 
-    /// Takes the component's events out of the roll-ups again, where they were counted in advance.
-    pub(crate) fn forget(&mut self, component: &PreparedComponent) {
+    /// Adds the component's prepared events to the roll-ups, or takes them out again.
+    pub(crate) fn count(&mut self, component: &PreparedComponent, is_added: bool) {
         let observations = component.observations.iter().map(|o| &*o.observation);
         for event in spanledger_event::fold(observations) {
-            self.deltas.remove(&event, self.words, self.unknown);
+            if is_added {
+                self.deltas.add(&event, self.words, self.unknown);
+            } else {
+                self.deltas.remove(&event, self.words, self.unknown);
+            }
         }
     }
 
@@ -135,6 +154,7 @@ impl Append<'_> {
 
     /// Appends observations together with their stored relatives.
     pub(crate) fn related(&mut self, prepared: &[&PreparedObservation]) -> Result<(), LedgerError> {
+        let begin = Instant::now();
         let new: Vec<Arc<Observation>> = prepared.iter().map(|o| Arc::clone(&o.observation)).collect();
         let mut stored = Stored {
             connection: self.connection,
@@ -149,6 +169,7 @@ impl Append<'_> {
         for component in related.components {
             self.fold(&component, prepared)?;
         }
+        *self.spent += begin.elapsed();
         Ok(())
     }
 

@@ -23,6 +23,9 @@ use crate::{
 /// How many requests may wait for the writer.
 const QUEUE_MAX: usize = 1_024;
 
+/// So many observations of a request are one job of the writer.
+const JOB_MAX: usize = 4_096;
+
 /// What became of the observations of an append.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Appended {
@@ -34,6 +37,15 @@ pub struct Appended {
     pub late: usize,
     /// Observations that were not stored, because they exceed a limit. Repeating them does not help.
     pub refused: Vec<RefusedReason>,
+}
+
+impl Appended {
+    fn add(&mut self, other: Self) {
+        self.new += other.new;
+        self.duplicates += other.duplicates;
+        self.late += other.late;
+        self.refused.extend(other.refused);
+    }
 }
 
 /// A ledger that is open for writing. All clones share the same writer.
@@ -82,13 +94,25 @@ impl Ledger {
     /// changes nothing and is counted as a duplicate. After an error the call may be repeated, except for
     /// [`LedgerError::Unstorable`]: what was recorded in spite of the error is then a duplicate.
     pub async fn append(&self, observations: Vec<Observation>) -> Result<Appended, LedgerError> {
-        let prepared = {
-            let words = self.shared.words.read().unwrap_or_else(PoisonError::into_inner);
-            prepare::prepare(observations, &words, self.shared.seed).map_err(LedgerError::Unstorable)?
-        };
-        let (done, answer) = oneshot::channel();
-        self.send(Job::Append { prepared: Box::new(prepared), done }).await?;
-        answer.await.map_err(|_| LedgerError::Closed)?
+        let mut answers = Vec::with_capacity(1);
+        let mut rest = observations;
+        while !rest.is_empty() {
+            // A large request is several jobs, so that others need not wait for all of it.
+            let next = rest.split_off(rest.len().min(JOB_MAX));
+            let prepared = {
+                let words = self.shared.words.read().unwrap_or_else(PoisonError::into_inner);
+                prepare::prepare(rest, &words, self.shared.seed).map_err(LedgerError::Unstorable)?
+            };
+            let (done, answer) = oneshot::channel();
+            self.send(Job::Append { prepared: Box::new(prepared), done }).await?;
+            answers.push(answer);
+            rest = next;
+        }
+        let mut appended = Appended::default();
+        for answer in answers {
+            appended.add(answer.await.map_err(|_| LedgerError::Closed)??);
+        }
+        Ok(appended)
     }
 
     /// Gives a follower its batch in flight, or a new one of about `limit` changes. `None` if there is

@@ -4,10 +4,11 @@
 use std::{convert::Infallible, sync::Arc};
 
 use spanledger_event::{
-    Component, CostEvent, Journal, Observation, RefusedReason, Relation, RelationKind, Role, fold_lone, related,
+    Component, CostEvent, Journal, Observation, Relation, RelationKind, Role, fold_lone, related,
 };
 
 use crate::{
+    Appended,
     error::RowError,
     journal::ObservationRow,
     rollup::RollupDeltas,
@@ -25,9 +26,20 @@ pub(crate) struct Prepared {
     /// The changes of the roll-ups by the events of all components, as if the ledger had no relatives.
     pub(crate) deltas: RollupDeltas,
     pub(crate) unknown: Unknown,
-    /// Observations that occur twice in this append.
-    pub(crate) duplicates: usize,
-    pub(crate) refused: Vec<RefusedReason>,
+    /// What has been done so far. Observations that occur twice in this append are counted in advance.
+    pub(crate) appended: Appended,
+    /// How many components were appended. The writer may append them in several transactions.
+    pub(crate) done: usize,
+    /// The events of the remaining components are not in `deltas`.
+    pub(crate) is_uncounted: bool,
+}
+
+impl Prepared {
+    /// The number of observations that are left.
+    pub(crate) fn size(&self) -> usize {
+        let left = self.components.iter().skip(self.done);
+        self.crowded.len() + left.map(|component| component.observations.len()).sum::<usize>()
+    }
 }
 
 /// Observations of one append that belong together.
@@ -127,11 +139,9 @@ impl Journal for Empty {
 pub(crate) fn prepare(observations: Vec<Observation>, words: &Words, seed: u64) -> Result<Prepared, RowError> {
     let observations: Vec<Arc<Observation>> = observations.into_iter().map(Arc::new).collect();
     let Ok(related) = related(&observations, &mut Empty);
-    let mut prepared = Prepared {
-        duplicates: related.duplicates.len(),
-        refused: related.refused.into_iter().map(|(_, reason)| reason).collect(),
-        ..Prepared::default()
-    };
+    let mut prepared = Prepared::default();
+    prepared.appended.duplicates = related.duplicates.len();
+    prepared.appended.refused = related.refused.into_iter().map(|(_, reason)| reason).collect();
     prepared.components.reserve(related.components.len());
     for component in related.components {
         let is_crowded = !component.crowded.is_empty();

@@ -1,6 +1,9 @@
 //! The writer: one thread, which commits all waiting requests in one transaction.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -21,6 +24,12 @@ use crate::{
 /// A transaction takes no further request once it has this many observations. This bounds the memory of
 /// a commit group.
 const GROUP_MAX: usize = 8_192;
+/// In one transaction a request spends this time on observations that have stored relatives. What is left
+/// of it then waits for the next transaction, so that a request that ties much together does not hold up
+/// the others.
+const RELATED_TIME: Duration = Duration::from_millis(20);
+/// All requests of a transaction together spend this time on such observations.
+const GROUP_RELATED_TIME: Duration = Duration::from_millis(60);
 
 /// A request to the writer.
 #[derive(Debug)]
@@ -33,6 +42,8 @@ pub(crate) enum Job {
 /// What a job is answered.
 enum Answer {
     Appended(Appended),
+    /// A part of the append is left for the next transaction.
+    Unfinished,
     HandedOut(Option<(i64, i64)>),
     Advanced,
 }
@@ -40,12 +51,22 @@ enum Answer {
 impl Job {
     fn size(&self) -> usize {
         match self {
-            Self::Append { prepared, .. } => {
-                prepared.crowded.len()
-                    + prepared.components.iter().map(|component| component.observations.len()).sum::<usize>()
-            }
+            Self::Append { prepared, .. } => prepared.size(),
             Self::HandOut { .. } | Self::Advance { .. } => 0,
         }
+    }
+
+    /// How many components of an append are done.
+    fn progress(&self) -> usize {
+        match self {
+            Self::Append { prepared, .. } => prepared.done,
+            Self::HandOut { .. } | Self::Advance { .. } => 0,
+        }
+    }
+
+    /// Whether a part of it was done by an earlier transaction.
+    fn is_begun(&self) -> bool {
+        self.progress() > 0
     }
 
     /// Answers the caller. If the caller no longer waits, the answer is dropped.
@@ -53,11 +74,11 @@ impl Job {
         match self {
             Self::Append { done, .. } => drop(done.send(answer.map(|answer| match answer {
                 Answer::Appended(appended) => appended,
-                Answer::HandedOut(_) | Answer::Advanced => Appended::default(),
+                Answer::Unfinished | Answer::HandedOut(_) | Answer::Advanced => Appended::default(),
             }))),
             Self::HandOut { done, .. } => drop(done.send(answer.map(|answer| match answer {
                 Answer::HandedOut(range) => range,
-                Answer::Appended(_) | Answer::Advanced => None,
+                Answer::Appended(_) | Answer::Unfinished | Answer::Advanced => None,
             }))),
             Self::Advance { done, .. } => drop(done.send(answer.map(|_| ()))),
         }
@@ -146,16 +167,23 @@ impl Writer {
     }
 
     pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
-        while let Some(first) = queue.blocking_recv() {
-            let mut size = first.size();
-            let mut group = vec![first];
+        let mut unfinished: Vec<Job> = Vec::new();
+        loop {
+            let mut group = std::mem::take(&mut unfinished);
+            if group.is_empty() {
+                let Some(first) = queue.blocking_recv() else { break };
+                group.push(first);
+            }
+            let mut size: usize = group.iter().map(Job::size).sum();
             while size < GROUP_MAX
                 && let Ok(job) = queue.try_recv()
             {
                 size += job.size();
                 group.push(job);
             }
-            self.commit(group);
+            unfinished = self.commit(group);
+            // Requests that have not had their turn yet come before those that had a part of it.
+            unfinished.sort_by_key(Job::is_begun);
         }
         self.checkpointer.stop();
         // Copies the write-ahead log into the file. If this fails, nothing is lost, because the log stays.
@@ -166,8 +194,9 @@ impl Writer {
     }
 
     /// Commits the whole group in one transaction. A job that fails alone is undone alone; an error of the
-    /// transaction is that of every job.
-    fn commit(&mut self, mut group: Vec<Job>) {
+    /// transaction is that of every job. Returns the jobs of which a part is left.
+    fn commit(&mut self, mut group: Vec<Job>) -> Vec<Job> {
+        let mut unfinished = Vec::new();
         let before = self.state.last_number;
         let (mark, numbers) = (self.state.index.mark(), self.state.numbers());
         match self.transact(&mut group) {
@@ -177,7 +206,10 @@ impl Writer {
                     self.publish.send_replace(self.state.last_number);
                 }
                 for (job, answer) in group.into_iter().zip(answers) {
-                    job.answer(answer);
+                    match answer {
+                        Ok(Answer::Unfinished) => unfinished.push(job),
+                        answer => job.answer(answer),
+                    }
                 }
             }
             Err(error) => {
@@ -201,6 +233,7 @@ impl Writer {
             }
         }
         self.checkpointer.after_commit(&self.connection);
+        unfinished
     }
 
     fn transact(&mut self, group: &mut [Job]) -> Result<Vec<Result<Answer, LedgerError>>, StorageError> {
@@ -212,8 +245,10 @@ impl Writer {
         let observations = self.state.observations;
         {
             let words = shared.read().unwrap_or_else(PoisonError::into_inner);
+            let mut spent = Duration::ZERO;
             for job in group {
-                answers.push(self.savepoint(job, &words, &mut unknown, &mut deltas)?);
+                let changes = Changes { words: &words, unknown: &mut unknown, deltas: &mut deltas, spent: &mut spent };
+                answers.push(self.savepoint(job, changes)?);
             }
             deltas.write(&self.connection)?;
             self.admission.admit(&self.connection, &words, unknown)?;
@@ -233,45 +268,99 @@ impl Writer {
     fn savepoint(
         &mut self,
         job: &mut Job,
-        words: &Words,
-        unknown: &mut Unknown,
-        deltas: &mut RollupDeltas,
+        changes: Changes<'_>,
     ) -> Result<Result<Answer, LedgerError>, StorageError> {
-        self.connection.prepare_cached("SAVEPOINT job")?.execute([])?;
+        let Changes { words, unknown, deltas, spent } = changes;
+        let mut own = RollupDeltas::default();
+        let before = job.progress();
+        let mut answer = self.undoable("job", |writer| {
+            writer.run_job(job, Changes { words, unknown: &mut *unknown, deltas: &mut own, spent: &mut *spent })
+        })?;
+        if let Err(LedgerError::Damaged(_)) = &answer
+            && let Job::Append { prepared, .. } = job
+        {
+            // A stored row cannot be read. What is not related to it is appended all the same.
+            own = RollupDeltas::default();
+            prepared.done = before;
+            prepared.is_uncounted = true;
+            let changes = Changes { words, unknown, deltas: &mut own, spent };
+            answer = self.append_readable(prepared, changes)?;
+            deltas.merge(own);
+        } else if answer.is_ok() {
+            deltas.merge(own);
+        }
+        Ok(answer)
+    }
+
+    /// Does work within a savepoint, and undoes it if it fails. An error of the whole transaction is
+    /// returned as such.
+    fn undoable<T>(
+        &mut self,
+        savepoint: &str,
+        work: impl FnOnce(&mut Self) -> Result<T, LedgerError>,
+    ) -> Result<Result<T, LedgerError>, StorageError> {
+        self.connection.prepare_cached(&format!("SAVEPOINT {savepoint}"))?.execute([])?;
         let mark = self.state.index.mark();
         let numbers = self.state.numbers();
-        let mut changes = RollupDeltas::default();
-        let answer = self.run_job(job, words, unknown, &mut changes);
+        let answer = work(self);
         match answer {
             Err(error) if StorageError::is_fatal(&error) => return Err(StorageError::from_ledger(error)),
             Err(_) => {
-                self.connection.execute_batch("ROLLBACK TO job")?;
+                self.connection.execute_batch(&format!("ROLLBACK TO {savepoint}"))?;
                 self.state.index.undo(&mark);
                 self.state.set_numbers(numbers);
                 self.state.in_flight = InFlight::load(&self.connection)?;
             }
-            Ok(_) => deltas.merge(changes),
+            Ok(_) => {}
         }
-        self.connection.prepare_cached("RELEASE job")?.execute([])?;
+        self.connection.prepare_cached(&format!("RELEASE {savepoint}"))?.execute([])?;
         Ok(answer)
     }
 
-    fn run_job(
+    /// Appends the components one by one. Those whose stored relatives cannot be read are left out; the
+    /// answer is then the first of their errors.
+    fn append_readable(
         &mut self,
-        job: &mut Job,
-        words: &Words,
-        unknown: &mut Unknown,
-        deltas: &mut RollupDeltas,
-    ) -> Result<Answer, LedgerError> {
+        prepared: &mut Prepared,
+        changes: Changes<'_>,
+    ) -> Result<Result<Answer, LedgerError>, StorageError> {
+        let Changes { words, unknown, deltas, spent } = changes;
+        let mut damaged = None;
+        let mut appended = std::mem::take(&mut prepared.appended);
+        let crowded: Vec<_> = prepared.crowded.iter().collect();
+        let parts = prepared.components.iter().skip(prepared.done).map(Some).chain([None]);
+        for part in parts {
+            let mut own = RollupDeltas::default();
+            let answer = self.undoable("part", |writer| {
+                let mut append = Append {
+                    connection: &writer.connection,
+                    state: &mut writer.state,
+                    words,
+                    unknown: &mut *unknown,
+                    deltas: &mut own,
+                    appended: &mut appended,
+                    spent: &mut *spent,
+                };
+                match part {
+                    Some(component) => append.component(component, false),
+                    None => append.related(&crowded),
+                }
+            })?;
+            match answer {
+                Ok(()) => deltas.merge(own),
+                Err(error) => damaged = damaged.or(Some(error)),
+            }
+        }
+        Ok(damaged.map_or(Ok(Answer::Appended(appended)), Err))
+    }
+
+    fn run_job(&mut self, job: &mut Job, changes: Changes<'_>) -> Result<Answer, LedgerError> {
         match job {
             Job::Append { prepared, .. } => {
-                *deltas = std::mem::take(&mut prepared.deltas);
+                let Changes { words, unknown, deltas, spent } = changes;
+                deltas.merge(std::mem::take(&mut prepared.deltas));
                 unknown.merge(std::mem::take(&mut prepared.unknown));
-                let appended = Appended {
-                    duplicates: prepared.duplicates,
-                    refused: std::mem::take(&mut prepared.refused),
-                    ..Appended::default()
-                };
+                let Prepared { components, crowded, appended, done, is_uncounted, .. } = &mut **prepared;
                 let mut append = Append {
                     connection: &self.connection,
                     state: &mut self.state,
@@ -279,14 +368,26 @@ impl Writer {
                     unknown,
                     deltas,
                     appended,
+                    spent,
                 };
-                for component in &prepared.components {
-                    append.component(component)?;
+                let begin = *append.spent;
+                while let Some(component) = components.get(*done) {
+                    if *append.spent - begin > RELATED_TIME || *append.spent > GROUP_RELATED_TIME {
+                        if !*is_uncounted {
+                            for left in &components[*done..] {
+                                append.count(left, false);
+                            }
+                            *is_uncounted = true;
+                        }
+                        return Ok(Answer::Unfinished);
+                    }
+                    append.component(component, !*is_uncounted)?;
+                    *done += 1;
                 }
-                if !prepared.crowded.is_empty() {
-                    append.related(&prepared.crowded.iter().collect::<Vec<_>>())?;
+                if !crowded.is_empty() {
+                    append.related(&crowded.iter().collect::<Vec<_>>())?;
                 }
-                Ok(Answer::Appended(append.appended))
+                Ok(Answer::Appended(std::mem::take(appended)))
             }
             Job::HandOut { follower, limit, .. } => {
                 let range = outbox::hand_out(&self.connection, &mut self.state.in_flight, follower, *limit)?;
@@ -304,3 +405,11 @@ impl Writer {
     }
 }
 
+/// What a job changes besides the tables.
+struct Changes<'a> {
+    words: &'a Words,
+    unknown: &'a mut Unknown,
+    deltas: &'a mut RollupDeltas,
+    /// The time that the transaction has spent on observations with stored relatives.
+    spent: &'a mut Duration,
+}
