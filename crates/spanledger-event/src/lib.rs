@@ -79,7 +79,11 @@ pub use event::{
     COLUMNS, Cell, CellError, Column, ColumnKind, CostEvent, EventJson, EventState, Flag, JsonText,
     UsageSource,
 };
-pub use fold::fold;
+pub use fold::{
+    CALL_LIMIT, COMPONENT_MAX, Component, CrowdedRelation, EVENT_LIMIT, Folded, Journal, RESPONSE_LIMIT,
+    REVISION_OF_CROWDED, REVISION_OF_EPOCH, RefusedReason, Related, Relation, RelationKind, TRACE_LIMIT,
+    fold, fold_lone, related,
+};
 pub use id::{EventId, fingerprint};
 pub use money::{ParseUsdError, Usd};
 pub use observation::{

@@ -7,6 +7,7 @@ use crate::{Cost, EventId, JsonText, PartialAttribution, Timestamp, Usage, Usage
 
 mod bound;
 mod carried;
+mod facts;
 #[cfg(test)]
 mod tests;
 

@@ -46,8 +46,7 @@ impl Counts<'_> {
     /// The first spelling that is there; `None` where none is.
     fn find(&self, (convention, vendors): (&[&str], Spellings)) -> Option<Result<u64, UsageReadError>> {
         let spellings = convention.iter().chain(self.quirks.iter().flat_map(|quirks| vendors(quirks)));
-        let (key, count) =
-            spellings.into_iter().find_map(|key| Some((*key, self.attributes.count(key)?)))?;
+        let (key, count) = spellings.into_iter().find_map(|key| Some((*key, self.attributes.count(key)?)))?;
         Some(match count {
             Ok(count) if count > TOKENS_MAX => {
                 Err(UsageReadError::Counts(UsageError::out_of_range(key, count, TOKENS_MAX)))
