@@ -18,6 +18,8 @@
 //! * [`CARRIED`]: the columns that an event copies from its observations without change;
 //! * [`keys`]: the names of all attributes.
 //!
+//! [`limits`] has the maximum of everything that a sender chooses.
+//!
 //! ```
 //! use spanledger_event::{Attribution, NestedUsage, Usd};
 //!
@@ -57,6 +59,7 @@ mod event;
 mod fold;
 mod id;
 pub mod keys;
+pub mod limits;
 mod money;
 mod observation;
 mod reference;
