@@ -65,8 +65,10 @@ mod bit {
     pub(super) const COST_DETAIL: u32 = 36;
     /// The prices were those of another moment than the start.
     pub(super) const PRICED_AT: u32 = 37;
+    pub(super) const USAGE_OUT_OF_RANGE: u32 = 38;
+    pub(super) const TRUNCATED: u32 = 39;
     /// The first bit that has no meaning.
-    pub(super) const END: u32 = 38;
+    pub(super) const END: u32 = 40;
 }
 
 /// The buckets in the order of their bits. New buckets are added at the end.
@@ -143,6 +145,8 @@ pub(crate) fn encode(observation: &Observation, words: &Words, unknown: &mut Unk
         usage,
         usage_problem,
         usage_unknown,
+        usage_out_of_range,
+        truncated,
         usage_source,
         usage_raw: _,
         emitter_cost,
@@ -208,6 +212,8 @@ pub(crate) fn encode(observation: &Observation, words: &Words, unknown: &mut Unk
             w.pen.text(count);
         }
     }
+    w.flag(bit::USAGE_OUT_OF_RANGE, *usage_out_of_range);
+    w.flag(bit::TRUNCATED, *truncated);
     w.flag(bit::PROVIDER_USAGE, *usage_source == UsageSource::Provider);
     w.flag(bit::ESTIMATED_USAGE, *usage_source == UsageSource::Estimated);
     w.flag(bit::EMITTER_COST, emitter_cost.is_some());
@@ -367,6 +373,8 @@ pub(crate) fn decode(facts: &[u8], columns: Columns<'_>, words: &Words) -> Resul
         time_to_first_token_ms: if has(bit::FIRST_TOKEN) { Some(eye.small()?) } else { None },
         stream: has(bit::STREAM),
         attempts: 1,
+        usage_out_of_range: has(bit::USAGE_OUT_OF_RANGE),
+        truncated: has(bit::TRUNCATED),
         trace_id,
         span_id,
         parent_span_id,

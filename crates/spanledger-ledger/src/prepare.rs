@@ -137,7 +137,7 @@ impl Journal for Empty {
 
 /// Prepares observations.
 pub(crate) fn prepare(observations: Vec<Observation>, words: &Words, seed: u64) -> Result<Prepared, RowError> {
-    let observations: Vec<Arc<Observation>> = observations.into_iter().map(Arc::new).collect();
+    let observations: Vec<Arc<Observation>> = observations.into_iter().map(|o| Arc::new(o.bound())).collect();
     let Ok(related) = related(&observations, &mut Empty);
     let mut prepared = Prepared::default();
     prepared.appended.duplicates = related.duplicates.len();

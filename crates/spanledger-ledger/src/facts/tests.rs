@@ -62,7 +62,7 @@ prop_compose! {
     fn observation()(
         texts in vec(option::of(text()), 20),
         ids in vec(text(), 4),
-        flags in vec(any::<bool>(), 6),
+        flags in vec(any::<bool>(), 8),
         outcome in prop_oneof![
             Just(CallOutcome::Success),
             text().prop_map(CallOutcome::Failed),
@@ -110,6 +110,8 @@ prop_compose! {
             usage,
             usage_problem: text(),
             usage_unknown: unknown,
+            usage_out_of_range: flags[6],
+            truncated: flags[7],
             usage_source: source,
             usage_raw: JsonText::new(r#"{"a":[1,2.5,"x"]}"#).filter(|_| flags[0]),
             emitter_cost: numbers.2.map(|picos| Usd::from_picos(picos.into())),
