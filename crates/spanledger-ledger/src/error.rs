@@ -138,6 +138,14 @@ pub enum RowError {
     /// The facts of an observation cannot be read.
     #[error("an observation cannot be read")]
     Facts(#[from] FactsError),
+    /// An amount is too large to be stored.
+    #[error("column `{column}` cannot hold {usd} USD: amounts must lie within 9 * 10^12 USD")]
+    OutOfRange {
+        /// The column.
+        column: &'static str,
+        /// The amount.
+        usd: Usd,
+    },
     /// A page of the key index is not what was written.
     #[error(
         "page {page} of run {run} of the key index cannot be read: {problem}; the index is made again from the observations when the ledger is opened for writing"
@@ -159,14 +167,6 @@ pub enum RowError {
         run: i64,
         /// What is wrong with it.
         problem: &'static str,
-    },
-    /// An amount is too large to be stored.
-    #[error("column `{column}` cannot hold {usd} USD: amounts must lie within 9 * 10^12 USD")]
-    OutOfRange {
-        /// The column.
-        column: &'static str,
-        /// The amount.
-        usd: Usd,
     },
 }
 
