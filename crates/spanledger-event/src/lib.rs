@@ -8,6 +8,9 @@
 //! * a *charge* is one billed response of the provider;
 //! * a [`CostEvent`] is one logical request: the [`fold()`] of its charges and failed attempts.
 //!
+//! A store of observations implements [`Journal`], which has two questions. [`related`] then tells which
+//! stored observations belong together with new ones, and [`Component::fold`] makes their events.
+//!
 //! Money is [`Usd`], an exact integer of 10⁻¹² dollars; this crate has no floats. Tokens are a
 //! [`Usage`] of exclusive buckets, so that a sum of buckets never counts a token twice.
 //!
