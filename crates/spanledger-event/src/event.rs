@@ -75,6 +75,8 @@ words! {
         ResponseIdReused = "response_id_reused",
         /** The trace has more than 256 observations, so that its aggregates are not compared with the calls under them. They do not count; the calls do.*/
         LongTrace = "long_trace",
+        /** Something that an emitter sent was longer or more than a limit allows: a text was shortened, or a value left out. The table of limits below says how.*/
+        Truncated = "truncated",
     }
 }
 

@@ -24,7 +24,7 @@
 //! Sorting is the most expensive part of it. What is compared with each other (the sightings of one
 //! response, the calls of one trace) is at most as much as the relation's limit allows.
 
-use crate::{CostEvent, EventId, Observation};
+use crate::{CostEvent, EventId, Observation, limits::COMPONENT_MAX};
 
 mod aggregate;
 mod assemble;
@@ -42,10 +42,8 @@ mod tests;
 use call::{ObservedCall, Sighting};
 use charge::Charge;
 use graph::{Graph, Origin};
-pub use related::{
-    COMPONENT_MAX, Component, CrowdedRelation, Folded, Journal, RefusedReason, Related, related,
-};
-pub use relation::{CALL_LIMIT, EVENT_LIMIT, RESPONSE_LIMIT, Relation, RelationKind, TRACE_LIMIT};
+pub use related::{Component, CrowdedRelation, Folded, Journal, RefusedReason, Related, related};
+pub use relation::{Relation, RelationKind};
 use sets::Sets;
 
 /// How much each relation over its limit adds to the revision of the events under it.

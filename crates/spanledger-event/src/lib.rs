@@ -21,6 +21,8 @@
 //! * [`CARRIED`]: the columns that an event copies from its observations without change;
 //! * [`keys`]: the names of all attributes.
 //!
+//! [`limits`] has the maximum of everything that a sender chooses.
+//!
 //! ```
 //! use spanledger_event::{Attribution, NestedUsage, Usd};
 //!
@@ -60,6 +62,7 @@ mod event;
 mod fold;
 mod id;
 pub mod keys;
+pub mod limits;
 mod money;
 mod observation;
 mod reference;
@@ -80,9 +83,8 @@ pub use event::{
     UsageSource,
 };
 pub use fold::{
-    CALL_LIMIT, COMPONENT_MAX, Component, CrowdedRelation, EVENT_LIMIT, Folded, Journal, RESPONSE_LIMIT,
-    REVISION_OF_CROWDED, REVISION_OF_EPOCH, RefusedReason, Related, Relation, RelationKind, TRACE_LIMIT,
-    fold, fold_lone, related,
+    Component, CrowdedRelation, Folded, Journal, REVISION_OF_CROWDED, REVISION_OF_EPOCH, RefusedReason,
+    Related, Relation, RelationKind, fold, fold_lone, related,
 };
 pub use id::{EventId, fingerprint};
 pub use money::{ParseUsdError, Usd};

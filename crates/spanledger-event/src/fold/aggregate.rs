@@ -80,7 +80,7 @@ impl<'a> Span<'a> {
     }
 }
 
-/// The spans of a trace, at most [`TRACE_LIMIT`](super::TRACE_LIMIT), in their order.
+/// The spans of a trace, at most [`TRACE_LIMIT`](crate::limits::TRACE_LIMIT), in their order.
 struct Trace<'s, 'a> {
     spans: &'s [Span<'a>],
     /// For each span the set of those on its chain of parents.

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use super::{Charge, ObservedCall, charge::Standing};
 use crate::{
     Bucket, CostEvent, EventId, EventState, Flag, Observation, PartialAttribution, Usage, Usd,
-    observation::carry,
+    limits::DIMS_MAX, observation::carry,
 };
 
 /// The id under which the request counts: records come before spans, then better attributed sightings
@@ -66,6 +66,9 @@ pub(super) fn event(
     }
     if billed().any(|charge| charge.is_response_reused) {
         event.flags.push(Flag::ResponseIdReused);
+    }
+    if is_truncated(ranked, &event) {
+        event.flags.push(Flag::Truncated);
     }
     if event.emitter_cost_usd.is_some_and(|theirs| event.cost_usd.is_some_and(|ours| theirs != ours)) {
         event.flags.push(Flag::EmitterCostDiffers);
@@ -128,6 +131,15 @@ fn make_void(event: &mut CostEvent, by: Option<EventId>) {
     event.state = EventState::Void;
     event.superseded_by = by;
     event.flags.clear();
+}
+
+/// Whether a limit shortened a sighting, or the sightings together have more dimensions than the event keeps.
+fn is_truncated(ranked: &[Charge<'_>], event: &CostEvent) -> bool {
+    let is_lost = |name: &String| event.dims.len() >= DIMS_MAX && !event.dims.contains_key(name);
+    ranked
+        .iter()
+        .flat_map(|charge| charge.observations())
+        .any(|o| o.truncated || o.attribution.dims.keys().any(is_lost))
 }
 
 fn cost_of(observation: &Observation) -> Option<Usd> {

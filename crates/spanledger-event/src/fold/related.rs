@@ -19,9 +19,6 @@ use crate::{CostEvent, EventId, Observation, Role};
 #[cfg(test)]
 mod tests;
 
-/// A component has at most this many observations. New ones that would tie more together are refused.
-pub const COMPONENT_MAX: usize = 2_048;
-
 /// What a store of observations can be asked.
 pub trait Journal {
     /// Why a question could not be answered.

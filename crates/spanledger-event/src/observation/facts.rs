@@ -19,6 +19,6 @@ macro_rules! facts {
 facts! {
     event_id call_id sighting role response emitter provider endpoint server_address model response_model
     service_tier region organization project start end time_to_first_token_ms stream outcome attempts usage
-    usage_problem usage_unknown usage_source usage_raw emitter_cost prompt_cache_key reasoning_effort
-    attribution trace_id span_id parent_span_id service_name
+    usage_problem usage_out_of_range usage_unknown usage_source usage_raw emitter_cost prompt_cache_key reasoning_effort
+    attribution trace_id span_id parent_span_id service_name truncated
 }

@@ -7,7 +7,7 @@ use std::{
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 use super::*;
-use crate::fold::relation::{CALL_LIMIT, EVENT_LIMIT, RESPONSE_LIMIT, TRACE_LIMIT};
+use crate::limits::{CALL_LIMIT, COMPONENT_MAX, EVENT_LIMIT, RESPONSE_LIMIT, TRACE_LIMIT};
 use crate::{
     EventState, Flag, Timestamp,
     fold::{fold_within, steps},
