@@ -315,14 +315,10 @@ fn rows(members: &[(i64, Arc<Observation>)], component: &Component) -> HashMap<E
     for (seq, o) in members {
         let relation = Relation { kind: RelationKind::Event, value: o.event_id.as_str() };
         if component.crowded.iter().any(|crowded| crowded.relation() == relation) {
-            rows.entry(reused(&o.event_id, &o.call_id)).or_insert(-*seq);
+            rows.entry(EventId::of_reused(&o.event_id, &o.call_id)).or_insert(-*seq);
         } else {
             rows.entry(o.event_id.clone()).or_insert(*seq);
         }
     }
     rows
-}
-
-fn reused(event: &EventId, call: &str) -> EventId {
-    EventId::from_text(format!("{event}/{call}"))
 }
