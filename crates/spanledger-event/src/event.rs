@@ -73,6 +73,8 @@ words! {
         CostUpperBound = "cost_upper_bound",
         /** The emitter did not state the tokens written to a cache, and the model's cache writes are dearer than its input: the cost may be higher. If it did not state cached tokens either, the cost may also be lower.*/
         CostUncertain = "cost_uncertain",
+        /** Something that an emitter sent was longer or more than a limit allows: a text was shortened, or a value left out. The table of limits below says how.*/
+        Truncated = "truncated",
     }
 }
 

@@ -109,7 +109,7 @@ fn a_count_that_was_not_stated_is_null_and_not_zero() {
 #[test]
 fn a_sighting_that_states_more_is_the_better_evidence() {
     let totals = with_certainty(span_without("t1", Unstated::ALL), CostCertainty::UpperBound);
-    let alone = one(&[totals.clone()]);
+    let alone = one(std::slice::from_ref(&totals));
     assert_eq!((alone.cost_usd, alone.flags), (usd(120), vec![Flag::CostUpperBound]));
     // The two spans have the same number of buckets.
     let zeros = span_without("t2", Unstated { reasoning: true, ..Unstated::NONE }).cost_picos(70);
