@@ -5,9 +5,14 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::limits::{COUNT_MAX, NAME_BYTES_MAX, TOKENS_MAX, UNITS_MAX};
+
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod unstated;
+
+pub use unstated::Unstated;
 
 /// A kind of token that has its own price. The buckets are exclusive: a token is in exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -119,6 +124,9 @@ impl Bucket {
 pub struct Usage {
     #[serde(with = "tokens")]
     tokens: [u64; 13],
+    /// It holds no part whose count is above zero, see [`with_unstated`](Self::with_unstated).
+    #[serde(default, skip_serializing_if = "Unstated::is_none")]
+    unstated: Unstated,
     /// Images that the call generated.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub images: u64,
@@ -156,18 +164,40 @@ fn is_zero(count: &u64) -> bool {
 impl Usage {
     /// The greatest count of tokens that is accepted: far above any context window, and small enough
     /// that sums over 2³⁰ calls fit an `i64`.
-    pub const TOKENS_MAX: u64 = 1 << 32;
+    pub const TOKENS_MAX: u64 = TOKENS_MAX;
 
     /// The tokens in one bucket.
     pub const fn tokens(&self, bucket: Bucket) -> u64 {
         self.tokens[bucket.index()]
     }
 
-    /// Sets one bucket.
+    /// Sets one bucket. A count above zero is stated.
     #[must_use]
     pub fn with(mut self, bucket: Bucket, tokens: u64) -> Self {
         self.tokens[bucket.index()] = tokens;
+        let unstated = self.unstated;
+        if unstated == Unstated::NONE { self } else { self.with_unstated(unstated) }
+    }
+
+    /// The parts that the emitter did not state. They are zero in the buckets, but may have been used.
+    pub const fn unstated(&self) -> Unstated {
+        self.unstated
+    }
+
+    /// Sets the parts that the emitter did not state. A part whose count is above zero is stated.
+    #[must_use]
+    pub fn with_unstated(mut self, unstated: Unstated) -> Self {
+        self.unstated = unstated.and(self.zeros());
         self
+    }
+
+    /// The parts that are zero.
+    fn zeros(&self) -> Unstated {
+        Unstated {
+            cached: self.cached_tokens() == 0,
+            cache_write: self.cache_write_tokens() == 0,
+            reasoning: self.reasoning_tokens() == 0,
+        }
     }
 
     /// The units that are whole numbers.
@@ -194,6 +224,31 @@ impl Usage {
             && self.units.values().all(Decimal::is_zero)
     }
 
+    /// The first count that is greater than one call can have, as an error that names it.
+    pub fn out_of_range(&self) -> Option<UsageError> {
+        if let Some(bucket) = Bucket::ALL.into_iter().find(|&bucket| self.tokens(bucket) > TOKENS_MAX) {
+            return Some(UsageError::out_of_range(bucket.name(), self.tokens(bucket), TOKENS_MAX));
+        }
+        let names =
+            ["images", "characters", "web_search_calls", "file_search_calls", "code_interpreter_calls"];
+        if let Some((name, count)) =
+            names.into_iter().zip(self.counts()).find(|(_, count)| *count > COUNT_MAX)
+        {
+            return Some(UsageError::out_of_range(name, count, COUNT_MAX));
+        }
+        if self.units.len() > UNITS_MAX {
+            return Some(UsageError::TooManyUnits(self.units.len()));
+        }
+        if let Some(name) = self.units.keys().find(|name| name.len() > NAME_BYTES_MAX) {
+            return Some(UsageError::UnitName(name.len()));
+        }
+        let seconds = self.audio_seconds.iter().map(|seconds| ("audio_seconds", seconds));
+        seconds
+            .chain(self.units.iter().map(|(name, quantity)| (name.as_str(), quantity)))
+            .find(|(_, quantity)| quantity.abs() > Decimal::from(COUNT_MAX))
+            .map(|(name, quantity)| UsageError::out_of_range(name, quantity, COUNT_MAX))
+    }
+
     fn sum(&self, buckets: &[Bucket]) -> u64 {
         buckets.iter().fold(0, |sum, &bucket| sum.saturating_add(self.tokens(bucket)))
     }
@@ -206,12 +261,12 @@ impl Usage {
             .fold(0, |sum, bucket| sum.saturating_add(self.tokens(bucket)))
     }
 
-    /// The input read from a cache, of every modality.
+    /// The input read from a cache, of every modality. It is zero where it is [unstated](Self::unstated).
     pub fn cached_tokens(&self) -> u64 {
         self.sum(&[Bucket::CachedInput, Bucket::CachedAudioInput, Bucket::CachedImageInput])
     }
 
-    /// The input written to a cache.
+    /// The input written to a cache. It is zero where it is [unstated](Self::unstated).
     pub fn cache_write_tokens(&self) -> u64 {
         self.sum(&[Bucket::CacheWrite, Bucket::CacheWrite1h, Bucket::CacheWrite12h])
     }
@@ -221,7 +276,7 @@ impl Usage {
         self.sum(&[Bucket::Output, Bucket::AudioOutput, Bucket::ImageOutput])
     }
 
-    /// The hidden output.
+    /// The hidden output. It is zero where it is [unstated](Self::unstated).
     pub fn reasoning_tokens(&self) -> u64 {
         self.tokens(Bucket::Reasoning)
     }
@@ -248,6 +303,7 @@ impl Usage {
             audio_output: self.tokens(Bucket::AudioOutput),
             image_output: self.tokens(Bucket::ImageOutput),
             total: None,
+            unstated: self.unstated,
         }
     }
 }
@@ -288,6 +344,8 @@ pub struct NestedUsage {
     pub image_output: u64,
     /// The total that the provider stated, if it did. It must be input plus output.
     pub total: Option<u64>,
+    /// The parts that were not stated. They are zero here.
+    pub unstated: Unstated,
 }
 
 /// A usage that contradicts itself. It is never clamped: the call becomes unpriced.
@@ -312,31 +370,59 @@ pub enum UsageError {
         /// The sum of input and output.
         sum: u64,
     },
-    /// A count is negative, or greater than [`Usage::TOKENS_MAX`].
-    #[error("a count is out of range: {0}")]
-    OutOfRange(String),
+    /// A count is greater than one call can have.
+    #[error("`{field}` is {count}: one call has at most {max}")]
+    OutOfRange {
+        /// The name of the count.
+        field: String,
+        /// The count.
+        count: String,
+        /// The greatest count that is accepted.
+        max: u64,
+    },
+    /// The usage has more kinds of units than any call.
+    #[error("the usage has {0} kinds of units: one call has at most {UNITS_MAX}")]
+    TooManyUnits(usize),
+    /// The name of a unit is too long.
+    #[error("the name of a unit has {0} bytes: at most {NAME_BYTES_MAX} are allowed")]
+    UnitName(usize),
+}
+
+impl UsageError {
+    /// A count that is greater than one call can have.
+    pub fn out_of_range(field: impl Into<String>, count: impl ToString, max: u64) -> Self {
+        Self::OutOfRange { field: field.into(), count: count.to_string(), max }
+    }
+
+    /// Whether a count is greater than one call can have, and not only in contradiction with others.
+    pub fn is_out_of_range(&self) -> bool {
+        match self {
+            Self::OutOfRange { .. } | Self::TooManyUnits(_) | Self::UnitName(_) => true,
+            Self::PartsExceedWhole { .. } | Self::TotalMismatch { .. } => false,
+        }
+    }
 }
 
 impl NestedUsage {
     /// Splits the totals into exclusive buckets.
     pub fn exclusive(&self) -> Result<Usage, UsageError> {
         let counts = [
-            self.input,
-            self.cached,
-            self.cache_write,
-            self.cache_write_1h,
-            self.cache_write_12h,
-            self.audio_input,
-            self.cached_audio,
-            self.image_input,
-            self.cached_image,
-            self.output,
-            self.reasoning,
-            self.audio_output,
-            self.image_output,
+            ("input", self.input),
+            ("cached input", self.cached),
+            ("cache writes", self.cache_write),
+            ("cache writes of 1 hour", self.cache_write_1h),
+            ("cache writes of 12 hours", self.cache_write_12h),
+            ("audio input", self.audio_input),
+            ("cached audio input", self.cached_audio),
+            ("image input", self.image_input),
+            ("cached image input", self.cached_image),
+            ("output", self.output),
+            ("reasoning", self.reasoning),
+            ("audio output", self.audio_output),
+            ("image output", self.image_output),
         ];
-        if let Some(count) = counts.into_iter().find(|&count| count > Usage::TOKENS_MAX) {
-            return Err(UsageError::OutOfRange(count.to_string()));
+        if let Some((name, count)) = counts.into_iter().find(|(_, count)| *count > TOKENS_MAX) {
+            return Err(UsageError::out_of_range(name, count, TOKENS_MAX));
         }
         let rest = |side, whole: u64, parts: u64| {
             whole.checked_sub(parts).ok_or(UsageError::PartsExceedWhole { side, parts, whole })
@@ -364,6 +450,7 @@ impl NestedUsage {
             .with(Bucket::Output, output)
             .with(Bucket::Reasoning, self.reasoning)
             .with(Bucket::AudioOutput, self.audio_output)
-            .with(Bucket::ImageOutput, self.image_output))
+            .with(Bucket::ImageOutput, self.image_output)
+            .with_unstated(self.unstated))
     }
 }

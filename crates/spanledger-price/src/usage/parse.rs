@@ -1,7 +1,7 @@
 //! Reads a usage object into buckets.
 
 use serde_json::Value;
-use spanledger_event::Endpoint;
+use spanledger_event::{Endpoint, limits::USAGE_READ_BYTES_MAX};
 
 use super::{
     counter::Counter,
@@ -9,6 +9,7 @@ use super::{
     family::UsageFamily,
     openai,
     parsed::ParsedUsage,
+    unstated::unstated_if_absent,
 };
 use crate::providers::PROVIDERS;
 
@@ -35,7 +36,10 @@ pub fn parse(provider: &str, json: &str) -> Result<ParsedUsage> {
 /// The endpoint determines the modality of tokens if the object does not state it: the output tokens of the
 /// images endpoint are image tokens, and those of the speech endpoint are audio tokens.
 pub fn parse_for(provider: &str, endpoint: Endpoint, json: &str) -> Result<ParsedUsage> {
-    // `serde_json` limits the depth of nesting, so that recursive readers need no limit.
+    if json.len() > USAGE_READ_BYTES_MAX {
+        return Err(UsageReadError::TooLarge(json.len()));
+    }
+    // `serde_json` limits the depth of nesting (`USAGE_DEPTH_MAX`), so that recursive readers need no limit.
     let value = serde_json::from_str(json).map_err(|error| UsageReadError::NotJson(error.to_string()))?;
     match &value {
         Value::Object(usage) => read(family_of(provider), Counter::new(usage), endpoint),
@@ -49,10 +53,13 @@ fn read(family: &UsageFamily, counter: Counter<'_>, endpoint: Endpoint) -> Resul
     let forms = PROVIDERS.iter().filter_map(|provider| provider.usage.own_form.as_ref());
     let mut proven = forms.filter(|form| (form.matches)(&counter.root, false));
     let own = || family.own_form.as_ref().filter(|form| (form.matches)(&counter.root, true));
-    match proven.next().or_else(own) {
-        Some(form) => (form.read)(counter),
-        None => (family.read_openai_form)(counter, endpoint),
-    }
+    let (mut parsed, unstated) = match proven.next().or_else(own) {
+        Some(form) => ((form.read)(counter)?, form.unstated_if_absent),
+        None => ((family.read_openai_form)(counter, endpoint)?, unstated_if_absent(endpoint)),
+    };
+    parsed.usage = parsed.usage.with_unstated(parsed.nested.unstated.and(unstated));
+    parsed.nested.unstated = parsed.usage.unstated();
+    Ok(parsed)
 }
 
 /// The usage family of a provider, by the beginning of its name without punctuation: `x_ai`, `x.ai` and
