@@ -10,8 +10,8 @@
 use std::sync::Arc;
 
 use spanledger_event::{
-    Bucket, CallOutcome, Cost, Endpoint, EventId, Observation, ObservedAs, PartialAttribution, ResponseRef,
-    Role, Timestamp, UnpricedReason, Usage, UsageSource, Usd,
+    Bucket, CallOutcome, Cost, CostCertainty, Endpoint, EventId, Observation, ObservedAs, PartialAttribution, ResponseRef,
+    Role, Timestamp, UnpricedReason, Unstated, Usage, UsageSource, Usd,
 };
 
 use crate::{error::FactsError, words::{Unknown, Words}};
@@ -67,8 +67,10 @@ mod bit {
     pub(super) const PRICED_AT: u32 = 37;
     pub(super) const USAGE_OUT_OF_RANGE: u32 = 38;
     pub(super) const TRUNCATED: u32 = 39;
+    pub(super) const UPPER_BOUND: u32 = 40;
+    pub(super) const UNCERTAIN: u32 = 41;
     /// The first bit that has no meaning.
-    pub(super) const END: u32 = 40;
+    pub(super) const END: u32 = 42;
 }
 
 /// The buckets in the order of their bits. New buckets are added at the end.
@@ -260,7 +262,9 @@ fn is_call_of_span(call: &str, trace: Option<&str>, span: Option<&str>) -> bool 
 }
 
 fn write_cost(w: &mut Writer<'_>, cost: &Cost, start: Timestamp) {
-    let Cost { usd, reason, detail, lines: _, price_version, priced_at } = cost;
+    let Cost { usd, certainty, reason, detail, lines: _, price_version, priced_at } = cost;
+    w.flag(bit::UPPER_BOUND, *certainty == CostCertainty::UpperBound);
+    w.flag(bit::UNCERTAIN, *certainty == CostCertainty::Uncertain);
     w.pen.word(price_version);
     w.flag(bit::COST_USD, usd.is_some());
     if let Some(usd) = usd {
@@ -280,9 +284,15 @@ fn write_usage(pen: &mut Pen<'_>, usage: &Usage) {
     let mut mask = counts.iter().enumerate().fold(0_u64, |mask, (bit, count)| {
         mask | u64::from(*count > 0) << bit
     });
-    for (bit, is_set) in
-        [(32, usage.audio_seconds.is_some()), (33, usage.variant.is_some()), (34, !usage.units.is_empty())]
-    {
+    let Unstated { cached, cache_write, reasoning } = usage.unstated();
+    for (bit, is_set) in [
+        (18, cached),
+        (19, cache_write),
+        (20, reasoning),
+        (32, usage.audio_seconds.is_some()),
+        (33, usage.variant.is_some()),
+        (34, !usage.units.is_empty()),
+    ] {
         mask |= u64::from(is_set) << bit;
     }
     pen.unsigned(mask);
@@ -444,14 +454,20 @@ pub(crate) fn decode(facts: &[u8], columns: Columns<'_>, words: &Words) -> Resul
             Some(json) => serde_json::from_str(json).map_err(|_| FactsError::Columns)?,
             None => Vec::new(),
         };
-        observation.cost = Some(Cost { usd, reason, detail, lines, price_version, priced_at });
+        let certainty = match (has(bit::UPPER_BOUND), has(bit::UNCERTAIN)) {
+            (_, true) => CostCertainty::Uncertain,
+            (true, _) => CostCertainty::UpperBound,
+            _ => CostCertainty::Exact,
+        };
+        observation.cost = Some(Cost { usd, certainty, reason, detail, lines, price_version, priced_at });
     }
     if eye.rest.is_empty() { Ok(observation) } else { Err(FactsError::Long) }
 }
 
 fn read_usage(eye: &mut Eye<'_>) -> Result<Usage, FactsError> {
     let mask = eye.unsigned()?;
-    if mask >> 35 != 0 || mask >> 18 & 0x3FFF != 0 {
+    // The bits from 21 to 31 have no meaning.
+    if mask >> 35 != 0 || mask >> 21 & 0x7FF != 0 {
         return Err(FactsError::Newer);
     }
     let mut counts = [0; 18];
@@ -483,5 +499,8 @@ fn read_usage(eye: &mut Eye<'_>) -> Result<Usage, FactsError> {
             usage.units.insert(unit, eye.decimal()?);
         }
     }
-    Ok(usage)
+    let is_unstated = |bit: u32| mask >> bit & 1 == 1;
+    let unstated =
+        Unstated { cached: is_unstated(18), cache_write: is_unstated(19), reasoning: is_unstated(20) };
+    Ok(usage.with_unstated(unstated))
 }

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 
 use super::{Charge, ObservedCall, charge::Standing};
 use crate::{
-    Bucket, CostEvent, EventId, EventState, Flag, Observation, PartialAttribution, Usage, Usd,
-    limits::DIMS_MAX, observation::carry,
+    Bucket, Cost, CostCertainty, CostEvent, EventId, EventState, Flag, Observation, PartialAttribution,
+    Usage, Usd, limits::DIMS_MAX, observation::carry,
 };
 
 /// The id under which the request counts: records come before spans, then better attributed sightings
@@ -61,6 +61,7 @@ pub(super) fn event(
             None => note,
         });
     }
+    event.flags.extend(certainty_flag(billed().filter_map(|charge| charge.best().cost.as_ref())));
     if billed().any(|charge| charge.is_possible_duplicate) {
         event.flags.push(Flag::PossibleDuplicate);
     }
@@ -131,6 +132,15 @@ fn make_void(event: &mut CostEvent, by: Option<EventId>) {
     event.state = EventState::Void;
     event.superseded_by = by;
     event.flags.clear();
+}
+
+/// The flag of a billed amount whose parts are not all exact.
+fn certainty_flag<'a>(costs: impl Iterator<Item = &'a Cost>) -> Option<Flag> {
+    match costs.map(|cost| cost.certainty).max()? {
+        CostCertainty::Exact => None,
+        CostCertainty::UpperBound => Some(Flag::CostUpperBound),
+        CostCertainty::Uncertain => Some(Flag::CostUncertain),
+    }
 }
 
 /// Whether a limit shortened a sighting, or the sightings together have more dimensions than the event keeps.
@@ -207,11 +217,13 @@ fn set_usage_columns(event: &mut CostEvent, usage: &Usage) {
     // A unit with a count of zero is null, because most providers do not report units that were not used.
     let some = |count: u64| if count == 0 { None } else { number(count) };
     let of = |buckets: &[Bucket]| some(buckets.iter().fold(0, |sum, &b| sum.saturating_add(usage.tokens(b))));
+    let stated = |is_unstated: bool, count: u64| if is_unstated { None } else { number(count) };
+    let unstated = usage.unstated();
     event.prompt_tokens = number(usage.prompt_tokens());
-    event.cached_tokens = number(usage.cached_tokens());
-    event.cache_write_tokens = number(usage.cache_write_tokens());
+    event.cached_tokens = stated(unstated.cached, usage.cached_tokens());
+    event.cache_write_tokens = stated(unstated.cache_write, usage.cache_write_tokens());
     event.completion_tokens = number(usage.completion_tokens());
-    event.reasoning_tokens = number(usage.reasoning_tokens());
+    event.reasoning_tokens = stated(unstated.reasoning, usage.reasoning_tokens());
     event.audio_prompt_tokens = of(&[Bucket::AudioInput, Bucket::CachedAudioInput]);
     event.audio_completion_tokens = of(&[Bucket::AudioOutput]);
     event.image_prompt_tokens = of(&[Bucket::ImageInput, Bucket::CachedImageInput]);

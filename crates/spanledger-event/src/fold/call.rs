@@ -3,7 +3,8 @@
 use std::cmp::{Ordering, Reverse};
 
 use crate::{
-    Bucket, CallOutcome, EventId, Observation, ObservedAs, PartialAttribution, Role, Timestamp, Usage,
+    Bucket, CallOutcome, EventId, Observation, ObservedAs, PartialAttribution, Role, Timestamp, Unstated,
+    Usage,
 };
 
 /// One observation in the fold of its component.
@@ -43,13 +44,15 @@ pub(super) fn group<'a>(sightings: &'a [Sighting<'a>]) -> Vec<ObservedCall<'a>> 
 }
 
 /// Puts the better evidence first: sightings with a usage before those without (an unreadable usage counts
-/// as one), records before spans, then those that state the service tier, then those whose usage has more
-/// buckets.
+/// as one), records before spans, then those that state the service tier, then those whose usage states more
+/// parts (cached tokens first), then those whose usage has more buckets.
 pub(super) fn cmp_evidence(a: &Observation, b: &Observation) -> Ordering {
-    fn rank(o: &Observation) -> (bool, ObservedAs, bool, Reverse<usize>) {
+    fn rank(o: &Observation) -> (bool, ObservedAs, bool, Unstated, Reverse<usize>) {
         let used = |usage: &Usage| Bucket::ALL.into_iter().filter(|&bucket| usage.tokens(bucket) > 0).count();
         let has_usage = o.usage.is_some() || o.usage_problem.is_some();
-        (!has_usage, o.sighting, o.service_tier.is_none(), Reverse(o.usage.as_ref().map_or(0, used)))
+        let unstated = o.usage.as_ref().map(Usage::unstated).unwrap_or_default();
+        let used = Reverse(o.usage.as_ref().map_or(0, used));
+        (!has_usage, o.sighting, o.service_tier.is_none(), unstated, used)
     }
     rank(a).cmp(&rank(b)).then_with(|| a.cmp(b))
 }

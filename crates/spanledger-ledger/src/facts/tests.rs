@@ -23,7 +23,10 @@ fn decimal() -> impl Strategy<Value = rust_decimal::Decimal> {
 fn usage() -> impl Strategy<Value = Usage> {
     let counts = vec(prop_oneof![Just(0_u64), 0..1_000_u64, any::<u64>()], 18);
     let units = proptest::collection::btree_map("[a-z]{1,6}", decimal(), 0..3);
-    (counts, option::of(decimal()), option::of(text()), units).prop_map(|(counts, seconds, variant, units)| {
+    let unstated = any::<[bool; 3]>()
+        .prop_map(|[cached, cache_write, reasoning]| Unstated { cached, cache_write, reasoning });
+    let parts = (counts, option::of(decimal()), option::of(text()), units, unstated);
+    parts.prop_map(|(counts, seconds, variant, units, unstated)| {
         let mut usage = Usage::default();
         (usage.audio_seconds, usage.variant, usage.units) = (seconds, variant, units);
         for (bucket, count) in Bucket::ALL.into_iter().zip(&counts) {
@@ -34,7 +37,7 @@ fn usage() -> impl Strategy<Value = Usage> {
         usage.web_search_calls = counts[15];
         usage.file_search_calls = counts[16];
         usage.code_interpreter_calls = counts[17];
-        usage
+        usage.with_unstated(unstated)
     })
 }
 
@@ -47,8 +50,11 @@ fn cost() -> impl Strategy<Value = Cost> {
         rate: rate.normalize(),
         usd: Usd::from_picos((i128::from(picos)) % 10_i128.pow(18)),
     });
-    (option::of(any::<i64>()), reason, option::of(text()), vec(line, 0..3), text(), option::of(any::<i64>()))
-        .prop_map(|(usd, reason, detail, lines, version, at)| Cost {
+    let certainty = proptest::sample::select(CostCertainty::ALL.to_vec());
+    let known = (option::of(any::<i64>()), certainty, vec(line, 0..3));
+    (known, reason, option::of(text()), text(), option::of(any::<i64>()))
+        .prop_map(|((usd, certainty, lines), reason, detail, version, at)| Cost {
+            certainty,
             usd: usd.map(|picos| Usd::from_picos(picos.into())),
             reason,
             detail,

@@ -74,10 +74,6 @@ impl Filter {
         self.words.len() * WORD_BYTES
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the block's number is less than the number of blocks"
-    )]
     fn start(&self, hash: u64) -> usize {
         let block = (u128::from(hash) * u128::from(self.blocks)) >> HASH_BITS;
         self.skipped + block as usize * WORDS

@@ -105,7 +105,7 @@ fn keys_that_agree_in_the_stored_bits_find_each_other_and_lose_nothing() {
     let file = connection();
     let mut index = open(&file);
     for seq in 1..=40 {
-        index.insert(0xABCD_0000_0000_0000 | seq % 4, seq);
+        index.insert(0xABCD_0000_0000_0000 | (seq % 4), seq);
         maintain(&mut index, &file, 5);
     }
     for _ in 0..20 {
