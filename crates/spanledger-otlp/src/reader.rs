@@ -13,6 +13,9 @@ use crate::{
     span::SpanContext,
 };
 
+#[cfg(test)]
+mod tests;
+
 /// Turns messages into observations within the [limits](spanledger_event::limits).
 #[derive(Clone, Debug, Default)]
 pub struct ObservationReader {

@@ -1,8 +1,10 @@
 //! From a record or a span of ours to its observation.
 
+use rust_decimal::Decimal;
 use spanledger_event::{
     Bucket, CARRIED, CallOutcome, Cell, ColumnKind, Endpoint, EventId, Field, JsonText, Observation,
-    ObservedAs, PartialAttribution, Timestamp, Usage, UsageSource, keys, limits::USAGE_READ_BYTES_MAX,
+    ObservedAs, PartialAttribution, Timestamp, Unstated, Usage, UsageSource, keys,
+    limits::USAGE_READ_BYTES_MAX,
 };
 use spanledger_price::{
     providers,
@@ -108,7 +110,9 @@ fn read_usage(o: &mut Observation, source: &RecordSource<'_>) {
     let tools = if own.is_some() { ToolCalls::default() } else { tool_calls(a) };
     let counts = || {
         let needs_output = token_counts::needs_output(o.endpoint);
-        raw.is_none().then(|| token_counts::read(a, source.quirks, needs_output)).flatten()
+        // The versions that wrote them left out counts of zero.
+        let unstated = Unstated::NONE;
+        raw.is_none().then(|| token_counts::read(a, source.quirks, needs_output, unstated)).flatten()
     };
     // An own form that was damaged may have had units that the object lacks: it is a problem.
     let (units, usage) = match own {
@@ -140,7 +144,10 @@ fn with_units(of_object: &Usage, own: Usage) -> Usage {
     if of_object.is_empty() {
         own
     } else if own.has_units() || own.variant.is_some() {
-        Bucket::ALL.into_iter().fold(own, |usage, bucket| usage.with(bucket, of_object.tokens(bucket)))
+        let own = own.with_unstated(Unstated::NONE);
+        let usage =
+            Bucket::ALL.into_iter().fold(own, |usage, bucket| usage.with(bucket, of_object.tokens(bucket)));
+        usage.with_unstated(of_object.unstated())
     } else {
         of_object.clone()
     }
@@ -159,12 +166,11 @@ fn own_usage(json: &str) -> Result<Usage, UsageReadError> {
     usage.nested().exclusive().map_err(UsageReadError::Counts)?;
     let seconds = usage.audio_seconds.iter().map(|seconds| ("audio_seconds", seconds));
     let mut quantities = seconds.chain(usage.units.iter().map(|(name, quantity)| (name.as_str(), quantity)));
-    match quantities.find(|(_, quantity)| quantity.is_sign_negative() && !quantity.is_zero()) {
-        Some((name, quantity)) => {
-            Err(UsageReadError::NotACount { field: name.to_owned(), value: quantity.to_string() })
-        }
-        None => Ok(usage),
+    if let Some((name, quantity)) = quantities.find(|(_, quantity)| **quantity < Decimal::ZERO) {
+        return Err(UsageReadError::NotACount { field: name.to_owned(), value: quantity.to_string() });
     }
+    let unstated = usage.unstated();
+    Ok(usage.with_unstated(unstated))
 }
 
 fn tool_calls(a: &Attributes<'_>) -> ToolCalls {
