@@ -14,7 +14,7 @@ use crate::{
     LedgerError, LedgerReader,
     apply::{self, Incoming},
     error::OpenError,
-    open::{self, WriteLock},
+    open::{self, FileIdentity, WriteConnection, WriteLock},
 };
 
 /// How many requests may wait for the writer.
@@ -60,13 +60,13 @@ impl Ledger {
     /// an earlier version of Spanledger up to date.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LedgerError> {
         let path = path.as_ref().to_owned();
-        let (connection, lock) = open::writer(&path)?;
+        let WriteConnection { connection, identity, lock } = open::writer(&path)?;
         let last_change = apply::last_change(&connection)?;
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let (publish, changes) = watch::channel(last_change);
         let writer = std::thread::Builder::new()
             .name("spanledger-writer".to_owned())
-            .spawn(move || Writer { connection, last_change, publish }.run(queue))
+            .spawn(move || Writer { connection, identity, last_change, publish }.run(queue))
             .map_err(|source| LedgerError::Open { path: path.clone(), source: OpenError::from(source) })?;
         Ok(Self {
             shared: Arc::new(Shared { path, jobs: Some(jobs), changes, writer: Some(writer), _lock: lock }),
@@ -131,6 +131,7 @@ impl Drop for Shared {
 
 struct Writer {
     connection: Connection,
+    identity: FileIdentity,
     last_change: i64,
     publish: watch::Sender<i64>,
 }
@@ -186,6 +187,7 @@ impl Writer {
     }
 
     fn transact(&mut self, group: &[Job]) -> Result<Vec<Appended>, LedgerError> {
+        self.identity.check()?;
         let transaction = self.connection.transaction()?;
         let mut answers = Vec::with_capacity(group.len());
         for job in group {

@@ -69,7 +69,7 @@ mod rollup;
 mod row;
 mod schema;
 
-pub use error::{LedgerError, OpenError, RowError, StorageError};
+pub use error::{ErrorKind, LedgerError, OpenError, RowError, StorageError};
 pub use ledger::{Appended, Ledger};
 pub use measure::{Amount, MEASURES, Measure, MeasureKind, Totals};
 pub use reader::{Change, LedgerReader, Summary};

@@ -1,4 +1,4 @@
-use std::error::Error as _;
+use std::{error::Error as _, path::PathBuf};
 
 use tempfile::TempDir;
 
@@ -57,31 +57,51 @@ fn a_folder_is_refused_with_a_message_that_says_so() {
 }
 
 #[test]
-fn a_file_of_another_program_is_refused_and_not_changed() {
-    let (folder, _) = folder();
-    let text = folder.path().join("notes.txt");
-    std::fs::write(&text, "not a database, but long enough to have a header of its own").unwrap();
-    let database = folder.path().join("other.db");
-    Connection::open(&database).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
-    for path in [text, database] {
-        let before = std::fs::read(&path).unwrap();
-        for error in [Ledger::open(&path).unwrap_err(), LedgerReader::open(&path).unwrap_err()] {
-            assert!(matches!(error, LedgerError::Foreign { .. }), "{error:?}");
-            assert!(words(&error).contains("is not a ledger"), "{error}");
-        }
-        assert_eq!(std::fs::read(&path).unwrap(), before);
-    }
-    let mut names: Vec<_> =
-        folder.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    names.sort();
-    assert_eq!(names, ["notes.txt", "other.db"], "a file was created next to another program's file");
-}
-
-#[test]
 fn an_empty_file_becomes_a_ledger() {
     let (_folder, path) = folder();
-    std::fs::write(&path, "").unwrap();
+    fs::write(&path, "").unwrap();
     assert!(matches!(LedgerReader::open(&path), Err(LedgerError::Foreign { .. })));
     assert!(Ledger::open(&path).is_ok());
     assert!(LedgerReader::open(&path).is_ok());
+}
+
+/// The two ways to look differ in what they see of a database whose tables are still in its log. Neither
+/// changes anything.
+#[test]
+fn a_look_sees_the_write_ahead_log_and_changes_nothing() {
+    use look::{Reading, State, look};
+    let (folder, path) = folder();
+    let live = Connection::open(&path).unwrap();
+    live.execute_batch("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0").unwrap();
+    live.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+    // A copy without `-shm`, as a backup program makes it of a database that is in use.
+    let copy = folder.path().join("a copy? 100%#.db");
+    fs::copy(&path, &copy).unwrap();
+    fs::copy(identity::beside(&path, "-wal"), identity::beside(&copy, "-wal")).unwrap();
+    let before = files(folder.path());
+    assert_eq!(state(&copy, &look::open(&copy, Reading::Alone).unwrap()).unwrap(), State::Empty);
+    assert_eq!(look(&copy).unwrap(), State::Ledger(0));
+    assert!(files(folder.path()) == before);
+}
+
+#[test]
+fn a_file_system_without_shared_memory_is_refused() {
+    let (_folder, path) = folder();
+    // This way of locking of SQLite has no shared memory.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    let connection = Connection::open_with_flags_and_vfs(&path, flags, c"unix-dotfile").unwrap();
+    let refused = configure(&path, &connection).unwrap_err();
+    assert!(words(&refused).contains("put the ledger on a local disk"), "{refused}");
+}
+
+/// All files of a folder with their content.
+fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files: Vec<_> = folder
+        .read_dir()
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect();
+    files.sort();
+    files
 }
