@@ -108,6 +108,12 @@ pub enum LedgerError {
         /// The file.
         path: PathBuf,
     },
+    /// The file is empty, and a reader cannot make a ledger of it.
+    #[error("the ledger {path} is empty: start `spanledger serve` once, it creates the ledger")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file lies on a file system on which programs cannot share memory. Some network file systems and
     /// shared folders of virtual machines are such.
     #[error(
@@ -163,7 +169,7 @@ pub enum LedgerError {
 pub enum OpenError {
     /// The file system refused.
     #[error(transparent)]
-    File(#[from] std::io::Error),
+    File(#[from] io::Error),
     /// SQLite refused.
     #[error(transparent)]
     Database(#[from] StorageError),
@@ -216,10 +222,17 @@ impl LedgerError {
             | Self::OlderVersion { .. }
             | Self::SeveralNames { .. }
             | Self::Foreign { .. }
+            | Self::Empty { .. }
             | Self::NoSharedMemory { .. }
             | Self::Unstorable(_)
             | Self::Closed => ErrorKind::Other,
         }
+    }
+
+    /// Whether the writer opens its connection again after this error.
+    pub(crate) fn needs_a_new_connection(&self) -> bool {
+        let kind = self.kind();
+        matches!(self, Self::Storage(_)) && matches!(kind, ErrorKind::Io | ErrorKind::Damaged)
     }
 
     /// The same error for another request, if it concerns all requests.

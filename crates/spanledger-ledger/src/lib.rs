@@ -58,6 +58,7 @@
 
 mod apply;
 mod error;
+mod health;
 mod ledger;
 mod measure;
 mod migrate;
@@ -70,6 +71,7 @@ mod row;
 mod schema;
 
 pub use error::{ErrorKind, LedgerError, OpenError, RowError, StorageError};
+pub use health::{CommitLatency, FileSizes, LedgerHealth, WriterFault};
 pub use ledger::{Appended, Ledger};
 pub use measure::{Amount, MEASURES, Measure, MeasureKind, Totals};
 pub use reader::{Change, LedgerReader, Summary};

@@ -43,11 +43,6 @@ impl ErrorKind {
     pub(crate) fn concerns_all_requests(self) -> bool {
         matches!(self, Self::Busy | Self::DiskFull | Self::Io | Self::Replaced | Self::ReadOnly)
     }
-
-    /// Whether the writer's connection is opened again.
-    pub(crate) fn needs_a_new_connection(self) -> bool {
-        matches!(self, Self::Io | Self::Damaged)
-    }
 }
 
 impl std::fmt::Display for ErrorKind {

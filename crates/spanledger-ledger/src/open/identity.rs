@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{LedgerError, error::OpenError};
+use crate::{FileSizes, LedgerError, error::OpenError};
 
 #[cfg(test)]
 mod tests;
@@ -71,11 +71,16 @@ impl FileIdentity {
         self
     }
 
-    /// Fails if a path leads to another file than at the start, or to none.
-    pub(crate) fn check(&self) -> Result<(), LedgerError> {
-        for (path, id) in &self.files {
+    /// Fails if a path leads to another file than at the start, or to none. Returns the sizes of the files.
+    pub(crate) fn check(&self) -> Result<FileSizes, LedgerError> {
+        let mut sizes = FileSizes::default();
+        for (index, (path, id)) in self.files.iter().enumerate() {
             match fs::metadata(path) {
-                Ok(metadata) if FileId::of(&metadata) == *id => {}
+                Ok(metadata) if FileId::of(&metadata) == *id => match index {
+                    0 => sizes.database = metadata.len(),
+                    1 => sizes.log = metadata.len(),
+                    _ => {}
+                },
                 Ok(_) => return Err(LedgerError::Replaced { path: path.clone() }),
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     return Err(LedgerError::Deleted { path: path.clone() });
@@ -85,7 +90,7 @@ impl FileIdentity {
                 }
             }
         }
-        Ok(())
+        Ok(sizes)
     }
 
     /// The database itself.

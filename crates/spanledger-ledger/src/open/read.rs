@@ -89,6 +89,6 @@ fn readable(path: &Path, connection: Connection) -> Result<Connection, LedgerErr
             Err(LedgerError::OlderVersion { path: path.to_owned(), found, readable_since })
         }
         State::Ledger(_) => Ok(connection),
-        State::Empty => Err(LedgerError::Foreign { path: path.to_owned() }),
+        State::Empty => Err(LedgerError::Empty { path: path.to_owned() }),
     }
 }

@@ -60,7 +60,7 @@ fn a_folder_is_refused_with_a_message_that_says_so() {
 fn an_empty_file_becomes_a_ledger() {
     let (_folder, path) = folder();
     fs::write(&path, "").unwrap();
-    assert!(matches!(LedgerReader::open(&path), Err(LedgerError::Foreign { .. })));
+    assert!(matches!(LedgerReader::open(&path), Err(LedgerError::Empty { .. })));
     assert!(Ledger::open(&path).is_ok());
     assert!(LedgerReader::open(&path).is_ok());
 }
