@@ -12,7 +12,7 @@ use futures_util::future::{join_all, poll_immediate};
 use rusqlite::Connection;
 use spanledger_ledger::{ErrorKind, Ledger, LedgerError, LedgerReader};
 
-use crate::support::{call, folder, runtime};
+use crate::support::{call, folder, runtime, skipped};
 
 /// The environment variables of a child process: what it does, and in which folder.
 const TASK: &str = "SPANLEDGER_TEST_FAULT";
@@ -242,7 +242,7 @@ fn by_script(script: &str, before: &[&str], task: &str, folder: &Path) -> Option
     if said.is_none() {
         let problem = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!problem.contains("panicked"), "{problem}\n{text}");
-        eprintln!("skipped: {}", problem.trim());
+        skipped(problem.trim());
     }
     said
 }

@@ -11,7 +11,7 @@ use std::{
 use rusqlite::Connection;
 use spanledger_ledger::{ErrorKind, Ledger, LedgerError, LedgerReader};
 
-use crate::support::{call, folder, runtime};
+use crate::support::{call, folder, runtime, skipped};
 
 /// The environment variables of a child process: what it does, and to which file.
 const TASK: &str = "SPANLEDGER_TEST_TASK";
@@ -329,7 +329,7 @@ mod without_permission {
     fn read_as_nobody(path: &Path) -> Option<String> {
         let is_root = fs::metadata("/proc/self").ok().map(|it| std::os::unix::fs::MetadataExt::uid(&it)) == Some(0);
         if !is_root {
-            eprintln!("skipped: only root can act as another user");
+            skipped("only root can act as another user");
             return None;
         }
         // The other user may not reach the folder in which this program was built.
