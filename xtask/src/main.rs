@@ -7,9 +7,13 @@
 //! cargo xtask publish-prices  lock the new entries of the price book
 //! cargo xtask golden          accept the present output as the expected one
 //! cargo xtask instructions    count the instructions of one priced call (needs valgrind)
+//! cargo xtask bench-ledger --against COMMIT [options of the benchmark]
+//!                             run the ledger's benchmark at that commit and at the present state
 //! ```
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands print their results")]
 
+mod bench_ledger;
+mod benchmark;
 mod ci;
 mod generate;
 mod golden;
@@ -23,7 +27,7 @@ use std::{
     process::ExitCode,
 };
 
-const USAGE: &str = "usage: cargo xtask ci | tidy | gen [--check] | publish-prices | golden | instructions";
+const USAGE: &str = "usage: cargo xtask ci | tidy | gen [--check] | publish-prices | golden | instructions | bench-ledger --against COMMIT";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
         ["instructions"] => {
             instructions::per_call().map(|count| println!("one priced text call takes {count} instructions"))
         }
+        ["bench-ledger", "--against", commit, options @ ..] => bench_ledger::compare(commit, options),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

@@ -4,13 +4,14 @@ use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::{ATTRIBUTION_BYTES_MAX, DIMS_MAX};
+
 #[cfg(test)]
 mod tests;
 
-/// How many bytes a value may have.
-const VALUE_BYTES_MAX: usize = 256;
-/// How many free dimensions one attribution may have.
-const DIMS_MAX: usize = 32;
+/// How many free dimensions the attribution of a call of the crate `spanledger` may have. Spans of other
+/// emitters may have more, [`DIMS_MAX`].
+const OWN_DIMS_MAX: usize = 32;
 /// Values that stand for a missing value. Case is ignored.
 const PLACEHOLDERS: [&str; 6] = ["unknown", "null", "none", "undefined", "n/a", "-"];
 
@@ -92,7 +93,7 @@ pub fn check_value(field: &Field, value: &str) -> Result<(), AttributionError> {
     if trimmed.is_empty() {
         return Err(AttributionError::Blank(field.clone()));
     }
-    if value.len() > VALUE_BYTES_MAX {
+    if value.len() > ATTRIBUTION_BYTES_MAX {
         return Err(AttributionError::TooLong { field: field.clone(), bytes: value.len() });
     }
     if value.chars().any(char::is_control) {
@@ -199,7 +200,7 @@ impl TryFrom<PartialAttribution> for Attribution {
         let optional = |field: Field, value: Option<String>| {
             value.map(|value| check_value(&field, &value).map(|()| value)).transpose()
         };
-        if parts.dims.len() > DIMS_MAX {
+        if parts.dims.len() > OWN_DIMS_MAX {
             return Err(AttributionError::TooManyDims(parts.dims.len()));
         }
         for (name, value) in &parts.dims {
@@ -265,7 +266,8 @@ impl PartialAttribution {
         self.known() == 4
     }
 
-    /// Fills the fields that are missing here from `other`.
+    /// Fills the fields that are missing here from `other`. Dimensions are added until there are
+    /// [`DIMS_MAX`].
     pub fn fill_from(&mut self, other: &Self) {
         fn fill(mine: &mut Option<String>, theirs: Option<&String>) {
             if mine.is_none() {
@@ -279,7 +281,7 @@ impl PartialAttribution {
         fill(&mut self.request_id, other.request_id.as_ref());
         fill(&mut self.batch_job_id, other.batch_job_id.as_ref());
         for (name, value) in &other.dims {
-            if !self.dims.contains_key(name) {
+            if self.dims.len() < DIMS_MAX && !self.dims.contains_key(name) {
                 self.dims.insert(name.clone(), value.clone());
             }
         }

@@ -60,6 +60,8 @@ words! {
         ContradictoryUsage = "contradictory_usage",
         /** The provider reported no usage, for instance because a stream was cut.*/
         NoUsage = "no_usage",
+        /** A count or the cost is beyond what one call can have.*/
+        OutOfRange = "out_of_range",
     }
 }
 

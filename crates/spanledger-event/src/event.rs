@@ -69,6 +69,8 @@ words! {
         RetryUnpriced = "retry_unpriced",
         /** The usage has fields of unknown meaning; `cost_detail` lists them. The totals add up, so that no token is missing from the cost.*/
         UsageNotUnderstood = "usage_not_understood",
+        /** Something that an emitter sent was longer or more than a limit allows: a text was shortened, or a value left out. The table of limits below says how.*/
+        Truncated = "truncated",
     }
 }
 

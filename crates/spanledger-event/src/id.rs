@@ -59,6 +59,11 @@ impl EventId {
         Self(text.into())
     }
 
+    /// The id's text, to shorten it.
+    pub(crate) fn text_mut(&mut self) -> &mut String {
+        &mut self.0
+    }
+
     /// The id's text.
     pub fn as_str(&self) -> &str {
         &self.0

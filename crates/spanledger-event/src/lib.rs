@@ -18,6 +18,8 @@
 //! * [`CARRIED`]: the columns that an event copies from its observations without change;
 //! * [`keys`]: the names of all attributes.
 //!
+//! [`limits`] has the maximum of everything that a sender chooses.
+//!
 //! ```
 //! use spanledger_event::{Attribution, NestedUsage, Usd};
 //!
@@ -57,6 +59,7 @@ mod event;
 mod fold;
 mod id;
 pub mod keys;
+pub mod limits;
 mod money;
 mod observation;
 mod reference;
@@ -76,7 +79,11 @@ pub use event::{
     COLUMNS, Cell, CellError, Column, ColumnKind, CostEvent, EventJson, EventState, Flag, JsonText,
     UsageSource,
 };
-pub use fold::fold;
+pub use fold::{
+    CALL_LIMIT, COMPONENT_MAX, Component, CrowdedRelation, EVENT_LIMIT, Folded, Journal, RESPONSE_LIMIT,
+    REVISION_OF_CROWDED, REVISION_OF_EPOCH, RefusedReason, Related, Relation, RelationKind, TRACE_LIMIT,
+    fold, fold_lone, related,
+};
 pub use id::{EventId, fingerprint};
 pub use money::{ParseUsdError, Usd};
 pub use observation::{

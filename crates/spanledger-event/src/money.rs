@@ -6,6 +6,8 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
+use crate::limits::COST_USD_MAX;
+
 #[cfg(test)]
 mod tests;
 
@@ -67,6 +69,11 @@ impl Usd {
     /// The inverse of [`Usd::to_parts`], also for sums of parts.
     pub fn from_parts(micros: i64, picos: i64) -> Self {
         Self(i128::from(micros) * 1_000_000 + i128::from(picos))
+    }
+
+    /// Whether the amount is greater than one charge can cost, or less than its negative.
+    pub const fn is_beyond_a_charge(self) -> bool {
+        self.0.unsigned_abs() > COST_USD_MAX * PICOS_PER_DOLLAR.unsigned_abs()
     }
 
     /// `self - other`.

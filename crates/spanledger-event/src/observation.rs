@@ -5,7 +5,9 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{Cost, EventId, JsonText, PartialAttribution, Timestamp, Usage, UsageSource, Usd, words::words};
 
+mod bound;
 mod carried;
+mod facts;
 #[cfg(test)]
 mod tests;
 
@@ -161,6 +163,9 @@ pub struct Observation {
     /// Why a usage that was sent could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage_problem: Option<String>,
+    /// Whether the problem is a count that no call can have.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub usage_out_of_range: bool,
     /// Counts of the usage whose meaning is unknown, as `path=value`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub usage_unknown: Vec<String>,
@@ -183,6 +188,9 @@ pub struct Observation {
     pub parent_span_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_name: Option<String>,
+    /// Whether a [limit](crate::limits) shortened a text or left something out.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub truncated: bool,
     /// The receiver's price; not part of what was observed, and not serialized with it.
     #[serde(skip)]
     pub cost: Option<Cost>,
@@ -227,6 +235,11 @@ impl Observation {
         let digest = xxh3_128(journal.as_bytes());
         Ok((journal, digest))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Journals of before the text was checked at the edge may hold one that is not JSON. The event has

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{COLUMNS, Column, ColumnKind, Endpoint, EventState, Flag, UnpricedReason, UsageSource};
+use crate::{COLUMNS, Column, ColumnKind, Endpoint, EventState, Flag, UnpricedReason, UsageSource, limits};
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +22,15 @@ event with the greatest revision is valid. Sums leave out events whose `state` i
 
 ";
 
-/// The page as Markdown: every column, and the texts of the columns that have a closed list.
+const LIMITS: &str = "
+## Limits
+
+A sender chooses the texts, the counts and the number of attributes of what it sends. Each has a maximum. An event
+of which something was shortened or left out has the flag `truncated`.
+
+";
+
+/// The page as Markdown: every column, the texts of the columns that have a closed list, and the limits.
 pub fn reference() -> String {
     let mut page = String::from(HEAD);
     page.push_str("| column | type | unit | null | meaning | FOCUS |\n|---|---|---|---|---|---|\n");
@@ -40,6 +48,8 @@ pub fn reference() -> String {
     list(&mut page, "usage_source", UsageSource::ALL.map(|word| (word.as_str(), word.doc())));
     list(&mut page, "cost_reason", UnpricedReason::ALL.map(|word| (word.as_str(), word.doc())));
     list(&mut page, "flags", Flag::ALL.map(|word| (word.as_str(), word.doc())));
+    page.push_str(LIMITS);
+    page.push_str(&limits::table());
     page
 }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::limits::{COUNT_MAX, NAME_BYTES_MAX, TOKENS_MAX, UNITS_MAX};
+
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -156,7 +158,7 @@ fn is_zero(count: &u64) -> bool {
 impl Usage {
     /// The greatest count of tokens that is accepted: far above any context window, and small enough
     /// that sums over 2³⁰ calls fit an `i64`.
-    pub const TOKENS_MAX: u64 = 1 << 32;
+    pub const TOKENS_MAX: u64 = TOKENS_MAX;
 
     /// The tokens in one bucket.
     pub const fn tokens(&self, bucket: Bucket) -> u64 {
@@ -192,6 +194,31 @@ impl Usage {
             && self.counts() == [0; 5]
             && self.audio_seconds.is_none_or(|seconds| seconds.is_zero())
             && self.units.values().all(Decimal::is_zero)
+    }
+
+    /// The first count that is greater than one call can have, as an error that names it.
+    pub fn out_of_range(&self) -> Option<UsageError> {
+        if let Some(bucket) = Bucket::ALL.into_iter().find(|&bucket| self.tokens(bucket) > TOKENS_MAX) {
+            return Some(UsageError::out_of_range(bucket.name(), self.tokens(bucket), TOKENS_MAX));
+        }
+        let names =
+            ["images", "characters", "web_search_calls", "file_search_calls", "code_interpreter_calls"];
+        if let Some((name, count)) =
+            names.into_iter().zip(self.counts()).find(|(_, count)| *count > COUNT_MAX)
+        {
+            return Some(UsageError::out_of_range(name, count, COUNT_MAX));
+        }
+        if self.units.len() > UNITS_MAX {
+            return Some(UsageError::TooManyUnits(self.units.len()));
+        }
+        if let Some(name) = self.units.keys().find(|name| name.len() > NAME_BYTES_MAX) {
+            return Some(UsageError::UnitName(name.len()));
+        }
+        let seconds = self.audio_seconds.iter().map(|seconds| ("audio_seconds", seconds));
+        seconds
+            .chain(self.units.iter().map(|(name, quantity)| (name.as_str(), quantity)))
+            .find(|(_, quantity)| quantity.abs() > Decimal::from(COUNT_MAX))
+            .map(|(name, quantity)| UsageError::out_of_range(name, quantity, COUNT_MAX))
     }
 
     fn sum(&self, buckets: &[Bucket]) -> u64 {
@@ -312,31 +339,59 @@ pub enum UsageError {
         /// The sum of input and output.
         sum: u64,
     },
-    /// A count is negative, or greater than [`Usage::TOKENS_MAX`].
-    #[error("a count is out of range: {0}")]
-    OutOfRange(String),
+    /// A count is greater than one call can have.
+    #[error("`{field}` is {count}: one call has at most {max}")]
+    OutOfRange {
+        /// The name of the count.
+        field: String,
+        /// The count.
+        count: String,
+        /// The greatest count that is accepted.
+        max: u64,
+    },
+    /// The usage has more kinds of units than any call.
+    #[error("the usage has {0} kinds of units: one call has at most {UNITS_MAX}")]
+    TooManyUnits(usize),
+    /// The name of a unit is too long.
+    #[error("the name of a unit has {0} bytes: at most {NAME_BYTES_MAX} are allowed")]
+    UnitName(usize),
+}
+
+impl UsageError {
+    /// A count that is greater than one call can have.
+    pub fn out_of_range(field: impl Into<String>, count: impl ToString, max: u64) -> Self {
+        Self::OutOfRange { field: field.into(), count: count.to_string(), max }
+    }
+
+    /// Whether a count is greater than one call can have, and not only in contradiction with others.
+    pub fn is_out_of_range(&self) -> bool {
+        match self {
+            Self::OutOfRange { .. } | Self::TooManyUnits(_) | Self::UnitName(_) => true,
+            Self::PartsExceedWhole { .. } | Self::TotalMismatch { .. } => false,
+        }
+    }
 }
 
 impl NestedUsage {
     /// Splits the totals into exclusive buckets.
     pub fn exclusive(&self) -> Result<Usage, UsageError> {
         let counts = [
-            self.input,
-            self.cached,
-            self.cache_write,
-            self.cache_write_1h,
-            self.cache_write_12h,
-            self.audio_input,
-            self.cached_audio,
-            self.image_input,
-            self.cached_image,
-            self.output,
-            self.reasoning,
-            self.audio_output,
-            self.image_output,
+            ("input", self.input),
+            ("cached input", self.cached),
+            ("cache writes", self.cache_write),
+            ("cache writes of 1 hour", self.cache_write_1h),
+            ("cache writes of 12 hours", self.cache_write_12h),
+            ("audio input", self.audio_input),
+            ("cached audio input", self.cached_audio),
+            ("image input", self.image_input),
+            ("cached image input", self.cached_image),
+            ("output", self.output),
+            ("reasoning", self.reasoning),
+            ("audio output", self.audio_output),
+            ("image output", self.image_output),
         ];
-        if let Some(count) = counts.into_iter().find(|&count| count > Usage::TOKENS_MAX) {
-            return Err(UsageError::OutOfRange(count.to_string()));
+        if let Some((name, count)) = counts.into_iter().find(|(_, count)| *count > TOKENS_MAX) {
+            return Err(UsageError::out_of_range(name, count, TOKENS_MAX));
         }
         let rest = |side, whole: u64, parts: u64| {
             whole.checked_sub(parts).ok_or(UsageError::PartsExceedWhole { side, parts, whole })

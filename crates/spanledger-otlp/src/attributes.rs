@@ -47,13 +47,13 @@ impl<'a> Attributes<'a> {
     }
 
     /// A count. Some emitters write integers as text or as whole doubles. A value that is not a count is
-    /// an error with its text, never zero.
+    /// an error with the beginning of its text, never zero.
     pub(crate) fn count(self, key: &str) -> Option<Result<u64, String>> {
         let value = self.value(key)?;
         Some(match value {
             Value::IntValue(number) => u64::try_from(*number).map_err(|_| number.to_string()),
             Value::StringValue(text) if text.trim().is_empty() => return None,
-            Value::StringValue(text) => whole(text.trim()).ok_or_else(|| text.clone()),
+            Value::StringValue(text) => whole(text.trim()).ok_or_else(|| excerpt(text)),
             Value::DoubleValue(number) => whole(&number.to_string()).ok_or_else(|| number.to_string()),
             _ => Err("not a number".to_owned()),
         })
@@ -105,6 +105,11 @@ pub(crate) fn decimal_of(value: &Value) -> Option<Decimal> {
         _ => return None,
     };
     text.parse().or_else(|_| Decimal::from_scientific(&text)).ok()
+}
+
+/// The beginning of a value, for an error message.
+fn excerpt(text: &str) -> String {
+    text.chars().take(40).collect()
 }
 
 fn whole(text: &str) -> Option<u64> {

@@ -1,7 +1,10 @@
 //! Between observations and the price book.
 
 use spanledger_event::Observation;
-use spanledger_price::{PriceBook, PriceQuery, usage::ResolvedUsage};
+use spanledger_price::{
+    PriceBook, PriceQuery,
+    usage::{ResolvedUsage, UsageReadError},
+};
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +23,7 @@ pub fn price(book: &PriceBook, o: &mut Observation) {
         at: o.start,
         usage: o.usage.as_ref(),
         usage_problem: o.usage_problem.as_deref(),
+        usage_out_of_range: o.usage_out_of_range,
         failed: !o.outcome.is_billable(),
     };
     let (cost, usage) = (book.price(&query), book.implied_usage(&query));
@@ -35,6 +39,7 @@ pub fn set_usage(o: &mut Observation, resolved: ResolvedUsage) {
     let ResolvedUsage { usage, source, problem, unrecognized_counts, service_tier, region } = resolved;
     o.usage = usage;
     o.usage_source = source;
+    o.usage_out_of_range = problem.as_ref().is_some_and(UsageReadError::is_out_of_range);
     o.usage_problem = problem.map(|problem| problem.to_problem());
     o.usage_unknown = unrecognized_counts;
     o.service_tier = service_tier;

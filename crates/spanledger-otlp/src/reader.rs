@@ -11,7 +11,7 @@ use crate::{
     span::SpanContext,
 };
 
-/// Turns messages into observations.
+/// Turns messages into observations within the [limits](spanledger_event::limits).
 #[derive(Clone, Debug, Default)]
 pub struct ObservationReader {
     /// The attributes from which attribution is read.
@@ -27,11 +27,12 @@ impl ObservationReader {
             let resource = resource(resource_spans.resource.as_ref());
             for scope_spans in &resource_spans.scope_spans {
                 let scope = scope(scope_spans.scope.as_ref());
-                observations.extend(scope_spans.spans.iter().filter_map(|span| {
+                let spans = scope_spans.spans.iter().filter_map(|span| {
                     let attributes = Attributes(&span.attributes);
                     let (keys, quirks) = (&self.keys, quirks.as_slice());
                     dialect::read(&SpanContext { span, attributes, resource, scope, keys, quirks })
-                }));
+                });
+                observations.extend(spans.map(Observation::bound));
             }
         }
         observations
@@ -48,7 +49,7 @@ impl ObservationReader {
                 let scope = scope(scope_logs.scope.as_ref());
                 let records =
                     scope_logs.log_records.iter().filter(|log| log.event_name == keys::RECORD_EVENT_NAME);
-                observations.extend(records.filter_map(|log| {
+                let records = records.filter_map(|log| {
                     record::read(&RecordSource {
                         attributes: Attributes(&log.attributes),
                         resource,
@@ -62,7 +63,8 @@ impl ObservationReader {
                         start: log.time_unix_nano,
                         end: log.time_unix_nano,
                     })
-                }));
+                });
+                observations.extend(records.map(Observation::bound));
             }
         }
         observations

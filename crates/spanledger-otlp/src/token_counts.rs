@@ -1,7 +1,10 @@
 //! Token attributes of the OpenTelemetry convention to a usage and back.
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use spanledger_event::{Bucket, Endpoint, NestedUsage, Usage, UsageError, keys};
+use spanledger_event::{
+    Bucket, Endpoint, NestedUsage, Usage, UsageError, keys,
+    limits::{TOKENS_MAX, USAGE_UNKNOWN_MAX},
+};
 use spanledger_price::usage::UsageReadError;
 
 use crate::{
@@ -43,8 +46,14 @@ impl Counts<'_> {
     /// The first spelling that is there; `None` where none is.
     fn find(&self, (convention, vendors): (&[&str], Spellings)) -> Option<Result<u64, UsageReadError>> {
         let spellings = convention.iter().chain(self.quirks.iter().flat_map(|quirks| vendors(quirks)));
-        let count = spellings.into_iter().find_map(|key| self.attributes.count(key))?;
-        Some(count.map_err(|text| UsageReadError::Counts(UsageError::OutOfRange(text))))
+        let (key, count) = spellings.into_iter().find_map(|key| Some((*key, self.attributes.count(key)?)))?;
+        Some(match count {
+            Ok(count) if count > TOKENS_MAX => {
+                Err(UsageReadError::Counts(UsageError::out_of_range(key, count, TOKENS_MAX)))
+            }
+            Ok(count) => Ok(count),
+            Err(value) => Err(UsageReadError::NotACount { field: key.to_owned(), value }),
+        })
     }
 
     /// A part of a count, zero where it is not stated.
@@ -114,8 +123,6 @@ pub(crate) const fn needs_output(endpoint: Endpoint) -> bool {
 ///
 /// Totals, text and costs are left out, because they follow from the counts that it knows.
 pub(crate) fn unrecognized(attributes: Attributes<'_>, quirks: &[&'static Quirks]) -> Vec<String> {
-    /// A span with more of them does not state a usage; the event is not a place to store it.
-    const UNRECOGNIZED_MAX: usize = 64;
     let is_known = |key: &str| {
         MODALITIES.contains(&key)
             || [INPUT, OUTPUT, CACHE_READ, CACHE_WRITE, REASONING].into_iter().any(|(convention, vendors)| {
@@ -139,8 +146,13 @@ pub(crate) fn unrecognized(attributes: Attributes<'_>, quirks: &[&'static Quirks
         let number = decimal_of(value).filter(|number| !number.is_zero())?;
         Some(format!("{key}={}", number.normalize()))
     };
-    let counts = attributes.with_prefix(keys::USAGE_NAMESPACE).into_iter().filter_map(count);
-    counts.take(UNRECOGNIZED_MAX).collect()
+    let mut counts = attributes.with_prefix(keys::USAGE_NAMESPACE).into_iter().filter_map(count);
+    let mut listed: Vec<String> = counts.by_ref().take(USAGE_UNKNOWN_MAX).collect();
+    let more = counts.count();
+    if more > 0 {
+        listed.push(format!("and {more} more"));
+    }
+    listed
 }
 
 /// The attributes that state a usage; parts that are zero are left out, the totals are not.

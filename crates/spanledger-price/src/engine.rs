@@ -39,7 +39,12 @@ impl PriceBook {
             return Ok((Usd::ZERO, Vec::new()));
         }
         if let Some(problem) = query.usage_problem {
-            return Err(Unpriced::new(UnpricedReason::ContradictoryUsage, problem.to_owned()));
+            let reason = if query.usage_out_of_range {
+                UnpricedReason::OutOfRange
+            } else {
+                UnpricedReason::ContradictoryUsage
+            };
+            return Err(Unpriced::new(reason, problem.to_owned()));
         }
         let Some(usage) = usage else {
             let detail = if query.usage.is_some() {
@@ -49,6 +54,9 @@ impl PriceBook {
             };
             return Err(Unpriced::new(UnpricedReason::NoUsage, detail.to_owned()));
         };
+        if let Some(error) = usage.out_of_range() {
+            return Err(Unpriced::new(UnpricedReason::OutOfRange, error.to_string()));
+        }
         let provider = self.provider(query.provider).ok_or_else(|| {
             let detail = format!("the book has no provider `{}`", query.provider);
             Unpriced::new(UnpricedReason::UnknownModel, detail)

@@ -55,6 +55,7 @@ impl ResolvedCall<'_> {
             at: self.call.at,
             usage: self.resolved.usage.as_ref(),
             usage_problem: self.problem.as_deref(),
+            usage_out_of_range: self.resolved.problem.as_ref().is_some_and(UsageReadError::is_out_of_range),
             ..PriceQuery::default()
         }
     }

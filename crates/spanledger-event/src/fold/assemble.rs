@@ -8,7 +8,7 @@ use std::{
 use super::Charge;
 use crate::{
     Bucket, CostEvent, EventId, EventState, Flag, Observation, PartialAttribution, Usage, Usd,
-    observation::carry,
+    limits::DIMS_MAX, observation::carry,
 };
 
 /// Orders the charges: those that count before superseded ones, billable before failed, then by start.
@@ -98,6 +98,9 @@ pub(super) fn event<'a>(
     if billed.iter().any(|charge| duplicates.contains(charge.id())) {
         event.flags.push(Flag::PossibleDuplicate);
     }
+    if is_truncated(charges, &event) {
+        event.flags.push(Flag::Truncated);
+    }
     if event.emitter_cost_usd.is_some_and(|theirs| event.cost_usd.is_some_and(|ours| theirs != ours)) {
         event.flags.push(Flag::EmitterCostDiffers);
     }
@@ -132,6 +135,14 @@ fn make_void(event: &mut CostEvent, by: Option<EventId>) {
     event.state = EventState::Void;
     event.superseded_by = by;
     event.flags.clear();
+}
+
+/// Whether a limit shortened a sighting, or the sightings together have more dimensions than the event keeps.
+fn is_truncated(charges: &[&Charge<'_>], event: &CostEvent) -> bool {
+    let mut sightings =
+        charges.iter().flat_map(|charge| &charge.calls).flat_map(|call| call.sightings.iter());
+    let is_lost = |name: &String| event.dims.len() >= DIMS_MAX && !event.dims.contains_key(name);
+    sightings.any(|o| o.truncated || o.attribution.dims.keys().any(is_lost))
 }
 
 fn cost_of(observation: &Observation) -> Option<Usd> {

@@ -105,3 +105,15 @@ fn an_event_takes_each_carried_field_from_the_first_sighting_that_states_it() {
         assert_eq!((column.get)(&events[0]), value, "{}", column.name);
     }
 }
+
+#[test]
+fn facts_are_everything_but_the_cost() {
+    let o = full();
+    assert!(o.has_same_facts(&Observation { cost: None, ..o.clone() }));
+    for field in CARRIED {
+        let mut other = o.clone();
+        (field.set)(&mut other, Cell::Null).unwrap();
+        assert!(!o.has_same_facts(&other), "{}", field.column.name);
+    }
+    assert!(!o.has_same_facts(&Observation { service_name: None, ..o.clone() }));
+}

@@ -41,7 +41,7 @@ fn a_contradiction_is_an_error_and_never_clamped() {
     let total = NestedUsage { input: 1, output: 1, total: Some(3), ..NestedUsage::default() };
     assert_eq!(total.exclusive(), Err(UsageError::TotalMismatch { stated: 3, sum: 2 }));
     let absurd = NestedUsage { input: u64::MAX, cached: u64::MAX, ..NestedUsage::default() };
-    assert!(matches!(absurd.exclusive(), Err(UsageError::OutOfRange(_))));
+    assert!(matches!(absurd.exclusive(), Err(UsageError::OutOfRange { .. })));
 }
 
 proptest! {

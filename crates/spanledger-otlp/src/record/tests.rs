@@ -147,7 +147,11 @@ fn records_of_earlier_versions_are_read() {
 fn a_damaged_usage_is_a_problem() {
     for (key, value, expected) in [
         (keys::USAGE, "{", "Spanledger's own form cannot be read"),
-        (keys::USAGE, r#"{"tokens": {"input": 4294967297}}"#, "a count is out of range: 4294967297"),
+        (
+            keys::USAGE,
+            r#"{"tokens": {"input": 4294967297}}"#,
+            "`input` is 4294967297: one call has at most 4294967296",
+        ),
         (keys::USAGE_RAW, "[]", "the usage is not a JSON object"),
     ] {
         let mut sent = record(&chat_observation());

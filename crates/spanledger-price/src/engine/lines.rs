@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use rust_decimal::Decimal;
-use spanledger_event::{Bucket, CostLine, Timestamp, UnpricedReason, Usage, Usd};
+use spanledger_event::{Bucket, CostLine, Timestamp, UnpricedReason, Usage, Usd, limits::COST_USD_MAX};
 
 use super::unpriced::Unpriced;
 use crate::{
@@ -84,12 +84,20 @@ pub(super) fn cost_lines(rating: &Rating<'_>, usage: &Usage) -> Result<(Usd, Vec
         }
     }
     let Sum { lines, total, without_rate } = sum;
+    if total.is_beyond_a_charge() {
+        // The lines are not shown: they would look like a cost.
+        return Err(beyond_a_charge(&format!("the cost is {total} USD")));
+    }
     if without_rate.is_empty() {
         return Ok((total, lines));
     }
     let detail =
         format!("{} has no {} rate for {}", rating.model.name(), rating.tier, without_rate.join(", "));
     Err(Unpriced { reason: UnpricedReason::NoRateForModality, detail, lines })
+}
+
+fn beyond_a_charge(what: &str) -> Unpriced {
+    Unpriced::new(UnpricedReason::OutOfRange, format!("{what}: one call costs at most {COST_USD_MAX} USD"))
 }
 
 /// The sum of the lines so far.
@@ -117,11 +125,12 @@ impl Sum {
             });
             return Ok(());
         };
-        let usd = meter.cost(quantity, rate).filter(|_| quantity.is_sign_positive());
-        let Some(usd) = usd else {
-            let detail = format!("{quantity} {} is beyond any real call", meter.name());
+        if quantity.is_sign_negative() {
+            let detail = format!("`{}` is {quantity}: a count is not negative", meter.name());
             return Err(Unpriced::new(UnpricedReason::ContradictoryUsage, detail));
-        };
+        }
+        let usd = meter.cost(quantity, rate);
+        let usd = usd.ok_or_else(|| beyond_a_charge(&format!("{quantity} {} cost more", meter.name())))?;
         self.total = self.total + usd;
         self.lines.push(CostLine { kind: Cow::Borrowed(meter.name()), quantity, unit, rate, usd });
         Ok(())

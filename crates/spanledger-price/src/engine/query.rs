@@ -23,6 +23,8 @@ pub struct PriceQuery<'a> {
     pub usage: Option<&'a Usage>,
     /// Why the reported usage cannot be used, if it is contradictory or unreadable.
     pub usage_problem: Option<&'a str>,
+    /// Whether that problem is a count that no call can have.
+    pub usage_out_of_range: bool,
     /// Whether the call failed before the model ran. It is free unless it reports a usage.
     pub failed: bool,
 }

@@ -1,8 +1,11 @@
 //! Reads counts from a usage object, and remembers which fields were read.
 
 use rust_decimal::Decimal;
-use serde_json::{Map, Value};
-use spanledger_event::Usage;
+use serde_json::{Map, Number, Value};
+use spanledger_event::{
+    Usage, UsageError,
+    limits::{COUNT_MAX, TOKENS_MAX, USAGE_UNKNOWN_MAX, cut},
+};
 
 use super::{
     error::{Result, UsageReadError},
@@ -11,6 +14,9 @@ use super::{
     tier_region,
     tokens::Tokens,
 };
+
+#[cfg(test)]
+mod tests;
 
 /// A billable count that has its own unit, and the places where it may be in a usage object.
 ///
@@ -64,17 +70,23 @@ impl<'v> Counter<'v> {
         }
     }
 
-    /// A count of tokens, searches, images, …
+    /// A count of tokens.
     pub(super) fn count(&mut self, part: &Part<'_>, key: &'static str) -> Result<Option<u64>> {
-        self.take(part, key, |value| whole(value).filter(|&count| count <= Usage::TOKENS_MAX))
+        let count = self.take(part, key, whole)?;
+        within(part.field(key), count, TOKENS_MAX)
+    }
+
+    /// A count of searches, images, …
+    fn units(&mut self, part: &Part<'_>, key: &'static str) -> Result<Option<Decimal>> {
+        let count = self.take(part, key, whole)?.map(Decimal::from);
+        within(part.field(key), count, COUNT_MAX)
     }
 
     /// A length or another quantity, which may have decimals.
     fn amount(&mut self, part: &Part<'_>, key: &'static str) -> Result<Option<Decimal>> {
-        self.take(part, key, |value| {
-            decimal(value)
-                .filter(|amount| *amount >= Decimal::ZERO && *amount <= Decimal::from(Usage::TOKENS_MAX))
-        })
+        let amount =
+            self.take(part, key, |value| decimal(value).filter(|amount| *amount >= Decimal::ZERO))?;
+        within(part.field(key), amount, COUNT_MAX)
     }
 
     fn take<T>(
@@ -85,7 +97,7 @@ impl<'v> Counter<'v> {
     ) -> Result<Option<T>> {
         let Some(value) = part.get(key) else { return Ok(None) };
         let field = part.field(key);
-        self.read.push(field);
+        remember(&mut self.read, part, field);
         let not_a_count = || UsageReadError::NotACount { field: field.to_string(), value: excerpt(value) };
         read(value).map(Some).ok_or_else(not_a_count)
     }
@@ -116,7 +128,9 @@ impl<'v> Counter<'v> {
 
     /// Marks fields as known but not billed, with everything in them.
     pub(super) fn ignore(&mut self, part: &Part<'_>, keys: &[&'static str]) {
-        self.ignored.extend(keys.iter().filter(|key| part.has(key)).map(|key| part.field(key)));
+        for key in keys.iter().filter(|key| part.has(key)) {
+            remember(&mut self.ignored, part, part.field(key));
+        }
     }
 
     /// Bills all fields of a list.
@@ -129,11 +143,8 @@ impl<'v> Counter<'v> {
                 for key in path {
                     part = part.part(key)?;
                 }
-                let amount = if unit.is_measured() {
-                    self.amount(&part, key)?
-                } else {
-                    self.count(&part, key)?.map(Decimal::from)
-                };
+                let amount =
+                    if unit.is_measured() { self.amount(&part, key)? } else { self.units(&part, key)? };
                 agree(&mut agreed, part.field(key), amount)?;
             }
             if let Some((_, amount)) = agreed {
@@ -195,20 +206,17 @@ impl<'v> Counter<'v> {
         })
     }
 
-    /// The numbers that were not read and are not zero.
+    /// The numbers that were not read and are not zero. Only as many as are listed are written as text, because
+    /// an object may have any number of them below one long key.
     fn unrecognized_counts(&self) -> Vec<String> {
-        /// The maximum of reported counts. It bounds the size of the event if an object has very many.
-        const UNRECOGNIZED_MAX: usize = 64;
-        let mut found = Vec::new();
+        let mut found = Unrecognized::default();
         for (key, value) in self.root.object.into_iter().flatten() {
             self.walk(&mut vec![key], value, &mut found);
         }
-        if found.len() > UNRECOGNIZED_MAX {
-            let more = found.len() - UNRECOGNIZED_MAX;
-            found.truncate(UNRECOGNIZED_MAX);
-            found.push(format!("and {more} more"));
+        if found.more > 0 {
+            found.listed.push(format!("and {} more", found.more));
         }
-        found
+        found.listed
     }
 
     fn is_understood(&self, path: &[&str]) -> bool {
@@ -217,7 +225,7 @@ impl<'v> Counter<'v> {
                 .any(|field| field.keys().eq(path.iter().copied().take(field.keys().count())))
     }
 
-    fn walk<'j>(&self, path: &mut Vec<&'j str>, value: &'j Value, found: &mut Vec<String>) {
+    fn walk<'j>(&self, path: &mut Vec<&'j str>, value: &'j Value, found: &mut Unrecognized) {
         match value {
             Value::Object(object) => {
                 for (key, value) in object {
@@ -228,13 +236,53 @@ impl<'v> Counter<'v> {
             }
             Value::Array(items) => items.iter().for_each(|item| self.walk(path, item, found)),
             Value::Number(number) if number.as_u64() != Some(0) && !self.is_understood(path) => {
-                /// The maximum length of a path. The paths of real fields are far shorter.
-                const PATH_CHARS_MAX: usize = 200;
-                let path: String = path.join(".").chars().take(PATH_CHARS_MAX).collect();
-                found.push(format!("{path}={number}"));
+                found.add(path, number);
             }
             _ => {}
         }
+    }
+}
+
+/// Numbers of unknown meaning: the first ones as text, and how many there are beside them.
+#[derive(Default)]
+struct Unrecognized {
+    listed: Vec<String>,
+    more: usize,
+}
+
+impl Unrecognized {
+    fn add(&mut self, path: &[&str], number: &Number) {
+        /// The maximum length of a path. The paths of real fields are far shorter.
+        const PATH_BYTES_MAX: usize = 200;
+        if self.listed.len() == USAGE_UNKNOWN_MAX {
+            self.more += 1;
+            return;
+        }
+        let keys = path.iter().enumerate().flat_map(|(at, key)| [if at == 0 { "" } else { "." }, key]);
+        let mut text: String = keys.flat_map(str::chars).take(PATH_BYTES_MAX + 1).collect();
+        cut(&mut text, PATH_BYTES_MAX);
+        self.listed.push(format!("{text}={number}"));
+    }
+}
+
+/// Remembers a field that was read. The parts of a list share their fields, which are remembered once, so that
+/// the fields do not grow with the list.
+fn remember(fields: &mut Vec<Field>, part: &Part<'_>, field: Field) {
+    if !part.is_in_list || !fields.contains(&field) {
+        fields.push(field);
+    }
+}
+
+/// Refuses a count that is greater than one call can have.
+fn within<T>(field: Field, count: Option<T>, max: u64) -> Result<Option<T>>
+where
+    T: Copy + PartialOrd + From<u64> + ToString,
+{
+    match count {
+        Some(count) if count > T::from(max) => {
+            Err(UsageReadError::Counts(UsageError::out_of_range(field.to_string(), count, max)))
+        }
+        count => Ok(count),
     }
 }
 

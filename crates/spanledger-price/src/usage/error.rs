@@ -1,7 +1,7 @@
 //! Errors of reading a usage.
 
 use rust_decimal::Decimal;
-use spanledger_event::UsageError;
+use spanledger_event::{UsageError, limits::USAGE_READ_BYTES_MAX};
 
 pub(super) type Result<T> = std::result::Result<T, UsageReadError>;
 
@@ -15,6 +15,11 @@ pub enum UsageReadError {
     /// The usage is not JSON.
     #[error("the usage is not JSON ({0}): send the provider's usage object unchanged")]
     NotJson(String),
+    /// The usage is too large to be read.
+    #[error(
+        "the usage has {0} bytes, and at most {USAGE_READ_BYTES_MAX} are read: send only the object that the provider calls `usage`"
+    )]
+    TooLarge(usize),
     /// The JSON is not a usage object, or lacks its input or output.
     #[error("{0}: send the object that the provider calls `usage`")]
     NotAUsage(&'static str),
@@ -49,7 +54,8 @@ pub enum UsageReadError {
     /// The usage contradicts itself.
     #[error("the usage contradicts itself")]
     Contradictory(#[source] UsageError),
-    /// Counts that are not in an object, such as a span's attributes, contradict each other.
+    /// A count is greater than one call can have, or counts that are not in an object, such as a span's
+    /// attributes, contradict each other.
     #[error(transparent)]
     Counts(UsageError),
     /// Counts that are not in an object lack the input or the output.
@@ -61,6 +67,12 @@ pub enum UsageReadError {
 }
 
 impl UsageReadError {
+    /// Whether a count is greater than one call can have. The call is then unpriced with the reason
+    /// [`OutOfRange`](spanledger_event::UnpricedReason::OutOfRange).
+    pub fn is_out_of_range(&self) -> bool {
+        matches!(self, Self::Counts(error) | Self::Contradictory(error) if error.is_out_of_range())
+    }
+
     /// The error and its cause on one line.
     pub fn to_problem(&self) -> String {
         match self {

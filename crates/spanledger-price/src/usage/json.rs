@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::error::{Result, UsageReadError};
 
 /// The path of keys to a value. Unused positions are empty.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Field([&'static str; 4]);
 
 impl Field {
@@ -34,12 +34,14 @@ impl fmt::Display for Field {
 #[derive(Clone, Copy)]
 pub(super) struct Part<'v> {
     field: Field,
+    /// Whether it is in a list. A list may have any number of such parts, which share their field.
+    pub(super) is_in_list: bool,
     pub(super) object: Option<&'v Map<String, Value>>,
 }
 
 impl<'v> Part<'v> {
     pub(super) fn root(usage: &'v Map<String, Value>) -> Self {
-        Self { field: Field::default(), object: Some(usage) }
+        Self { field: Field::default(), is_in_list: false, object: Some(usage) }
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&'v Value> {
@@ -77,7 +79,7 @@ impl<'v> Part<'v> {
             Some(value) => return Err(not_an_object(field, value)),
             None => None,
         };
-        Ok(Self { field, object })
+        Ok(Self { field, is_in_list: self.is_in_list, object })
     }
 
     /// The objects of the list under the key.
@@ -88,7 +90,7 @@ impl<'v> Part<'v> {
             Some(Value::Array(items)) => items
                 .iter()
                 .map(|item| match item {
-                    Value::Object(object) => Ok(Self { field, object: Some(object) }),
+                    Value::Object(object) => Ok(Self { field, is_in_list: true, object: Some(object) }),
                     value => Err(not_an_object(field, value)),
                 })
                 .collect(),
@@ -109,7 +111,9 @@ pub(super) fn whole(value: &Value) -> Option<u64> {
             Some((digits, zeros)) if !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0') => digits,
             _ => text,
         };
-        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        // More digits than 64 bits have room for are a count too, which no limit allows.
+        is_number.then(|| digits.parse().unwrap_or(u64::MAX))
     };
     match value {
         Value::Number(number) => number.as_u64().or_else(|| whole(&number.to_string())),

@@ -1,7 +1,7 @@
 //! Reads a usage object into buckets.
 
 use serde_json::Value;
-use spanledger_event::Endpoint;
+use spanledger_event::{Endpoint, limits::USAGE_READ_BYTES_MAX};
 
 use super::{
     counter::Counter,
@@ -35,7 +35,10 @@ pub fn parse(provider: &str, json: &str) -> Result<ParsedUsage> {
 /// The endpoint determines the modality of tokens if the object does not state it: the output tokens of the
 /// images endpoint are image tokens, and those of the speech endpoint are audio tokens.
 pub fn parse_for(provider: &str, endpoint: Endpoint, json: &str) -> Result<ParsedUsage> {
-    // `serde_json` limits the depth of nesting, so that recursive readers need no limit.
+    if json.len() > USAGE_READ_BYTES_MAX {
+        return Err(UsageReadError::TooLarge(json.len()));
+    }
+    // `serde_json` limits the depth of nesting (`USAGE_DEPTH_MAX`), so that recursive readers need no limit.
     let value = serde_json::from_str(json).map_err(|error| UsageReadError::NotJson(error.to_string()))?;
     match &value {
         Value::Object(usage) => read(family_of(provider), Counter::new(usage), endpoint),

@@ -105,5 +105,8 @@ pub fn resolve(answer: Answer<'_>) -> ResolvedUsage {
             });
         }
     }
+    if let Some(error) = resolved.usage.as_ref().and_then(Usage::out_of_range) {
+        (resolved.usage, resolved.problem) = (None, Some(UsageReadError::Counts(error)));
+    }
     resolved
 }

@@ -1,6 +1,9 @@
 //! Every form of a usage object, the objects that are refused, and the names of the providers.
 
-use spanledger_event::{Bucket, Endpoint, UnpricedReason, Usage};
+use spanledger_event::{
+    Bucket, Endpoint, UnpricedReason, Usage,
+    limits::{USAGE_DEPTH_MAX, USAGE_READ_BYTES_MAX},
+};
 use spanledger_price::usage::{ParsedUsage, UsageReadError, parse, parse_for};
 
 use crate::{
@@ -149,7 +152,7 @@ fn a_refusal_names_the_wrong_field() {
         (
             "anthropic",
             r#"{"input_tokens": 4000000000, "cache_read_input_tokens": 4000000000, "output_tokens": 1}"#,
-            "out of range: 8000000000",
+            "`input` is 8000000000: one call has at most 4294967296",
         ),
         (
             "anthropic",
@@ -250,13 +253,24 @@ fn a_refusal_names_the_wrong_field() {
 /// Guarantees: a very deep or very wide document is refused or cut.
 #[test]
 fn documents_are_bounded() {
-    let deep = format!(r#"{{"prompt_tokens": {}1{}}}"#, "[".repeat(200_000), "]".repeat(200_000));
+    let deep = format!(r#"{{"prompt_tokens": {}1{}}}"#, "[".repeat(20_000), "]".repeat(20_000));
     assert!(matches!(parse("openai", &deep), Err(UsageReadError::NotJson(_))));
-    let wide = (0..10_000).map(|n| format!(r#""{}{n}": 1"#, "k".repeat(500))).collect::<Vec<_>>().join(",");
+    let wide = (0..400).map(|n| format!(r#""{}{n}": 1"#, "k".repeat(500))).collect::<Vec<_>>().join(",");
     let parsed = parse("openai", &format!(r#"{{"prompt_tokens": 1, {wide}}}"#)).unwrap();
     assert_eq!(parsed.unrecognized_counts.len(), 65);
-    assert_eq!(parsed.unrecognized_counts.last().map(String::as_str), Some("and 9936 more"));
+    assert_eq!(parsed.unrecognized_counts.last().map(String::as_str), Some("and 336 more"));
     assert!(parsed.unrecognized_counts.iter().all(|line| line.len() < 210));
+    assert!(parsed.unrecognized_counts[0].ends_with("k…=1"), "{}", parsed.unrecognized_counts[0]);
+
+    let levels = |count: usize| {
+        format!(r#"{{"prompt_tokens": 1, "x": {}1{}}}"#, "[".repeat(count - 1), "]".repeat(count - 1))
+    };
+    assert_eq!(parse("openai", &levels(USAGE_DEPTH_MAX)).unwrap().unrecognized_counts, ["x=1"]);
+    assert!(matches!(parse("openai", &levels(USAGE_DEPTH_MAX + 1)), Err(UsageReadError::NotJson(_))));
+    let sized = |bytes: usize| format!(r#"{{"prompt_tokens": 1{}}}"#, " ".repeat(bytes - 20));
+    assert!(parse("openai", &sized(USAGE_READ_BYTES_MAX)).is_ok());
+    let error = parse("openai", &sized(USAGE_READ_BYTES_MAX + 1)).unwrap_err();
+    assert_eq!(error, UsageReadError::TooLarge(USAGE_READ_BYTES_MAX + 1));
 }
 
 /// Guarantees: each name that emitters have for a provider leads to its family of usage objects.

@@ -88,11 +88,48 @@ fn a_usage_that_was_already_read_takes_precedence_over_the_object() {
     let answer =
         |json, usage| resolve(Answer { usage_json: Some(json), usage: Some(usage), ..Answer::default() });
     assert_eq!(answer(CHAT, Ok(read.clone())).usage, Some(read.clone()));
-    let damaged = UsageError::OutOfRange("-1".to_owned());
+    let damaged = UsageError::TotalMismatch { stated: 3, sum: 2 };
     assert_eq!(answer(CHAT, Err(UsageReadError::Counts(damaged))).usage, None);
     // A damaged object is a problem, even if there is also a usage.
     let resolved = answer("[]", Ok(read));
     assert!(resolved.usage.is_none() && resolved.problem.is_some(), "{resolved:?}");
+}
+
+/// Scenario: a count is beyond what one call can have, wherever it is stated.
+#[test]
+fn a_usage_with_a_count_that_no_call_can_have_is_out_of_range() {
+    let images = |images| {
+        let mut usage = Usage::default().with(Bucket::Input, 3);
+        usage.images = images;
+        usage
+    };
+    let with_tools = |tools| resolve_chat(Some(CHAT), tools, None);
+    let tools = |images| ToolCalls { images, ..ToolCalls::default() };
+    let read = |usage| resolve(Answer { usage: Some(Ok(usage)), ..Answer::default() });
+    let object = |json| resolve_chat(Some(json), ToolCalls::default(), None);
+    for (resolved, expected) in [
+        (read(images(90_000_000_000_000)), "`images` is 90000000000000: one call has at most 1000000000"),
+        (with_tools(tools(1_000_000_001)), "`images` is 1000000001"),
+        (
+            resolve_chat(None, ToolCalls::default(), Some(images(u64::MAX))),
+            "`images` is 18446744073709551615",
+        ),
+        (object(r#"{"num_images": 1000000001}"#), "`num_images` is 1000000001"),
+        (object(r#"{"seconds": 1000000000.5}"#), "`seconds` is 1000000000.5"),
+        (
+            object(r#"{"prompt_tokens": 4294967297}"#),
+            "`prompt_tokens` is 4294967297: one call has at most 4294967296",
+        ),
+        (
+            object(r#"{"prompt_tokens": "99999999999999999999999"}"#),
+            "`prompt_tokens` is 18446744073709551615",
+        ),
+    ] {
+        let problem = resolved.problem.unwrap();
+        assert!(problem.is_out_of_range() && problem.to_problem().contains(expected), "{problem}");
+        assert_eq!(resolved.usage, None);
+    }
+    assert_eq!(read(images(1_000_000_000)).usage, Some(images(1_000_000_000)));
 }
 
 #[test]

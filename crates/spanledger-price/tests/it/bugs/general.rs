@@ -27,7 +27,39 @@ fn no_usage_and_bad_usage_are_unpriced() {
     );
 
     let absurd = Usage::default().with(Bucket::Input, u64::MAX);
-    assert_eq!(unpriced(&question("gpt-5.5", &absurd)).0, UnpricedReason::ContradictoryUsage);
+    assert_eq!(unpriced(&question("gpt-5.5", &absurd)).0, UnpricedReason::OutOfRange);
+}
+
+/// Mistake: 90,000,000,000,000 images cost 1.8 trillion dollars.
+///
+/// Guarantees: a count or a cost that no call can have is not shown as a cost, and neither are its lines.
+#[test]
+fn a_count_or_a_cost_that_no_call_can_have_is_unpriced() {
+    let images = |images| {
+        let mut usage = Usage::default();
+        usage.images = images;
+        usage.variant = Some("standard 1024x1024".to_owned());
+        usage
+    };
+    for (count, expected) in [
+        (90_000_000_000_000, "`images` is 90000000000000: one call has at most 1000000000"),
+        (1_000_000_000, "the cost is 20000000 USD: one call costs at most 1000000 USD"),
+        (50_000_001, "the cost is 1000000.02 USD: one call costs at most 1000000 USD"),
+    ] {
+        let cost = price(&question("dall-e-2", &images(count)));
+        assert_eq!((cost.usd, cost.reason), (None, Some(UnpricedReason::OutOfRange)));
+        assert_eq!((cost.detail.as_deref(), cost.lines), (Some(expected), vec![]));
+    }
+    assert_eq!(price(&question("dall-e-2", &images(50_000_000))).usd, Some(usd("1000000")));
+
+    let used = images(1);
+    let problem = PriceQuery {
+        usage: None,
+        usage_problem: Some("x"),
+        usage_out_of_range: true,
+        ..question("gpt-5.5", &used)
+    };
+    assert_eq!(unpriced(&problem).0, UnpricedReason::OutOfRange);
 }
 
 /// Scenario: a gateway reports zeros because it does not know the counts, or a call fails before the model
