@@ -14,6 +14,9 @@ use crate::{Timestamp, Usd, words::words};
 pub struct Cost {
     /// The total, the exact sum of the lines; `None` when unpriced.
     pub usd: Option<Usd>,
+    /// Whether the usage stated every count that the total depends on.
+    #[serde(default, skip_serializing_if = "CostCertainty::is_exact")]
+    pub certainty: CostCertainty,
     /// Why there is no total.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<UnpricedReason>,
@@ -46,6 +49,27 @@ pub struct CostLine {
 }
 
 words! {
+    /// Whether the usage stated every count that a cost depends on. A cost that is not exact charges the
+    /// unstated tokens at the rate of ordinary input. The later variants say less about the real cost.
+    #[derive(Default)]
+    pub enum CostCertainty {
+        /** The cost is exact, or there is none.*/
+        Exact (default) = "exact",
+        /** Cached tokens were not stated, and their rate is lower than that of ordinary input: the real cost may be lower.*/
+        UpperBound = "upper_bound",
+        /** Tokens written to a cache were not stated, and their rate is higher than that of ordinary input: the real cost may be higher. If cached tokens were not stated either, it may also be lower.*/
+        Uncertain = "uncertain",
+    }
+}
+
+impl CostCertainty {
+    /// Whether the cost is exact.
+    pub fn is_exact(&self) -> bool {
+        *self == Self::Exact
+    }
+}
+
+words! {
     /// Why a charge has no price. The list is closed: each reason has one remedy.
     pub enum UnpricedReason {
         /** The book does not know the model or the provider. Add the model to the prices.*/
@@ -70,6 +94,7 @@ impl Cost {
     pub fn free(price_version: impl Into<Arc<str>>, priced_at: Timestamp) -> Self {
         Self {
             usd: Some(Usd::ZERO),
+            certainty: CostCertainty::Exact,
             reason: None,
             detail: None,
             lines: Vec::new(),

@@ -69,6 +69,10 @@ words! {
         RetryUnpriced = "retry_unpriced",
         /** The usage has fields of unknown meaning; `cost_detail` lists them. The totals add up, so that no token is missing from the cost.*/
         UsageNotUnderstood = "usage_not_understood",
+        /** The emitter did not state cached tokens, and the model's cached input is cheaper than its input: the cost may be lower.*/
+        CostUpperBound = "cost_upper_bound",
+        /** The emitter did not state the tokens written to a cache, and the model's cache writes are dearer than its input: the cost may be higher. If it did not state cached tokens either, the cost may also be lower.*/
+        CostUncertain = "cost_uncertain",
         /** Something that an emitter sent was longer or more than a limit allows: a text was shortened, or a value left out. The table of limits below says how.*/
         Truncated = "truncated",
     }
@@ -219,13 +223,13 @@ columns! {
     project: Option<String>, "", "SubAccountId";
     /** All input tokens, including those read from and written to a cache.*/
     prompt_tokens: Option<i64>, "tokens", "";
-    /** The part of the input read from a cache.*/
+    /** The part of the input read from a cache. It is null if the emitter did not state it.*/
     cached_tokens: Option<i64>, "tokens", "";
-    /** The part of the input written to a cache.*/
+    /** The part of the input written to a cache. It is null if the emitter did not state it.*/
     cache_write_tokens: Option<i64>, "tokens", "";
-    /** Visible output. The provider's own `completion_tokens` is this plus `reasoning_tokens`.*/
+    /** Visible output. The provider's own `completion_tokens` is this plus `reasoning_tokens`. If `reasoning_tokens` is null, this is all output, with any hidden one.*/
     completion_tokens: Option<i64>, "tokens", "";
-    /** Hidden output. It is billed like output, and is not part of `completion_tokens`.*/
+    /** Hidden output. It is billed like output, and is not part of `completion_tokens`. It is null if the emitter did not state it.*/
     reasoning_tokens: Option<i64>, "tokens", "";
     /** The part of the input that is audio, cached audio included.*/
     audio_prompt_tokens: Option<i64>, "tokens", "";

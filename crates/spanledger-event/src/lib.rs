@@ -73,7 +73,7 @@ pub use attribution::{
     Attribution, AttributionBuilder, AttributionError, Field, Given, HasCustomerId, HasEnvironment,
     HasFeature, HasRoute, Missing, PartialAttribution, check_value,
 };
-pub use cost::{Cost, CostLine, UnpricedReason};
+pub use cost::{Cost, CostCertainty, CostLine, UnpricedReason};
 pub use error_chain::ErrorChain;
 pub use event::{
     COLUMNS, Cell, CellError, Column, ColumnKind, CostEvent, EventJson, EventState, Flag, JsonText,
@@ -91,4 +91,4 @@ pub use observation::{
 };
 pub use reference::reference;
 pub use timestamp::Timestamp;
-pub use usage::{Bucket, NestedUsage, Usage, UsageError};
+pub use usage::{Bucket, NestedUsage, Unstated, Usage, UsageError};

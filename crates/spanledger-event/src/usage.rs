@@ -10,6 +10,9 @@ use crate::limits::{COUNT_MAX, NAME_BYTES_MAX, TOKENS_MAX, UNITS_MAX};
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod unstated;
+
+pub use unstated::Unstated;
 
 /// A kind of token that has its own price. The buckets are exclusive: a token is in exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -121,6 +124,9 @@ impl Bucket {
 pub struct Usage {
     #[serde(with = "tokens")]
     tokens: [u64; 13],
+    /// It holds no part whose count is above zero, see [`with_unstated`](Self::with_unstated).
+    #[serde(default, skip_serializing_if = "Unstated::is_none")]
+    unstated: Unstated,
     /// Images that the call generated.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub images: u64,
@@ -165,11 +171,33 @@ impl Usage {
         self.tokens[bucket.index()]
     }
 
-    /// Sets one bucket.
+    /// Sets one bucket. A count above zero is stated.
     #[must_use]
     pub fn with(mut self, bucket: Bucket, tokens: u64) -> Self {
         self.tokens[bucket.index()] = tokens;
+        let unstated = self.unstated;
+        if unstated == Unstated::NONE { self } else { self.with_unstated(unstated) }
+    }
+
+    /// The parts that the emitter did not state. They are zero in the buckets, but may have been used.
+    pub const fn unstated(&self) -> Unstated {
+        self.unstated
+    }
+
+    /// Sets the parts that the emitter did not state. A part whose count is above zero is stated.
+    #[must_use]
+    pub fn with_unstated(mut self, unstated: Unstated) -> Self {
+        self.unstated = unstated.and(self.zeros());
         self
+    }
+
+    /// The parts that are zero.
+    fn zeros(&self) -> Unstated {
+        Unstated {
+            cached: self.cached_tokens() == 0,
+            cache_write: self.cache_write_tokens() == 0,
+            reasoning: self.reasoning_tokens() == 0,
+        }
     }
 
     /// The units that are whole numbers.
@@ -233,12 +261,12 @@ impl Usage {
             .fold(0, |sum, bucket| sum.saturating_add(self.tokens(bucket)))
     }
 
-    /// The input read from a cache, of every modality.
+    /// The input read from a cache, of every modality. It is zero where it is [unstated](Self::unstated).
     pub fn cached_tokens(&self) -> u64 {
         self.sum(&[Bucket::CachedInput, Bucket::CachedAudioInput, Bucket::CachedImageInput])
     }
 
-    /// The input written to a cache.
+    /// The input written to a cache. It is zero where it is [unstated](Self::unstated).
     pub fn cache_write_tokens(&self) -> u64 {
         self.sum(&[Bucket::CacheWrite, Bucket::CacheWrite1h, Bucket::CacheWrite12h])
     }
@@ -248,7 +276,7 @@ impl Usage {
         self.sum(&[Bucket::Output, Bucket::AudioOutput, Bucket::ImageOutput])
     }
 
-    /// The hidden output.
+    /// The hidden output. It is zero where it is [unstated](Self::unstated).
     pub fn reasoning_tokens(&self) -> u64 {
         self.tokens(Bucket::Reasoning)
     }
@@ -275,6 +303,7 @@ impl Usage {
             audio_output: self.tokens(Bucket::AudioOutput),
             image_output: self.tokens(Bucket::ImageOutput),
             total: None,
+            unstated: self.unstated,
         }
     }
 }
@@ -315,6 +344,8 @@ pub struct NestedUsage {
     pub image_output: u64,
     /// The total that the provider stated, if it did. It must be input plus output.
     pub total: Option<u64>,
+    /// The parts that were not stated. They are zero here.
+    pub unstated: Unstated,
 }
 
 /// A usage that contradicts itself. It is never clamped: the call becomes unpriced.
@@ -419,6 +450,7 @@ impl NestedUsage {
             .with(Bucket::Output, output)
             .with(Bucket::Reasoning, self.reasoning)
             .with(Bucket::AudioOutput, self.audio_output)
-            .with(Bucket::ImageOutput, self.image_output))
+            .with(Bucket::ImageOutput, self.image_output)
+            .with_unstated(self.unstated))
     }
 }

@@ -247,7 +247,9 @@ impl LedgerError {
             Self::Replaced { path } => Some(Self::Replaced { path: path.clone() }),
             Self::Open { path, source } => {
                 let source = match source {
-                    OpenError::File(source) => OpenError::File(io::Error::new(source.kind(), source.to_string())),
+                    OpenError::File(source) => {
+                        OpenError::File(io::Error::new(source.kind(), source.to_string()))
+                    }
                     OpenError::Database(source) => OpenError::Database(source.clone()),
                 };
                 Some(Self::Open { path: path.clone(), source })

@@ -20,8 +20,9 @@ use crate::{Appended, ErrorKind, LedgerError};
 const STALLED_AFTER: Duration = Duration::from_secs(10);
 /// The upper bounds of the counted commit times, in microseconds. Commits that take longer have a counter
 /// of their own.
-const LATENCY_BOUNDS: [u64; 12] =
-    [1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 10_000_000];
+const LATENCY_BOUNDS: [u64; 12] = [
+    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 10_000_000,
+];
 
 /// The state of a ledger's writer. All clones of a [`Ledger`](crate::Ledger) share it; reading it takes no
 /// lock that the writer holds for longer than an instant.
@@ -110,9 +111,10 @@ impl LedgerHealth {
         if self.has_stopped() {
             return Some(WriterFault {
                 kind: ErrorKind::Other,
-                message: "the ledger's writer has stopped after an internal error: restart spanledger, and report \
+                message:
+                    "the ledger's writer has stopped after an internal error: restart spanledger, and report \
                           what its log says"
-                    .to_owned(),
+                        .to_owned(),
                 since: self.last_commit_at().unwrap_or_else(SystemTime::now),
             });
         }
@@ -121,7 +123,8 @@ impl LedgerHealth {
             let busy = now.checked_duration_since(self.moment(&self.busy_since)?)?;
             (busy > STALLED_AFTER).then(|| WriterFault {
                 kind: ErrorKind::Io,
-                message: "the ledger's writer has not finished its commit: check whether the disk answers".to_owned(),
+                message: "the ledger's writer has not finished its commit: check whether the disk answers"
+                    .to_owned(),
                 since: SystemTime::now().checked_sub(busy).unwrap_or_else(SystemTime::now),
             })
         })
@@ -167,7 +170,10 @@ impl LedgerHealth {
 
     /// How many transactions failed, by the kind of the error. Requests that failed together count once.
     pub fn errors(&self) -> impl Iterator<Item = (ErrorKind, u64)> {
-        ErrorKind::ALL.into_iter().zip(&self.errors).map(|(kind, count)| (kind, count.load(Ordering::Relaxed)))
+        ErrorKind::ALL
+            .into_iter()
+            .zip(&self.errors)
+            .map(|(kind, count)| (kind, count.load(Ordering::Relaxed)))
     }
 
     /// The sizes of the files when the writer looked at them last, which it does before each commit.

@@ -55,7 +55,11 @@ struct Shared {
 #[derive(Debug)]
 enum Job {
     Append(Vec<Incoming>, oneshot::Sender<Result<Appended, LedgerError>>),
-    Advance { follower: String, cursor: i64, done: oneshot::Sender<Result<(), LedgerError>> },
+    Advance {
+        follower: String,
+        cursor: i64,
+        done: oneshot::Sender<Result<(), LedgerError>>,
+    },
     Probe(oneshot::Sender<Result<(), LedgerError>>),
     #[cfg(any(test, feature = "test-support"))]
     Panic,
@@ -81,9 +85,7 @@ impl Ledger {
             })
             .map_err(|source| LedgerError::Open { path: path.clone(), source: OpenError::from(source) })?;
         let writer = Some(writer);
-        Ok(Self {
-            shared: Arc::new(Shared { path, jobs: Some(jobs), changes, health, writer, _lock: lock }),
-        })
+        Ok(Self { shared: Arc::new(Shared { path, jobs: Some(jobs), changes, health, writer, _lock: lock }) })
     }
 
     /// Stores observations durably, together with the events and roll-ups that they change.

@@ -11,15 +11,15 @@ use std::{fs, path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags};
 
-use self::{
-    identity::links,
-    lock::LockError,
-    look::{State, look, state},
-};
 pub(crate) use self::{
     identity::FileIdentity,
     lock::WriteLock,
     read::{ReadConnection, Snapshot, reader},
+};
+use self::{
+    identity::links,
+    lock::LockError,
+    look::{State, look, state},
 };
 use crate::{
     LedgerError,

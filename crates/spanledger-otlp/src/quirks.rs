@@ -1,6 +1,6 @@
 //! Quirks: how the spans of vendors deviate from the OpenTelemetry convention.
 
-use spanledger_event::Usage;
+use spanledger_event::{Unstated, Usage};
 
 /// The keys that a vendor adds to the convention, and its deviations from it.
 ///
@@ -28,8 +28,21 @@ pub(crate) struct Quirks {
     pub(crate) reasoning: &'static [&'static str],
     /// Prefixes of keys in the convention's namespace of counts. Counts with such a key repeat other counts.
     pub(crate) repeated_counts: &'static [&'static str],
+    /// What it means that a span of the vendor lacks a count. A span of a scope that no row names does not
+    /// state the counts that it lacks.
+    pub(crate) absent_counts: &'static [AbsentCounts],
     /// Whether the vendor invented a response id for a call that no provider answered.
     pub(crate) is_invented_response_id: fn(id: &str, usage: Option<&Usage>) -> bool,
+}
+
+/// What it means that a span of some instrumentation scopes lacks a count.
+#[derive(Debug)]
+pub(crate) struct AbsentCounts {
+    /// The names of the scopes.
+    pub(crate) scopes: &'static [&'static str],
+    /// The counts that a span does not state if it lacks them. The scopes leave out the other counts where
+    /// they are zero.
+    pub(crate) unstated: Unstated,
 }
 
 impl Quirks {
@@ -45,6 +58,7 @@ impl Quirks {
         cache_write: &[],
         reasoning: &[],
         repeated_counts: &[],
+        absent_counts: &[],
         is_invented_response_id: |_, _| false,
     };
 }

@@ -2,10 +2,10 @@
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use spanledger_event::{
-    Bucket, Endpoint, NestedUsage, Usage, UsageError, keys,
+    Bucket, Endpoint, NestedUsage, Unstated, Usage, UsageError, keys,
     limits::{TOKENS_MAX, USAGE_UNKNOWN_MAX},
 };
-use spanledger_price::usage::UsageReadError;
+use spanledger_price::usage::{self, UsageReadError};
 
 use crate::{
     attributes::{Attributes, decimal_of},
@@ -56,13 +56,14 @@ impl Counts<'_> {
         })
     }
 
-    /// A part of a count, zero where it is not stated.
-    fn part(&self, spellings: (&[&str], Spellings)) -> Result<u64, UsageReadError> {
-        self.find(spellings).unwrap_or(Ok(0))
+    /// A part of a count, if it is there.
+    fn part(&self, spellings: (&[&str], Spellings)) -> Result<Option<u64>, UsageReadError> {
+        self.find(spellings).transpose()
     }
 
+    /// The part of a count that has another modality than text, zero where it is not stated.
     fn modality(&self, key: &str) -> Result<u64, UsageReadError> {
-        self.part((&[key], NO_VENDORS))
+        Ok(self.part((&[key], NO_VENDORS))?.unwrap_or_default())
     }
 }
 
@@ -70,10 +71,12 @@ impl Counts<'_> {
 ///
 /// By the convention cached and cache-write tokens are parts of the input, reasoning tokens a part
 /// of the output. Where the model writes text (`needs_output`), a missing output is not zero.
+/// `unstated_if_absent` are the parts that are not zero either where they are missing.
 pub(crate) fn read(
     attributes: Attributes<'_>,
     quirks: &[&'static Quirks],
     needs_output: bool,
+    unstated_if_absent: Unstated,
 ) -> Option<Result<Usage, UsageReadError>> {
     let counts = Counts { attributes, quirks };
     match (counts.find(INPUT), counts.find(OUTPUT)) {
@@ -81,7 +84,7 @@ pub(crate) fn read(
         // Every call has input; pricing only the output would underbill it.
         (None, Some(_)) => Some(Err(UsageReadError::MissingCount("input"))),
         (Some(_), None) if needs_output => Some(Err(UsageReadError::MissingCount("output"))),
-        (Some(input), output) => Some(exclusive(&counts, input, output.unwrap_or(Ok(0)))),
+        (Some(input), output) => Some(exclusive(&counts, input, output.unwrap_or(Ok(0)), unstated_if_absent)),
     }
 }
 
@@ -89,22 +92,39 @@ fn exclusive(
     counts: &Counts<'_>,
     input: Result<u64, UsageReadError>,
     output: Result<u64, UsageReadError>,
+    unstated_if_absent: Unstated,
 ) -> Result<Usage, UsageReadError> {
+    let (cached, cache_write) = (counts.part(CACHE_READ)?, counts.part(CACHE_WRITE)?);
+    let reasoning = counts.part(REASONING)?;
+    let absent = Unstated {
+        cached: cached.is_none(),
+        cache_write: cache_write.is_none(),
+        reasoning: reasoning.is_none(),
+    };
     let nested = NestedUsage {
         input: input?,
-        cached: counts.part(CACHE_READ)?,
-        cache_write: counts.part(CACHE_WRITE)?,
+        cached: cached.unwrap_or_default(),
+        cache_write: cache_write.unwrap_or_default(),
         audio_input: counts.modality(keys::AUDIO_INPUT_TOKENS)?,
         cached_audio: counts.modality(keys::AUDIO_CACHE_READ_TOKENS)?,
         image_input: counts.modality(keys::IMAGE_INPUT_TOKENS)?,
         cached_image: counts.modality(keys::IMAGE_CACHE_READ_TOKENS)?,
         output: output?,
-        reasoning: counts.part(REASONING)?,
+        reasoning: reasoning.unwrap_or_default(),
         audio_output: counts.modality(keys::AUDIO_OUTPUT_TOKENS)?,
         image_output: counts.modality(keys::IMAGE_OUTPUT_TOKENS)?,
+        unstated: absent.and(unstated_if_absent),
         ..NestedUsage::default()
     };
     nested.exclusive().map_err(UsageReadError::Counts)
+}
+
+/// The parts of a usage that a span does not state if it lacks them. The scope that made the span decides, as
+/// far as the endpoint has these parts.
+pub(crate) fn unstated_if_absent(quirks: &[&'static Quirks], scope: &str, endpoint: Endpoint) -> Unstated {
+    let mut rows = quirks.iter().flat_map(|quirks| quirks.absent_counts);
+    let row = rows.find(|row| row.scopes.contains(&scope));
+    row.map_or(Unstated::ALL, |row| row.unstated).and(usage::unstated_if_absent(endpoint))
 }
 
 /// Whether a key states all input or all output of a call.

@@ -1,5 +1,6 @@
 //! The engine, which computes the cost of a query.
 
+mod certainty;
 mod explain;
 mod lines;
 mod query;
@@ -8,7 +9,7 @@ mod unpriced;
 
 use std::borrow::Cow;
 
-use spanledger_event::{Cost, CostLine, Endpoint, UnpricedReason, Usage, Usd};
+use spanledger_event::{Cost, CostCertainty, CostLine, Endpoint, UnpricedReason, Usage, Usd};
 
 use crate::{PriceBook, book::Model};
 pub use explain::Basis;
@@ -17,26 +18,40 @@ pub use query::PriceQuery;
 use rates::{billed_model, billed_rates, billed_tier, regional_factor};
 use unpriced::Unpriced;
 
+/// The total of a call, its lines, and whether the total is exact.
+struct Priced {
+    usd: Usd,
+    lines: Vec<CostLine>,
+    certainty: CostCertainty,
+}
+
+impl Priced {
+    /// A call that costs nothing.
+    const FREE: Self = Self { usd: Usd::ZERO, lines: Vec::new(), certainty: CostCertainty::Exact };
+}
+
 impl PriceBook {
     /// The exact cost of a call, or the reason why it has none.
     ///
     /// This is a pure function without a clock or I/O. If only a part of the cost is known, the total is
     /// `None` and the lines show that part.
     pub fn price(&self, query: &PriceQuery<'_>) -> Cost {
-        let (usd, reason, detail, lines) = match self.total_and_lines(query) {
-            Ok((usd, lines)) => (Some(usd), None, None, lines),
-            Err(Unpriced { reason, detail, lines }) => (None, Some(reason), Some(detail), lines),
-        };
-        Cost { usd, reason, detail, lines, price_version: self.version.clone(), priced_at: query.at }
+        let cost = Cost::free(self.version.clone(), query.at);
+        match self.total_and_lines(query) {
+            Ok(Priced { usd, lines, certainty }) => Cost { usd: Some(usd), lines, certainty, ..cost },
+            Err(Unpriced { reason, detail, lines }) => {
+                Cost { usd: None, reason: Some(reason), detail: Some(detail), lines, ..cost }
+            }
+        }
     }
 
-    fn total_and_lines(&self, query: &PriceQuery<'_>) -> Result<(Usd, Vec<CostLine>), Unpriced> {
+    fn total_and_lines(&self, query: &PriceQuery<'_>) -> Result<Priced, Unpriced> {
         // Gateways send zeros when they do not know the counts. A billable call is never zero, so such a
         // usage is treated as missing.
         let usage = query.usage.filter(|usage| !usage.is_empty());
         let is_reported = usage.is_some() || query.usage_problem.is_some();
         if query.failed && !is_reported || usage.is_none() && self.is_free(query) {
-            return Ok((Usd::ZERO, Vec::new()));
+            return Ok(Priced::FREE);
         }
         if let Some(problem) = query.usage_problem {
             let reason = if query.usage_out_of_range {
@@ -63,14 +78,16 @@ impl PriceBook {
         })?;
         let model = billed_model(provider, query)?;
         if model.is_free() && model.prices().is_empty() {
-            return Ok((Usd::ZERO, Vec::new()));
+            return Ok(Priced::FREE);
         }
         let usage = &*with_implied_searches(model, query.endpoint, usage);
         let tier = billed_tier(provider, query)?;
         let rates = billed_rates(model, tier, query.at, usage)?;
         let regional = regional_factor(provider, model, query)?;
         let discount = provider.discount(model, tier, query.at);
-        cost_lines(&Rating { provider, model, tier, rates, regional, discount, at: query.at }, usage)
+        let rating = Rating { provider, model, tier, rates, regional, discount, at: query.at };
+        let (usd, lines) = cost_lines(&rating, usage)?;
+        Ok(Priced { usd, lines, certainty: certainty::certainty(&rating, usage) })
     }
 
     /// The usage of a call, with the web searches that each call of its model makes, although no response

@@ -15,6 +15,9 @@
 //! A gateway may send any provider's usage in OpenAI's form or in the provider's own form. The keys of the
 //! object decide which form it is.
 //!
+//! A part that a usage lacks is *unstated* and not zero, unless the form leaves it out where nothing was used:
+//! the row of the form says so, and [`unstated_if_absent`] for OpenAI's form.
+//!
 //! No count is clamped or guessed. If the parts do not add up to the stated total, or a count is not a
 //! number, the result is a [`UsageReadError`]. A billable count without a bucket becomes a
 //! [unit](spanledger_event::Usage::units) (`video_tokens`, `search_units`, …). If the book has no rate for
@@ -42,6 +45,7 @@ mod resolve;
 mod tier_region;
 mod tokens;
 mod tools;
+mod unstated;
 pub(crate) mod xai;
 
 pub use error::UsageReadError;
@@ -52,3 +56,4 @@ pub use parse::{parse, parse_for};
 pub use parsed::ParsedUsage;
 pub use resolve::{Answer, ResolvedUsage, resolve};
 pub use tools::{ContainerMemory, ToolCalls};
+pub use unstated::unstated_if_absent;

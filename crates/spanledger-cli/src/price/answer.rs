@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 use serde::Serialize;
-use spanledger_event::{Bucket, Cost, CostLine, Usage, Usd};
+use spanledger_event::{Bucket, Cost, CostCertainty, CostLine, Usage, Usd};
 use spanledger_price::{Basis, Discount, Fee, Meter, Price, PriceQuery};
 
 use crate::{
@@ -67,6 +67,19 @@ pub(super) fn table(explanation: &Explanation<'_>) -> String {
     if let Some(reason) = cost.reason {
         text.push_str(&field("unpriced", reason.as_str()));
         text.push_str(&field("", &clean(cost.detail.as_deref().unwrap_or_default())));
+    }
+    match cost.certainty {
+        CostCertainty::Exact => {}
+        CostCertainty::UpperBound => text.push_str(&field(
+            "upper bound",
+            "the usage does not state its cached tokens, which are cheaper than other input: the real cost may \
+             be lower",
+        )),
+        CostCertainty::Uncertain => text.push_str(&field(
+            "uncertain",
+            "the usage does not state its cache writes, which are dearer than other input: the real cost may be \
+             higher, or lower if cached tokens are not stated either",
+        )),
     }
     let called = clean(explanation.model());
     match explanation.basis {
@@ -139,8 +152,12 @@ fn lines(cost: &Cost) -> String {
         rows.push(vec![kind, quantity(line.quantity), rate, line.unit.to_string(), usd.clone()]);
     }
     let total = amounts.last().cloned().unwrap_or_default();
-    let (label, total) =
-        if cost.usd.is_some() { ("total", total) } else { ("known part", format!("≥ {total}")) };
+    let (label, total) = match (cost.usd, cost.certainty) {
+        (None, _) => ("known part", format!("≥ {total}")),
+        (Some(_), CostCertainty::Exact) => ("total", total),
+        (Some(_), CostCertainty::UpperBound) => ("total", format!("≤ {total}")),
+        (Some(_), CostCertainty::Uncertain) => ("total", format!("≈ {total}")),
+    };
     rows.push(vec![label.to_owned(), String::new(), String::new(), String::new(), total]);
     grid(&["kind", "quantity", "rate USD", "per", "USD"], &[1, 2, 4], rows, true)
 }
@@ -165,6 +182,8 @@ fn sources(sources: &[spanledger_price::Source]) -> String {
 pub(super) struct JsonCost<'a> {
     cost_usd: Option<Usd>,
     cost_state: &'static str,
+    /// Whether counts that the usage does not state may have changed the cost.
+    cost_certainty: &'static str,
     cost_reason: Option<&'static str>,
     cost_detail: Option<&'a str>,
     lines: &'a [CostLine],
@@ -176,6 +195,7 @@ impl<'a> From<&'a Cost> for JsonCost<'a> {
         Self {
             cost_usd: cost.usd,
             cost_state: cost.state(),
+            cost_certainty: cost.certainty.as_str(),
             cost_reason: cost.reason.map(|reason| reason.as_str()),
             cost_detail: cost.detail.as_deref(),
             lines: &cost.lines,

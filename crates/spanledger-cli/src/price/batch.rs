@@ -142,9 +142,7 @@ fn answer(
                 usd: None,
                 reason: Some(UnpricedReason::ContradictoryUsage),
                 detail: Some(format!("line {number}: {mistake}")),
-                lines: Vec::new(),
-                price_version: book.version().into(),
-                priced_at: now,
+                ..Cost::free(book.version(), now)
             }
         }
     };

@@ -7,8 +7,8 @@ use std::{
 
 use super::Charge;
 use crate::{
-    Bucket, CostEvent, EventId, EventState, Flag, Observation, PartialAttribution, Usage, Usd,
-    limits::DIMS_MAX, observation::carry,
+    Bucket, Cost, CostCertainty, CostEvent, EventId, EventState, Flag, Observation, PartialAttribution,
+    Usage, Usd, limits::DIMS_MAX, observation::carry,
 };
 
 /// Orders the charges: those that count before superseded ones, billable before failed, then by start.
@@ -95,6 +95,7 @@ pub(super) fn event<'a>(
             None => note,
         });
     }
+    event.flags.extend(certainty_flag(billed.iter().filter_map(|charge| charge.best().cost.as_ref())));
     if billed.iter().any(|charge| duplicates.contains(charge.id())) {
         event.flags.push(Flag::PossibleDuplicate);
     }
@@ -135,6 +136,15 @@ fn make_void(event: &mut CostEvent, by: Option<EventId>) {
     event.state = EventState::Void;
     event.superseded_by = by;
     event.flags.clear();
+}
+
+/// The flag of a billed amount whose parts are not all exact.
+fn certainty_flag<'a>(costs: impl Iterator<Item = &'a Cost>) -> Option<Flag> {
+    match costs.map(|cost| cost.certainty).max()? {
+        CostCertainty::Exact => None,
+        CostCertainty::UpperBound => Some(Flag::CostUpperBound),
+        CostCertainty::Uncertain => Some(Flag::CostUncertain),
+    }
 }
 
 /// Whether a limit shortened a sighting, or the sightings together have more dimensions than the event keeps.
@@ -210,11 +220,13 @@ fn set_usage_columns(event: &mut CostEvent, usage: &Usage) {
     // A unit with a count of zero is null, because most providers do not report units that were not used.
     let some = |count: u64| if count == 0 { None } else { number(count) };
     let of = |buckets: &[Bucket]| some(buckets.iter().fold(0, |sum, &b| sum.saturating_add(usage.tokens(b))));
+    let stated = |is_unstated: bool, count: u64| if is_unstated { None } else { number(count) };
+    let unstated = usage.unstated();
     event.prompt_tokens = number(usage.prompt_tokens());
-    event.cached_tokens = number(usage.cached_tokens());
-    event.cache_write_tokens = number(usage.cache_write_tokens());
+    event.cached_tokens = stated(unstated.cached, usage.cached_tokens());
+    event.cache_write_tokens = stated(unstated.cache_write, usage.cache_write_tokens());
     event.completion_tokens = number(usage.completion_tokens());
-    event.reasoning_tokens = number(usage.reasoning_tokens());
+    event.reasoning_tokens = stated(unstated.reasoning, usage.reasoning_tokens());
     event.audio_prompt_tokens = of(&[Bucket::AudioInput, Bucket::CachedAudioInput]);
     event.audio_completion_tokens = of(&[Bucket::AudioOutput]);
     event.image_prompt_tokens = of(&[Bucket::ImageInput, Bucket::CachedImageInput]);

@@ -5,7 +5,9 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use crate::{Bucket, CallOutcome, Observation, ObservedAs, PartialAttribution, Role, Timestamp, Usage};
+use crate::{
+    Bucket, CallOutcome, Observation, ObservedAs, PartialAttribution, Role, Timestamp, Unstated, Usage,
+};
 
 /// One call, with all sightings that carry its id, the best first.
 #[derive(Debug)]
@@ -34,11 +36,12 @@ pub(super) fn group<'a>(observations: &BTreeSet<&'a Observation>) -> Vec<Observe
 
 /// The sort key that puts the best sighting first: sightings with a usage before those without (an
 /// unreadable usage counts as one), records before spans, then those that state the service tier, then
-/// those whose usage has more buckets.
-pub(super) fn evidence_rank(o: &Observation) -> (bool, ObservedAs, bool, Reverse<usize>) {
+/// those whose usage states more parts (cached tokens first), then those whose usage has more buckets.
+pub(super) fn evidence_rank(o: &Observation) -> (bool, ObservedAs, bool, Unstated, Reverse<usize>) {
     let used = |usage: &Usage| Bucket::ALL.into_iter().filter(|&bucket| usage.tokens(bucket) > 0).count();
     let has_usage = o.usage.is_some() || o.usage_problem.is_some();
-    (!has_usage, o.sighting, o.service_tier.is_none(), Reverse(o.usage.as_ref().map_or(0, used)))
+    let unstated = o.usage.as_ref().map(Usage::unstated).unwrap_or_default();
+    (!has_usage, o.sighting, o.service_tier.is_none(), unstated, Reverse(o.usage.as_ref().map_or(0, used)))
 }
 
 impl<'a> ObservedCall<'a> {

@@ -2,7 +2,7 @@ use proptest::{prelude::*, sample::Index};
 
 use super::*;
 use crate::{
-    EventState, Flag, ObservedAs, Timestamp, UnpricedReason, Usd,
+    Bucket, CostCertainty, EventState, Flag, ObservedAs, Timestamp, UnpricedReason, Unstated, Usage, Usd,
     test_support::{ObservationBuilder, SECOND},
 };
 
@@ -77,6 +77,62 @@ fn the_usage_of_a_span_completes_a_record_without_usage() {
     let event = one(&[cut, complete]);
     assert_eq!((event.cost_usd, event.prompt_tokens), (usd(110), Some(100)));
     assert_eq!(event.error_code.as_deref(), Some("cut"), "the record states how the call ended");
+}
+
+/// A span of a response whose usage has 100 tokens in and 20 out, and does not state these parts.
+fn span_without(trace: &str, unstated: Unstated) -> ObservationBuilder {
+    let usage = Usage::default().with(Bucket::Input, 100).with(Bucket::Output, 20).with_unstated(unstated);
+    span(trace, "a", 1).usage(usage).cost_picos(120).response("resp_1").attributed()
+}
+
+fn with_certainty(builder: ObservationBuilder, certainty: CostCertainty) -> ObservationBuilder {
+    builder.with(|o| o.cost.as_mut().unwrap().certainty = certainty)
+}
+
+#[test]
+fn a_count_that_was_not_stated_is_null_and_not_zero() {
+    let parts = |event: &CostEvent| (event.cached_tokens, event.cache_write_tokens, event.reasoning_tokens);
+    let event = one(&[span_without("t", Unstated::ALL)]);
+    assert_eq!((event.prompt_tokens, event.completion_tokens), (Some(100), Some(20)));
+    assert_eq!(parts(&event), (None, None, None));
+    assert_eq!(parts(&one(&[span_without("t", Unstated::NONE)])), (Some(0), Some(0), Some(0)));
+    for (unstated, expected) in [
+        (Unstated { cached: true, ..Unstated::NONE }, (None, Some(0), Some(0))),
+        (Unstated { cache_write: true, ..Unstated::NONE }, (Some(0), None, Some(0))),
+        (Unstated { reasoning: true, ..Unstated::NONE }, (Some(0), Some(0), None)),
+    ] {
+        assert_eq!(parts(&one(&[span_without("t", unstated)])), expected);
+    }
+}
+
+/// Scenario: an instrumentation omits cached tokens, and the gateway's span of the same response has them.
+#[test]
+fn a_sighting_that_states_more_is_the_better_evidence() {
+    let totals = with_certainty(span_without("t1", Unstated::ALL), CostCertainty::UpperBound);
+    let alone = one(std::slice::from_ref(&totals));
+    assert_eq!((alone.cost_usd, alone.flags), (usd(120), vec![Flag::CostUpperBound]));
+    // The two spans have the same number of buckets.
+    let zeros = span_without("t2", Unstated { reasoning: true, ..Unstated::NONE }).cost_picos(70);
+    for pair in [[totals.clone(), zeros.clone()], [zeros, totals]] {
+        let event = one(&pair);
+        assert_eq!((event.cost_usd, event.cached_tokens, event.flags), (usd(70), Some(0), vec![]));
+    }
+}
+
+#[test]
+fn an_event_with_a_charge_whose_cost_is_not_exact_is_flagged() {
+    let first = || record("r", "a", 1).used(10, 1).response("1").attributed();
+    let second = || record("r", "b", 5).used(20, 1).response("2").attributed();
+    for (retry, flags) in [
+        (CostCertainty::Exact, vec![]),
+        (CostCertainty::UpperBound, vec![Flag::CostUpperBound]),
+        (CostCertainty::Uncertain, vec![Flag::CostUncertain]),
+    ] {
+        assert_eq!(one(&[first(), with_certainty(second(), retry)]).flags, flags);
+    }
+    let both = [CostCertainty::Uncertain, CostCertainty::UpperBound];
+    let event = one(&[with_certainty(first(), both[0]), with_certainty(second(), both[1])]);
+    assert_eq!(event.flags, [Flag::CostUncertain], "an uncertain amount is no upper bound");
 }
 
 #[test]
@@ -260,6 +316,11 @@ fn observations() -> impl Strategy<Value = Vec<Observation>> {
                 builder = builder.failed("500");
             } else if kind > 1 {
                 builder = builder.used(100 + tokens, 10);
+            }
+            if foreign && kind == 2 {
+                builder = with_certainty(builder, CostCertainty::UpperBound).with(|o| {
+                    o.usage = o.usage.take().map(|usage| usage.with_unstated(Unstated::ALL));
+                });
             }
             if response < 3 && kind != 0 {
                 builder = builder.response(ids[response]);

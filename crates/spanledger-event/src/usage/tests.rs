@@ -44,6 +44,38 @@ fn a_contradiction_is_an_error_and_never_clamped() {
     assert!(matches!(absurd.exclusive(), Err(UsageError::OutOfRange { .. })));
 }
 
+/// Scenario: an emitter states only the totals of a call.
+#[test]
+fn an_unstated_count_is_zero_in_the_buckets_and_known_to_be_unstated() {
+    let nested = NestedUsage { input: 10, output: 5, unstated: Unstated::ALL, ..NestedUsage::default() };
+    let usage = nested.exclusive().unwrap();
+    assert_eq!((usage.unstated(), usage.cached_tokens()), (Unstated::ALL, 0));
+    assert_eq!(usage.nested(), nested);
+    assert_ne!(usage, usage.clone().with_unstated(Unstated::NONE));
+}
+
+#[test]
+fn a_count_above_zero_is_stated() {
+    let cached = Unstated { cached: false, ..Unstated::ALL };
+    let before = Usage::default().with_unstated(Unstated::ALL).with(Bucket::CachedAudioInput, 1);
+    let after = Usage::default().with(Bucket::CachedAudioInput, 1).with_unstated(Unstated::ALL);
+    assert_eq!((before.unstated(), after.unstated()), (cached, cached));
+    let zero = Usage::default().with_unstated(Unstated::ALL).with(Bucket::CachedInput, 0);
+    assert_eq!(zero.unstated(), Unstated::ALL);
+}
+
+#[test]
+fn the_unstated_parts_are_stored_by_name_and_only_where_there_are_some() {
+    let usage = Usage::default().with(Bucket::Input, 3);
+    let json = |usage: &Usage| serde_json::to_string(usage).unwrap();
+    assert_eq!(json(&usage), r#"{"tokens":{"input":3}}"#);
+    let totals = usage.with_unstated(Unstated { cache_write: false, ..Unstated::ALL });
+    assert_eq!(json(&totals), r#"{"tokens":{"input":3},"unstated":["cached","reasoning"]}"#);
+    assert_eq!(serde_json::from_str::<Usage>(&json(&totals)).unwrap(), totals);
+    let unknown = serde_json::from_str::<Usage>(r#"{"tokens":{},"unstated":["thoughts"]}"#);
+    assert!(unknown.unwrap_err().to_string().contains("`thoughts` is not a part of a usage"));
+}
+
 proptest! {
     #[test]
     fn a_usage_survives_the_conversion_to_nested_and_back(tokens in proptest::array::uniform12(0_u64..1 << 28)) {

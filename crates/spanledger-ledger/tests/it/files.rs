@@ -327,7 +327,8 @@ mod without_permission {
 
     /// Reads as another user, who may read but not write. Only root can do that; `None` for other users.
     fn read_as_nobody(path: &Path) -> Option<String> {
-        let is_root = fs::metadata("/proc/self").ok().map(|it| std::os::unix::fs::MetadataExt::uid(&it)) == Some(0);
+        let is_root =
+            fs::metadata("/proc/self").ok().map(|it| std::os::unix::fs::MetadataExt::uid(&it)) == Some(0);
         if !is_root {
             skipped("only root can act as another user");
             return None;

@@ -6,7 +6,7 @@
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use spanledger_event::{
-    Endpoint, EventId, Observation, ObservedAs, ResponseRef, Role, Timestamp, Usage, keys,
+    Endpoint, EventId, Observation, ObservedAs, ResponseRef, Role, Timestamp, Unstated, Usage, keys,
 };
 use spanledger_price::{
     providers,
@@ -19,7 +19,7 @@ use crate::{
     attributes::Attributes,
     ids::{SPAN_ID_BYTES, TRACE_ID_BYTES, valid_id},
     price::set_usage,
-    quirks::Quirks,
+    quirks::{AbsentCounts, Quirks},
     span::SpanContext,
     token_counts,
 };
@@ -36,13 +36,23 @@ pub(super) const DIALECT: Dialect = Dialect {
         },
         read,
     }),
-    quirks: Quirks::NONE,
+    quirks: Quirks {
+        absent_counts: &[AbsentCounts {
+            // OpenTelemetry's own instrumentation for Python. It was read in version 1.3b0: it passes on every
+            // count of the provider, except those that are zero.
+            scopes: &["opentelemetry.instrumentation.genai.openai"],
+            unstated: Unstated::NONE,
+        }],
+        ..Quirks::NONE
+    },
 };
 
 fn read(context: &SpanContext<'_>) -> Option<Observation> {
     let SpanContext { span, attributes, .. } = *context;
     let operation = Operation::of(attributes);
-    let counts = token_counts::read(attributes, context.quirks, operation.needs_output(attributes));
+    let unstated = token_counts::unstated_if_absent(context.quirks, context.scope.0, operation.endpoint());
+    let needs_output = operation.needs_output(attributes);
+    let counts = token_counts::read(attributes, context.quirks, needs_output, unstated);
     let (role, endpoint) = operation.role(counts.as_ref())?;
     let server_address = attributes.string(keys::SERVER_ADDRESS);
     let provider = provider(attributes, server_address.as_deref());
@@ -118,6 +128,14 @@ impl Operation {
             ) => Self::Free,
             // The convention allows other operations. Such a span is a call if it has a usage (`role`).
             Some(_) => Self::Call(Endpoint::Other),
+        }
+    }
+
+    /// The API that was called.
+    fn endpoint(self) -> Endpoint {
+        match self {
+            Self::Call(endpoint) => endpoint,
+            Self::Aggregate | Self::Free => Endpoint::Other,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use spanledger_event::{
     Bucket, CARRIED, CallOutcome, Cell, ColumnKind, Endpoint, EventId, Field, JsonText, Observation,
-    ObservedAs, PartialAttribution, Timestamp, Usage, UsageSource, check_value, keys,
+    ObservedAs, PartialAttribution, Timestamp, Unstated, Usage, UsageSource, check_value, keys,
 };
 use spanledger_price::{
     providers,
@@ -103,7 +103,9 @@ fn read_usage(o: &mut Observation, source: &RecordSource<'_>) {
     let tools = if own.is_some() { ToolCalls::default() } else { tool_calls(a) };
     let counts = || {
         let needs_output = token_counts::needs_output(o.endpoint);
-        raw.is_none().then(|| token_counts::read(a, source.quirks, needs_output)).flatten()
+        // The versions that wrote them left out counts of zero.
+        let unstated = Unstated::NONE;
+        raw.is_none().then(|| token_counts::read(a, source.quirks, needs_output, unstated)).flatten()
     };
     // An own form that was damaged may have had units that the object lacks: it is a problem.
     let (units, usage) = match own {
@@ -135,7 +137,10 @@ fn with_units(of_object: &Usage, own: Usage) -> Usage {
     if of_object.is_empty() {
         own
     } else if own.has_units() || own.variant.is_some() {
-        Bucket::ALL.into_iter().fold(own, |usage, bucket| usage.with(bucket, of_object.tokens(bucket)))
+        let own = own.with_unstated(Unstated::NONE);
+        let usage =
+            Bucket::ALL.into_iter().fold(own, |usage, bucket| usage.with(bucket, of_object.tokens(bucket)));
+        usage.with_unstated(of_object.unstated())
     } else {
         of_object.clone()
     }
@@ -146,7 +151,8 @@ fn own_usage(json: &str) -> Result<Usage, UsageReadError> {
         serde_json::from_str(json).map_err(|error| UsageReadError::OwnForm(error.to_string()))?;
     // A Collector may have changed it; the same bounds hold as for a provider's counts.
     usage.nested().exclusive().map_err(UsageReadError::Counts)?;
-    Ok(usage)
+    let unstated = usage.unstated();
+    Ok(usage.with_unstated(unstated))
 }
 
 fn tool_calls(a: Attributes<'_>) -> ToolCalls {

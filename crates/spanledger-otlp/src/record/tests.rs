@@ -1,8 +1,8 @@
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use proptest::prelude::*;
 use spanledger_event::{
-    Attribution, Bucket, CallOutcome, Endpoint, EventId, JsonText, Observation, ObservedAs, Timestamp, Usage,
-    UsageSource, keys,
+    Attribution, Bucket, CallOutcome, Endpoint, EventId, JsonText, Observation, ObservedAs, Timestamp,
+    Unstated, Usage, UsageSource, keys,
 };
 use spanledger_price::{PriceBook, providers::response_ref};
 use spanledger_testkit::otlp::{integer, text};
@@ -29,7 +29,9 @@ fn chat_observation() -> Observation {
 /// A chat with a usage object of 100 tokens in and 20 out, and these searches beside it.
 fn chat_with_searches(searches: u64) -> Observation {
     let mut o = chat_observation();
-    let mut usage = Usage::default().with(Bucket::Input, 100).with(Bucket::Output, 20);
+    let usage = Usage::default().with(Bucket::Input, 100).with(Bucket::Output, 20);
+    // The object states only the totals.
+    let mut usage = usage.with_unstated(Unstated::ALL);
     usage.web_search_calls = searches;
     (o.usage, o.usage_raw, o.usage_source) = (Some(usage), JsonText::new(RAW), UsageSource::Provider);
     o
@@ -143,6 +145,31 @@ fn records_of_earlier_versions_are_read() {
     assert_eq!((read.cached_tokens(), read.web_search_calls), (0, 2), "the object goes before the counts");
 }
 
+/// Scenario: the counts of an older version leave out zeros, and an own form leaves out what is unstated.
+#[test]
+fn a_record_says_which_counts_were_not_stated() {
+    let unstated = |more: Vec<KeyValue>| {
+        let mut sent = record(&chat_observation());
+        sent.attributes.extend(more);
+        received(sent).usage.unwrap().unstated()
+    };
+    let counts = vec![integer("gen_ai.usage.input_tokens", 100), integer("gen_ai.usage.output_tokens", 20)];
+    assert_eq!(unstated(counts), Unstated::NONE);
+    let own = |form: &str| unstated(vec![text(keys::USAGE, form)]);
+    assert_eq!(own(r#"{"tokens": {"input": 100}}"#), Unstated::NONE);
+    let cached = Unstated { cached: true, ..Unstated::NONE };
+    assert_eq!(own(r#"{"tokens": {"input": 100}, "unstated": ["cached"]}"#), cached);
+    // A Collector changed the form: a count above zero is stated.
+    let changed = r#"{"tokens": {"input": 100, "cached_input": 5}, "unstated": ["cached", "reasoning"]}"#;
+    assert_eq!(own(changed), Unstated { reasoning: true, ..Unstated::NONE });
+    // The units come from our own form, and what is stated from the object.
+    let details =
+        r#"{"prompt_tokens": 100, "completion_tokens": 20, "prompt_tokens_details": {"cached_tokens": 0}}"#;
+    let both =
+        vec![text(keys::USAGE_RAW, details), text(keys::USAGE, r#"{"tokens": {}, "web_search_calls": 1}"#)];
+    assert_eq!(unstated(both), Unstated { reasoning: true, ..Unstated::NONE });
+}
+
 #[test]
 fn a_damaged_usage_is_a_problem() {
     for (key, value, expected) in [
@@ -194,6 +221,15 @@ fn own_observation() -> impl Strategy<Value = Observation> {
                 .into_iter()
                 .zip(tokens)
                 .fold(Usage::default(), |usage, (bucket, count)| usage.with(bucket, count));
+            if start.nanos() % 2 == 0 {
+                let unstated = Unstated { reasoning: stream, ..Unstated::ALL };
+                usage = Bucket::ALL
+                    .into_iter()
+                    .filter(|bucket| bucket.name().starts_with("cache"))
+                    .fold(usage, |usage, bucket| usage.with(bucket, 0))
+                    .with(Bucket::Reasoning, 0)
+                    .with_unstated(unstated);
+            }
             if stream {
                 usage.variant = Some("720p".into());
                 usage.units.insert("video_seconds".into(), rust_decimal::Decimal::new(125, 1));

@@ -33,6 +33,11 @@ impl Rating<'_> {
                 .is_some_and(|images| rate(Bucket::Output).is_some_and(|text| text < images))
     }
 
+    /// The rate of one kind of token.
+    pub(super) fn token_rate(&self, bucket: Bucket) -> Option<Decimal> {
+        self.rate(Meter::Tokens(bucket), None).map(|(rate, _)| rate)
+    }
+
     /// The rate of a meter, and its unit with the labels of the factors that the rate contains.
     fn rate(&self, meter: Meter, variant: Option<&str>) -> Option<(Decimal, Cow<'static, str>)> {
         let (mut rate, is_fee, negotiated) = match self.rates.find(meter, variant) {

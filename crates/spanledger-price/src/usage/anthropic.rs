@@ -7,7 +7,7 @@
 //! `message`. A `compaction` by the same model is billed in addition. An `advisor_message` is billed at the
 //! rates of another model, which the object does not name, so it becomes a unit without a rate.
 
-use spanledger_event::NestedUsage;
+use spanledger_event::{NestedUsage, Unstated};
 
 use super::{
     counter::{Billable, Counter, Unit},
@@ -20,8 +20,16 @@ use super::{
 };
 
 /// Anthropic's own form, and OpenAI's form as gateways write it.
-pub(crate) static FAMILY: UsageFamily =
-    UsageFamily { own_form: Some(OwnForm { matches, read }), read_openai_form: openai::read };
+pub(crate) static FAMILY: UsageFamily = UsageFamily {
+    own_form: Some(OwnForm {
+        matches,
+        read,
+        // The counts of the cache are null or absent if the call did not use one (API reference, *Usage*).
+        // Thinking is part of the output, and only some answers count it separately.
+        unstated_if_absent: Unstated { reasoning: true, ..Unstated::NONE },
+    }),
+    read_openai_form: openai::read,
+};
 
 /// Web searches and code executions. Code execution is billed by time, which the usage does not state, so
 /// that a call with it has no price. Fetching a page costs only its tokens.
@@ -53,7 +61,9 @@ fn read(mut counter: Counter<'_>) -> Result<ParsedUsage> {
     }
     let mut nested = sampling(&mut counter, &root)?;
     let thinking = root.part("output_tokens_details")?;
-    nested.reasoning = counter.count(&thinking, "thinking_tokens")?.unwrap_or_default();
+    let thinking = counter.count(&thinking, "thinking_tokens")?;
+    nested.reasoning = thinking.unwrap_or_default();
+    nested.unstated.reasoning = thinking.is_none();
     nested.total = counter.count(&root, "total_tokens")?;
     for iteration in root.items("iterations")? {
         let used = sampling(&mut counter, &iteration)?;

@@ -2,7 +2,7 @@
 //! a cache; its total includes them.
 
 use serde_json::Value;
-use spanledger_event::NestedUsage;
+use spanledger_event::{NestedUsage, Unstated};
 
 use super::{
     counter::Counter,
@@ -15,8 +15,16 @@ use super::{
 };
 
 /// Bedrock's own form, and OpenAI's form as gateways write it.
-pub(crate) static FAMILY: UsageFamily =
-    UsageFamily { own_form: Some(OwnForm { matches, read }), read_openai_form: openai::read };
+pub(crate) static FAMILY: UsageFamily = UsageFamily {
+    own_form: Some(OwnForm {
+        matches,
+        read,
+        // The counts of the cache are optional, and there only if the call used one (API reference,
+        // *TokenUsage*). The form has no count of hidden output.
+        unstated_if_absent: Unstated { reasoning: true, ..Unstated::NONE },
+    }),
+    read_openai_form: openai::read,
+};
 
 fn matches(usage: &Part<'_>, is_own: bool) -> bool {
     is_own && !openai::matches(usage) && (usage.has("inputTokens") || usage.has("outputTokens"))
@@ -55,6 +63,7 @@ fn read(mut counter: Counter<'_>) -> Result<ParsedUsage> {
         cache_write_1h: long,
         output,
         total,
+        unstated: Unstated { reasoning: true, ..Unstated::NONE },
         ..NestedUsage::default()
     };
     counter.finish(Some(&Tokens { nested, ..Tokens::default() }))

@@ -3,7 +3,7 @@
 //! `billed_units` is billed. `tokens` also counts tokens that Cohere adds to a prompt and does not bill, and
 //! `cached_tokens` is a part of `tokens`. A private deployment is not billed by units and has only `tokens`.
 
-use spanledger_event::NestedUsage;
+use spanledger_event::{NestedUsage, Unstated};
 
 use super::{
     counter::{Billable, Counter, Unit},
@@ -16,8 +16,16 @@ use super::{
 };
 
 /// Cohere's own form, and OpenAI's form as gateways write it.
-pub(crate) static FAMILY: UsageFamily =
-    UsageFamily { own_form: Some(OwnForm { matches, read }), read_openai_form: openai::read };
+pub(crate) static FAMILY: UsageFamily = UsageFamily {
+    own_form: Some(OwnForm {
+        matches,
+        read,
+        // Cached tokens are not billed separately, and written ones do not exist. The form has no count of
+        // hidden output.
+        unstated_if_absent: Unstated { reasoning: true, ..Unstated::NONE },
+    }),
+    read_openai_form: openai::read,
+};
 
 /// The searches of a rerank call, classified texts, and embedded images.
 pub(super) const BILLABLE: [Billable; 3] = [
@@ -51,6 +59,8 @@ fn read(mut counter: Counter<'_>) -> Result<ParsedUsage> {
         cached: cached.unwrap_or_default(),
         image_input: images.unwrap_or_default(),
         output: output.unwrap_or_default(),
+        // Embedding and ranking have no output, and so no hidden one.
+        unstated: Unstated { reasoning: output.is_some(), ..Unstated::NONE },
         ..NestedUsage::default()
     };
     let tokens = Tokens { nested, ..Tokens::default() };

@@ -16,9 +16,9 @@ pub(crate) static FAMILY: UsageFamily = UsageFamily { own_form: None, read_opena
 
 fn read(mut counter: Counter<'_>, endpoint: Endpoint) -> Result<ParsedUsage> {
     let root = counter.root;
-    let tokens = openai::tokens(&mut counter, endpoint)?;
+    let mut tokens = openai::tokens(&mut counter, endpoint)?;
     let missed = counter.count(&root, "prompt_cache_miss_tokens")?;
-    if let (Some(tokens), Some(missed)) = (&tokens, missed) {
+    if let (Some(tokens), Some(missed)) = (&mut tokens, missed) {
         let (sum, whole) = (tokens.nested.cached.saturating_add(missed), tokens.nested.input);
         if sum != whole {
             return Err(UsageReadError::Disagreement {
@@ -28,6 +28,8 @@ fn read(mut counter: Counter<'_>, endpoint: Endpoint) -> Result<ParsedUsage> {
                 b_value: whole.into(),
             });
         }
+        // The tokens that missed the cache are all but the cached ones.
+        (tokens.nested.unstated.cached, tokens.nested.unstated.cache_write) = (false, false);
     }
     openai::finish(counter, tokens)
 }

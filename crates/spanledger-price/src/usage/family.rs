@@ -1,6 +1,6 @@
 //! How the usage objects of a provider are read.
 
-use spanledger_event::Endpoint;
+use spanledger_event::{Endpoint, Unstated};
 
 use super::{counter::Counter, error::Result, json::Part, parsed::ParsedUsage};
 
@@ -21,4 +21,7 @@ pub(super) struct OwnForm {
     pub(super) matches: fn(&Part<'_>, is_own: bool) -> bool,
     /// Reads an object in this form.
     pub(super) read: fn(Counter<'_>) -> Result<ParsedUsage>,
+    /// The parts that an object does not state if it lacks them. The form leaves out the other parts where
+    /// nothing was used.
+    pub(super) unstated_if_absent: Unstated,
 }

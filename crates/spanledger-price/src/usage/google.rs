@@ -5,7 +5,7 @@
 //! thoughts, except on some versions of Vertex; the total decides. Google omits counts of zero.
 
 use serde_json::Value;
-use spanledger_event::{Endpoint, NestedUsage, UsageError};
+use spanledger_event::{Endpoint, NestedUsage, Unstated, UsageError};
 
 use super::{
     counter::{Counter, Unit},
@@ -18,8 +18,15 @@ use super::{
 };
 
 /// Google's own form, and OpenAI's form as Google writes it.
-pub(crate) static FAMILY: UsageFamily =
-    UsageFamily { own_form: Some(OwnForm { matches, read }), read_openai_form };
+pub(crate) static FAMILY: UsageFamily = UsageFamily {
+    own_form: Some(OwnForm {
+        matches,
+        read,
+        // Google omits counts of zero.
+        unstated_if_absent: Unstated::NONE,
+    }),
+    read_openai_form,
+};
 
 // The last key of each list is that of the Interactions API.
 const PROMPT: [&str; 3] = ["promptTokenCount", "prompt_token_count", "total_input_tokens"];

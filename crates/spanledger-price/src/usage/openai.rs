@@ -11,7 +11,7 @@
 #[cfg(test)]
 mod tests;
 
-use spanledger_event::{Endpoint, NestedUsage};
+use spanledger_event::{Endpoint, NestedUsage, Unstated};
 
 use super::{
     counter::{Billable, Counter, Unit},
@@ -176,10 +176,13 @@ pub(super) fn tokens(counter: &mut Counter<'_>, endpoint: Endpoint) -> Result<Op
 
     let outputs = parts_of(&[root], &OUTPUT)?;
     let in_cache = parts_of(&inputs, &["cached_tokens_details"])?;
-    let mut modality = |parts: &[Part<'_>], keys: &[&'static str]| {
+    let mut stated = |parts: &[Part<'_>], keys: &[&'static str]| {
         let places = parts.iter().flat_map(|part| keys.iter().map(move |key| (part, *key)));
-        Ok(counter.agreed(places)?.unwrap_or_default())
+        counter.agreed(places)
     };
+    let reasoning = stated(&outputs, &["reasoning_tokens", "reasoning"])?;
+    let mut modality =
+        |parts: &[Part<'_>], keys: &[&'static str]| Ok(stated(parts, keys)?.unwrap_or_default());
     let mut nested = NestedUsage {
         input: input.unwrap_or_default(),
         audio_input: modality(&inputs, &AUDIO)?,
@@ -187,7 +190,7 @@ pub(super) fn tokens(counter: &mut Counter<'_>, endpoint: Endpoint) -> Result<Op
         image_input: modality(&inputs, &["image_tokens"])?,
         cached_image: modality(&in_cache, &["image_tokens"])?,
         output: output.unwrap_or_default(),
-        reasoning: modality(&outputs, &["reasoning_tokens", "reasoning"])?,
+        reasoning: reasoning.unwrap_or_default(),
         audio_output: modality(&outputs, &AUDIO)?,
         image_output: modality(&outputs, &["image_tokens"])?,
         total,
@@ -208,7 +211,14 @@ pub(super) fn tokens(counter: &mut Counter<'_>, endpoint: Endpoint) -> Result<Op
     let in_details = inputs.iter().flat_map(|part| ["cached_tokens", "cache_read"].map(|key| (part, key)));
     let cached = counter.agreed(in_details.chain(CACHED.map(|key| (&root, key))))?;
     nested.cached = cached.unwrap_or_default();
-    writes(counter, &inputs, &mut nested)?;
+    let has_writes = writes(counter, &inputs, &mut nested)?;
+    nested.unstated = Unstated {
+        cached: cached.is_none(),
+        // Models without a charge for writes do not count them, so that an object that states cached tokens
+        // says enough about the cache.
+        cache_write: !has_writes && cached.is_none(),
+        reasoning: reasoning.is_none(),
+    };
     assign_unlabelled(&mut nested, endpoint, &text, &video, counter.has_audio_seconds());
     Ok(Some(Tokens { nested, text, video, other: Sides::default() }))
 }
@@ -260,8 +270,9 @@ fn assign_unlabelled(
     }
 }
 
-/// Reads cache writes by lifetime, under OpenAI's names and under LiteLLM's names for Anthropic.
-fn writes(counter: &mut Counter<'_>, inputs: &[Part<'_>], nested: &mut NestedUsage) -> Result<()> {
+/// Reads cache writes by lifetime, under OpenAI's names and under LiteLLM's names for Anthropic. Returns
+/// whether the object states any.
+fn writes(counter: &mut Counter<'_>, inputs: &[Part<'_>], nested: &mut NestedUsage) -> Result<bool> {
     const SUMS: [&str; 3] = ["cache_write_tokens", "cache_creation_tokens", "cache_creation"];
     let root = counter.root;
     let mut splits = parts_of(inputs, &["cache_write_tokens_details", "cache_creation_token_details"])?;
@@ -274,14 +285,17 @@ fn writes(counter: &mut Counter<'_>, inputs: &[Part<'_>], nested: &mut NestedUsa
     let short =
         splits.iter().flat_map(|part| ["ttl_30m_tokens", "ephemeral_5m_input_tokens"].map(|key| (part, key)));
     let short = counter.agreed(short)?;
-    nested.cache_write_1h = counter.in_any(&splits, "ephemeral_1h_input_tokens")?.unwrap_or_default();
-    nested.cache_write_12h = counter.in_any(&splits, "ttl_12h_tokens")?.unwrap_or_default();
+    let one_hour = counter.in_any(&splits, "ephemeral_1h_input_tokens")?;
+    let twelve_hours = counter.in_any(&splits, "ttl_12h_tokens")?;
+    let is_stated = [total, short, one_hour, twelve_hours].iter().any(Option::is_some);
+    nested.cache_write_1h = one_hour.unwrap_or_default();
+    nested.cache_write_12h = twelve_hours.unwrap_or_default();
     let longer = nested.cache_write_1h.saturating_add(nested.cache_write_12h);
     let is_split = longer > 0 || short.is_some_and(|short| short > 0);
     let total = total.filter(|&total| total > 0 || !is_split);
     let names = ["cache_write_tokens", "cache_write_tokens_details.ttl_30m_tokens"];
     nested.cache_write = ordinary_writes(names, total, short, longer)?;
-    Ok(())
+    Ok(is_stated)
 }
 
 fn parts_of<'v>(parents: &[Part<'v>], keys: &[&'static str]) -> Result<Vec<Part<'v>>> {

@@ -9,6 +9,7 @@ use super::{
     family::UsageFamily,
     openai,
     parsed::ParsedUsage,
+    unstated::unstated_if_absent,
 };
 use crate::providers::PROVIDERS;
 
@@ -52,10 +53,13 @@ fn read(family: &UsageFamily, counter: Counter<'_>, endpoint: Endpoint) -> Resul
     let forms = PROVIDERS.iter().filter_map(|provider| provider.usage.own_form.as_ref());
     let mut proven = forms.filter(|form| (form.matches)(&counter.root, false));
     let own = || family.own_form.as_ref().filter(|form| (form.matches)(&counter.root, true));
-    match proven.next().or_else(own) {
-        Some(form) => (form.read)(counter),
-        None => (family.read_openai_form)(counter, endpoint),
-    }
+    let (mut parsed, unstated) = match proven.next().or_else(own) {
+        Some(form) => ((form.read)(counter)?, form.unstated_if_absent),
+        None => ((family.read_openai_form)(counter, endpoint)?, unstated_if_absent(endpoint)),
+    };
+    parsed.usage = parsed.usage.with_unstated(parsed.nested.unstated.and(unstated));
+    parsed.nested.unstated = parsed.usage.unstated();
+    Ok(parsed)
 }
 
 /// The usage family of a provider, by the beginning of its name without punctuation: `x_ai`, `x.ai` and

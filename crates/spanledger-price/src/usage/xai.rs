@@ -47,11 +47,13 @@ fn read(mut counter: Counter<'_>, endpoint: Endpoint) -> Result<ParsedUsage> {
     counter.ignore(&root, &["num_server_side_tools_used", "cost_in_usd_ticks", "context_details"]);
     counter.ignore(&root.part("server_side_tool_usage_details")?, &["mcp_calls"]);
     let mut tokens = openai::tokens(&mut counter, endpoint)?;
+    let is_reasoning_separate = root.has("reasoning_tokens");
     let mut count = |key| Ok(counter.count(&root, key)?.unwrap_or_default());
     let (separate, text, image) =
         (count("reasoning_tokens")?, count("prompt_text_tokens")?, count("prompt_image_tokens")?);
     if let Some(tokens) = &mut tokens {
         tokens.nested.reasoning = openai::same_reasoning(tokens.nested.reasoning, separate)?;
+        tokens.nested.unstated.reasoning &= !is_reasoning_separate;
         // Chat has these counts in its details, and xAI's own protocol has them here. No object has both.
         tokens.text.input = tokens.text.input.max(text);
         tokens.nested.image_input = tokens.nested.image_input.max(image);

@@ -12,4 +12,5 @@ mod usage_bugs;
 mod usage_fixtures;
 mod usage_properties;
 mod usage_silence;
+mod usage_unstated;
 mod vectors;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use spanledger_event::{Bucket, Endpoint, Usage};
+use spanledger_event::{Bucket, Endpoint, Unstated, Usage};
 use spanledger_price::usage::{parse, parse_for};
 
 use crate::{usage::assert_complete, usage_fixtures::FIXTURES};
@@ -177,7 +177,9 @@ proptest! {
                 .into_iter()
                 .zip(tokens)
                 .filter(|(bucket, _)| buckets.contains(bucket))
-                .fold(Usage::default(), |usage, (bucket, n)| usage.with(bucket, n));
+                .fold(Usage::default(), |usage, (bucket, n)| usage.with(bucket, n))
+                // A form without hidden output says nothing about it.
+                .with_unstated(Unstated { reasoning: !buckets.contains(&Bucket::Reasoning), ..Unstated::NONE });
             let mut json = form(&usage);
             rewrite(&mut json, &mut |value| match (writing, value.as_u64()) {
                 (1, Some(n)) => *value = json!(n.to_string()),

@@ -10,7 +10,8 @@ fn names(folder: &Path) -> Vec<String> {
 #[test]
 fn the_check_of_a_new_ledger_leaves_the_folder_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
-    let others = ["spanledger.check", "spanledger.check-shm", "spanledger.check-wal", "spanledger.check.lock"];
+    let others =
+        ["spanledger.check", "spanledger.check-shm", "spanledger.check-wal", "spanledger.check.lock"];
     for name in others {
         fs::write(folder.path().join(name), "of another program").unwrap();
     }
