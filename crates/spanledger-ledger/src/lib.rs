@@ -59,6 +59,8 @@
 mod apply;
 mod error;
 mod health;
+#[allow(dead_code, unused_imports, reason = "the store does not use it yet")]
+mod keys;
 mod ledger;
 mod measure;
 mod migrate;
