@@ -34,10 +34,15 @@ pub(super) enum State {
 /// Determines what the file contains, without changing it. Refuses files of other programs and ledgers of a
 /// later version.
 pub(super) fn look(path: &Path) -> Result<State, LedgerError> {
-    let alone = open(path, Reading::Alone).map_err(|source| super::error(path, source))?;
-    let found = state(path, &alone)?;
-    if found != State::Empty || !has_log(path) {
-        return Ok(found);
+    let alone = open(path, Reading::Alone).map_err(|source| super::error(path, source));
+    let found = alone.and_then(|connection| state(path, &connection));
+    let is_certain = match &found {
+        Ok(state) => *state != State::Empty,
+        // While the log is copied into the database, the database alone may look damaged.
+        Err(error) => error.kind() != ErrorKind::Damaged,
+    };
+    if is_certain || !has_log(path) {
+        return found;
     }
     // A database that was just created is still in its log.
     let with_log = if beside(path, "-shm").exists() {
@@ -47,7 +52,7 @@ pub(super) fn look(path: &Path) -> Result<State, LedgerError> {
     };
     match with_log.and_then(|connection| state(path, &connection)) {
         // Then this user cannot change the file either, and what follows fails in the same way.
-        Err(error) if is_for_lack_of_permission(&error) => Ok(found),
+        Err(error) if is_for_lack_of_permission(&error) => found,
         found => found,
     }
 }

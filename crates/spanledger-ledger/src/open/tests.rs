@@ -84,6 +84,32 @@ fn a_look_sees_the_write_ahead_log_and_changes_nothing() {
     assert!(files(folder.path()) == before);
 }
 
+/// While SQLite copies the log into the database, the first page can already name a size that the file does
+/// not have yet. That is no damage, because the log has the missing pages.
+#[test]
+fn a_look_while_the_log_is_being_copied_finds_no_damage() {
+    let (_folder, path) = folder();
+    let ledger = Ledger::open(&path).unwrap();
+    let other = Connection::open(&path).unwrap();
+    let copied = |sql: &str| other.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(copied("PRAGMA wal_checkpoint(TRUNCATE)"), 0);
+    let size = fs::metadata(&path).unwrap().len();
+    // The log has new pages, and the beginning of the database has arrived.
+    other.execute_batch("CREATE TABLE filler (x); INSERT INTO filler VALUES (zeroblob(100000))").unwrap();
+    let page: Vec<u8> = {
+        assert_eq!(copied("PRAGMA wal_checkpoint(PASSIVE)"), 0);
+        fs::read(&path).unwrap()[..4_096].to_vec()
+    };
+    other.execute_batch("INSERT INTO filler VALUES (zeroblob(100000))").unwrap();
+    let whole = fs::read(&path).unwrap();
+    let cut = usize::try_from(size).unwrap();
+    fs::write(&path, [&page, &whole[4_096..cut]].concat()).unwrap();
+    let alone = look::open(&path, look::Reading::Alone).unwrap();
+    assert_eq!(state(&path, &alone).unwrap_err().kind(), crate::ErrorKind::Damaged);
+    assert!(look(&path).is_ok());
+    drop(ledger);
+}
+
 #[test]
 fn a_file_system_without_shared_memory_is_refused() {
     let (_folder, path) = folder();
