@@ -232,7 +232,10 @@ impl LedgerHealth {
         match &mut *fault {
             Some(known) if known.kind == kind => known.message = message,
             Some(known) if known.kind == ErrorKind::Damaged => {}
-            _ => *fault = Some(WriterFault { kind, message, since: SystemTime::now() }),
+            _ => {
+                tracing::error!(%kind, error = message, "ledger.writer.failed");
+                *fault = Some(WriterFault { kind, message, since: SystemTime::now() });
+            }
         }
     }
 
