@@ -4,11 +4,7 @@ use std::{fmt, time::UNIX_EPOCH};
 
 use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeMetric as _, NoLabelSet},
-    metrics::{
-        MetricType,
-        counter::ConstCounter,
-        gauge::ConstGauge,
-    },
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 use spanledger_ledger::Ledger;
 
