@@ -5,7 +5,6 @@
 //! log begins anew and stays small.
 
 use std::{
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI32, Ordering},
@@ -16,7 +15,11 @@ use std::{
 
 use rusqlite::Connection;
 
-use crate::{LedgerError, error::OpenError, open};
+use crate::{
+    LedgerError,
+    error::OpenError,
+    open::{self, FileIdentity},
+};
 
 /// The number of pages in the log from which on it is copied.
 const PAGES: i32 = 8_000;
@@ -36,30 +39,27 @@ pub(crate) struct Checkpointer {
 }
 
 impl Checkpointer {
-    /// Starts the thread. `writer` is the connection that commits.
-    pub(crate) fn start(path: &Path, writer: &mut Connection) -> Result<Self, LedgerError> {
-        let pages = Self::watch(writer)?;
-        let connection = open::beside_writer(path)?;
+    /// Starts the thread.
+    pub(crate) fn start(file: &FileIdentity) -> Result<Self, LedgerError> {
+        let connection = open::again(file)?;
         let (requests, queue) = sync_channel(1);
         let is_copied = Arc::new(AtomicBool::new(false));
         let copied = Arc::clone(&is_copied);
         let thread = std::thread::Builder::new()
             .name("spanledger-checkpoint".to_owned())
             .spawn(move || run(&connection, &queue, &copied))
-            .map_err(|source| LedgerError::Open { path: path.to_owned(), source: OpenError::from(source) })?;
-        Ok(Self { requests: Some(requests), is_copied, is_requested: false, pages, thread: Some(thread) })
+            .map_err(|source| LedgerError::Open { path: file.path().to_owned(), source: OpenError::from(source) })?;
+        Ok(Self { requests: Some(requests), is_copied, is_requested: false, pages: Arc::default(), thread: Some(thread) })
     }
 
     /// Makes the writer's connection count the pages of the log, and not copy it by itself.
-    fn watch(connection: &mut Connection) -> rusqlite::Result<Arc<AtomicI32>> {
+    pub(crate) fn watch(&self, connection: &mut Connection) -> rusqlite::Result<()> {
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-        let pages = Arc::new(AtomicI32::new(0));
-        let counted = Arc::clone(&pages);
-        connection.wal_hook(Some(move |_: &mut _, pages| {
-            counted.store(pages, Ordering::Relaxed);
+        let pages = Arc::clone(&self.pages);
+        connection.wal_hook(Some(move |_: &mut _, count| {
+            pages.store(count, Ordering::Relaxed);
             Ok(())
-        }))?;
-        Ok(pages)
+        }))
     }
 
     /// Call it after each commit, on the writer's thread.

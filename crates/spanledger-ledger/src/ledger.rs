@@ -10,10 +10,10 @@ use spanledger_event::{Observation, RefusedReason};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    LedgerError, LedgerReader,
+    LedgerError, LedgerHealth, LedgerReader,
     checkpoint::Checkpointer,
     error::OpenError,
-    open::{self, WriteLock},
+    open::{self, WriteConnection, WriteLock},
     outbox::BatchRange,
     prepare,
     words::Words,
@@ -50,7 +50,8 @@ impl Appended {
 
 /// A ledger that is open for writing. All clones share the same writer.
 ///
-/// Dropping the last clone commits the requests that were accepted before, and closes the file.
+/// Dropping the last clone finishes the commit in hand and closes the file. Requests that nobody waits for any
+/// more are not recorded. If another program has locked the file, this takes two seconds at most.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     shared: Arc<Shared>,
@@ -64,6 +65,7 @@ struct Shared {
     words: Arc<RwLock<Words>>,
     jobs: Option<mpsc::Sender<Job>>,
     changes: watch::Receiver<i64>,
+    health: Arc<LedgerHealth>,
     writer: Option<JoinHandle<()>>,
     _lock: WriteLock,
 }
@@ -73,18 +75,24 @@ impl Ledger {
     /// an earlier version of Spanledger up to date.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LedgerError> {
         let path = path.as_ref().to_owned();
-        let (mut connection, lock) = open::writer(&path)?;
-        let checkpointer = Checkpointer::start(&path, &mut connection)?;
+        let WriteConnection { connection, identity, lock } = open::writer(&path)?;
+        let checkpointer = Checkpointer::start(&identity)?;
         let words = Arc::default();
-        let (writer, changes) = Writer::new(connection, checkpointer, Arc::clone(&words))?;
+        let health = Arc::new(LedgerHealth::new());
+        let (writer, changes) =
+            Writer::new(connection, identity, checkpointer, Arc::clone(&words), Arc::clone(&health))?;
         let (id, seed) = (writer.id().to_owned(), writer.seed());
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
+        let watched = Arc::clone(&health);
         let writer = std::thread::Builder::new()
             .name("spanledger-writer".to_owned())
-            .spawn(move || writer.run(queue))
+            .spawn(move || {
+                let _watch = watched.watch_for_panics();
+                writer.run(queue);
+            })
             .map_err(|source| LedgerError::Open { path: path.clone(), source: OpenError::from(source) })?;
-        let shared =
-            Shared { path, id, seed, words, jobs: Some(jobs), changes, writer: Some(writer), _lock: lock };
+        let (jobs, writer) = (Some(jobs), Some(writer));
+        let shared = Shared { path, id, seed, words, jobs, changes, health, writer, _lock: lock };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -134,6 +142,31 @@ impl Ledger {
         let (done, answer) = oneshot::channel();
         self.send(Job::Advance { follower: follower.to_owned(), cursor, done }).await?;
         answer.await.map_err(|_| LedgerError::Closed)?
+    }
+
+    /// Lets the writer check itself: that it works at all, and that its files are still in their place. If
+    /// the last commit failed, it tries another one, which ends the [fault](LedgerHealth::fault) if it
+    /// succeeds. Nothing is appended.
+    pub async fn probe(&self) -> Result<(), LedgerError> {
+        let (done, answer) = oneshot::channel();
+        self.send(Job::Probe(done)).await?;
+        answer.await.map_err(|_| LedgerError::Closed)?
+    }
+
+    /// What the writer tells about itself.
+    pub fn health(&self) -> Arc<LedgerHealth> {
+        Arc::clone(&self.shared.health)
+    }
+
+    /// How many requests wait for the writer.
+    pub fn queue_length(&self) -> usize {
+        self.shared.jobs.as_ref().map_or(0, |jobs| jobs.max_capacity() - jobs.capacity())
+    }
+
+    /// Makes the writer panic, as a bug would, for tests of what happens then.
+    #[cfg(any(test, feature = "test-support"))]
+    pub async fn panic_writer(&self) {
+        drop(self.send(Job::Panic).await);
     }
 
     /// A channel that holds the greatest number of all changes and observations, and reports when it grows.

@@ -61,6 +61,7 @@ mod checkpoint;
 mod datum;
 mod error;
 mod facts;
+mod health;
 mod journal;
 mod keys;
 mod ledger;
@@ -80,7 +81,8 @@ mod template;
 mod words;
 mod writer;
 
-pub use error::{FactsError, LedgerError, OpenError, RowError, StorageError};
+pub use error::{ErrorKind, FactsError, LedgerError, OpenError, RowError, StorageError};
+pub use health::{CommitLatency, FileSizes, LedgerHealth, WriterFault};
 pub use ledger::{Appended, Ledger};
 pub use measure::{Amount, MEASURES, Measure, MeasureKind, Totals};
 pub use outbox::{BatchRange, Unreadable};

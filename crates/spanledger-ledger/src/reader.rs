@@ -1,6 +1,9 @@
 //! Reading beside the writer, from the same process or another.
 
-use std::{cell::{Ref, RefCell}, path::Path};
+use std::{
+    cell::{Ref, RefCell},
+    path::{Path, PathBuf},
+};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 use spanledger_event::{CostEvent, EventId, Relation, RelationKind};
@@ -8,8 +11,9 @@ use spanledger_event::{CostEvent, EventId, Relation, RelationKind};
 use crate::{
     LedgerError,
     facts::Packed,
-    keys, migrate::TARGET,
-    open,
+    keys,
+    migrate::TARGET,
+    open::{self, Snapshot},
     outbox::{BatchRange, Unreadable},
     row::{self, JOIN_EVIDENCE, READ_COLUMNS},
     words::{self, Words},
@@ -19,6 +23,9 @@ use crate::{
 #[derive(Debug)]
 pub struct LedgerReader {
     pub(crate) connection: Connection,
+    path: PathBuf,
+    /// What the files looked like at the opening, where this reader cannot see changes.
+    snapshot: Option<Snapshot>,
     words: RefCell<Words>,
 }
 
@@ -68,14 +75,30 @@ const SUPERSEDED: &str = "FROM superseded e LEFT JOIN observation o ON o.seq = c
 
 impl LedgerReader {
     /// Opens an existing ledger for reading.
+    ///
+    /// Where this user may not create files beside the ledger and no writer has it, as on a read-only file
+    /// system, the reader shows the state of this moment: see [`is_snapshot`](Self::is_snapshot).
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LedgerError> {
-        Ok(Self { connection: open::reader(path.as_ref())?, words: RefCell::default() })
+        let path = path.as_ref().to_owned();
+        let open::ReadConnection { connection, snapshot } = open::reader(&path)?;
+        Ok(Self { connection, path, snapshot, words: RefCell::default() })
     }
 
     /// The dictionary, with the words of this moment. Call it within the transaction whose rows it is for.
     pub(crate) fn words(&self) -> Result<Ref<'_, Words>, LedgerError> {
         self.words.borrow_mut().load(&self.connection)?;
         Ok(self.words.borrow())
+    }
+
+    /// Whether this reader shows the state of the moment when it was opened, and never a later one.
+    pub fn is_snapshot(&self) -> bool {
+        self.snapshot.is_some()
+    }
+
+    /// Whether a writer has changed the file since a [snapshot](Self::is_snapshot) was opened. What was read
+    /// from the snapshot may then be wrong: open a new reader and read again.
+    pub fn is_outdated(&self) -> bool {
+        self.snapshot.as_ref().is_some_and(|snapshot| *snapshot != Snapshot::of(&self.path))
     }
 
     /// Events that changed after `cursor`, in the order of their last change, at most `limit`.

@@ -2,19 +2,20 @@
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rusqlite::Connection;
+use spanledger_event::ErrorChain;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    Appended, LedgerError,
+    Appended, ErrorKind, LedgerError, LedgerHealth,
     apply::{Append, State},
     checkpoint::Checkpointer,
-    error::StorageError,
     journal,
     keys::KeyIndex,
+    open::{self, FileIdentity},
     outbox::{self, InFlight},
     prepare::{Keys, Prepared},
     rollup::RollupDeltas,
@@ -37,6 +38,9 @@ pub(crate) enum Job {
     Append { prepared: Box<Prepared>, done: oneshot::Sender<Result<Appended, LedgerError>> },
     HandOut { follower: String, limit: usize, done: oneshot::Sender<Result<Option<(i64, i64)>, LedgerError>> },
     Advance { follower: String, cursor: i64, done: oneshot::Sender<Result<(), LedgerError>> },
+    Probe(oneshot::Sender<Result<(), LedgerError>>),
+    #[cfg(any(test, feature = "test-support"))]
+    Panic,
 }
 
 /// What a job is answered.
@@ -45,14 +49,14 @@ enum Answer {
     /// A part of the append is left for the next transaction.
     Unfinished,
     HandedOut(Option<(i64, i64)>),
-    Advanced,
+    Done,
 }
 
 impl Job {
     fn size(&self) -> usize {
         match self {
             Self::Append { prepared, .. } => prepared.size(),
-            Self::HandOut { .. } | Self::Advance { .. } => 0,
+            _ => 0,
         }
     }
 
@@ -60,7 +64,7 @@ impl Job {
     fn progress(&self) -> usize {
         match self {
             Self::Append { prepared, .. } => prepared.done,
-            Self::HandOut { .. } | Self::Advance { .. } => 0,
+            _ => 0,
         }
     }
 
@@ -74,13 +78,25 @@ impl Job {
         match self {
             Self::Append { done, .. } => drop(done.send(answer.map(|answer| match answer {
                 Answer::Appended(appended) => appended,
-                Answer::Unfinished | Answer::HandedOut(_) | Answer::Advanced => Appended::default(),
+                Answer::Unfinished | Answer::HandedOut(_) | Answer::Done => Appended::default(),
             }))),
             Self::HandOut { done, .. } => drop(done.send(answer.map(|answer| match answer {
                 Answer::HandedOut(range) => range,
-                Answer::Appended(_) | Answer::Unfinished | Answer::Advanced => None,
+                Answer::Appended(_) | Answer::Unfinished | Answer::Done => None,
             }))),
-            Self::Advance { done, .. } => drop(done.send(answer.map(|_| ()))),
+            Self::Advance { done, .. } | Self::Probe(done) => drop(done.send(answer.map(|_| ()))),
+            #[cfg(any(test, feature = "test-support"))]
+            Self::Panic => {}
+        }
+    }
+
+    /// Whether the caller no longer waits for the answer. What a follower has acknowledged is kept anyway.
+    fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Append { done, .. } => done.is_closed(),
+            Self::HandOut { done, .. } => done.is_closed(),
+            Self::Probe(done) => done.is_closed(),
+            _ => false,
         }
     }
 }
@@ -88,12 +104,14 @@ impl Job {
 #[derive(Debug)]
 pub(crate) struct Writer {
     connection: Connection,
+    identity: FileIdentity,
     checkpointer: Checkpointer,
     id: String,
     state: State,
     words: Arc<RwLock<Words>>,
     admission: Admission,
     publish: watch::Sender<i64>,
+    health: Arc<LedgerHealth>,
 }
 
 impl State {
@@ -143,10 +161,13 @@ impl State {
 
 impl Writer {
     pub(crate) fn new(
-        connection: Connection,
+        mut connection: Connection,
+        identity: FileIdentity,
         checkpointer: Checkpointer,
         words: Arc<RwLock<Words>>,
+        health: Arc<LedgerHealth>,
     ) -> Result<(Self, watch::Receiver<i64>), LedgerError> {
+        checkpointer.watch(&mut connection)?;
         let id = connection.query_row("SELECT id FROM ledger", [], |row| row.get(0))?;
         let state = {
             let mut words = words.write().unwrap_or_else(PoisonError::into_inner);
@@ -155,7 +176,8 @@ impl Writer {
         };
         let (publish, changes) = watch::channel(state.last_number);
         let admission = Admission::default();
-        Ok((Self { connection, checkpointer, id, state, words, admission, publish }, changes))
+        let writer = Self { connection, identity, checkpointer, id, state, words, admission, publish, health };
+        Ok((writer, changes))
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -181,7 +203,14 @@ impl Writer {
                 size += job.size();
                 group.push(job);
             }
+            // A caller that has gone would never learn that its observations were recorded, and repeats them.
+            group.retain(|job| !job.is_abandoned());
+            if group.is_empty() {
+                continue;
+            }
+            self.health.begin();
             unfinished = self.commit(group);
+            self.health.end();
             // Requests that have not had their turn yet come before those that had a part of it.
             unfinished.sort_by_key(Job::is_begun);
         }
@@ -199,44 +228,81 @@ impl Writer {
         let mut unfinished = Vec::new();
         let before = self.state.last_number;
         let (mark, numbers) = (self.state.index.mark(), self.state.numbers());
-        match self.transact(&mut group) {
+        let began = Instant::now();
+        let error = match self.transact(&mut group) {
             Ok(answers) => {
+                if answers.wrote {
+                    self.health.committed(&answers.sum(), began.elapsed());
+                }
                 // Publish before answering, so that a caller sees the change when its append returns.
                 if self.state.last_number != before {
                     self.publish.send_replace(self.state.last_number);
                 }
-                for (job, answer) in group.into_iter().zip(answers) {
+                for (job, answer) in group.into_iter().zip(answers.each) {
                     match answer {
                         Ok(Answer::Unfinished) => unfinished.push(job),
+                        Err(error) => {
+                            self.health.failed(&error);
+                            job.answer(Err(error));
+                        }
                         answer => job.answer(answer),
                     }
                 }
+                self.checkpointer.after_commit(&self.connection);
+                return unfinished;
             }
-            Err(error) => {
-                // The transaction may have been rolled back already.
-                if !self.connection.is_autocommit()
-                    && let Err(error) = self.connection.execute_batch("ROLLBACK")
-                {
-                    tracing::warn!(%error, "ledger.rollback.failed");
-                }
-                self.state.index.undo(&mark);
-                self.state.set_numbers(numbers);
-                self.admission.undo();
-                match InFlight::load(&self.connection) {
-                    Ok(in_flight) => self.state.in_flight = in_flight,
-                    // Too many batches in flight keep too many revisions, which does no harm.
-                    Err(error) => tracing::warn!(%error, "ledger.batches.unknown"),
-                }
-                for job in group {
-                    job.answer(Err(LedgerError::Storage(error.clone())));
-                }
-            }
+            Err(error) if error.kind() == ErrorKind::Busy => LedgerError::Locked { waited: began.elapsed() },
+            Err(error) => error,
+        };
+        // The transaction may have been rolled back already.
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            tracing::warn!(%error, "ledger.rollback.failed");
         }
-        self.checkpointer.after_commit(&self.connection);
+        if error.needs_a_new_connection() {
+            self.open_again();
+        }
+        self.state.index.undo(&mark);
+        self.state.set_numbers(numbers);
+        self.admission.undo();
+        match InFlight::load(&self.connection) {
+            Ok(in_flight) => self.state.in_flight = in_flight,
+            // Too many batches in flight keep too many revisions, which does no harm.
+            Err(error) => tracing::warn!(%error, "ledger.batches.unknown"),
+        }
+        self.health.failed(&error);
+        let mut error = Some(error);
+        for job in group {
+            let next = error.as_ref().and_then(LedgerError::for_all_requests);
+            job.answer(Err(error.take().unwrap_or(LedgerError::Closed)));
+            error = next;
+        }
         unfinished
     }
 
-    fn transact(&mut self, group: &mut [Job]) -> Result<Vec<Result<Answer, LedgerError>>, StorageError> {
+    /// After an error of the disk, or in a damaged page, the next transaction begins without anything that
+    /// the old connection has in memory.
+    fn open_again(&mut self) {
+        let opened = open::again(&self.identity).and_then(|mut connection| {
+            self.checkpointer.watch(&mut connection)?;
+            Ok(connection)
+        });
+        match opened {
+            Ok(connection) => self.connection = connection,
+            Err(error) => {
+                tracing::error!(error = %ErrorChain(&error), "ledger.writer.reopen.failed");
+            }
+        }
+    }
+
+    fn transact(&mut self, group: &mut [Job]) -> Result<Answers, LedgerError> {
+        self.health.saw(self.identity.check()?);
+        let is_probe = group.iter().all(|job| matches!(job, Job::Probe(_)));
+        if is_probe && self.health.fault().is_none() {
+            let each = group.iter().map(|_| Ok(Answer::Done)).collect();
+            return Ok(Answers { each, wrote: false });
+        }
         let shared = Arc::clone(&self.words);
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         let mut unknown = Unknown::default();
@@ -254,14 +320,14 @@ impl Writer {
             self.admission.admit(&self.connection, &words, unknown)?;
         }
         let added = usize::try_from(self.state.observations - observations).unwrap_or_default();
-        self.state.index.maintain(&self.connection, added).map_err(|error| StorageError::from_ledger(error.into()))?;
+        self.state.index.maintain(&self.connection, added)?;
         self.state.save(&self.connection)?;
         self.connection.execute_batch("COMMIT")?;
         if self.admission.has_pending() {
             let mut words = shared.write().unwrap_or_else(PoisonError::into_inner);
             self.admission.publish(&mut words);
         }
-        Ok(answers)
+        Ok(Answers { each: answers, wrote: true })
     }
 
     /// Runs a job so that it can be undone alone.
@@ -269,7 +335,7 @@ impl Writer {
         &mut self,
         job: &mut Job,
         changes: Changes<'_>,
-    ) -> Result<Result<Answer, LedgerError>, StorageError> {
+    ) -> Result<Result<Answer, LedgerError>, LedgerError> {
         let Changes { words, unknown, deltas, spent } = changes;
         let mut own = RollupDeltas::default();
         let before = job.progress();
@@ -298,13 +364,15 @@ impl Writer {
         &mut self,
         savepoint: &str,
         work: impl FnOnce(&mut Self) -> Result<T, LedgerError>,
-    ) -> Result<Result<T, LedgerError>, StorageError> {
+    ) -> Result<Result<T, LedgerError>, LedgerError> {
         self.connection.prepare_cached(&format!("SAVEPOINT {savepoint}"))?.execute([])?;
         let mark = self.state.index.mark();
         let numbers = self.state.numbers();
         let answer = work(self);
         match answer {
-            Err(error) if StorageError::is_fatal(&error) => return Err(StorageError::from_ledger(error)),
+            Err(error) if error.kind().concerns_all_requests() || self.connection.is_autocommit() => {
+                return Err(error);
+            }
             Err(_) => {
                 self.connection.execute_batch(&format!("ROLLBACK TO {savepoint}"))?;
                 self.state.index.undo(&mark);
@@ -323,7 +391,7 @@ impl Writer {
         &mut self,
         prepared: &mut Prepared,
         changes: Changes<'_>,
-    ) -> Result<Result<Answer, LedgerError>, StorageError> {
+    ) -> Result<Result<Answer, LedgerError>, LedgerError> {
         let Changes { words, unknown, deltas, spent } = changes;
         let mut damaged = None;
         let mut appended = std::mem::take(&mut prepared.appended);
@@ -399,9 +467,36 @@ impl Writer {
             Job::Advance { follower, cursor, .. } => {
                 outbox::advance(&self.connection, &mut self.state.in_flight, follower, *cursor)?;
                 self.state.handed_out = self.state.handed_out.max(*cursor);
-                Ok(Answer::Advanced)
+                Ok(Answer::Done)
+            }
+            Job::Probe(_) => {
+                open::write_nothing(&self.connection)?;
+                Ok(Answer::Done)
+            }
+            #[cfg(any(test, feature = "test-support"))]
+            Job::Panic => panic!("a test asked the ledger's writer to panic"),
+        }
+    }
+}
+
+/// What a transaction did.
+struct Answers {
+    /// For each job.
+    each: Vec<Result<Answer, LedgerError>>,
+    /// Whether there was a transaction.
+    wrote: bool,
+}
+
+impl Answers {
+    fn sum(&self) -> Appended {
+        let mut sum = Appended::default();
+        for answer in &self.each {
+            if let Ok(Answer::Appended(appended)) = answer {
+                sum.new += appended.new;
+                sum.duplicates += appended.duplicates;
             }
         }
+        sum
     }
 }
 

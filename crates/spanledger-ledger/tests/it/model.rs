@@ -352,11 +352,15 @@ async fn run(
             }
             Operation::AppendAndLeave(indexes) => {
                 let batch = pick(indexes);
-                naive.append(&batch);
                 // The future is polled once, so that the request is sent, and then dropped.
-                let _: Option<_> = ledger.append(batch).now_or_never();
+                let _: Option<_> = ledger.append(batch.clone()).now_or_never();
                 // The writer works in order, so that this request completes after the dropped one.
                 ledger.advance(FOLLOWERS[0], naive.advance(FOLLOWERS[0], 0)).await.unwrap();
+                // The dropped request was recorded as a whole or not at all.
+                let observations = ledger.reader().unwrap().summary().unwrap().observations;
+                if usize::try_from(observations).unwrap() != naive.observations.len() {
+                    naive.append(&batch);
+                }
             }
             Operation::Advance(follower, to) => {
                 let end = naive.advance(FOLLOWERS[*follower], to.index(naive.operations + 1));
