@@ -69,6 +69,12 @@ words! {
         RetryUnpriced = "retry_unpriced",
         /** The usage has fields of unknown meaning; `cost_detail` lists them. The totals add up, so that no token is missing from the cost.*/
         UsageNotUnderstood = "usage_not_understood",
+        /** More than 256 observations state the request's id, so that it identifies no request: each of their calls is an event of its own.*/
+        RequestIdReused = "request_id_reused",
+        /** More than 256 observations state the response's id, so that it identifies no response: it is not used to recognize a response that was seen twice.*/
+        ResponseIdReused = "response_id_reused",
+        /** The trace has more than 256 observations, so that its aggregates are not compared with the calls under them. They do not count; the calls do.*/
+        LongTrace = "long_trace",
         /** The emitter did not state cached tokens, and the model's cached input is cheaper than its input: the cost may be lower.*/
         CostUpperBound = "cost_upper_bound",
         /** The emitter did not state the tokens written to a cache, and the model's cache writes are dearer than its input: the cost may be higher. If it did not state cached tokens either, the cost may also be lower.*/
@@ -189,7 +195,7 @@ columns! {
     event_id: EventId, "", "";
     /** The caller's id of the request, or a UUIDv7.*/
     request_id: Option<String>, "", "";
-    /** The number that each change of the event raises. The row with the greatest revision is the present state.*/
+    /** The row with the greatest revision is the present state. The revision is made from the content and does not count the changes, so that gaps are normal: the number of observations that belong together with the event's, plus 10,000 for each of their ids that is shared by more than 256 observations, plus 1,000,000 for each time that the ledger was priced again.*/
     revision: i64, "", "";
     /** `live`, `quarantined` (counts, but lacks attribution) or `void` (does not count).*/
     state: EventState, "", "";

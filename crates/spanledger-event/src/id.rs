@@ -45,6 +45,18 @@ impl EventId {
         Self::build(u64::try_from(start.millis()).ok(), digest)
     }
 
+    /// The id of one call under an event id that more observations state than a request can have. It keeps
+    /// the time at the beginning of the event id.
+    pub fn of_reused(event_id: &Self, call_id: &str) -> Self {
+        let mut hasher = Xxh3::new();
+        hasher.update(b"spanledger.reused\0");
+        hasher.update(event_id.0.as_bytes());
+        hasher.update(b"\0");
+        hasher.update(call_id.as_bytes());
+        let millis = Uuid::try_parse(&event_id.0).ok().map(|id| (id.as_u128() >> 80) as u64);
+        Self::build(millis, hasher.digest128())
+    }
+
     fn build(millis: Option<u64>, digest: u128) -> Self {
         let bits = match millis {
             Some(millis) => (u128::from(millis) << 80) | (digest >> 48),

@@ -8,6 +8,9 @@
 //! * a *charge* is one billed response of the provider;
 //! * a [`CostEvent`] is one logical request: the [`fold()`] of its charges and failed attempts.
 //!
+//! A store of observations implements [`Journal`], which has two questions. [`related`] then tells which
+//! stored observations belong together with new ones, and [`Component::fold`] makes their events.
+//!
 //! Money is [`Usd`], an exact integer of 10⁻¹² dollars; this crate has no floats. Tokens are a
 //! [`Usage`] of exclusive buckets, so that a sum of buckets never counts a token twice.
 //!
@@ -80,9 +83,8 @@ pub use event::{
     UsageSource,
 };
 pub use fold::{
-    CALL_LIMIT, COMPONENT_MAX, Component, CrowdedRelation, EVENT_LIMIT, Folded, Journal, RESPONSE_LIMIT,
-    REVISION_OF_CROWDED, REVISION_OF_EPOCH, RefusedReason, Related, Relation, RelationKind, TRACE_LIMIT,
-    fold, fold_lone, related,
+    Component, CrowdedRelation, Folded, Journal, REVISION_OF_CROWDED, REVISION_OF_EPOCH, RefusedReason,
+    Related, Relation, RelationKind, fold, fold_lone, related,
 };
 pub use id::{EventId, fingerprint};
 pub use money::{ParseUsdError, Usd};

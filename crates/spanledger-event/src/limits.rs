@@ -7,6 +7,9 @@
 //!
 //! [`Observation::bound`](crate::Observation::bound) applies the limits of an observation. `docs/events.md`
 //! has the table of all limits, [`LIMITS`].
+//!
+//! The last limits are of observations that state the same: [`RelationKind`](crate::RelationKind) has the
+//! first four, [`related`](crate::related) applies the last one.
 
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -89,6 +92,16 @@ limits! {
     ATTEMPTS_MAX: u32 = 1_000_000, "attempts", "The number counts as not stated, which is one attempt, and the event is flagged.";
     /** The time to the first chunk: eleven days, which is longer than any call.*/
     FIRST_CHUNK_MS_MAX: i64 = 1_000_000_000, "ms", "The time is left out, and the event is flagged.";
+    /** Different sightings of one call.*/
+    CALL_LIMIT: usize = 32, "observations", "Further sightings are refused.";
+    /** Observations that state one event id: the attempts of a request.*/
+    EVENT_LIMIT: usize = 256, "observations", "The id is not the id of one request. Each call becomes an event of its own, which is flagged `request_id_reused`, and the event under the id is void.";
+    /** Observations that state one response id, whoever gave it.*/
+    RESPONSE_LIMIT: usize = 256, "observations", "The id identifies no response: no charges are joined or compared by it, and the events are flagged `response_id_reused`. A sighting that only repeats a charge under a full id is refused, so that a poll for a response is never the one too many.";
+    /** Observations of a trace that are compared with the aggregates in it.*/
+    TRACE_LIMIT: usize = 256, "observations", "The aggregates of the trace do not count and are flagged `long_trace`; its calls count.";
+    /** Observations that belong together because they share an id of an event, call or response, or the trace of an aggregate.*/
+    COMPONENT_MAX: usize = 2_048, "observations", "An observation that would tie more together is refused.";
 }
 
 /// Cuts a text to a number of bytes, at the boundary of a character. A text that was cut ends with `…`, which

@@ -1,131 +1,127 @@
 //! Step 4: the charges of one request become its event.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::cmp::Reverse;
 
-use super::Charge;
+use super::{Charge, ObservedCall, charge::Standing};
 use crate::{
     Bucket, Cost, CostCertainty, CostEvent, EventId, EventState, Flag, Observation, PartialAttribution,
     Usage, Usd, limits::DIMS_MAX, observation::carry,
 };
 
-/// Orders the charges: those that count before superseded ones, billable before failed, then by start.
-/// The first one is the primary charge.
-fn ranked<'c, 'a>(
-    charges: &[&'c Charge<'a>],
-    superseded: &BTreeMap<&'a str, &'a EventId>,
-) -> Vec<&'c Charge<'a>> {
-    let mut ranked = charges.to_vec();
-    ranked.sort_by_key(|charge| {
-        (superseded.contains_key(charge.id()), !charge.is_billable(), charge.start(), charge.id())
-    });
-    ranked
-}
-
 /// The id under which the request counts: records come before spans, then better attributed sightings
 /// before others, then earlier ones before later ones.
-pub(super) fn primary_id<'a>(
-    charges: &[&Charge<'a>],
-    superseded: &BTreeMap<&'a str, &'a EventId>,
-) -> &'a EventId {
-    let ranked = ranked(charges, superseded);
-    let best = ranked
-        .iter()
-        .flat_map(|charge| charge.calls.iter())
-        .flat_map(|call| call.sightings.iter())
-        .min_by_key(|o| (o.sighting, Reverse(o.attribution.known()), o.start, &o.event_id));
-    best.map_or(&ranked[0].calls[0].best().event_id, |o| &o.event_id)
+pub(super) fn primary_id<'a>(ranked: &[Charge<'a>]) -> &'a EventId {
+    let best =
+        ranked.iter().flat_map(|charge| charge.calls).flat_map(|call| call.sightings).min_by_key(|s| {
+            (s.facts.sighting, Reverse(s.facts.attribution.known()), s.facts.start, s.request)
+        });
+    best.map_or(ranked[0].id_of_request(), |s| s.request)
 }
 
-/// The event of a request.
-pub(super) fn event<'a>(
+/// The event of a request. Its charges are in the order of their rank: the first one is the primary charge.
+pub(super) fn event(
     id: &EventId,
-    charges: &[&Charge<'a>],
-    superseded: &BTreeMap<&'a str, &'a EventId>,
-    duplicates: &BTreeSet<&'a str>,
+    ranked: &[Charge<'_>],
     primary_of: impl Fn(&EventId) -> EventId,
 ) -> CostEvent {
-    let ranked = ranked(charges, superseded);
-    let primary = ranked[0];
+    let primary = &ranked[0];
     let mut event = from_charge(id, primary);
 
-    let mut attribution = PartialAttribution::default();
-    let mut attributions: Vec<_> =
-        ranked.iter().flat_map(|charge| charge.calls.iter()).map(|call| call.attribution()).collect();
-    attributions.sort_by_key(|stated| Reverse(stated.known()));
-    for stated in &attributions {
-        attribution.fill_from(stated);
-    }
+    let attribution = attribution(ranked);
     event.state = if attribution.is_complete() { EventState::Live } else { EventState::Quarantined };
     set_attribution(&mut event, attribution);
 
-    event.timestamp = charges.iter().map(|charge| charge.start()).min().unwrap_or(event.timestamp);
-    event.attempts = charges.iter().map(|charge| i64::from(charge.attempts())).sum();
-    if charges.iter().any(|charge| charge.calls.iter().any(|call| call.outcome().error().is_none())) {
+    event.timestamp = ranked.iter().map(|charge| charge.start).min().unwrap_or(event.timestamp);
+    event.attempts = ranked.iter().map(|charge| i64::from(charge.attempts())).sum();
+    if ranked.iter().any(|charge| charge.calls.iter().any(|call| call.outcome().error().is_none())) {
         event.error_code = None;
     } else {
-        let last =
-            charges.iter().flat_map(|charge| charge.calls.iter()).max_by_key(|call| (call.start(), call.id));
+        let last = ranked.iter().flat_map(|charge| charge.calls).max_by_key(|call| (call.start, call.id));
         event.error_code = last.and_then(|call| call.outcome().error()).map(str::to_owned);
     }
 
-    let billed: Vec<_> = ranked
-        .iter()
-        .filter(|charge| charge.is_billable() && !superseded.contains_key(charge.id()))
-        .collect();
+    let billed = || ranked.iter().filter(|charge| charge.counts() && charge.is_billable());
     // The sum of the known retries is kept. The billed amount is known only when every retry is priced.
-    let retries: Vec<Option<Usd>> = billed.iter().skip(1).map(|charge| cost_of(charge.best())).collect();
-    let retry: Usd = retries.iter().flatten().copied().sum();
-    let are_all_priced = retries.iter().all(Option::is_some);
+    let retries = || billed().skip(1).map(|charge| cost_of(charge.best()));
+    let retry: Usd = retries().flatten().sum();
+    let are_all_priced = retries().all(|cost| cost.is_some());
     if !are_all_priced {
         event.flags.push(Flag::RetryUnpriced);
     }
     event.retry_cost_usd = Some(retry);
     event.billed_usd = event.cost_usd.filter(|_| are_all_priced).map(|cost| cost + retry);
 
-    let unknown: Vec<&str> =
-        billed.iter().flat_map(|charge| &charge.best().usage_unknown).map(String::as_str).collect();
-    if !unknown.is_empty() {
+    if billed().any(|charge| !charge.best().usage_unknown.is_empty()) {
         event.flags.push(Flag::UsageNotUnderstood);
+        let unknown: Vec<&str> =
+            billed().flat_map(|charge| &charge.best().usage_unknown).map(String::as_str).collect();
         let note = format!("the usage also says {}, which is not understood", unknown.join(", "));
         event.cost_detail = Some(match event.cost_detail {
             Some(detail) => format!("{detail}; {note}"),
             None => note,
         });
     }
-    event.flags.extend(certainty_flag(billed.iter().filter_map(|charge| charge.best().cost.as_ref())));
-    if billed.iter().any(|charge| duplicates.contains(charge.id())) {
+    event.flags.extend(certainty_flag(billed().filter_map(|charge| charge.best().cost.as_ref())));
+    if billed().any(|charge| charge.is_possible_duplicate) {
         event.flags.push(Flag::PossibleDuplicate);
     }
-    if is_truncated(charges, &event) {
+    if billed().any(|charge| charge.is_response_reused) {
+        event.flags.push(Flag::ResponseIdReused);
+    }
+    if is_truncated(ranked, &event) {
         event.flags.push(Flag::Truncated);
     }
     if event.emitter_cost_usd.is_some_and(|theirs| event.cost_usd.is_some_and(|ours| theirs != ours)) {
         event.flags.push(Flag::EmitterCostDiffers);
     }
-    event.flags.sort();
-    event.flags.dedup();
+    let mut sightings = ranked.iter().flat_map(|charge| charge.calls).flat_map(|call| call.sightings);
+    if sightings.any(|sighting| *sighting.request != sighting.facts.event_id) {
+        event.flags.push(Flag::RequestIdReused);
+    }
 
     // The request consists only of aggregates over calls that count in other events.
-    if billed.is_empty() && superseded.contains_key(primary.id()) {
-        let leaf = superseded.get(primary.id()).map(|id| primary_of(id));
-        make_void(&mut event, leaf);
+    if billed().next().is_none() {
+        match primary.standing {
+            Standing::Counts => {}
+            Standing::Superseded(by) => make_void(&mut event, Some(primary_of(by))),
+            Standing::LongTrace => make_void(&mut event, None),
+        }
     }
+    if ranked.iter().any(|charge| charge.standing == Standing::LongTrace) {
+        event.flags.push(Flag::LongTrace);
+    }
+    event.flags.sort_unstable();
     event
 }
 
+/// What the sightings of a request state of its attribution. The best attributed call comes first.
+fn attribution(ranked: &[Charge<'_>]) -> PartialAttribution {
+    let mut attribution = PartialAttribution::default();
+    let mut fill = |call: &ObservedCall<'_>| {
+        for observation in call.observations() {
+            attribution.fill_from(&observation.attribution);
+        }
+    };
+    if let [Charge { calls: [call], .. }] = ranked {
+        fill(call);
+    } else {
+        let mut calls: Vec<_> = ranked.iter().flat_map(|charge| charge.calls).collect();
+        calls.sort_by_cached_key(|call| Reverse(call.known_attribution()));
+        calls.into_iter().for_each(fill);
+    }
+    attribution
+}
+
 /// The void event of a request's id that is not its primary id.
-pub(super) fn void(id: &EventId, charges: &[&Charge<'_>], by: &EventId) -> CostEvent {
+pub(super) fn void(id: &EventId, charges: &[Charge<'_>], by: &EventId) -> CostEvent {
     let own =
         charges.iter().find(|charge| charge.event_ids().any(|other| other == id)).unwrap_or(&charges[0]);
     let mut event = from_charge(id, own);
     let mut attribution = PartialAttribution::default();
-    for sighting in own.calls.iter().flat_map(|call| &call.sightings).filter(|o| o.event_id == *id) {
-        attribution.fill_from(&sighting.attribution);
-        event.timestamp = sighting.start;
-        event.emitter.clone_from(&sighting.emitter);
+    for sighting in own.calls.iter().flat_map(|call| call.sightings).filter(|s| s.request == id) {
+        attribution.fill_from(&sighting.facts.attribution);
+        event.timestamp = sighting.facts.start;
+        event.emitter.clone_from(&sighting.facts.emitter);
     }
     set_attribution(&mut event, attribution);
     make_void(&mut event, Some(by.clone()));
@@ -148,11 +144,12 @@ fn certainty_flag<'a>(costs: impl Iterator<Item = &'a Cost>) -> Option<Flag> {
 }
 
 /// Whether a limit shortened a sighting, or the sightings together have more dimensions than the event keeps.
-fn is_truncated(charges: &[&Charge<'_>], event: &CostEvent) -> bool {
-    let mut sightings =
-        charges.iter().flat_map(|charge| &charge.calls).flat_map(|call| call.sightings.iter());
+fn is_truncated(ranked: &[Charge<'_>], event: &CostEvent) -> bool {
     let is_lost = |name: &String| event.dims.len() >= DIMS_MAX && !event.dims.contains_key(name);
-    sightings.any(|o| o.truncated || o.attribution.dims.keys().any(is_lost))
+    ranked
+        .iter()
+        .flat_map(|charge| charge.observations())
+        .any(|o| o.truncated || o.attribution.dims.keys().any(is_lost))
 }
 
 fn cost_of(observation: &Observation) -> Option<Usd> {
@@ -194,7 +191,7 @@ fn from_charge(id: &EventId, charge: &Charge<'_>) -> CostEvent {
         emitter: best.emitter.clone(),
         ..CostEvent::default()
     };
-    for observation in charge.calls.iter().flat_map(|call| &call.sightings) {
+    for observation in charge.observations() {
         carry(observation, &mut event);
     }
     if let Some(usage) = &best.usage {

@@ -1,30 +1,74 @@
 //! Step 2: calls that are sightings of one provider response become one charge.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::{Ordering, Reverse};
 
-use super::{ObservedCall, call::evidence_rank};
+use super::{
+    ObservedCall,
+    call::cmp_evidence,
+    relation::{Relation, RelationKind},
+    steps,
+};
 use crate::{EventId, Observation, ResponseRef, Timestamp};
 
+#[cfg(test)]
+mod tests;
+
 /// One billed response, or one failed attempt: the calls that are sightings of it, the best first.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Charge<'a> {
-    pub(super) calls: Vec<&'a ObservedCall<'a>>,
+    pub(super) calls: &'a [ObservedCall<'a>],
+    pub(super) start: Timestamp,
+    pub(super) standing: Standing<'a>,
+    /// Whether another charge may be of the same response.
+    pub(super) is_possible_duplicate: bool,
+    /// Whether it states a response id that identifies no response.
+    pub(super) is_response_reused: bool,
+    /// The number of its request.
+    pub(super) request: usize,
+}
+
+/// Whether a charge counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing<'a> {
+    /// It counts.
+    Counts,
+    /// It is an aggregate over calls. The first of these has this event id.
+    Superseded(&'a EventId),
+    /// It is an aggregate of a trace with too many observations to compare it with.
+    LongTrace,
 }
 
 /// The values on which two sightings of one response must agree: the model's name and the token totals.
 ///
 /// A value that a sighting does not state agrees with every value.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Signature {
-    model: Option<String>,
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Signature {
     tokens: Option<(u64, u64)>,
+    model: Option<String>,
 }
 
 impl Signature {
-    fn of(call: &ObservedCall<'_>) -> Self {
+    /// The signature of one observation, if it is complete.
+    pub(super) fn of(o: &Observation) -> Option<Self> {
+        Some(Self::of_first(|get| get(o), |get| get(o))).filter(Self::is_complete)
+    }
+
+    fn of_call(call: &ObservedCall<'_>) -> Self {
+        Self::of_first(|get| call.first(get), |get| call.first(get))
+    }
+
+    /// The signature of a charge, if it is complete.
+    pub(super) fn of_charge(charge: &Charge<'_>) -> Option<Self> {
+        Some(Self::of_first(|get| charge.first(get), |get| charge.first(get))).filter(Self::is_complete)
+    }
+
+    fn of_first<'a>(
+        model: impl FnOnce(fn(&'a Observation) -> Option<&'a str>) -> Option<&'a str>,
+        tokens: impl FnOnce(fn(&'a Observation) -> Option<(u64, u64)>) -> Option<(u64, u64)>,
+    ) -> Self {
         Self {
-            model: call.first(|o| o.response_model.as_deref().or(o.model.as_deref())).map(base_name),
-            tokens: call.first(|o| o.usage.as_ref()).map(|u| (u.prompt_tokens(), u.output_tokens())),
+            model: model(|o| o.response_model.as_deref().or(o.model.as_deref())).map(base_name),
+            tokens: tokens(|o| o.usage.as_ref().map(|u| (u.prompt_tokens(), u.output_tokens()))),
         }
     }
 
@@ -32,12 +76,12 @@ impl Signature {
         fn compatible<T: PartialEq>(a: Option<&T>, b: Option<&T>) -> bool {
             a.is_none() || b.is_none() || a == b
         }
-        compatible(self.model.as_ref(), other.model.as_ref())
-            && compatible(self.tokens.as_ref(), other.tokens.as_ref())
+        compatible(self.tokens.as_ref(), other.tokens.as_ref())
+            && compatible(self.model.as_ref(), other.model.as_ref())
     }
 
-    fn fill_from(&mut self, other: &Self) {
-        self.model = self.model.take().or_else(|| other.model.clone());
+    fn fill_from(&mut self, other: Self) {
+        self.model = self.model.take().or(other.model);
         self.tokens = self.tokens.take().or(other.tokens);
     }
 
@@ -49,7 +93,19 @@ impl Signature {
 /// The model's name without a prefix and a date: `openai/gpt-5.5-2026-04-23` becomes `gpt-5.5`. Spans
 /// often state the requested name as the name of the model that answered.
 fn base_name(model: &str) -> String {
-    let name = model.rsplit(['/', ':']).next().unwrap_or(model);
+    let name = model.rsplit('/').next().unwrap_or(model);
+    // `openai:gpt-5.5` begins with a provider. `anthropic.claude-opus-4-8-v1:0`, `llama4:70b` and
+    // `deepseek-r1:free` end with a version, a size and an offer.
+    let name = match name.split_once(':') {
+        Some((provider, rest))
+            if provider.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b'-' | b'_'))
+                && rest.bytes().any(|b| b.is_ascii_digit() || b == b'-')
+                && rest.starts_with(|c: char| c.is_ascii_alphabetic()) =>
+        {
+            rest
+        }
+        _ => name,
+    };
     let is_date = |tail: &str| {
         tail.len() == 11
             && tail.bytes().enumerate().all(|(i, b)| match i {
@@ -61,111 +117,152 @@ fn base_name(model: &str) -> String {
     cut.and_then(|at| name.get(..at)).unwrap_or(name).to_ascii_lowercase()
 }
 
+/// Sightings of one response: the calls of a charge that is being made.
+struct Cluster {
+    signature: Signature,
+    charge: usize,
+}
+
 /// Groups calls by response id if the id is unique and the sightings agree. A sighting whose id may not
 /// be unique (it came from a gateway's address) joins such a group when it states the same model and
 /// tokens in the same trace.
-pub(super) fn group<'a>(calls: &'a [ObservedCall<'a>]) -> Vec<Charge<'a>> {
-    let mut linked: BTreeMap<(&str, &str), Vec<&ObservedCall<'_>>> = BTreeMap::new();
-    let mut ambiguous = Vec::new();
-    let mut charges = Vec::new();
-    for call in calls {
-        let response = call.first(|o| o.response.as_ref()).filter(|_| !call.is_aggregate());
-        match response {
-            Some(response) if response.unique => {
-                linked.entry((&response.namespace, &response.id)).or_default().push(call);
+///
+/// Sets the number of each call's charge, and sorts the calls by it.
+pub(super) fn group(calls: &mut [ObservedCall<'_>], is_crowded: &impl Fn(Relation<'_>) -> bool) {
+    for (number, call) in calls.iter_mut().enumerate() {
+        call.charge = number;
+    }
+    let mut linked: Vec<(&str, &str, usize)> = Vec::new();
+    let mut ambiguous: Vec<(&str, usize)> = Vec::new();
+    if calls.len() > 1 {
+        for (at, call) in calls.iter().enumerate().filter(|(_, call)| !call.is_aggregate()) {
+            // A unique id is better evidence than that of a gateway.
+            let stated = call.first(|o| o.response.as_ref().filter(|response| response.unique));
+            let Some(stated) = stated.or_else(|| call.first(|o| o.response.as_ref())) else { continue };
+            if is_crowded(Relation { kind: RelationKind::Response, value: &stated.id }) {
+                continue;
             }
-            Some(response) => ambiguous.push((response, call)),
-            None => charges.push(Charge { calls: vec![call] }),
+            if stated.unique {
+                linked.push((&stated.id, &stated.namespace, at));
+            } else {
+                ambiguous.push((&stated.id, at));
+            }
         }
     }
-    for ((_, id), calls) in linked {
-        let (whole, partial): (Vec<_>, Vec<_>) =
-            calls.into_iter().map(|call| (Signature::of(call), call)).partition(|(s, _)| s.is_complete());
-        let mut clusters: Vec<(Signature, Charge<'_>)> = Vec::new();
-        // Sightings with a complete signature decide how many responses there were; the others join them.
-        for (signature, call) in whole.into_iter().chain(partial) {
-            match clusters.iter_mut().find(|(known, _)| known.agrees(&signature)) {
-                Some((known, charge)) => {
-                    known.fill_from(&signature);
-                    charge.calls.push(call);
+    linked.sort_unstable();
+    ambiguous.sort_unstable();
+    for group in linked.chunk_by(|a, b| a.0 == b.0) {
+        let id = group[0].0;
+        let others = &ambiguous[ambiguous.partition_point(|(other, _)| *other < id)..];
+        let others = &others[..others.partition_point(|(other, _)| *other == id)];
+        if group.len() + others.len() == 1 {
+            continue;
+        }
+        let mut clusters: Vec<Cluster> = Vec::new();
+        let mut traces: Vec<(&str, usize)> = Vec::new();
+        for host in group.chunk_by(|a, b| a.1 == b.1) {
+            let first = clusters.len();
+            let (whole, partial): (Vec<_>, Vec<_>) = host
+                .iter()
+                .map(|&(_, _, at)| (Signature::of_call(&calls[at]), at))
+                .partition(|(signature, _)| signature.is_complete());
+            // Sightings with a complete signature decide how many responses there were; the others join
+            // them.
+            for (signature, at) in whole.into_iter().chain(partial) {
+                steps::add(clusters.len() - first + 1);
+                let known = clusters[first..].iter_mut().position(|known| known.signature.agrees(&signature));
+                let cluster = known.map_or(clusters.len(), |known| first + known);
+                match clusters.get_mut(cluster) {
+                    Some(known) => known.signature.fill_from(signature),
+                    None => clusters.push(Cluster { signature, charge: at }),
                 }
-                None => clusters.push((signature, Charge { calls: vec![call] })),
+                traces.extend(traces_of(&calls[at], id).map(|trace| (trace, cluster)));
+                calls[at].charge = clusters[cluster].charge;
             }
         }
         // A gateway's sighting joins one with a unique id. Two sightings of gateways are never joined;
-        // `possible_duplicates` flags them.
-        for (signature, charge) in &mut clusters {
-            let traces: BTreeSet<&str> =
-                charge.calls.iter().filter_map(|call| call.first(|o| o.trace_id.as_deref())).collect();
-            ambiguous.retain(|(response, call)| {
-                let same = response.id == id
-                    && call.first(|o| o.trace_id.as_deref()).is_some_and(|trace| traces.contains(trace))
-                    && signature.is_complete()
-                    && Signature::of(call) == *signature;
-                if same {
-                    charge.calls.push(call);
-                }
-                !same
+        // they are flagged as possible duplicates.
+        traces.sort_unstable();
+        traces.dedup();
+        for &(_, at) in others {
+            let signature = Signature::of_call(&calls[at]);
+            let same = traces_of(&calls[at], id).flat_map(|trace| {
+                let from = traces.partition_point(|(other, _)| *other < trace);
+                traces[from..].iter().take_while(move |(other, _)| *other == trace)
             });
+            let cluster = same
+                .map(|&(_, cluster)| cluster)
+                .filter(|&cluster| {
+                    steps::add(1);
+                    signature.is_complete() && clusters[cluster].signature == signature
+                })
+                .min();
+            if let Some(cluster) = cluster {
+                calls[at].charge = clusters[cluster].charge;
+            }
         }
-        charges.extend(clusters.into_iter().map(|(_, charge)| charge));
     }
-    charges.extend(ambiguous.into_iter().map(|(_, call)| Charge { calls: vec![call] }));
-    for charge in &mut charges {
-        // The best attributed call comes first: its id becomes the id of the charge.
-        charge.calls.sort_by_key(|call| {
-            let attribution = call.attribution();
-            (
-                std::cmp::Reverse(attribution.known()),
-                call.best().sighting,
-                !call.has_usage(),
-                call.start(),
-                call.id,
-            )
-        });
-    }
-    charges.sort_by(|a, b| (a.start(), a.calls[0].id).cmp(&(b.start(), b.calls[0].id)));
-    charges
+    // The best attributed call comes first: its id becomes the id of the charge.
+    calls.sort_by(|a, b| {
+        let rank = |call: &ObservedCall<'_>| {
+            (Reverse(call.known_attribution()), call.best().sighting, !call.has_usage(), call.start)
+        };
+        a.charge.cmp(&b.charge).then_with(|| rank(a).cmp(&rank(b)).then_with(|| a.id.cmp(b.id)))
+    });
 }
 
-/// Charges with the same response id that were not joined, because it is not certain that they are the
-/// same response.
-pub(super) fn possible_duplicates<'a>(
-    charges: &[Charge<'a>],
-    superseded: &BTreeMap<&'a str, &'a EventId>,
-) -> BTreeSet<&'a str> {
-    // The ledger finds related observations by the same keys: unique ids, and ids within a trace.
-    let mut by_id: BTreeMap<(&str, &str), BTreeSet<&'a str>> = BTreeMap::new();
-    for charge in charges.iter().filter(|c| !superseded.contains_key(c.id()) && c.is_billable()) {
-        for o in charge.calls.iter().flat_map(|call| call.sightings.iter()) {
-            let Some(response) = &o.response else { continue };
-            if response.unique {
-                by_id.entry((&response.namespace, &response.id)).or_default().insert(charge.id());
-            }
-            if let Some(trace) = o.trace_id.as_deref() {
-                by_id.entry((trace, &response.id)).or_default().insert(charge.id());
-            }
-        }
-    }
-    by_id.into_values().filter(|group| group.len() > 1).flatten().collect()
+/// The traces in which sightings of the call state the response id. Trace and id come from one sighting:
+/// that another sighting of the call is in another trace says nothing about this id.
+fn traces_of<'a>(call: &ObservedCall<'a>, id: &str) -> impl Iterator<Item = &'a str> {
+    call.observations()
+        .filter(move |o| o.response.as_ref().is_some_and(|response| response.id == id))
+        .filter_map(|o| o.trace_id.as_deref())
 }
 
 impl<'a> Charge<'a> {
+    /// The charge of these calls, of which there is at least one.
+    pub(super) fn of(calls: &'a [ObservedCall<'a>]) -> Self {
+        Self {
+            calls,
+            start: calls.iter().map(|call| call.start).min().unwrap_or_default(),
+            standing: Standing::Counts,
+            is_possible_duplicate: false,
+            is_response_reused: false,
+            request: 0,
+        }
+    }
+
     /// The id of the charge, which is that of its first call.
     pub(super) fn id(&self) -> &'a str {
         self.calls[0].id
     }
 
-    pub(super) fn start(&self) -> Timestamp {
-        self.calls.iter().map(|call| call.start()).min().unwrap_or_default()
+    pub(super) fn counts(&self) -> bool {
+        self.standing == Standing::Counts
     }
 
-    pub(super) fn event_ids(&self) -> impl Iterator<Item = &'a EventId> {
-        self.calls.iter().flat_map(|call| call.sightings.iter().map(|o| &o.event_id))
+    /// Orders the charges of a request: those that count before superseded ones, billable before failed,
+    /// then by start. The first one is the primary charge.
+    pub(super) fn cmp_rank(&self, other: &Self) -> Ordering {
+        let rank = |charge: &Self| (!charge.counts(), !charge.is_billable(), charge.start);
+        rank(self).cmp(&rank(other)).then_with(|| self.id().cmp(other.id()))
+    }
+
+    /// An event id of the charge; the others belong to the same request.
+    pub(super) fn id_of_request(&self) -> &'a EventId {
+        self.calls[0].sightings[0].request
+    }
+
+    pub(super) fn event_ids(&self) -> impl Iterator<Item = &'a EventId> + use<'a> {
+        self.calls.iter().flat_map(|call| call.sightings).map(|sighting| sighting.request)
+    }
+
+    pub(super) fn observations(&self) -> impl Iterator<Item = &'a Observation> + use<'a> {
+        self.calls.iter().flat_map(|call| call.observations())
     }
 
     pub(super) fn first<T>(&self, get: impl Fn(&'a Observation) -> Option<T>) -> Option<T> {
-        self.calls.iter().find_map(|call| call.first(&get))
+        self.observations().find_map(get)
     }
 
     pub(super) fn response(&self) -> Option<&'a ResponseRef> {
@@ -182,7 +279,7 @@ impl<'a> Charge<'a> {
 
     /// The sighting whose tokens and cost are used.
     pub(super) fn best(&self) -> &'a Observation {
-        let best = self.calls.iter().map(|call| call.best()).min_by_key(|o| (evidence_rank(o), *o));
+        let best = self.calls.iter().map(|call| call.best()).min_by(|a, b| cmp_evidence(a, b));
         best.unwrap_or(self.calls[0].best())
     }
 }

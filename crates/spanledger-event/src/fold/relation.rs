@@ -5,21 +5,13 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::{Observation, Role};
+use crate::{
+    Observation, Role,
+    limits::{CALL_LIMIT, EVENT_LIMIT, RESPONSE_LIMIT, TRACE_LIMIT},
+};
 
 #[cfg(test)]
 mod tests;
-
-/// Observations that state one event id belong together, up to this number. An id that more of them
-/// state is not the id of one request.
-pub const EVENT_LIMIT: usize = 256;
-/// A call has at most this many sightings. Further ones are refused.
-pub const CALL_LIMIT: usize = 32;
-/// Observations that state one response id are compared, up to this number. A host that gives one id
-/// more often does not identify responses by it.
-pub const RESPONSE_LIMIT: usize = 256;
-/// The observations of a trace are compared with the aggregates in it, up to this number.
-pub const TRACE_LIMIT: usize = 256;
 
 /// What two observations can have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,3 +1,5 @@
+use std::collections::{BTreeMap, BTreeSet};
+
 use proptest::{prelude::*, sample::Index};
 
 use super::*;
@@ -429,4 +431,13 @@ fn repeats_of_a_call_whose_searches_were_added_by_different_books_count_once() {
     let events = fold(&[before, after]);
     assert_eq!((events.len(), events[0].attempts), (1, 1));
     assert_eq!(events[0].billed_usd, events[0].cost_usd);
+}
+
+proptest! {
+    #[test]
+    fn a_lone_observation_is_folded_like_others(observations in observations()) {
+        for observation in &observations {
+            prop_assert_eq!(vec![fold_lone(observation)], fold_related(&[observation], &[]));
+        }
+    }
 }
