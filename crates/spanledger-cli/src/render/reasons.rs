@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn a_spend_that_is_not_exact_is_explained() {
         let totals = Totals { cost_upper_bound: 1_200, cost_uncertain: 1, unpriced: 2, ..Totals::default() };
-        expect![[r#"
+        expect![[r"
             Upper bound 1,200 requests do not state the cached tokens, which are cheaper
                         than other input: the real spend may be lower (≤)
             Uncertain   1 request does not state the tokens written to a cache, which are
@@ -159,7 +159,8 @@ mod tests {
             Neither     requests without a price raise the real spend, and unstated cached
                         tokens lower it: a sum with both is neither a lower nor an upper
                         bound (≈)
-        "#]].assert_eq(&inexact(&totals, Some(80)));
+        "]]
+        .assert_eq(&inexact(&totals, Some(80)));
         assert_eq!(inexact(&Totals { unpriced: 2, ..Totals::default() }, Some(80)), "");
         let only = |totals: Totals| (bound(&totals), inexact(&totals, Some(80)).contains("Neither"));
         assert_eq!(only(Totals { unpriced: 1, ..Totals::default() }), (Bound::AtLeast, false));

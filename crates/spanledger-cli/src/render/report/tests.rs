@@ -104,7 +104,7 @@ fn unstated_cached_tokens_are_not_zero_and_make_an_upper_bound() {
     none.totals.cached_tokens = 0;
     let total = some.totals.plus(&none.totals);
     let report = Report { rows: vec![some, none], total };
-    expect![[r#"
+    expect![[r"
         Spend by feature in production
         period  from 2026-11-01: 2026-11-01 10:00:00 to 2026-11-21 10:00:00 UTC
         ledger  spanledger.db
@@ -120,7 +120,7 @@ fn unstated_cached_tokens_are_not_zero_and_make_an_upper_bound() {
                        3 × server_error
         Upper bound 1,834 requests do not state the cached tokens, which are cheaper than other input: the
                     real spend may be lower (≤)
-    "#]].assert_eq(&show(&report, ReportFormat::Table, None));
+    "]].assert_eq(&show(&report, ReportFormat::Table, None));
     let json: serde_json::Value = serde_json::from_str(&show(&report, ReportFormat::Json, None)).unwrap();
     assert_eq!(
         (&json["total"]["cost_upper_bound"], &json["total"]["cost_uncertain"]),
