@@ -137,6 +137,28 @@ pub enum RowError {
         /// The amount.
         usd: Usd,
     },
+    /// A page of the key index is not what was written.
+    #[error(
+        "page {page} of run {run} of the key index cannot be read: {problem}; the index is made again from the observations when the ledger is opened for writing"
+    )]
+    KeyPage {
+        /// The run, a row of `key_run`.
+        run: u64,
+        /// The page, counted from 0.
+        page: u64,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A row of the key index's list of runs is not what was written.
+    #[error(
+        "run {run} of the key index cannot be read: {problem}; the index is made again from the observations when the ledger is opened for writing"
+    )]
+    KeyRun {
+        /// The run, a row of `key_run`.
+        run: i64,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
 }
 
 /// What SQLite said, in words that say what to do. Its number is in [`code`](Self::code).

@@ -58,6 +58,8 @@
 
 mod apply;
 mod error;
+#[allow(dead_code, unused_imports, reason = "the store does not use it yet")]
+mod keys;
 mod ledger;
 mod measure;
 mod migrate;

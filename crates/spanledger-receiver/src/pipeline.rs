@@ -6,9 +6,9 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-use spanledger_event::{ErrorChain, Observation, UnpricedReason};
+use spanledger_event::{ErrorChain, Observation, UnpricedReason, keys};
 use spanledger_ledger::{Ledger, LedgerError};
-use spanledger_otlp::{DecodeError, Logs, ObservationReader, Traces, price};
+use spanledger_otlp::{DecodeError, Logs, ObservationReader, ReadLogs, Traces, price};
 
 use crate::{
     Counters, Destination, Prices, Refusal,
@@ -153,7 +153,17 @@ impl Pipeline {
             Signal::Logs => {
                 let logs = Logs::decode(&plain, message.encoding).map_err(malformed)?;
                 self.counters.add_records(logs.record_count());
-                self.reader.logs(&logs)
+                let ReadLogs { observations, rejected } = self.reader.logs(&logs);
+                if rejected > 0 {
+                    self.counters.add_records_rejected(rejected);
+                    tracing::warn!(
+                        records = rejected,
+                        missing = keys::EVENT_ID,
+                        remedy = "let no processor on the way remove it",
+                        "receiver.records.rejected"
+                    );
+                }
+                observations
             }
         };
         // All calls of a request are priced by the same book.
