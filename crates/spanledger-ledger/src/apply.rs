@@ -9,13 +9,12 @@ use std::{
 
 use rusqlite::Connection;
 use spanledger_event::{
-    Component, CostEvent, EventId, EventState, Journal, Observation, REVISION_OF_EPOCH,
-    Relation, RelationKind, related,
+    Component, CostEvent, EventId, EventState, Journal, Observation, REVISION_OF_EPOCH, Relation,
+    RelationKind, related,
 };
 
 use crate::{
-    Appended, LedgerError,
-    journal,
+    Appended, LedgerError, journal,
     keys::KeyIndex,
     outbox::InFlight,
     prepare::{self, PreparedComponent, PreparedObservation},
@@ -66,7 +65,11 @@ impl Journal for Stored<'_> {
 
     fn find(&mut self, relation: Relation<'_>, limit: usize) -> Result<Vec<u64>, LedgerError> {
         let key = relation.hash(self.seed);
-        if self.index.may_contain(key) { Ok(self.index.find(self.connection, key, limit)?) } else { Ok(Vec::new()) }
+        if self.index.may_contain(key) {
+            Ok(self.index.find(self.connection, key, limit)?)
+        } else {
+            Ok(Vec::new())
+        }
     }
 
     fn load(&mut self, number: u64) -> Result<Option<Arc<Observation>>, LedgerError> {
@@ -264,7 +267,8 @@ impl Append<'_> {
         let candidates = members.iter().filter(|(_, o)| is_near(o)).map(|(seq, o)| (*seq, &**o));
         head.evidence = prepare::evidence(&event, candidates).unwrap_or(head.seq);
         let evidence = members.iter().find(|(seq, _)| *seq == head.evidence).map(|(_, o)| &**o);
-        let row = EventRow::new(&event, evidence, self.words, self.unknown).map_err(LedgerError::Unstorable)?;
+        let row =
+            EventRow::new(&event, evidence, self.words, self.unknown).map_err(LedgerError::Unstorable)?;
         if !is_fresh {
             // The order of the changes is that of the fold, which puts void events first.
             self.state.last_number += 1;

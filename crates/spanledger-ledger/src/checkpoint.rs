@@ -48,8 +48,17 @@ impl Checkpointer {
         let thread = std::thread::Builder::new()
             .name("spanledger-checkpoint".to_owned())
             .spawn(move || run(&connection, &queue, &copied))
-            .map_err(|source| LedgerError::Open { path: file.path().to_owned(), source: OpenError::from(source) })?;
-        Ok(Self { requests: Some(requests), is_copied, is_requested: false, pages: Arc::default(), thread: Some(thread) })
+            .map_err(|source| LedgerError::Open {
+                path: file.path().to_owned(),
+                source: OpenError::from(source),
+            })?;
+        Ok(Self {
+            requests: Some(requests),
+            is_copied,
+            is_requested: false,
+            pages: Arc::default(),
+            thread: Some(thread),
+        })
     }
 
     /// Makes the writer's connection count the pages of the log, and not copy it by itself.

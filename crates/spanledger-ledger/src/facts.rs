@@ -10,18 +10,21 @@
 use std::sync::Arc;
 
 use spanledger_event::{
-    Bucket, CallOutcome, Cost, CostCertainty, Endpoint, EventId, Observation, ObservedAs, PartialAttribution, ResponseRef,
-    Role, Timestamp, UnpricedReason, Unstated, Usage, UsageSource, Usd,
+    Bucket, CallOutcome, Cost, CostCertainty, Endpoint, EventId, Observation, ObservedAs, PartialAttribution,
+    ResponseRef, Role, Timestamp, UnpricedReason, Unstated, Usage, UsageSource, Usd,
 };
 
-use crate::{error::FactsError, words::{Unknown, Words}};
+use crate::{
+    error::FactsError,
+    words::{Unknown, Words},
+};
 
 mod pen;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use pen::{Packed, hex, uuid};
 use pen::{Eye, Pen};
+pub(crate) use pen::{Packed, hex, uuid};
 
 /// The bits of the mask.
 mod bit {
@@ -281,9 +284,8 @@ fn write_cost(w: &mut Writer<'_>, cost: &Cost, start: Timestamp) {
 /// The counts that have a value, after a mask of them.
 fn write_usage(pen: &mut Pen<'_>, usage: &Usage) {
     let counts = counts(usage);
-    let mut mask = counts.iter().enumerate().fold(0_u64, |mask, (bit, count)| {
-        mask | u64::from(*count > 0) << bit
-    });
+    let mut mask =
+        counts.iter().enumerate().fold(0_u64, |mask, (bit, count)| mask | u64::from(*count > 0) << bit);
     let Unstated { cached, cache_write, reasoning } = usage.unstated();
     for (bit, is_set) in [
         (18, cached),
@@ -448,8 +450,7 @@ pub(crate) fn decode(facts: &[u8], columns: Columns<'_>, words: &Words) -> Resul
             None
         };
         let detail = word!(bit::COST_DETAIL);
-        let priced_at =
-            if has(bit::PRICED_AT) { Timestamp::from_nanos(eye.small()?) } else { start };
+        let priced_at = if has(bit::PRICED_AT) { Timestamp::from_nanos(eye.small()?) } else { start };
         let lines = match &cost_lines {
             Some(json) => serde_json::from_str(json).map_err(|_| FactsError::Columns)?,
             None => Vec::new(),

@@ -14,7 +14,8 @@ use crate::{
     words::{Unknown, Words},
 };
 
-pub(crate) const INSERT: &str = "INSERT INTO observation (seq, response_id, trace_id, span_id, parent_span_id,
+pub(crate) const INSERT: &str =
+    "INSERT INTO observation (seq, response_id, trace_id, span_id, parent_span_id,
     usage_raw_form, usage_raw_numbers, cost_lines_form, cost_lines_numbers, facts)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
@@ -106,8 +107,8 @@ fn const_format() -> &'static str {
 
 /// The cost that the latest repricing gave to an observation.
 fn repriced(connection: &Connection, seq: i64) -> Result<Option<Cost>, LedgerError> {
-    let mut statement = connection
-        .prepare_cached("SELECT cost FROM repriced WHERE seq = ? ORDER BY epoch DESC LIMIT 1")?;
+    let mut statement =
+        connection.prepare_cached("SELECT cost FROM repriced WHERE seq = ? ORDER BY epoch DESC LIMIT 1")?;
     let cost: Option<String> = statement.query_row([seq], |row| row.get(0)).optional()?;
     Ok(cost.map(|json| serde_json::from_str(&json)).transpose().map_err(RowError::from)?)
 }
@@ -154,4 +155,3 @@ fn read(row: &Row<'_>, first: usize, words: &Words) -> Result<Observation, RowEr
     };
     Ok(facts::decode(get(8)?.as_blob()?, columns, words)?)
 }
-

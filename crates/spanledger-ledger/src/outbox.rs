@@ -47,7 +47,8 @@ impl InFlight {
     }
 
     fn of(&self, follower: &str) -> Option<(i64, i64)> {
-        let (_, cursor, last) = self.0.iter().filter(|(name, ..)| name == follower).min_by_key(|batch| batch.1)?;
+        let (_, cursor, last) =
+            self.0.iter().filter(|(name, ..)| name == follower).min_by_key(|batch| batch.1)?;
         Some((*cursor, *last))
     }
 }

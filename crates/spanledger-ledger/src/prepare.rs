@@ -136,7 +136,11 @@ impl Journal for Empty {
 }
 
 /// Prepares observations.
-pub(crate) fn prepare(observations: Vec<Observation>, words: &Words, seed: u64) -> Result<Prepared, RowError> {
+pub(crate) fn prepare(
+    observations: Vec<Observation>,
+    words: &Words,
+    seed: u64,
+) -> Result<Prepared, RowError> {
     let observations: Vec<Arc<Observation>> = observations.into_iter().map(|o| Arc::new(o.bound())).collect();
     let Ok(related) = related(&observations, &mut Empty);
     let mut prepared = Prepared::default();

@@ -115,13 +115,16 @@ impl LedgerReader {
     /// When the first and the last event of this query began; `None` if there are no events.
     pub fn period(&self, query: &Query) -> Result<Option<(Timestamp, Timestamp)>, LedgerError> {
         let (since, until) = bounds(query);
-        let environment = query.environment.as_deref().map(|name| self.words().map(|words| words.number(name)));
+        let environment =
+            query.environment.as_deref().map(|name| self.words().map(|words| words.number(name)));
         let environment = environment.transpose()?.flatten();
         let at = |order: &str| {
             let sql =
                 format!("SELECT timestamp FROM event WHERE {MATCHES} ORDER BY timestamp {order} LIMIT 1");
             let mut statement = self.connection.prepare_cached(&sql)?;
-            statement.query_row(params![since, until, query.environment, environment], |row| row.get(0)).optional()
+            statement
+                .query_row(params![since, until, query.environment, environment], |row| row.get(0))
+                .optional()
         };
         let (first, last): (Option<i64>, Option<i64>) = (at("ASC")?, at("DESC")?);
         Ok(first.zip(last).map(|(first, last)| (Timestamp::from_nanos(first), Timestamp::from_nanos(last))))

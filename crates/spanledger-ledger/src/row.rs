@@ -31,8 +31,7 @@ static PLACES: LazyLock<Vec<Place>> = LazyLock::new(|| {
     let (mut index, mut evidence) = (0, 0);
     let place = |column: &'static Column| {
         let form = storage::form(column);
-        let place =
-            Place { column, form, index, evidence: schema::is_inherited(column).then_some(evidence) };
+        let place = Place { column, form, index, evidence: schema::is_inherited(column).then_some(evidence) };
         index += storage::width(column);
         if place.evidence.is_some() {
             evidence += storage::width(column);
@@ -223,7 +222,12 @@ pub(crate) fn read(row: &Row<'_>, words: &Words) -> Result<CostEvent, LedgerErro
     Ok(event)
 }
 
-fn read_cell<'r>(row: &'r Row<'_>, at: usize, place: &Place, words: &'r Words) -> Result<Cell<'r>, LedgerError> {
+fn read_cell<'r>(
+    row: &'r Row<'_>,
+    at: usize,
+    place: &Place,
+    words: &'r Words,
+) -> Result<Cell<'r>, LedgerError> {
     let value = row.get_ref(at)?;
     let second = if storage::width(place.column) == 2 { row.get_ref(at + 1)? } else { ValueRef::Null };
     Ok(cell(value, second, place, words)?)

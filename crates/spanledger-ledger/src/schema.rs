@@ -136,11 +136,8 @@ pub(crate) fn add_column(column: &Column) -> String {
 /// The view for people at an SQL prompt: amounts as numbers with their exact integers, readable times and
 /// texts, no void events.
 pub(crate) fn view(columns: &[Column]) -> String {
-    let lines: Vec<String> = columns
-        .iter()
-        .flat_map(storage::view_columns)
-        .map(|column| format!("    {column}"))
-        .collect();
+    let lines: Vec<String> =
+        columns.iter().flat_map(storage::view_columns).map(|column| format!("    {column}")).collect();
     format!(
         "CREATE VIEW openai_events AS\nSELECT\n{}\nFROM event e LEFT JOIN observation o ON o.seq = coalesce(e.evidence, e.seq)\nWHERE e.state <> {};",
         lines.join(",\n"),

@@ -74,7 +74,9 @@ pub(crate) const fn is_nullable(column: &Column) -> bool {
 
 /// The SQL expression of a text whose column holds the number of a word or the text.
 pub(crate) fn word_sql(column: &str) -> String {
-    format!("CASE typeof({column}) WHEN 'integer' THEN (SELECT text FROM word WHERE id = {column}) ELSE {column} END")
+    format!(
+        "CASE typeof({column}) WHEN 'integer' THEN (SELECT text FROM word WHERE id = {column}) ELSE {column} END"
+    )
 }
 
 fn uuid_sql(column: &str) -> String {
@@ -118,9 +120,9 @@ pub(crate) fn view_columns(column: &Column) -> Vec<String> {
         Form::Hex => one(hex_sql(&format!("coalesce({own}, o.{name})"))),
         Form::Inherited => one(format!("coalesce({own}, o.{name})")),
         Form::Template => {
-            let of = |row: &str| template::sql(&format!("{row}.{name}_form"), &format!("{row}.{name}_numbers"));
-            let text =
-                format!("CASE WHEN {own}_numbers IS NOT NULL THEN {} ELSE {} END", of("e"), of("o"));
+            let of =
+                |row: &str| template::sql(&format!("{row}.{name}_form"), &format!("{row}.{name}_numbers"));
+            let text = format!("CASE WHEN {own}_numbers IS NOT NULL THEN {} ELSE {} END", of("e"), of("o"));
             one(if column.nullable { text } else { format!("coalesce({text}, '[]')") })
         }
     }

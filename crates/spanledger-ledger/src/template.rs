@@ -75,7 +75,10 @@ fn is_plain_integer(number: &str) -> bool {
     match digits {
         [b'0'] => true,
         [first, rest @ ..] => {
-            first.is_ascii_digit() && *first != b'0' && digits.len() <= 18 && rest.iter().all(u8::is_ascii_digit)
+            first.is_ascii_digit()
+                && *first != b'0'
+                && digits.len() <= 18
+                && rest.iter().all(u8::is_ascii_digit)
         }
         [] => false,
     }
@@ -101,7 +104,8 @@ pub(crate) fn split(json: &str) -> Option<Split> {
             b'-' | b'0'..=b'9' => {
                 splitter.text(&json[copied..at]);
                 let start = at;
-                while at < bytes.len() && matches!(bytes[at], b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E') {
+                while at < bytes.len() && matches!(bytes[at], b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')
+                {
                     at += 1;
                 }
                 splitter.number(&json[start..at]);

@@ -35,9 +35,20 @@ const GROUP_RELATED_TIME: Duration = Duration::from_millis(60);
 /// A request to the writer.
 #[derive(Debug)]
 pub(crate) enum Job {
-    Append { prepared: Box<Prepared>, done: oneshot::Sender<Result<Appended, LedgerError>> },
-    HandOut { follower: String, limit: usize, done: oneshot::Sender<Result<Option<(i64, i64)>, LedgerError>> },
-    Advance { follower: String, cursor: i64, done: oneshot::Sender<Result<(), LedgerError>> },
+    Append {
+        prepared: Box<Prepared>,
+        done: oneshot::Sender<Result<Appended, LedgerError>>,
+    },
+    HandOut {
+        follower: String,
+        limit: usize,
+        done: oneshot::Sender<Result<Option<(i64, i64)>, LedgerError>>,
+    },
+    Advance {
+        follower: String,
+        cursor: i64,
+        done: oneshot::Sender<Result<(), LedgerError>>,
+    },
     Probe(oneshot::Sender<Result<(), LedgerError>>),
     #[cfg(any(test, feature = "test-support"))]
     Panic,
@@ -176,7 +187,8 @@ impl Writer {
         };
         let (publish, changes) = watch::channel(state.last_number);
         let admission = Admission::default();
-        let writer = Self { connection, identity, checkpointer, id, state, words, admission, publish, health };
+        let writer =
+            Self { connection, identity, checkpointer, id, state, words, admission, publish, health };
         Ok((writer, changes))
     }
 
@@ -313,7 +325,8 @@ impl Writer {
             let words = shared.read().unwrap_or_else(PoisonError::into_inner);
             let mut spent = Duration::ZERO;
             for job in group {
-                let changes = Changes { words: &words, unknown: &mut unknown, deltas: &mut deltas, spent: &mut spent };
+                let changes =
+                    Changes { words: &words, unknown: &mut unknown, deltas: &mut deltas, spent: &mut spent };
                 answers.push(self.savepoint(job, changes)?);
             }
             deltas.write(&self.connection)?;
@@ -340,7 +353,8 @@ impl Writer {
         let mut own = RollupDeltas::default();
         let before = job.progress();
         let mut answer = self.undoable("job", |writer| {
-            writer.run_job(job, Changes { words, unknown: &mut *unknown, deltas: &mut own, spent: &mut *spent })
+            writer
+                .run_job(job, Changes { words, unknown: &mut *unknown, deltas: &mut own, spent: &mut *spent })
         })?;
         if let Err(LedgerError::Damaged(_)) = &answer
             && let Job::Append { prepared, .. } = job

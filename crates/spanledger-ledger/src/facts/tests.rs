@@ -23,8 +23,11 @@ fn decimal() -> impl Strategy<Value = rust_decimal::Decimal> {
 fn usage() -> impl Strategy<Value = Usage> {
     let counts = vec(prop_oneof![Just(0_u64), 0..1_000_u64, any::<u64>()], 18);
     let units = proptest::collection::btree_map("[a-z]{1,6}", decimal(), 0..3);
-    let unstated = any::<[bool; 3]>()
-        .prop_map(|[cached, cache_write, reasoning]| Unstated { cached, cache_write, reasoning });
+    let unstated = any::<[bool; 3]>().prop_map(|[cached, cache_write, reasoning]| Unstated {
+        cached,
+        cache_write,
+        reasoning,
+    });
     let parts = (counts, option::of(decimal()), option::of(text()), units, unstated);
     parts.prop_map(|(counts, seconds, variant, units, unstated)| {
         let mut usage = Usage::default();
@@ -43,17 +46,18 @@ fn usage() -> impl Strategy<Value = Usage> {
 
 fn cost() -> impl Strategy<Value = Cost> {
     let reason = option::of(proptest::sample::select(UnpricedReason::ALL.to_vec()));
-    let line = (text(), decimal(), decimal(), any::<i64>()).prop_map(|(kind, quantity, rate, picos)| CostLine {
-        kind: kind.into(),
-        quantity: quantity.normalize(),
-        unit: "1M tokens".into(),
-        rate: rate.normalize(),
-        usd: Usd::from_picos((i128::from(picos)) % 10_i128.pow(18)),
-    });
+    let line =
+        (text(), decimal(), decimal(), any::<i64>()).prop_map(|(kind, quantity, rate, picos)| CostLine {
+            kind: kind.into(),
+            quantity: quantity.normalize(),
+            unit: "1M tokens".into(),
+            rate: rate.normalize(),
+            usd: Usd::from_picos((i128::from(picos)) % 10_i128.pow(18)),
+        });
     let certainty = proptest::sample::select(CostCertainty::ALL.to_vec());
     let known = (option::of(any::<i64>()), certainty, vec(line, 0..3));
-    (known, reason, option::of(text()), text(), option::of(any::<i64>()))
-        .prop_map(|((usd, certainty, lines), reason, detail, version, at)| Cost {
+    (known, reason, option::of(text()), text(), option::of(any::<i64>())).prop_map(
+        |((usd, certainty, lines), reason, detail, version, at)| Cost {
             certainty,
             usd: usd.map(|picos| Usd::from_picos(picos.into())),
             reason,
@@ -61,7 +65,8 @@ fn cost() -> impl Strategy<Value = Cost> {
             lines,
             price_version: version.into(),
             priced_at: Timestamp::from_nanos(at.unwrap_or(7)),
-        })
+        },
+    )
 }
 
 prop_compose! {

@@ -12,9 +12,7 @@ use crate::{
     LedgerError,
     error::RowError,
     journal::{self, ObservationRow},
-    open,
-    prepare,
-    rollup,
+    open, prepare, rollup,
     row::{EventRow, Head, INSERT_EVENT},
     schema,
     words::{Admission, Unknown, Words},
@@ -34,7 +32,13 @@ pub(super) fn copy(transaction: &Transaction<'_>, from: i64) -> Result<(), Ledge
     transaction.execute_batch(&schema::ddl())?;
     transaction.execute_batch("DROP VIEW openai_events")?;
     open::identify(transaction)?;
-    let mut copy = Copy { transaction, words: Words::default(), admission: Admission::default(), unknown: Unknown::default(), rows: 0 };
+    let mut copy = Copy {
+        transaction,
+        words: Words::default(),
+        admission: Admission::default(),
+        unknown: Unknown::default(),
+        rows: 0,
+    };
     copy.words.load(transaction)?;
     let base: i64 =
         transaction.query_row("SELECT coalesce(max(seq), 0) FROM old_observation", [], |row| row.get(0))?;
@@ -65,7 +69,8 @@ struct Copy<'a> {
 impl Copy<'_> {
     fn observations(&mut self) -> Result<(), LedgerError> {
         let connection: &Connection = self.transaction;
-        let mut statement = connection.prepare("SELECT seq, facts, cost FROM old_observation ORDER BY seq")?;
+        let mut statement =
+            connection.prepare("SELECT seq, facts, cost FROM old_observation ORDER BY seq")?;
         let mut insert = connection.prepare(journal::INSERT)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -83,11 +88,14 @@ impl Copy<'_> {
         let columns: Vec<&Column> =
             COLUMNS.iter().filter(|column| i64::from(column.since) <= from.min(STORE - 1)).collect();
         let names: Vec<String> = columns.iter().flat_map(|column| old_columns(column)).collect();
-        let mut statement = connection
-            .prepare(&format!("SELECT change_seq, {} FROM old_event ORDER BY change_seq", names.join(", ")))?;
+        let mut statement = connection.prepare(&format!(
+            "SELECT change_seq, {} FROM old_event ORDER BY change_seq",
+            names.join(", ")
+        ))?;
         let mut insert = connection.prepare(&INSERT_EVENT)?;
-        let mut sightings = connection
-            .prepare("SELECT seq, facts, cost FROM old_observation WHERE event_id = ? ORDER BY seq LIMIT 64")?;
+        let mut sightings = connection.prepare(
+            "SELECT seq, facts, cost FROM old_observation WHERE event_id = ? ORDER BY seq LIMIT 64",
+        )?;
         let mut rows = statement.query([])?;
         let mut last = base;
         while let Some(row) = rows.next()? {
@@ -113,8 +121,10 @@ impl Copy<'_> {
             }
             self.learn()?;
         }
-        let seen: Option<i64> =
-            connection.query_row("SELECT max(change_seq) FROM old_event", [], |row| row.get(0)).optional()?.flatten();
+        let seen: Option<i64> = connection
+            .query_row("SELECT max(change_seq) FROM old_event", [], |row| row.get(0))
+            .optional()?
+            .flatten();
         Ok(last.max(base + seen.unwrap_or_default()))
     }
 
@@ -130,7 +140,9 @@ impl Copy<'_> {
 }
 
 fn old_observation(row: &Row<'_>) -> Result<Observation, LedgerError> {
-    let json = |index: usize| row.get_ref(index)?.as_str_or_null().map_err(RowError::from).map_err(LedgerError::from);
+    let json = |index: usize| {
+        row.get_ref(index)?.as_str_or_null().map_err(RowError::from).map_err(LedgerError::from)
+    };
     let facts = json(1)?.unwrap_or_default();
     let mut observation: Observation = serde_json::from_str(facts).map_err(RowError::from)?;
     observation.cost = json(2)?.map(serde_json::from_str).transpose().map_err(RowError::from)?;

@@ -4,7 +4,8 @@ use spanledger_event::Usd;
 
 use super::*;
 
-const USAGE: &str = r#"{"prompt_tokens":1200,"completion_tokens":0,"details":{"cached":640,"50% \"7\"":-1.50e3,"id":"a1"}}"#;
+const USAGE: &str =
+    r#"{"prompt_tokens":1200,"completion_tokens":0,"details":{"cached":640,"50% \"7\"":-1.50e3,"id":"a1"}}"#;
 
 #[test]
 fn the_form_of_a_usage_object_has_no_numbers_and_gives_the_text_back() {
@@ -48,7 +49,9 @@ fn cost_lines_keep_their_rates_in_the_form() {
 
 #[test]
 fn numbers_that_do_not_fit_the_form_are_refused() {
-    for (form, numbers) in [("%s", "[]"), ("%s", "[1,2]"), ("x", "[1]"), ("%d", "[1]"), ("%", "[1]"), ("%s", "1")] {
+    for (form, numbers) in
+        [("%s", "[]"), ("%s", "[1,2]"), ("x", "[1]"), ("%d", "[1]"), ("%", "[1]"), ("%s", "1")]
+    {
         assert_eq!(join(form, numbers), None, "{form} {numbers}");
     }
 }

@@ -33,7 +33,10 @@ fn a_text_becomes_a_word_when_it_is_seen_again() {
 
     let mut loaded = Words::default();
     loaded.load(&connection).unwrap();
-    assert_eq!((loaded.number("once"), loaded.text(2), loaded.text(3), loaded.text(0)), (Some(2), Some("once"), None, None));
+    assert_eq!(
+        (loaded.number("once"), loaded.text(2), loaded.text(3), loaded.text(0)),
+        (Some(2), Some("once"), None, None)
+    );
 }
 
 #[test]

@@ -89,7 +89,8 @@ fn an_amount_that_no_call_can_have_is_an_unknown_cost() {
         let calls = vec![call("bad", "c2", 1, i128::MAX / 4), call("also", "c3", 1, 5)];
         assert_eq!(ledger.append(calls).await.unwrap().new, 2);
         let events = stored(&ledger.reader().unwrap());
-        let mut costs: Vec<_> = events.iter().map(|event| (event.cost_usd, event.cost_reason.as_deref())).collect();
+        let mut costs: Vec<_> =
+            events.iter().map(|event| (event.cost_usd, event.cost_reason.as_deref())).collect();
         costs.sort();
         assert_eq!(costs, [(None, Some("out_of_range")), (Some(Usd::from_picos(5)), None)]);
     });

@@ -13,8 +13,12 @@ fn changes(ledger: &Ledger, range: &BatchRange) -> Vec<Change> {
 
 /// A gateway's span without attribution, and the client's record of the same response.
 fn sightings(id: &str, second: i64) -> [Observation; 2] {
-    let span = ObservationBuilder::span(&format!("trace-{id}"), "gateway", second).tokens(10, 1).response(id).build();
-    let record = ObservationBuilder::record(id, &format!("call-{id}"), second).tokens(10, 1).response(id).build();
+    let span = ObservationBuilder::span(&format!("trace-{id}"), "gateway", second)
+        .tokens(10, 1)
+        .response(id)
+        .build();
+    let record =
+        ObservationBuilder::record(id, &format!("call-{id}"), second).tokens(10, 1).response(id).build();
     [span, record]
 }
 
@@ -46,7 +50,9 @@ fn a_batch_stays_the_same_until_it_is_acknowledged_also_after_a_restart() {
         // Nothing is kept once nobody needs it.
         let kept: i64 = rusqlite::Connection::open(&path)
             .unwrap()
-            .query_row("SELECT (SELECT count(*) FROM superseded) + (SELECT count(*) FROM batch)", [], |row| row.get(0))
+            .query_row("SELECT (SELECT count(*) FROM superseded) + (SELECT count(*) FROM batch)", [], |row| {
+                row.get(0)
+            })
             .unwrap();
         assert_eq!(kept, 0);
     });
@@ -108,7 +114,10 @@ fn a_damaged_event_does_not_keep_the_others_from_a_follower() {
     let (_folder, path) = folder();
     runtime().block_on(async {
         let ledger = Ledger::open(&path).unwrap();
-        ledger.append((0..3).map(|i| call(&format!("r{i}"), &format!("c{i}"), i, 5)).collect()).await.unwrap();
+        ledger
+            .append((0..3).map(|i| call(&format!("r{i}"), &format!("c{i}"), i, 5)).collect())
+            .await
+            .unwrap();
         rusqlite::Connection::open(&path)
             .unwrap()
             .execute_batch("UPDATE event SET emitter = 4711 WHERE seq = 2")
@@ -136,7 +145,8 @@ fn a_damaged_row_fails_only_what_is_related_to_it() {
             assert!(matches!(error, spanledger_ledger::LedgerError::Damaged(_)), "{error:?}");
             assert_eq!(ledger.reader().unwrap().summary().unwrap().observations, 3);
         }
-        let report = ledger.reader().unwrap().report(&spanledger_ledger::Query::by(spanledger_ledger::GroupBy::Day));
+        let report =
+            ledger.reader().unwrap().report(&spanledger_ledger::Query::by(spanledger_ledger::GroupBy::Day));
         assert_eq!(report.unwrap().total.requests, 3);
     });
 }
