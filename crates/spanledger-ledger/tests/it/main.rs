@@ -3,6 +3,8 @@
 
 mod append;
 mod crash;
+mod faults;
+mod files;
 mod kill;
 mod model;
 mod readers;
