@@ -14,7 +14,7 @@ fn check(observations: Vec<Observation>) {
         price(PriceBook::builtin(), &mut o);
         let sent = record::request(vec![record::record(&o)], &[], "0");
         let read = Logs::decode(&sent.to_protobuf(), Encoding::Protobuf).expect("the sent message is valid OTLP");
-        let _observations = ObservationReader::default().logs(&read);
+        let _read = ObservationReader::default().logs(&read);
     }
 }
 
@@ -25,6 +25,6 @@ fuzz_target!(|input: (bool, &[u8])| {
         check(ObservationReader::default().traces(&traces));
     }
     if let Ok(logs) = Logs::decode(bytes, encoding) {
-        check(ObservationReader::default().logs(&logs));
+        check(ObservationReader::default().logs(&logs).observations);
     }
 });

@@ -30,6 +30,7 @@ mod aggregate;
 mod assemble;
 mod call;
 mod charge;
+mod component;
 mod duplicate;
 mod graph;
 mod related;
@@ -41,8 +42,9 @@ mod tests;
 
 use call::{ObservedCall, Sighting};
 use charge::Charge;
+pub use component::{Component, CrowdedRelation, Folded};
 use graph::{Graph, Origin};
-pub use related::{Component, CrowdedRelation, Folded, Journal, RefusedReason, Related, related};
+pub use related::{Journal, RefusedReason, Related, related};
 pub use relation::{Relation, RelationKind};
 use sets::Sets;
 
@@ -140,16 +142,19 @@ fn fold_component<'a>(
 
 fn fold_related(observations: &[&Observation], crowded: &[Relation<'_>]) -> Vec<CostEvent> {
     let is_crowded = |relation: Relation<'_>| crowded.binary_search(&relation).is_ok();
-    let reused: Vec<Option<EventId>> = observations
+    let reused = |o: &Observation| {
+        let is_reused = o.relation(RelationKind::Event).is_some_and(is_crowded);
+        is_reused.then(|| EventId::of_reused(&o.event_id, &o.call_id))
+    };
+    let reused: Vec<Option<EventId>> = match crowded {
+        [] => Vec::new(),
+        _ => observations.iter().copied().map(reused).collect(),
+    };
+    let request = |at: usize| reused.get(at).and_then(Option::as_ref);
+    let mut sightings: Vec<Sighting<'_>> = observations
         .iter()
-        .map(|o| {
-            let is_reused = o.relation(RelationKind::Event).is_some_and(is_crowded);
-            is_reused.then(|| EventId::of_reused(&o.event_id, &o.call_id))
-        })
-        .collect();
-    let seen = observations.iter().zip(&reused);
-    let mut sightings: Vec<Sighting<'_>> = seen
-        .map(|(facts, reused)| Sighting { facts, request: reused.as_ref().unwrap_or(&facts.event_id) })
+        .enumerate()
+        .map(|(at, facts)| Sighting { facts, request: request(at).unwrap_or(&facts.event_id) })
         .collect();
     call::sort(&mut sightings);
     let mut calls = call::group(&sightings);
@@ -170,6 +175,12 @@ fn fold_related(observations: &[&Observation], crowded: &[Relation<'_>]) -> Vec<
 /// The events of charges: those that share an event id belong to one request, and so do the event ids of
 /// one charge.
 fn fold_charges(charges: &mut [Charge<'_>]) -> Vec<CostEvent> {
+    // The record and the span of a call usually have one event id.
+    if let [charge] = &*charges
+        && charge.event_ids().all(|id| id == charge.id_of_request())
+    {
+        return vec![assemble::event(charge.id_of_request(), charges, EventId::clone)];
+    }
     let mut ids: Vec<&EventId> = charges.iter().flat_map(|charge| charge.event_ids()).collect();
     ids.sort_unstable();
     ids.dedup();

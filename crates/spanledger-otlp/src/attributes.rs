@@ -1,54 +1,78 @@
 //! Looking things up in a list of attributes.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::borrow::Cow;
 
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
 use rust_decimal::Decimal;
-use spanledger_event::Usd;
+use spanledger_event::{Usd, limits::ATTRIBUTES_MAX};
 
-/// A list of attributes. Where a key is there twice the last one counts, because emitters that set an
-/// attribute again append it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Attributes<'a>(pub(crate) &'a [KeyValue]);
+#[cfg(test)]
+mod tests;
+
+/// A list of attributes, sorted by key. It is sorted once, because a message may have any number of attributes
+/// and very many keys are looked up. Where a key is there twice the last one counts, because emitters that set
+/// an attribute again append it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Attributes<'a> {
+    by_key: Vec<(&'a str, Option<&'a Value>)>,
+    is_truncated: bool,
+}
 
 impl<'a> Attributes<'a> {
-    pub(crate) fn value(self, key: &str) -> Option<&'a Value> {
-        self.0.iter().rev().find(|kv| kv.key == key)?.value.as_ref()?.value.as_ref()
+    pub(crate) fn of(list: &'a [KeyValue]) -> Self {
+        let considered = considered(list);
+        let mut by_key: Vec<_> = considered.iter().map(|kv| (visited(&kv.key), value_of(kv))).collect();
+        // The sort is stable: the last of equal keys stays the last.
+        by_key.sort_by_key(|(key, _)| *key);
+        by_key.dedup_by(|later, earlier| {
+            let is_same = later.0 == earlier.0;
+            if is_same {
+                earlier.1 = later.1;
+            }
+            is_same
+        });
+        Self { by_key, is_truncated: considered.len() < list.len() }
     }
 
-    /// The values of all keys with this prefix, by the rest of the key. Each attribute is visited once,
-    /// because a message may have any number of them.
-    pub(crate) fn with_prefix(self, prefix: &str) -> BTreeMap<&'a str, &'a Value> {
-        let mut last = BTreeMap::new();
-        for kv in self.0 {
-            if let Some(name) = kv.key.strip_prefix(prefix) {
-                last.insert(name, kv.value.as_ref().and_then(|value| value.value.as_ref()));
-            }
-        }
-        last.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    /// Whether the list has more attributes than are looked at.
+    pub(crate) fn is_truncated(&self) -> bool {
+        self.is_truncated
+    }
+
+    pub(crate) fn value(&self, key: &str) -> Option<&'a Value> {
+        let index = self.by_key.binary_search_by_key(&key, |(key, _)| visited(key)).ok()?;
+        self.by_key[index].1
+    }
+
+    /// The values of all keys with this prefix, by the rest of the key and in its order.
+    pub(crate) fn with_prefix(&self, prefix: &'static str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+        let first = self.by_key.partition_point(|(key, _)| *key < prefix);
+        let beginning =
+            move |(key, value): &(&'a str, Option<&'a Value>)| Some((key.strip_prefix(prefix)?, *value));
+        self.by_key[first..].iter().map_while(beginning).filter_map(|(name, value)| Some((name, value?)))
     }
 
     /// The text of the first of several keys that has one.
-    pub(crate) fn first_of(self, keys: &[&str]) -> Option<Cow<'a, str>> {
+    pub(crate) fn first_of(&self, keys: &[&str]) -> Option<Cow<'a, str>> {
         keys.iter().find_map(|key| self.text(key))
     }
 
-    pub(crate) fn has(self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.value(key).is_some()
     }
 
     /// A text that is not blank.
-    pub(crate) fn text(self, key: &str) -> Option<Cow<'a, str>> {
+    pub(crate) fn text(&self, key: &str) -> Option<Cow<'a, str>> {
         text_of(self.value(key)?)
     }
 
-    pub(crate) fn string(self, key: &str) -> Option<String> {
+    pub(crate) fn string(&self, key: &str) -> Option<String> {
         self.text(key).map(Cow::into_owned)
     }
 
     /// A count. Some emitters write integers as text or as whole doubles. A value that is not a count is
     /// an error with the beginning of its text, never zero.
-    pub(crate) fn count(self, key: &str) -> Option<Result<u64, String>> {
+    pub(crate) fn count(&self, key: &str) -> Option<Result<u64, String>> {
         let value = self.value(key)?;
         Some(match value {
             Value::IntValue(number) => u64::try_from(*number).map_err(|_| number.to_string()),
@@ -59,7 +83,7 @@ impl<'a> Attributes<'a> {
         })
     }
 
-    pub(crate) fn int(self, key: &str) -> Option<i64> {
+    pub(crate) fn int(&self, key: &str) -> Option<i64> {
         match self.value(key)? {
             Value::IntValue(number) => Some(*number),
             Value::StringValue(text) => text.trim().parse().ok(),
@@ -67,7 +91,7 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    pub(crate) fn bool(self, key: &str) -> Option<bool> {
+    pub(crate) fn bool(&self, key: &str) -> Option<bool> {
         match self.value(key)? {
             Value::BoolValue(value) => Some(*value),
             Value::StringValue(text) => text.parse().ok(),
@@ -76,13 +100,37 @@ impl<'a> Attributes<'a> {
     }
 
     /// A number, exact.
-    pub(crate) fn decimal(self, key: &str) -> Option<Decimal> {
+    pub(crate) fn decimal(&self, key: &str) -> Option<Decimal> {
         decimal_of(self.value(key)?)
     }
 
-    pub(crate) fn usd(self, key: &str) -> Option<Usd> {
-        self.decimal(key).and_then(Usd::from_decimal)
+    /// The cost of one call, and whether a cost is left out because no call can have it.
+    pub(crate) fn cost(&self, key: &str) -> (Option<Usd>, bool) {
+        let stated = self.decimal(key);
+        let usd = stated.and_then(Usd::from_decimal).filter(|usd| !usd.is_beyond_a_charge());
+        (usd, stated.is_some() && usd.is_none())
     }
+}
+
+/// The attributes of a list that are looked at: the first ones.
+pub(crate) fn considered(list: &[KeyValue]) -> &[KeyValue] {
+    &list[..list.len().min(ATTRIBUTES_MAX)]
+}
+
+/// The value of one key. For more than one key [`Attributes`] is quicker.
+pub(crate) fn last_value<'a>(list: &'a [KeyValue], key: &str) -> Option<&'a Value> {
+    considered(list).iter().rev().find(|kv| visited(&kv.key) == key).and_then(value_of)
+}
+
+/// A key that is looked at. Tests count them.
+fn visited(key: &str) -> &str {
+    #[cfg(test)]
+    tests::VISITED.with(|count| count.set(count.get() + 1));
+    key
+}
+
+fn value_of(attribute: &KeyValue) -> Option<&Value> {
+    attribute.value.as_ref()?.value.as_ref()
 }
 
 /// A value as a text that is not blank. Numbers and booleans are read as text, lists and maps are not.

@@ -1,6 +1,11 @@
 //! Reads the attribution of a call from its span, and then from the resource of the span.
 
-use spanledger_event::{Field, PartialAttribution, check_value, keys};
+use std::{borrow::Cow, collections::BTreeMap};
+
+use spanledger_event::{
+    AttributionError, Field, PartialAttribution, check_value, keys,
+    limits::{DIM_NAME_BYTES_MAX, DIMS_MAX, shorten_id},
+};
 
 use crate::attributes::{Attributes, text_of};
 
@@ -32,20 +37,29 @@ pub struct AttributionKeys {
     pub user: Vec<String>,
 }
 
+/// The attribution of a call, as far as it is usable.
+#[derive(Debug, Default)]
+pub(crate) struct ReadAttribution {
+    pub(crate) fields: PartialAttribution,
+    /// Whether a value is not used, or shortened, because it is longer than a limit allows, or a dimension is
+    /// left out.
+    pub(crate) is_truncated: bool,
+}
+
 impl AttributionKeys {
     pub(crate) fn read(
         &self,
-        span: Attributes<'_>,
-        resource: Attributes<'_>,
+        span: &Attributes<'_>,
+        resource: &Attributes<'_>,
         is_server: bool,
-    ) -> PartialAttribution {
-        let first = |field: &Field, keys: &[String]| {
+    ) -> ReadAttribution {
+        let mut is_truncated = false;
+        let mut first = |field: &Field, keys: &[String]| {
             [span, resource].into_iter().find_map(|attributes| {
-                keys.iter()
-                    .find_map(|key| attributes.string(key).filter(|value| check_value(field, value).is_ok()))
+                keys.iter().find_map(|key| usable(field, attributes.text(key)?, &mut is_truncated))
             })
         };
-        let mut attribution = PartialAttribution {
+        let mut fields = PartialAttribution {
             feature: first(&Field::Feature, &self.feature),
             route: first(&Field::Route, &self.route),
             customer_id: first(&Field::CustomerId, &self.customer_id),
@@ -54,26 +68,63 @@ impl AttributionKeys {
             batch_job_id: first(&Field::BatchJobId, &self.batch_job_id),
             ..PartialAttribution::default()
         };
-        if attribution.route.is_none() && is_server {
-            attribution.route =
-                span.string(keys::HTTP_ROUTE).filter(|v| check_value(&Field::Route, v).is_ok());
+        let user = first(&Field::Dim("user".to_owned()), &self.user);
+        if fields.route.is_none() && is_server {
+            let route = span.text(keys::HTTP_ROUTE);
+            fields.route = route.and_then(|route| usable(&Field::Route, route, &mut is_truncated));
         }
-        for attributes in [resource, span] {
-            attribution.dims.extend(dims(attributes));
+        for attributes in [span, resource] {
+            dims(attributes, &mut fields.dims, &mut is_truncated);
         }
-        let user = Field::Dim("user".to_owned());
-        if let Some(value) = first(&user, &self.user) {
-            attribution.dims.entry("user".to_owned()).or_insert(value);
+        if let Some(user) = user {
+            is_truncated |= !add_dim(&mut fields.dims, "user", user);
         }
-        attribution
+        ReadAttribution { fields, is_truncated }
     }
 }
 
-/// The dimensions that attributes state under our own prefix, as far as they are usable.
-pub(crate) fn dims(attributes: Attributes<'_>) -> impl Iterator<Item = (String, String)> {
-    attributes.with_prefix(keys::DIM_PREFIX).into_iter().filter_map(|(name, value)| {
-        let value = text_of(value)?;
-        check_value(&Field::Dim(name.to_owned()), &value).ok()?;
-        Some((name.to_owned(), value.into_owned()))
-    })
+/// A value of a field if it is usable. An id that is too long is replaced by its hash; another value that is too
+/// long is not used, because a shortened one could be that of another customer.
+pub(crate) fn usable(field: &Field, value: Cow<'_, str>, is_truncated: &mut bool) -> Option<String> {
+    match check_value(field, &value) {
+        Ok(()) => Some(value.into_owned()),
+        Err(AttributionError::TooLong { .. }) => {
+            *is_truncated = true;
+            let is_id = matches!(field, Field::RequestId | Field::BatchJobId);
+            is_id.then(|| {
+                let mut id = value.into_owned();
+                shorten_id(&mut id);
+                id
+            })
+        }
+        Err(_) => None,
+    }
+}
+
+/// Adds the dimensions that attributes state under our own prefix, as far as they are usable.
+pub(crate) fn dims(
+    attributes: &Attributes<'_>,
+    dims: &mut BTreeMap<String, String>,
+    is_truncated: &mut bool,
+) {
+    for (name, value) in attributes.with_prefix(keys::DIM_PREFIX) {
+        let Some(value) = text_of(value) else { continue };
+        if name.len() > DIM_NAME_BYTES_MAX {
+            *is_truncated = true;
+        } else if let Some(value) = usable(&Field::Dim(name.to_owned()), value, is_truncated) {
+            *is_truncated |= !add_dim(dims, name, value);
+        }
+    }
+}
+
+/// Adds a dimension, unless there is one of that name. Returns whether there is one then: there is none if the
+/// dimensions are as many as are kept.
+fn add_dim(dims: &mut BTreeMap<String, String>, name: &str, value: String) -> bool {
+    if !dims.contains_key(name) {
+        if dims.len() >= DIMS_MAX {
+            return false;
+        }
+        dims.insert(name.to_owned(), value);
+    }
+    true
 }

@@ -3,9 +3,10 @@
 //! A dialect is a file of the folder `dialect/` and a row of [`DIALECTS`]. It has a reader for spans in
 //! its own form, or quirks of spans in the convention's form, or both.
 
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use spanledger_event::{Observation, keys};
 
-use crate::{AttributionKeys, quirks::Quirks, span::SpanContext};
+use crate::{AttributionKeys, attributes::considered, quirks::Quirks, span::SpanContext};
 
 mod genai;
 mod langfuse;
@@ -24,8 +25,8 @@ pub(crate) struct Dialect {
 
 /// How the spans of a dialect are read.
 pub(crate) struct SpanReader {
-    /// Recognises a span of the dialect, as cheaply as possible.
-    pub(crate) recognises: fn(&SpanContext<'_>) -> bool,
+    /// Recognises a span of the dialect by its attributes, in one pass over them: most spans are no calls.
+    pub(crate) recognises: fn(&[KeyValue], &[&'static Quirks]) -> bool,
     /// Reads a span; `None` when it is not a call (a tool, a poll of a stored response).
     pub(crate) read: fn(&SpanContext<'_>) -> Option<Observation>,
 }
@@ -45,10 +46,10 @@ pub(crate) fn quirks() -> Vec<&'static Quirks> {
     DIALECTS.iter().map(|dialect| &dialect.quirks).collect()
 }
 
-/// Reads a span by the first dialect that recognises it; `None` when it is not a call.
-pub(crate) fn read(span: &SpanContext<'_>) -> Option<Observation> {
+/// The reader of the first dialect that recognises a span by its attributes; `None` when it is not a call.
+pub(crate) fn reader(attributes: &[KeyValue], quirks: &[&'static Quirks]) -> Option<&'static SpanReader> {
     let mut readers = DIALECTS.iter().filter_map(|dialect| dialect.reader.as_ref());
-    readers.find(|reader| (reader.recognises)(span)).and_then(|reader| (reader.read)(span))
+    readers.find(|reader| (reader.recognises)(considered(attributes), quirks))
 }
 
 impl Default for AttributionKeys {

@@ -68,4 +68,4 @@ mod token_counts;
 pub use attribution::AttributionKeys;
 pub use decode::{DecodeError, Encoding, Logs, Traces};
 pub use price::{price, set_usage};
-pub use reader::ObservationReader;
+pub use reader::{ObservationReader, ReadLogs};

@@ -1,5 +1,7 @@
 //! Finds the calls in a message.
 
+use std::cell::LazyCell;
+
 use opentelemetry_proto::tonic::{common::v1::InstrumentationScope, resource::v1::Resource};
 use spanledger_event::{Observation, ObservedAs, keys};
 
@@ -10,6 +12,9 @@ use crate::{
     record::{self, RecordSource},
     span::SpanContext,
 };
+
+#[cfg(test)]
+mod tests;
 
 /// Turns messages into observations within the [limits](spanledger_event::limits).
 #[derive(Clone, Debug, Default)]
@@ -22,15 +27,17 @@ impl ObservationReader {
     /// Reads the spans that are calls.
     pub fn traces(&self, traces: &Traces) -> Vec<Observation> {
         let quirks = dialect::quirks();
+        let (keys, quirks) = (&self.keys, quirks.as_slice());
         let mut observations = Vec::new();
         for resource_spans in &traces.0.resource_spans {
-            let resource = resource(resource_spans.resource.as_ref());
+            // Most resources have no span that is a call.
+            let resource = LazyCell::new(|| resource(resource_spans.resource.as_ref()));
             for scope_spans in &resource_spans.scope_spans {
                 let scope = scope(scope_spans.scope.as_ref());
                 let spans = scope_spans.spans.iter().filter_map(|span| {
-                    let attributes = Attributes(&span.attributes);
-                    let (keys, quirks) = (&self.keys, quirks.as_slice());
-                    dialect::read(&SpanContext { span, attributes, resource, scope, keys, quirks })
+                    let reader = dialect::reader(&span.attributes, quirks)?;
+                    let (attributes, resource) = (&Attributes::of(&span.attributes), &*resource);
+                    (reader.read)(&SpanContext { span, attributes, resource, scope, keys, quirks })
                 });
                 observations.extend(spans.map(Observation::bound));
             }
@@ -40,19 +47,19 @@ impl ObservationReader {
 
     /// Reads the records of the crate `spanledger`. Other log records are skipped, also the convention's
     /// event `gen_ai.client.inference.operation.details`, because it repeats its span.
-    pub fn logs(&self, logs: &Logs) -> Vec<Observation> {
+    pub fn logs(&self, logs: &Logs) -> ReadLogs {
         let quirks = dialect::quirks();
-        let mut observations = Vec::new();
+        let mut read = ReadLogs::default();
         for resource_logs in &logs.0.resource_logs {
-            let resource = resource(resource_logs.resource.as_ref());
+            let resource = LazyCell::new(|| resource(resource_logs.resource.as_ref()));
             for scope_logs in &resource_logs.scope_logs {
                 let scope = scope(scope_logs.scope.as_ref());
-                let records =
-                    scope_logs.log_records.iter().filter(|log| log.event_name == keys::RECORD_EVENT_NAME);
-                let records = records.filter_map(|log| {
-                    record::read(&RecordSource {
-                        attributes: Attributes(&log.attributes),
-                        resource,
+                for log in
+                    scope_logs.log_records.iter().filter(|log| log.event_name == keys::RECORD_EVENT_NAME)
+                {
+                    let observation = record::read(&RecordSource {
+                        attributes: &Attributes::of(&log.attributes),
+                        resource: &resource,
                         scope,
                         keys: &self.keys,
                         quirks: &quirks,
@@ -62,17 +69,30 @@ impl ObservationReader {
                         parent_span_id: &[],
                         start: log.time_unix_nano,
                         end: log.time_unix_nano,
-                    })
-                });
-                observations.extend(records.map(Observation::bound));
+                    });
+                    match observation {
+                        Some(observation) => read.observations.push(observation.bound()),
+                        None => read.rejected += 1,
+                    }
+                }
             }
         }
-        observations
+        read
     }
 }
 
+/// What a message with log records says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadLogs {
+    /// The calls.
+    pub observations: Vec<Observation>,
+    /// How many records of the crate `spanledger` are unreadable, because they have no event id. Something on
+    /// their way removed it.
+    pub rejected: usize,
+}
+
 fn resource(resource: Option<&Resource>) -> Attributes<'_> {
-    Attributes(resource.map(|r| r.attributes.as_slice()).unwrap_or_default())
+    Attributes::of(resource.map(|r| r.attributes.as_slice()).unwrap_or_default())
 }
 
 fn scope(scope: Option<&InstrumentationScope>) -> (&str, &str) {

@@ -8,8 +8,8 @@ use crate::{AttributionKeys, attributes::Attributes, quirks::Quirks};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SpanContext<'a> {
     pub(crate) span: &'a Span,
-    pub(crate) attributes: Attributes<'a>,
-    pub(crate) resource: Attributes<'a>,
+    pub(crate) attributes: &'a Attributes<'a>,
+    pub(crate) resource: &'a Attributes<'a>,
     /// Name and version of the instrumentation scope.
     pub(crate) scope: (&'a str, &'a str),
     pub(crate) keys: &'a AttributionKeys,
@@ -18,6 +18,11 @@ pub(crate) struct SpanContext<'a> {
 }
 
 impl SpanContext<'_> {
+    /// Whether the span or its resource has more attributes than are looked at.
+    pub(crate) fn is_truncated(&self) -> bool {
+        self.attributes.is_truncated() || self.resource.is_truncated()
+    }
+
     pub(crate) fn is_server(&self) -> bool {
         self.span.kind == SpanKind::Server as i32
     }

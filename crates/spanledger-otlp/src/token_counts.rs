@@ -18,7 +18,7 @@ mod tests;
 /// Looks a count up under all its spellings.
 #[derive(Clone, Copy)]
 struct Counts<'a> {
-    attributes: Attributes<'a>,
+    attributes: &'a Attributes<'a>,
     quirks: &'a [&'static Quirks],
 }
 
@@ -73,7 +73,7 @@ impl Counts<'_> {
 /// of the output. Where the model writes text (`needs_output`), a missing output is not zero.
 /// `unstated_if_absent` are the parts that are not zero either where they are missing.
 pub(crate) fn read(
-    attributes: Attributes<'_>,
+    attributes: &Attributes<'_>,
     quirks: &[&'static Quirks],
     needs_output: bool,
     unstated_if_absent: Unstated,
@@ -142,7 +142,7 @@ pub(crate) const fn needs_output(endpoint: Endpoint) -> bool {
 /// The counts in the convention's namespace that [`read`] does not know, as `key=value`.
 ///
 /// Totals, text and costs are left out, because they follow from the counts that it knows.
-pub(crate) fn unrecognized(attributes: Attributes<'_>, quirks: &[&'static Quirks]) -> Vec<String> {
+pub(crate) fn unrecognized(attributes: &Attributes<'_>, quirks: &[&'static Quirks]) -> Vec<String> {
     let is_known = |key: &str| {
         MODALITIES.contains(&key)
             || [INPUT, OUTPUT, CACHE_READ, CACHE_WRITE, REASONING].into_iter().any(|(convention, vendors)| {
@@ -166,7 +166,7 @@ pub(crate) fn unrecognized(attributes: Attributes<'_>, quirks: &[&'static Quirks
         let number = decimal_of(value).filter(|number| !number.is_zero())?;
         Some(format!("{key}={}", number.normalize()))
     };
-    let mut counts = attributes.with_prefix(keys::USAGE_NAMESPACE).into_iter().filter_map(count);
+    let mut counts = attributes.with_prefix(keys::USAGE_NAMESPACE).filter_map(count);
     let mut listed: Vec<String> = counts.by_ref().take(USAGE_UNKNOWN_MAX).collect();
     let more = counts.count();
     if more > 0 {

@@ -17,6 +17,7 @@ pub struct Counters {
     refused: AtomicU64,
     spans: AtomicU64,
     records: AtomicU64,
+    records_rejected: AtomicU64,
     observations: AtomicU64,
     duplicates: AtomicU64,
     forwarded: AtomicU64,
@@ -50,6 +51,8 @@ counters! {
     spans, add_spans;
     /// Log records of requests that could be decoded, whether they are records of AI calls or not.
     records, add_records;
+    /// Records of the crate `spanledger` without an event id, which are not stored.
+    records_rejected, add_records_rejected;
     /// Observations that were new.
     observations, add_observations;
     /// Observations that had been delivered before.

@@ -1,5 +1,7 @@
 //! Writes the metrics for Prometheus.
 
+mod ledger;
+
 use std::{fmt, time::UNIX_EPOCH};
 
 use prometheus_client::{
@@ -43,6 +45,11 @@ impl Collector for Snapshot {
             ("requests_forwarded", "Requests that the destination of traces accepted", counters.forwarded()),
             ("spans", "Spans that were read, whether of AI calls or not", counters.spans()),
             ("records", "Log records that were read, whether of AI calls or not", counters.records()),
+            (
+                "records_rejected",
+                "Records of the crate spanledger that were not stored, because they have no event id",
+                counters.records_rejected(),
+            ),
             ("observations", "Observations of AI calls that were new", counters.observations()),
             (
                 "observations_duplicate",
@@ -89,6 +96,6 @@ impl Collector for Snapshot {
                 MetricType::Gauge,
             )?)?;
         }
-        Ok(())
+        ledger::encode(self.0.ledger(), &mut encoder)
     }
 }

@@ -1,5 +1,7 @@
 //! Comparing what was observed, without what the receiver added.
 
+use std::cmp::Ordering;
+
 use super::Observation;
 
 /// Compares these fields in their order. A field that is missing in the list does not compile.
@@ -11,6 +13,11 @@ macro_rules! facts {
             pub fn has_same_facts(&self, other: &Self) -> bool {
                 let Self { $($field,)+ cost: _ } = self;
                 $(*$field == other.$field)&&+
+            }
+
+            /// Orders observations by all that the emitter stated.
+            pub(crate) fn cmp_facts(&self, other: &Self) -> Ordering {
+                Ordering::Equal$(.then_with(|| self.$field.cmp(&other.$field)))+
             }
         }
     };

@@ -149,7 +149,7 @@ fn through_otlp(kind: Kind, call: &Call) -> Observation {
     let mut observations = match kind {
         Kind::Record => {
             let records = vec![record::record(&as_the_crate_sees_it(call))];
-            reader.logs(&record::request(records, &service, SCOPE_VERSION))
+            reader.logs(&record::request(records, &service, SCOPE_VERSION)).observations
         }
         Kind::Span => reader.traces(&traces(record::SCOPE, span_of_the_crate(call))),
         Kind::Lone => reader.traces(&traces("opentelemetry.instrumentation.openai_v2", lone_span(call))),

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop")]
 
 mod append;
+mod faults;
+mod files;
 mod kill;
 mod model;
 mod readers;

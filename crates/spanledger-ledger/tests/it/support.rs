@@ -20,6 +20,12 @@ pub(crate) fn folder() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
+/// Says why a test could not test anything on this system.
+#[expect(clippy::print_stderr, reason = "a test that is skipped must say so")]
+pub(crate) fn skipped(reason: &str) {
+    eprintln!("skipped: {reason}");
+}
+
 /// A priced call of the request, fully attributed, that takes one second.
 pub(crate) fn call(request: &str, call: &str, second: i64, picos: i128) -> Observation {
     let usage = Usage::default().with(Bucket::Input, 100).with(Bucket::Reasoning, 7);

@@ -30,9 +30,9 @@ mod tests;
 
 pub(super) const DIALECT: Dialect = Dialect {
     reader: Some(SpanReader {
-        recognises: |span| {
-            let mut keys = span.attributes.0.iter().map(|attribute| attribute.key.as_str());
-            keys.any(|key| key == keys::OPERATION_NAME || token_counts::is_total(key, span.quirks))
+        recognises: |attributes, quirks| {
+            let mut keys = attributes.iter().map(|attribute| attribute.key.as_str());
+            keys.any(|key| key == keys::OPERATION_NAME || token_counts::is_total(key, quirks))
         },
         read,
     }),
@@ -78,10 +78,13 @@ fn read(context: &SpanContext<'_>) -> Option<Observation> {
     o.stream = attributes.bool(keys::REQUEST_STREAM).unwrap_or(attributes.has(keys::TIME_TO_FIRST_CHUNK));
     o.time_to_first_token_ms = time_to_first_token_ms(attributes);
     o.reasoning_effort = attributes.string(keys::REQUEST_REASONING_LEVEL);
-    o.emitter_cost = attributes.usd(keys::USAGE_COST);
     o.outcome = outcome;
     set_usage(&mut o, usage);
-    o.attribution = context.keys.read(attributes, context.resource, context.is_server());
+    let attribution = context.keys.read(attributes, context.resource, context.is_server());
+    let (emitter_cost, is_beyond) = attributes.cost(keys::USAGE_COST);
+    o.truncated = attribution.is_truncated || is_beyond || context.is_truncated();
+    o.emitter_cost = emitter_cost;
+    o.attribution = attribution.fields;
     o.trace_id = valid_id(&span.trace_id, TRACE_ID_BYTES);
     o.span_id = valid_id(&span.span_id, SPAN_ID_BYTES);
     o.parent_span_id = valid_id(&span.parent_span_id, SPAN_ID_BYTES);
@@ -101,7 +104,7 @@ enum Operation {
 }
 
 impl Operation {
-    fn of(attributes: Attributes<'_>) -> Self {
+    fn of(attributes: &Attributes<'_>) -> Self {
         let name = attributes.text(keys::OPERATION_NAME);
         match name.as_deref() {
             Some("chat" | "generate_content") | None => {
@@ -141,7 +144,7 @@ impl Operation {
 
     /// Whether the model writes text, so that its output has to be stated. A span without an operation
     /// may be an embedding, which has no output.
-    fn needs_output(self, attributes: Attributes<'_>) -> bool {
+    fn needs_output(self, attributes: &Attributes<'_>) -> bool {
         attributes.has(keys::OPERATION_NAME)
             && matches!(self, Self::Call(endpoint) if token_counts::needs_output(endpoint))
     }
@@ -162,7 +165,7 @@ impl Operation {
 
 /// The provider that billed the call. SDKs often label calls to OpenAI-compatible hosts as `openai`, so a
 /// known host of another provider takes precedence over that name.
-fn provider(attributes: Attributes<'_>, server_address: Option<&str>) -> String {
+fn provider(attributes: &Attributes<'_>, server_address: Option<&str>) -> String {
     let named =
         attributes.first_of(keys::aliases::PROVIDER_NAMES).map(|name| providers::canonical_name(&name));
     let of_host = server_address.and_then(providers::of_host).map(str::to_owned);
@@ -173,14 +176,18 @@ fn provider(attributes: Attributes<'_>, server_address: Option<&str>) -> String 
     }
 }
 
-fn response(attributes: Attributes<'_>, provider: &str, server_address: Option<&str>) -> Option<ResponseRef> {
+fn response(
+    attributes: &Attributes<'_>,
+    provider: &str,
+    server_address: Option<&str>,
+) -> Option<ResponseRef> {
     let id = attributes.text(keys::RESPONSE_ID)?;
     Some(providers::response_ref(provider, server_address, &id))
 }
 
 /// The usage, the tier and the region of the call.
 fn usage(
-    attributes: Attributes<'_>,
+    attributes: &Attributes<'_>,
     provider: &str,
     endpoint: Endpoint,
     server_address: Option<&str>,
@@ -200,13 +207,13 @@ fn usage(
 
 /// The tier that served the call. If the span does not state it, the requested tier is used, because it
 /// usually is the one that served.
-fn service_tier(attributes: Attributes<'_>) -> Option<String> {
+fn service_tier(attributes: &Attributes<'_>) -> Option<String> {
     let served = attributes.first_of(keys::aliases::RESPONSE_SERVICE_TIER);
     let requested = || attributes.first_of(keys::aliases::REQUEST_SERVICE_TIER).filter(|tier| tier != "auto");
     served.or_else(requested).map(Into::into)
 }
 
-fn time_to_first_token_ms(attributes: Attributes<'_>) -> Option<i64> {
+fn time_to_first_token_ms(attributes: &Attributes<'_>) -> Option<i64> {
     let seconds = attributes.decimal(keys::TIME_TO_FIRST_CHUNK)?;
     seconds.checked_mul(1_000.into())?.trunc().try_into().ok()
 }

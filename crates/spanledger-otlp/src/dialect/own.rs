@@ -4,13 +4,15 @@ use spanledger_event::{ObservedAs, keys};
 
 use super::{Dialect, SpanReader};
 use crate::{
+    attributes::{last_value, text_of},
     quirks::Quirks,
     record::{self, RecordSource},
 };
 
 pub(super) const DIALECT: Dialect = Dialect {
     reader: Some(SpanReader {
-        recognises: |span| span.attributes.has(keys::EVENT_ID),
+        // Without an event id it is read as a span of the convention, which it follows too.
+        recognises: |attributes, _| last_value(attributes, keys::EVENT_ID).and_then(text_of).is_some(),
         read: |context| {
             record::read(&RecordSource {
                 attributes: context.attributes,

@@ -1,8 +1,10 @@
 //! From a record or a span of ours to its observation.
 
+use rust_decimal::Decimal;
 use spanledger_event::{
     Bucket, CARRIED, CallOutcome, Cell, ColumnKind, Endpoint, EventId, Field, JsonText, Observation,
-    ObservedAs, PartialAttribution, Timestamp, Unstated, Usage, UsageSource, check_value, keys,
+    ObservedAs, PartialAttribution, Timestamp, Unstated, Usage, UsageSource, keys,
+    limits::USAGE_READ_BYTES_MAX,
 };
 use spanledger_price::{
     providers,
@@ -12,7 +14,7 @@ use spanledger_price::{
 use crate::{
     AttributionKeys,
     attributes::Attributes,
-    attribution::dims,
+    attribution::{ReadAttribution, dims, usable},
     ids::{SPAN_ID_BYTES, TRACE_ID_BYTES, valid_id},
     price::set_usage,
     quirks::Quirks,
@@ -22,8 +24,8 @@ use crate::{
 /// A record or a span of ours, with what its message says about it.
 #[derive(Debug)]
 pub(crate) struct RecordSource<'a> {
-    pub(crate) attributes: Attributes<'a>,
-    pub(crate) resource: Attributes<'a>,
+    pub(crate) attributes: &'a Attributes<'a>,
+    pub(crate) resource: &'a Attributes<'a>,
     pub(crate) scope: (&'a str, &'a str),
     pub(crate) keys: &'a AttributionKeys,
     pub(crate) quirks: &'a [&'static Quirks],
@@ -79,8 +81,11 @@ pub(crate) fn read(source: &RecordSource<'_>) -> Option<Observation> {
         _ => CallOutcome::Success,
     };
     read_usage(&mut o, source);
-    o.emitter_cost = a.usd(keys::COST_USD);
-    o.attribution = attribution(source);
+    let attribution = attribution(source);
+    let (emitter_cost, is_beyond) = a.cost(keys::COST_USD);
+    o.truncated = attribution.is_truncated || is_beyond || a.is_truncated() || source.resource.is_truncated();
+    o.emitter_cost = emitter_cost;
+    o.attribution = attribution.fields;
     o.trace_id = valid_id(source.trace_id, TRACE_ID_BYTES);
     o.span_id = valid_id(source.span_id, SPAN_ID_BYTES);
     o.parent_span_id =
@@ -97,8 +102,10 @@ fn read_usage(o: &mut Observation, source: &RecordSource<'_>) {
     let own = a.text(keys::USAGE).map(|json| own_usage(&json));
     let mut raw = a.text(keys::USAGE_RAW);
     o.usage_raw = raw.as_deref().and_then(JsonText::new);
-    if own.is_some() && o.usage_raw.is_none() {
-        raw = None; // It was cut off: it is no longer JSON.
+    // The object was cut off, so that it is no longer JSON, or it is too large to be read.
+    let is_unreadable = |raw: &str| o.usage_raw.is_none() || raw.len() > USAGE_READ_BYTES_MAX;
+    if own.is_some() && raw.as_deref().is_some_and(is_unreadable) {
+        raw = None;
     }
     let tools = if own.is_some() { ToolCalls::default() } else { tool_calls(a) };
     let counts = || {
@@ -147,15 +154,26 @@ fn with_units(of_object: &Usage, own: Usage) -> Usage {
 }
 
 fn own_usage(json: &str) -> Result<Usage, UsageReadError> {
+    if json.len() > USAGE_READ_BYTES_MAX {
+        return Err(UsageReadError::TooLarge(json.len()));
+    }
     let usage: Usage =
         serde_json::from_str(json).map_err(|error| UsageReadError::OwnForm(error.to_string()))?;
     // A Collector may have changed it; the same bounds hold as for a provider's counts.
+    if let Some(error) = usage.out_of_range() {
+        return Err(UsageReadError::Counts(error));
+    }
     usage.nested().exclusive().map_err(UsageReadError::Counts)?;
+    let seconds = usage.audio_seconds.iter().map(|seconds| ("audio_seconds", seconds));
+    let mut quantities = seconds.chain(usage.units.iter().map(|(name, quantity)| (name.as_str(), quantity)));
+    if let Some((name, quantity)) = quantities.find(|(_, quantity)| **quantity < Decimal::ZERO) {
+        return Err(UsageReadError::NotACount { field: name.to_owned(), value: quantity.to_string() });
+    }
     let unstated = usage.unstated();
     Ok(usage.with_unstated(unstated))
 }
 
-fn tool_calls(a: Attributes<'_>) -> ToolCalls {
+fn tool_calls(a: &Attributes<'_>) -> ToolCalls {
     let count = |key: &str| a.int(key).and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
     ToolCalls {
         web_searches: count(keys::WEB_SEARCH_CALLS),
@@ -167,18 +185,22 @@ fn tool_calls(a: Attributes<'_>) -> ToolCalls {
 }
 
 /// The crate checked the values where they were set; a Collector may have changed them since.
-fn attribution(source: &RecordSource<'_>) -> PartialAttribution {
+fn attribution(source: &RecordSource<'_>) -> ReadAttribution {
     let a = source.attributes;
-    let checked = |field: Field, key: &str| a.string(key).filter(|value| check_value(&field, value).is_ok());
-    let mut attribution = PartialAttribution {
+    let mut is_truncated = false;
+    let mut checked = |field: Field, key: &str| usable(&field, a.text(key)?, &mut is_truncated);
+    let mut fields = PartialAttribution {
         feature: checked(Field::Feature, keys::FEATURE),
         route: checked(Field::Route, keys::ROUTE),
         customer_id: checked(Field::CustomerId, keys::CUSTOMER_ID),
         environment: checked(Field::Environment, keys::ENVIRONMENT),
         request_id: checked(Field::RequestId, keys::REQUEST_ID),
         batch_job_id: checked(Field::BatchJobId, keys::BATCH_JOB_ID),
-        dims: dims(a).collect(),
+        ..PartialAttribution::default()
     };
-    attribution.fill_from(&source.keys.read(Attributes(&[]), source.resource, false));
-    attribution
+    dims(a, &mut fields.dims, &mut is_truncated);
+    let of_resource = source.keys.read(&Attributes::default(), source.resource, false);
+    fields.fill_from(&of_resource.fields);
+    let is_lost = of_resource.fields.dims.keys().any(|name| !fields.dims.contains_key(name));
+    ReadAttribution { fields, is_truncated: is_truncated || of_resource.is_truncated || is_lost }
 }

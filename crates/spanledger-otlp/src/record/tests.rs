@@ -2,13 +2,19 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 use proptest::prelude::*;
 use spanledger_event::{
     Attribution, Bucket, CallOutcome, Endpoint, EventId, JsonText, Observation, ObservedAs, Timestamp,
-    Unstated, Usage, UsageSource, keys,
+    UnpricedReason, Unstated, Usage, UsageSource, keys,
+    limits::{USAGE_RAW_BYTES_MAX, USAGE_READ_BYTES_MAX},
 };
 use spanledger_price::{PriceBook, providers::response_ref};
 use spanledger_testkit::otlp::{integer, text};
 
 use super::{LogRecord, record, request, usage_counts};
-use crate::{Encoding, Logs, ObservationReader, ids::hex, price, test_support::cost_of};
+use crate::{
+    Encoding, Logs, ObservationReader,
+    ids::hex,
+    price,
+    test_support::{chat, cost_of, read_one},
+};
 
 const RAW: &str = r#"{"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}"#;
 
@@ -16,7 +22,7 @@ const RAW: &str = r#"{"prompt_tokens": 100, "completion_tokens": 20, "total_toke
 fn received(sent: LogRecord) -> Observation {
     let bytes = request(vec![sent], &[], "0.1.0").to_protobuf();
     let logs = Logs::decode(&bytes, Encoding::Protobuf).unwrap();
-    ObservationReader::default().logs(&logs).remove(0)
+    ObservationReader::default().logs(&logs).observations.remove(0)
 }
 
 fn chat_observation() -> Observation {
@@ -201,6 +207,72 @@ fn tier_and_region_inside_the_object_are_read() {
     assert_eq!((read.service_tier.as_deref(), read.region.as_deref()), (Some("fast"), Some("us")));
 }
 
+/// Scenario: a processor of a Collector removes the event id, or empties it.
+///
+/// Guarantees: the record is counted as rejected. A span of ours is then read by the convention.
+#[test]
+fn a_record_without_an_event_id_is_rejected_and_never_silently() {
+    let with = |event_id: Option<&str>| {
+        let mut record = record(&chat_with_searches(0));
+        record.attributes.retain(|attribute| attribute.key != keys::EVENT_ID);
+        record.attributes.extend(event_id.map(|id| text(keys::EVENT_ID, id)));
+        record
+    };
+    let other = LogRecord { event_name: "gen_ai.client.inference.operation.details".into(), ..with(None) };
+    let records = vec![with(Some("e")), with(None), with(Some("")), with(Some(" ")), other];
+    let read = ObservationReader::default().logs(&request(records, &[], "0.1.0"));
+    assert_eq!((read.observations.len(), read.rejected), (1, 3));
+
+    let span = chat([text(keys::EVENT_ID, ""), integer("gen_ai.usage.input_tokens", 7)]);
+    assert_eq!(read_one(span).emitter, "genai scope 1");
+}
+
+/// Scenario: the provider's object is larger than what is kept, or than what is read.
+#[test]
+fn a_large_object_is_read_but_not_kept_and_a_huge_one_is_not_read() {
+    let read = |bytes: usize, has_own: bool| {
+        let mut o = chat_with_searches(2);
+        let raw = format!("{{\"padding\": \"{}\", {}", "x".repeat(bytes), &RAW[1..]);
+        o.usage_raw = JsonText::new(raw);
+        let mut sent = record(&o);
+        sent.attributes.retain(|attribute| has_own || attribute.key != keys::USAGE);
+        received(sent)
+    };
+    for (bytes, is_kept) in [(100, true), (USAGE_RAW_BYTES_MAX, false)] {
+        let o = read(bytes, false);
+        assert_eq!((o.usage_raw.is_some(), o.truncated), (is_kept, !is_kept));
+        assert_eq!(o.usage.unwrap().prompt_tokens(), 100);
+    }
+    let o = read(USAGE_READ_BYTES_MAX, false);
+    assert!(o.usage_problem.unwrap().contains("262144 are read"));
+    let o = read(USAGE_READ_BYTES_MAX, true);
+    assert_eq!((o.usage, o.usage_problem, o.truncated), (chat_with_searches(2).usage, None, true));
+}
+
+#[test]
+fn a_count_in_our_own_form_that_no_call_can_have_is_out_of_range() {
+    for own in [
+        r#"{"tokens": {"input": 1}, "images": 90000000000000}"#,
+        r#"{"tokens": {"input": 1}, "units": {"pages": 1000000001}}"#,
+        r#"{"tokens": {"input": 4294967297}}"#,
+    ] {
+        let mut sent = record(&chat_observation());
+        sent.attributes.push(text(keys::USAGE, own));
+        let read = received(sent);
+        assert_eq!(
+            (read.usage_out_of_range, read.usage.is_none(), read.usage_problem.is_some()),
+            (true, true, true)
+        );
+        let cost = cost_of(&read);
+        assert_eq!((cost.usd, cost.reason), (None, Some(UnpricedReason::OutOfRange)), "{own}");
+    }
+    let mut sent = record(&chat_observation());
+    sent.attributes.push(text(keys::USAGE, r#"{"tokens": {"input": 1}, "units": {"pages": -1}}"#));
+    let read = received(sent);
+    assert_eq!((read.usage_out_of_range, read.usage), (false, None));
+    assert!(read.usage_problem.unwrap().contains("`pages` is -1"));
+}
+
 fn own_observation() -> impl Strategy<Value = Observation> {
     (
         proptest::array::uniform13(0_u64..1_000_000),
@@ -274,7 +346,7 @@ proptest! {
         let resource = [("service.name".to_owned(), "api".to_owned())];
         let sent = request(vec![record(&o)], &resource, "0.1.0");
         let logs = Logs::decode(&sent.to_protobuf(), Encoding::Protobuf).unwrap();
-        prop_assert_eq!(&ObservationReader::default().logs(&logs), &vec![o.clone()]);
+        prop_assert_eq!(&ObservationReader::default().logs(&logs).observations, &vec![o.clone()]);
 
         // The price on the wire is the emitter's; the receiver sets its own.
         price(PriceBook::builtin(), &mut o);

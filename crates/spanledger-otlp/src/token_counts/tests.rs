@@ -10,7 +10,7 @@ static VENDOR: Quirks = Quirks { input: &["acme.tokens.in"], output: &["acme.tok
 fn a_vendors_own_totals_are_read_after_those_of_the_convention() {
     let quirks: &[&'static Quirks] = &[&VENDOR];
     let count = |key: &str, count: i64| attribute(key, Value::IntValue(count));
-    let read = |list: &[_]| read(Attributes(list), quirks, true, Unstated::NONE).unwrap().unwrap();
+    let read = |list: &[_]| read(&Attributes::of(list), quirks, true, Unstated::NONE).unwrap().unwrap();
 
     let vendors = [count("acme.tokens.in", 100), count("acme.tokens.out", 20)];
     assert_eq!(read(&vendors), Usage::default().with(Bucket::Input, 100).with(Bucket::Output, 20));

@@ -13,6 +13,7 @@ mod faults;
 mod forward;
 mod fuzz;
 mod grpc;
+mod hostile;
 mod http;
 mod json;
 mod limits;

@@ -7,10 +7,10 @@ use std::{
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 use super::*;
-use crate::limits::{CALL_LIMIT, COMPONENT_MAX, EVENT_LIMIT, RESPONSE_LIMIT, TRACE_LIMIT};
 use crate::{
-    EventState, Flag, Timestamp,
+    CostEvent, EventId, EventState, Flag, RelationKind, Timestamp,
     fold::{fold_within, steps},
+    limits::{CALL_LIMIT, COMPONENT_MAX, EVENT_LIMIT, RESPONSE_LIMIT, TRACE_LIMIT},
     test_support::{ObservationBuilder, SECOND},
 };
 
@@ -210,6 +210,11 @@ proptest! {
         shuffled.extend(order.iter().map(|index| Arc::clone(index.get(&observations))));
         prop_assert_eq!(all(&shuffled), all(&observations));
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     /// A revision cannot tell two relations of one component that go over their limits from one, because
     /// that may separate the first from the event; a store then takes the next number.

@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::{
 use spanledger_event::{CallOutcome, ResponseRef, Usage, keys};
 use spanledger_price::usage::ResolvedUsage;
 
-use crate::{attributes::Attributes, span::SpanContext};
+use crate::{attributes::last_value, span::SpanContext};
 
 /// Reads how the call ended. A call that failed before the model ran is not billed. A call may be billed if
 /// it broke off later, or if the client stopped waiting for the response.
@@ -66,7 +66,7 @@ fn is_client_abort(error: &str) -> bool {
 /// The type of the exception that ended a span. Many emitters state the error only there.
 fn exception(span: &Span) -> Option<&str> {
     let event = span.events.iter().rev().find(|event| event.name == keys::EXCEPTION_EVENT)?;
-    match Attributes(&event.attributes).value(keys::EXCEPTION_TYPE)? {
+    match last_value(&event.attributes, keys::EXCEPTION_TYPE)? {
         Value::StringValue(name) => Some(name),
         _ => None,
     }

@@ -86,7 +86,7 @@ fn sightings_of_one_call_without_end_load_at_most_its_limit() {
     let mut store = Memory::default();
     let worst = append(&mut store, &sightings, 1_000);
     assert!(worst.loads <= CALL_LIMIT && worst.finds <= 2, "{worst:?}");
-    assert!(worst.steps <= steps_of(35, 1_000), "{worst:?}");
+    assert!(worst.steps <= steps_of(8, 1_000), "{worst:?}");
     assert_eq!(store.observations.len(), CALL_LIMIT);
 }
 
@@ -99,8 +99,8 @@ fn chains_of_linked_ids_end_at_the_limit_of_a_component() {
     assert!(worst.steps <= steps_of(100, chain.len()), "{worst:?}");
     // The same chain in many appends: each loads at most what it may join.
     let mut store = Memory::default();
-    let worst = append(&mut store, &chain[..5_000], 50);
-    assert!(worst.loads <= 2 * COMPONENT_MAX && worst.finds <= 6 * COMPONENT_MAX + 200, "{worst:?}");
+    let worst = append(&mut store, &chain[..4_500], 300);
+    assert!(worst.loads <= 2 * COMPONENT_MAX && worst.finds <= 6 * COMPONENT_MAX + 3 * 300, "{worst:?}");
     assert!(worst.steps <= steps_of(200, COMPONENT_MAX), "{worst:?}");
     assert_is_fold(&store);
 }

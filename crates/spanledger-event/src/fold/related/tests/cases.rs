@@ -124,7 +124,7 @@ fn polls_of_one_response_do_not_take_its_id_over_the_limit() {
     let poll = |n: usize| new(span("t", &n.to_string()).response("background"));
     let polls: Vec<_> = (0..300).map(poll).collect();
     let refused: Vec<_> =
-        polls.chunks(7).flat_map(|polls| store.append(Limits::DEFAULT, polls).refused).collect();
+        polls.chunks(50).flat_map(|polls| store.append(Limits::DEFAULT, polls).refused).collect();
     assert_eq!(refused.len(), 300 - RESPONSE_LIMIT);
     assert!(refused.iter().all(|(_, reason)| *reason == RefusedReason::KnownResponse));
     assert_eq!(counting(&store), 1);
