@@ -23,6 +23,12 @@ impl SpanContext<'_> {
         self.attributes.is_truncated() || self.resource.is_truncated
     }
 
+    /// Whether the span has fewer attributes than its emitter set: the emitter's SDK dropped some beyond its own
+    /// limit, or more are there than are looked at.
+    pub(crate) fn lacks_attributes(&self) -> bool {
+        self.attributes.is_truncated() || self.span.dropped_attributes_count > 0
+    }
+
     pub(crate) fn is_server(&self) -> bool {
         self.span.kind == SpanKind::Server as i32
     }

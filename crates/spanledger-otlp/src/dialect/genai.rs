@@ -50,7 +50,9 @@ pub(super) const DIALECT: Dialect = Dialect {
 fn read(context: &SpanContext<'_>) -> Option<Observation> {
     let SpanContext { span, attributes, .. } = *context;
     let operation = Operation::of(attributes);
-    let unstated = token_counts::unstated_if_absent(context.quirks, context.scope.0, operation.endpoint());
+    // A count of a span that lacks attributes may be among those that were dropped.
+    let scope = Some(context.scope.0).filter(|_| !context.lacks_attributes());
+    let unstated = token_counts::unstated_if_absent(context.quirks, scope, operation.endpoint());
     let needs_output = operation.needs_output(attributes);
     let counts = token_counts::read(attributes, context.quirks, needs_output, unstated);
     let (role, endpoint) = operation.role(counts.as_ref())?;
