@@ -168,6 +168,7 @@ fn rebuilt_roll_ups_equal_those_that_appends_updated() {
 #[test]
 fn a_rebuild_puts_a_time_before_1970_into_the_same_bucket_as_an_append() {
     let (_folder, path) = version_1();
+    drop(Ledger::open(&path).unwrap());
     let mut connection = Connection::open(&path).unwrap();
     connection.execute_batch("UPDATE event SET timestamp = -1").unwrap();
     let transaction = connection.transaction().unwrap();

@@ -3,6 +3,7 @@
 
 mod append;
 mod batches;
+mod crash;
 mod faults;
 mod files;
 mod kill;
