@@ -1,21 +1,23 @@
 //! What can go wrong with a ledger.
 
-use std::{error::Error, fmt, path::PathBuf};
-
-use rusqlite::{ErrorCode, types::FromSqlError};
-use spanledger_event::{CellError, Usd};
-
+mod kind;
+mod storage;
 #[cfg(test)]
 mod tests;
+
+use std::{io, path::PathBuf, time::Duration};
+
+use rusqlite::types::FromSqlError;
+use spanledger_event::{CellError, Usd};
+
+pub use self::{kind::ErrorKind, storage::StorageError};
 
 /// Why the ledger could not do what was asked. Nothing acknowledged before is affected.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerError {
     /// The file cannot be created or opened.
-    #[error(
-        "cannot open the ledger {path}: check that the folder exists and is writable, or choose another file with --ledger"
-    )]
+    #[error("cannot open the ledger {path}{}", source.remedy())]
     Open {
         /// The file.
         path: PathBuf,
@@ -29,7 +31,13 @@ pub enum LedgerError {
         /// The folder.
         path: PathBuf,
     },
-    /// Another process writes the file.
+    /// The path is that of a pipe, a socket or a device.
+    #[error("cannot open the ledger {path}: it is not a regular file; choose another one with --ledger")]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Another process writes the file, whatever path it uses.
     #[error("the ledger {path} is in use by another process: stop it, or choose another file with --ledger")]
     InUse {
         /// The file.
@@ -75,11 +83,71 @@ pub enum LedgerError {
         #[source]
         source: StorageError,
     },
-    /// The file is another program's: a text, or an SQLite database of something else.
-    #[error("{path} is not a ledger but another program's file: choose another file with --ledger")]
+    /// The file has several names. SQLite would keep a write-ahead log for each of them, and what was
+    /// committed through one name could be missing under the others.
+    #[error(
+        "the ledger {path} has {names} names (hard links), and SQLite is safe with one only: remove the others, which `find -samefile` lists"
+    )]
+    SeveralNames {
+        /// The file, by one of its names.
+        path: PathBuf,
+        /// How many names it has.
+        names: u64,
+    },
+    /// The file is an SQLite database of another program.
+    #[error("{path} is not a ledger but another program's database: choose another file with --ledger")]
     Foreign {
         /// The file.
         path: PathBuf,
+    },
+    /// The file is not a database: a text, or a database whose beginning is damaged.
+    #[error(
+        "{path} is not a ledger but another kind of file, or its beginning is damaged: choose another file with --ledger, or restore this one from a copy"
+    )]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is empty, and a reader cannot make a ledger of it.
+    #[error("the ledger {path} is empty: start `spanledger serve` once, it creates the ledger")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file lies on a file system on which programs cannot share memory. Some network file systems and
+    /// shared folders of virtual machines are such.
+    #[error(
+        "the ledger {path} cannot be opened safely: its file system offers no shared memory, which the write-ahead log needs; put the ledger on a local disk with --ledger"
+    )]
+    NoSharedMemory {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file, or one that belongs to it, was deleted or renamed while the ledger was open.
+    #[error(
+        "{path} was deleted or renamed while the ledger was open, and nothing is recorded any more: put it back, or stop spanledger, restore the file from a copy and start again"
+    )]
+    Deleted {
+        /// The missing file.
+        path: PathBuf,
+    },
+    /// Another file has taken the place of the ledger, or of a file that belongs to it, while the ledger was
+    /// open.
+    #[error(
+        "{path} was replaced by another file while the ledger was open, and nothing is recorded any more: stop spanledger, and start it again with the file that you want"
+    )]
+    Replaced {
+        /// The file that took the place.
+        path: PathBuf,
+    },
+    /// Another program has locked the file for longer than a commit waits.
+    #[error(
+        "another program has locked the ledger for more than {} ms, nothing of this request was recorded: end its transaction (in an `sqlite3` shell, for instance) and try again",
+        waited.as_millis()
+    )]
+    Locked {
+        /// How long the commit waited.
+        waited: Duration,
     },
     /// Reading or writing failed. The transaction was rolled back; it can be tried again.
     #[error("the ledger could not be read or written, nothing of this request was recorded")]
@@ -101,7 +169,7 @@ pub enum LedgerError {
 pub enum OpenError {
     /// The file system refused.
     #[error(transparent)]
-    File(#[from] std::io::Error),
+    File(#[from] io::Error),
     /// SQLite refused.
     #[error(transparent)]
     Database(#[from] StorageError),
@@ -161,53 +229,91 @@ pub enum RowError {
     },
 }
 
-/// What SQLite said, in words that say what to do. Its number is in [`code`](Self::code).
-#[derive(Debug)]
-pub struct StorageError(rusqlite::Error);
+impl LedgerError {
+    /// What went wrong, as one of a few words.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Open { source, .. } => source.kind(),
+            Self::Migration { source, .. } | Self::Storage(source) => source.kind(),
+            Self::InUse { .. } | Self::Locked { .. } => ErrorKind::Busy,
+            Self::Damaged(_) | Self::NotADatabase { .. } => ErrorKind::Damaged,
+            Self::Deleted { .. } | Self::Replaced { .. } => ErrorKind::Replaced,
+            Self::Folder { .. }
+            | Self::NotAFile { .. }
+            | Self::NewerVersion { .. }
+            | Self::OlderVersion { .. }
+            | Self::SeveralNames { .. }
+            | Self::Foreign { .. }
+            | Self::Empty { .. }
+            | Self::NoSharedMemory { .. }
+            | Self::Unstorable(_)
+            | Self::Closed => ErrorKind::Other,
+        }
+    }
 
-impl StorageError {
-    /// SQLite's extended result code, such as 1544 for `SQLITE_READONLY_DIRECTORY`.
-    pub fn code(&self) -> Option<i32> {
-        self.0.sqlite_error().map(|error| error.extended_code)
+    /// Whether the writer opens its connection again after this error.
+    pub(crate) fn needs_a_new_connection(&self) -> bool {
+        let kind = self.kind();
+        matches!(self, Self::Storage(_)) && matches!(kind, ErrorKind::Io | ErrorKind::Damaged)
+    }
+
+    /// The same error for another request, if it concerns all requests.
+    pub(crate) fn for_all_requests(&self) -> Option<Self> {
+        if !self.kind().concerns_all_requests() {
+            return None;
+        }
+        match self {
+            Self::Storage(source) => Some(Self::Storage(source.clone())),
+            Self::Locked { waited } => Some(Self::Locked { waited: *waited }),
+            Self::Deleted { path } => Some(Self::Deleted { path: path.clone() }),
+            Self::Replaced { path } => Some(Self::Replaced { path: path.clone() }),
+            Self::Open { path, source } => {
+                let source = match source {
+                    OpenError::File(source) => {
+                        OpenError::File(io::Error::new(source.kind(), source.to_string()))
+                    }
+                    OpenError::Database(source) => OpenError::Database(source.clone()),
+                };
+                Some(Self::Open { path: path.clone(), source })
+            }
+            _ => None,
+        }
     }
 }
 
-impl fmt::Display for StorageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0.sqlite_error_code() {
-            Some(ErrorCode::ReadOnly) => {
-                "the file or its folder is write-protected: allow this user to write both"
-            }
-            Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied) => {
-                "the file cannot be opened: allow this user to read and write it and its folder"
-            }
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                "another program has locked the file: end its transaction (in an `sqlite3` shell, for instance) and try again"
-            }
-            Some(ErrorCode::DiskFull) => "the disk is full: free some space and try again",
-            Some(ErrorCode::SystemIoFailure) => {
-                "the disk reported an error: check the disk and its file system, then try again"
-            }
-            Some(ErrorCode::DatabaseCorrupt) => {
-                "the file is damaged: stop spanledger, and restore the file from a copy or begin a new one"
-            }
-            Some(ErrorCode::NotADatabase) => "the file is not a database",
-            Some(ErrorCode::OutOfMemory) => "there is not enough memory",
-            _ => return self.0.fmt(f),
-        })
+impl OpenError {
+    /// What went wrong, as one of a few words.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::File(error) => match error.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::DiskFull,
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::ReadOnly,
+                io::ErrorKind::NotFound => ErrorKind::Other,
+                _ => ErrorKind::Io,
+            },
+            Self::Database(error) => error.kind(),
+        }
     }
 }
 
-/// The words above replace SQLite's own, which are numbers; only an error without words has a source.
-impl Error for StorageError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source().filter(|_| self.0.sqlite_error_code().is_none())
+impl OpenError {
+    /// What to do; SQLite's errors say it themselves.
+    fn remedy(&self) -> &'static str {
+        match self {
+            Self::File(error) if error.kind() == io::ErrorKind::NotFound => {
+                ": check that the folder exists, or choose another file with --ledger"
+            }
+            Self::File(_) => {
+                ": check that this user may read and write the file and its folder, or choose another file with --ledger"
+            }
+            Self::Database(_) => "",
+        }
     }
 }
 
-impl From<rusqlite::Error> for StorageError {
+impl From<rusqlite::Error> for OpenError {
     fn from(error: rusqlite::Error) -> Self {
-        Self(error)
+        Self::Database(error.into())
     }
 }
 

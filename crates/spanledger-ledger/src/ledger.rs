@@ -4,17 +4,18 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
     thread::JoinHandle,
+    time::Instant,
 };
 
-use rusqlite::Connection;
-use spanledger_event::Observation;
+use rusqlite::{Connection, TransactionBehavior};
+use spanledger_event::{ErrorChain, Observation};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    LedgerError, LedgerReader,
+    ErrorKind, LedgerError, LedgerHealth, LedgerReader,
     apply::{self, Incoming},
     error::OpenError,
-    open::{self, WriteLock},
+    open::{self, FileIdentity, WriteConnection, WriteLock},
 };
 
 /// How many requests may wait for the writer.
@@ -34,7 +35,8 @@ pub struct Appended {
 
 /// A ledger that is open for writing. All clones share the same writer.
 ///
-/// Dropping the last clone commits the requests that were accepted before, and closes the file.
+/// Dropping the last clone finishes the commit in hand and closes the file. Requests that nobody waits for any
+/// more are not recorded. If another program has locked the file, this takes two seconds at most.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     shared: Arc<Shared>,
@@ -45,6 +47,7 @@ struct Shared {
     path: PathBuf,
     jobs: Option<mpsc::Sender<Job>>,
     changes: watch::Receiver<i64>,
+    health: Arc<LedgerHealth>,
     writer: Option<JoinHandle<()>>,
     _lock: WriteLock,
 }
@@ -52,7 +55,14 @@ struct Shared {
 #[derive(Debug)]
 enum Job {
     Append(Vec<Incoming>, oneshot::Sender<Result<Appended, LedgerError>>),
-    Advance { follower: String, cursor: i64, done: oneshot::Sender<Result<(), LedgerError>> },
+    Advance {
+        follower: String,
+        cursor: i64,
+        done: oneshot::Sender<Result<(), LedgerError>>,
+    },
+    Probe(oneshot::Sender<Result<(), LedgerError>>),
+    #[cfg(any(test, feature = "test-support"))]
+    Panic,
 }
 
 impl Ledger {
@@ -60,24 +70,30 @@ impl Ledger {
     /// an earlier version of Spanledger up to date.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LedgerError> {
         let path = path.as_ref().to_owned();
-        let (connection, lock) = open::writer(&path)?;
+        let WriteConnection { connection, identity, lock } = open::writer(&path)?;
         let last_change = apply::last_change(&connection)?;
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let (publish, changes) = watch::channel(last_change);
+        let health = Arc::new(LedgerHealth::new());
+        let writer = Writer { connection, identity, last_change, publish, health: Arc::clone(&health) };
         let writer = std::thread::Builder::new()
             .name("spanledger-writer".to_owned())
-            .spawn(move || Writer { connection, last_change, publish }.run(queue))
+            .spawn(move || {
+                let health = Arc::clone(&writer.health);
+                let _watch = health.watch_for_panics();
+                writer.run(queue);
+            })
             .map_err(|source| LedgerError::Open { path: path.clone(), source: OpenError::from(source) })?;
-        Ok(Self {
-            shared: Arc::new(Shared { path, jobs: Some(jobs), changes, writer: Some(writer), _lock: lock }),
-        })
+        let writer = Some(writer);
+        Ok(Self { shared: Arc::new(Shared { path, jobs: Some(jobs), changes, health, writer, _lock: lock }) })
     }
 
     /// Stores observations durably, together with the events and roll-ups that they change.
     ///
     /// Returns after the commit has been synced to disk. An observation that was appended before
     /// changes nothing and is counted as a duplicate. On an error none of the observations was
-    /// recorded, and the call may be repeated, except for [`LedgerError::Unstorable`].
+    /// recorded, and the call may be repeated, except for [`LedgerError::Unstorable`]. If the future is
+    /// dropped before it is ready, the observations may or may not be recorded.
     pub async fn append(&self, observations: Vec<Observation>) -> Result<Appended, LedgerError> {
         let incoming = observations
             .into_iter()
@@ -95,6 +111,31 @@ impl Ledger {
         let (done, answer) = oneshot::channel();
         self.send(Job::Advance { follower: follower.to_owned(), cursor, done }).await?;
         answer.await.map_err(|_| LedgerError::Closed)?
+    }
+
+    /// Lets the writer check itself: that it works at all, and that its files are still in their place. If
+    /// the last commit failed, it tries another one, which ends the [fault](LedgerHealth::fault) if it
+    /// succeeds. Nothing is appended.
+    pub async fn probe(&self) -> Result<(), LedgerError> {
+        let (done, answer) = oneshot::channel();
+        self.send(Job::Probe(done)).await?;
+        answer.await.map_err(|_| LedgerError::Closed)?
+    }
+
+    /// What the writer tells about itself.
+    pub fn health(&self) -> Arc<LedgerHealth> {
+        Arc::clone(&self.shared.health)
+    }
+
+    /// How many requests wait for the writer.
+    pub fn queue_length(&self) -> usize {
+        self.shared.jobs.as_ref().map_or(0, |jobs| jobs.max_capacity() - jobs.capacity())
+    }
+
+    /// Makes the writer panic, as a bug would, for tests of what happens then.
+    #[cfg(any(test, feature = "test-support"))]
+    pub async fn panic_writer(&self) {
+        drop(self.send(Job::Panic).await);
     }
 
     /// A channel that holds the greatest `change_seq` and reports when it grows.
@@ -131,8 +172,10 @@ impl Drop for Shared {
 
 struct Writer {
     connection: Connection,
+    identity: FileIdentity,
     last_change: i64,
     publish: watch::Sender<i64>,
+    health: Arc<LedgerHealth>,
 }
 
 impl Writer {
@@ -148,7 +191,14 @@ impl Writer {
                 }
                 group.push(job);
             }
+            // A caller that has gone would never learn that its observations were recorded, and repeats them.
+            group.retain(|job| !job.is_abandoned());
+            if group.is_empty() {
+                continue;
+            }
+            self.health.begin();
             self.commit(group);
+            self.health.end();
         }
         // Copies the write-ahead log into the file. If this fails, nothing is lost, because the log stays.
         if let Err(error) = self.connection.pragma_update(None, "wal_checkpoint", "TRUNCATE") {
@@ -156,49 +206,103 @@ impl Writer {
         }
     }
 
-    /// Commits the whole group in one transaction. If that fails, each job gets its own transaction, so
-    /// that only the faulty request fails.
+    /// Commits the whole group in one transaction. If that fails because of one request, each gets its own
+    /// transaction, so that only the faulty one fails. An error that concerns the file is the answer to all:
+    /// to try them one by one would only take longer.
     fn commit(&mut self, group: Vec<Job>) {
         let before = self.last_change;
-        match self.transact(&group) {
+        let began = Instant::now();
+        let error = match self.transact(&group) {
             Ok(answers) => {
+                if answers.wrote {
+                    self.health.committed(answers.sum(), began.elapsed());
+                }
                 // Publish before answering, so that a caller sees the change when its append returns.
                 if self.last_change != before {
                     self.publish.send_replace(self.last_change);
                 }
-                for (job, answer) in group.into_iter().zip(answers) {
+                for (job, answer) in group.into_iter().zip(answers.each) {
                     job.answer(Ok(answer));
                 }
+                return;
             }
-            Err(error) if group.len() == 1 => {
-                self.last_change = before;
-                if let Some(job) = group.into_iter().next() {
-                    job.answer(Err(error));
-                }
+            Err(error) if error.kind() == ErrorKind::Busy => LedgerError::Locked { waited: began.elapsed() },
+            Err(error) => error,
+        };
+        self.last_change = before;
+        if error.needs_a_new_connection() {
+            self.open_again();
+        }
+        if group.len() > 1 && error.for_all_requests().is_none() {
+            for job in group {
+                self.commit(vec![job]);
             }
-            Err(_) => {
-                self.last_change = before;
-                for job in group {
-                    self.commit(vec![job]);
-                }
+            return;
+        }
+        self.health.failed(&error);
+        let mut error = Some(error);
+        for job in group {
+            let next = error.as_ref().and_then(LedgerError::for_all_requests);
+            job.answer(Err(error.take().unwrap_or(LedgerError::Closed)));
+            error = next;
+        }
+    }
+
+    /// After an error of the disk, or in a damaged page, the next transaction begins without anything that
+    /// the old connection has in memory.
+    fn open_again(&mut self) {
+        match open::again(&self.identity) {
+            Ok(connection) => self.connection = connection,
+            Err(error) => {
+                tracing::error!(error = %ErrorChain(&error), "ledger.writer.reopen.failed");
             }
         }
     }
 
-    fn transact(&mut self, group: &[Job]) -> Result<Vec<Appended>, LedgerError> {
-        let transaction = self.connection.transaction()?;
-        let mut answers = Vec::with_capacity(group.len());
+    fn transact(&mut self, group: &[Job]) -> Result<Answers, LedgerError> {
+        self.health.saw(self.identity.check()?);
+        let mut answers = Answers { each: Vec::with_capacity(group.len()), wrote: false };
+        let is_probe = group.iter().all(|job| matches!(job, Job::Probe(_)));
+        if is_probe && self.health.fault().is_none() {
+            answers.each.resize(group.len(), Appended::default());
+            return Ok(answers);
+        }
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for job in group {
-            answers.push(match job {
+            answers.each.push(match job {
                 Job::Append(incoming, _) => apply::append(&transaction, &mut self.last_change, incoming)?,
                 Job::Advance { follower, cursor, .. } => {
                     apply::advance(&transaction, follower, *cursor)?;
                     Appended::default()
                 }
+                Job::Probe(_) => {
+                    open::write_nothing(&transaction)?;
+                    Appended::default()
+                }
+                #[cfg(any(test, feature = "test-support"))]
+                Job::Panic => panic!("a test asked the ledger's writer to panic"),
             });
         }
         transaction.commit()?;
+        answers.wrote = true;
         Ok(answers)
+    }
+}
+
+/// What a transaction did.
+struct Answers {
+    /// For each job.
+    each: Vec<Appended>,
+    /// Whether there was a transaction.
+    wrote: bool,
+}
+
+impl Answers {
+    fn sum(&self) -> Appended {
+        self.each.iter().fold(Appended::default(), |sum, one| Appended {
+            new: sum.new + one.new,
+            duplicates: sum.duplicates + one.duplicates,
+        })
     }
 }
 
@@ -207,7 +311,18 @@ impl Job {
     fn answer(self, answer: Result<Appended, LedgerError>) {
         match self {
             Self::Append(_, done) => drop(done.send(answer)),
-            Self::Advance { done, .. } => drop(done.send(answer.map(|_| ()))),
+            Self::Advance { done, .. } | Self::Probe(done) => drop(done.send(answer.map(|_| ()))),
+            #[cfg(any(test, feature = "test-support"))]
+            Self::Panic => {}
+        }
+    }
+
+    /// Whether the caller no longer waits for the answer. What a follower has acknowledged is kept anyway.
+    fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Append(_, done) => done.is_closed(),
+            Self::Probe(done) => done.is_closed(),
+            _ => false,
         }
     }
 }

@@ -58,6 +58,7 @@
 
 mod apply;
 mod error;
+mod health;
 #[allow(dead_code, unused_imports, reason = "the store does not use it yet")]
 mod keys;
 mod ledger;
@@ -71,7 +72,8 @@ mod rollup;
 mod row;
 mod schema;
 
-pub use error::{LedgerError, OpenError, RowError, StorageError};
+pub use error::{ErrorKind, LedgerError, OpenError, RowError, StorageError};
+pub use health::{CommitLatency, FileSizes, LedgerHealth, WriterFault};
 pub use ledger::{Appended, Ledger};
 pub use measure::{Amount, MEASURES, Measure, MeasureKind, Totals};
 pub use reader::{Change, LedgerReader, Summary};

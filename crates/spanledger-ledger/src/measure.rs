@@ -7,7 +7,7 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
-use spanledger_event::{Cell, Column, ColumnKind, CostEvent, Usd};
+use spanledger_event::{Cell, Column, ColumnKind, CostEvent, Flag, Usd};
 
 #[cfg(test)]
 mod tests;
@@ -76,6 +76,8 @@ enum Contribution {
     One,
     /// The value of the column, or 0 if it is null.
     Sum(&'static Column),
+    /// The value of the column where another one is not null, else 0.
+    SumIfPresent { sum: &'static Column, present: &'static Column },
     /// The value of `whole`; if it is null, the sum of the parts that are not null.
     SumOrParts { whole: &'static Column, parts: [&'static Column; 2] },
     /// 1 where the column is not null.
@@ -84,9 +86,11 @@ enum Contribution {
     IfAbsent(&'static Column),
     /// 1 where the column is greater than the number.
     IfAbove(&'static Column, i64),
+    /// 1 where the event has the flag.
+    IfFlag(Flag),
 }
 
-use Contribution::{IfAbove, IfAbsent, IfPresent, One, Sum, SumOrParts};
+use Contribution::{IfAbove, IfAbsent, IfFlag, IfPresent, One, Sum, SumIfPresent, SumOrParts};
 
 /// The column with this name. A name without a column does not compile.
 const fn column(name: &str) -> &'static Column {
@@ -184,13 +188,20 @@ measures! {
     retried: i64, "retried", 1, IfAbove(column("attempts"), 1);
     /** Requests whose cost is unknown or only partly known. `billed` is then a lower bound.*/
     unpriced: i64, "unpriced", 1, IfAbsent(column("billed_usd"));
+    /** Requests whose cost may be lower, because their cached tokens were not stated. `billed` is then an upper bound.*/
+    cost_upper_bound: i64, "cost_upper_bound", 3, IfFlag(Flag::CostUpperBound);
+    /** Requests whose cost may be higher, because their cache writes were not stated, or also lower. `billed` is then no bound.*/
+    cost_uncertain: i64, "cost_uncertain", 3, IfFlag(Flag::CostUncertain);
     /** All input tokens.*/
     prompt_tokens: i64, "prompt_tokens", 1, Sum(column("prompt_tokens"));
-    /** The part of the input tokens that came from a cache.*/
+    /** The input tokens of the requests that state their cached tokens. `cached_tokens` is a part of these.*/
+    cache_known_prompt_tokens: i64, "cache_known_prompt_tokens", 3,
+        SumIfPresent { sum: column("prompt_tokens"), present: column("cached_tokens") };
+    /** The part of the input tokens that came from a cache, as far as it was stated.*/
     cached_tokens: i64, "cached_tokens", 1, Sum(column("cached_tokens"));
-    /** Visible output tokens.*/
+    /** Visible output tokens, with the hidden ones of the requests that do not state these.*/
     completion_tokens: i64, "completion_tokens", 1, Sum(column("completion_tokens"));
-    /** Hidden output tokens.*/
+    /** Hidden output tokens, as far as they were stated.*/
     reasoning_tokens: i64, "reasoning_tokens", 1, Sum(column("reasoning_tokens"));
     /** The amount that the provider bills: the sum of all known costs.*/
     billed: Usd, "billed_usd", 1,
@@ -268,6 +279,9 @@ impl Contribution {
         match self {
             One => [1, 0],
             Sum(column) => value(column, event).unwrap_or_default(),
+            SumIfPresent { sum, present } => {
+                value(present, event).and_then(|_| value(sum, event)).unwrap_or_default()
+            }
             SumOrParts { whole, parts } => value(whole, event).unwrap_or_else(|| {
                 let [a, b] = parts.map(|part| value(part, event).unwrap_or_default());
                 [a[0].saturating_add(b[0]), a[1].saturating_add(b[1])]
@@ -275,6 +289,7 @@ impl Contribution {
             IfPresent(column) => count(value(column, event).is_some()),
             IfAbsent(column) => count(value(column, event).is_none()),
             IfAbove(column, number) => count(value(column, event).is_some_and(|[value, _]| value > *number)),
+            IfFlag(flag) => count(event.flags.contains(flag)),
         }
     }
 
@@ -287,12 +302,17 @@ impl Contribution {
         match self {
             One => "1".to_owned(),
             Sum(column) => format!("coalesce({}, 0)", name(column)),
+            SumIfPresent { sum, present } => {
+                format!("iif({} IS NULL, 0, coalesce({}, 0))", name(present), name(sum))
+            }
             SumOrParts { whole, parts: [a, b] } => {
                 format!("coalesce({}, coalesce({}, 0) + coalesce({}, 0))", name(whole), name(a), name(b))
             }
             IfPresent(column) => format!("{} IS NOT NULL", name(column)),
             IfAbsent(column) => format!("{} IS NULL", name(column)),
             IfAbove(column, number) => format!("coalesce({} > {number}, 0)", name(column)),
+            // The column holds the flags as a JSON list of texts.
+            IfFlag(flag) => format!("instr({}, '\"{flag}\"') > 0", column("flags").name),
         }
     }
 }

@@ -1,13 +1,26 @@
-//! Opens a ledger file: creates, checks, locks and migrates it.
+//! Opens a ledger file: looks at it, locks it, creates or migrates it.
 
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
-    time::Duration,
+mod identity;
+mod lock;
+mod look;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::{fs, path::Path, time::Duration};
+
+use rusqlite::{Connection, OpenFlags};
+
+pub(crate) use self::{
+    identity::FileIdentity,
+    lock::WriteLock,
+    read::{ReadConnection, Snapshot, reader},
 };
-
-use rusqlite::{Connection, ErrorCode, OpenFlags};
-
+use self::{
+    identity::links,
+    lock::LockError,
+    look::{State, look, state},
+};
 use crate::{
     LedgerError,
     error::{OpenError, StorageError},
@@ -15,35 +28,64 @@ use crate::{
     schema,
 };
 
-#[cfg(test)]
-mod tests;
-
 /// Marks a file as a ledger (`PRAGMA application_id`). The bytes are the letters `Span`.
 const APPLICATION_ID: i64 = 0x5370_616E;
-/// How long a statement waits while another process, such as a `sqlite3` shell, has locked the file.
+/// How long a reader's statement, or the opening of a writer, waits while another program has locked the
+/// file, such as a `sqlite3` shell.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a commit waits for such a program. All requests that wait for the commit are answered then, and
+/// their clients try again; a longer wait would only keep their connections and their memory.
+pub(crate) const COMMIT_BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The lock of the only writer. The system releases it when the process ends, even after a crash.
+/// A ledger that is open for writing. The fields are dropped in this order: the lock is released last.
 #[derive(Debug)]
-pub(crate) struct WriteLock(#[expect(dead_code, reason = "held, not used")] File);
+pub(crate) struct WriteConnection {
+    pub(crate) connection: Connection,
+    pub(crate) identity: FileIdentity,
+    pub(crate) lock: WriteLock,
+}
 
 /// Opens the file for writing and locks it. Creates the file if it does not exist, and brings a file of
 /// an earlier version up to date.
-pub(crate) fn writer(path: &Path) -> Result<(Connection, WriteLock), LedgerError> {
-    refuse_folder(path)?;
+pub(crate) fn writer(path: &Path) -> Result<WriteConnection, LedgerError> {
+    let path = &std::path::absolute(path).map_err(|source| error(path, source))?;
+    refuse_all_but_files(path)?;
     // SQLite's error does not say that the folder is missing; that of the file system does.
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        at(path, std::fs::metadata(folder).map_err(OpenError::from))?;
+    if let Some(folder) = path.parent() {
+        fs::metadata(folder).map_err(|source| error(path, source))?;
     }
-    let mut connection = at(path, connect(path, OpenFlags::default()))?;
-    // Refuse another program's file before anything is written, including the lock file.
-    state(path, &connection)?;
-    let lock = lock(path)?;
-    // Read the state again: another writer may have changed the tables before this one got the lock.
+    let exists = path.try_exists().map_err(|source| error(path, source))?;
+    if exists {
+        // Refuse another program's file before anything of it is changed, its locks included.
+        look(path)?;
+    }
+    let lock = WriteLock::acquire(path).map_err(|refused| match refused {
+        LockError::InUse => LedgerError::InUse { path: path.clone() },
+        LockError::File(source) => error(path, source),
+    })?;
+    let opened = locked(path, &lock);
+    if opened.is_err() && !exists && fs::metadata(path).is_ok_and(|file| file.len() == 0) {
+        // Leave no empty file behind. If it cannot be removed, it does no harm.
+        drop(fs::remove_file(path));
+    }
+    let (connection, identity) = opened?;
+    Ok(WriteConnection { connection, identity, lock })
+}
+
+/// Opens the file that this process has locked.
+fn locked(path: &Path, lock: &WriteLock) -> Result<(Connection, FileIdentity), LedgerError> {
+    let file = fs::metadata(path).map_err(|source| error(path, source))?;
+    if links(&file) > 1 {
+        return Err(LedgerError::SeveralNames { path: path.to_owned(), names: links(&file) });
+    }
+    let mut connection =
+        connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX, BUSY_TIMEOUT)
+            .map_err(|source| error(path, source))?;
+    // Look again: another writer may have changed the tables before this one got the lock.
     let state = state(path, &connection)?;
-    at(path, configure(&connection))?;
+    configure(path, &connection)?;
     match state {
-        State::Empty => at(path, create(&mut connection))?,
+        State::Empty => create(&mut connection).map_err(|source| error(path, source))?,
         State::Ledger(version) if version < TARGET.version() => {
             TARGET.migrate(&mut connection, version).map_err(|source| LedgerError::Migration {
                 path: path.to_owned(),
@@ -54,57 +96,64 @@ pub(crate) fn writer(path: &Path) -> Result<(Connection, WriteLock), LedgerError
         }
         State::Ledger(_) => {}
     }
-    Ok((connection, lock))
+    connection.busy_timeout(COMMIT_BUSY_TIMEOUT).map_err(|source| error(path, source))?;
+    let identity = lock.identity(path).map_err(|source| error(path, source))?;
+    Ok((connection, identity))
 }
 
-/// Opens an existing file for reading.
-pub(crate) fn reader(path: &Path) -> Result<Connection, LedgerError> {
-    refuse_folder(path)?;
-    // SQLite's error does not say that the file is missing; that of the file system does.
-    at(path, std::fs::metadata(path).map_err(OpenError::from))?;
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    let connection = at(path, connect(path, flags))?;
-    match state(path, &connection)? {
-        State::Ledger(found) if found < TARGET.readable_since() => {
-            let readable_since = TARGET.readable_since();
-            Err(LedgerError::OlderVersion { path: path.to_owned(), found, readable_since })
-        }
-        State::Ledger(_) => Ok(connection),
-        State::Empty => Err(LedgerError::Foreign { path: path.to_owned() }),
+/// Opens the file of a writer again, after an error that leaves open what the old connection still has in
+/// memory. The writer keeps its lock.
+///
+/// After a failed `fsync` the system may take pages for clean that never reached the disk, so that the next
+/// `fsync` succeeds without them. SQLite does not rely on such pages: it rolls the transaction back, and the
+/// next commit writes each of its pages again. The new connection has no page of the failed transaction in
+/// its cache either.
+pub(crate) fn again(identity: &FileIdentity) -> Result<Connection, LedgerError> {
+    identity.check()?;
+    let path = identity.path();
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = connect(path, flags, COMMIT_BUSY_TIMEOUT).map_err(|source| error(path, source))?;
+    configure(path, &connection)?;
+    identity.check()?;
+    Ok(connection)
+}
+
+/// Writes what the file has already, so that the commit needs the disk but changes nothing.
+pub(crate) fn write_nothing(connection: &Connection) -> Result<(), StorageError> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(connection.pragma_update(None, "user_version", version)?)
+}
+
+/// A folder, a pipe or a device cannot be a ledger.
+fn refuse_all_but_files(path: &Path) -> Result<(), LedgerError> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Err(LedgerError::Folder { path: path.to_owned() }),
+        Ok(metadata) if !metadata.is_file() => Err(LedgerError::NotAFile { path: path.to_owned() }),
+        // The caller finds the other errors, and knows what they mean for it.
+        _ => Ok(()),
     }
 }
 
-fn refuse_folder(path: &Path) -> Result<(), LedgerError> {
-    if path.is_dir() { Err(LedgerError::Folder { path: path.to_owned() }) } else { Ok(()) }
-}
-
-fn lock(path: &Path) -> Result<WriteLock, LedgerError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let file = File::options().create(true).append(true).open(PathBuf::from(name));
-    let file = at(path, file.map_err(OpenError::from))?;
-    match file.try_lock() {
-        Ok(()) => Ok(WriteLock(file)),
-        Err(std::fs::TryLockError::WouldBlock) => Err(LedgerError::InUse { path: path.to_owned() }),
-        Err(std::fs::TryLockError::Error(source)) => at(path, Err(OpenError::from(source))),
-    }
-}
-
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StorageError> {
+fn connect(path: &Path, flags: OpenFlags, timeout: Duration) -> Result<Connection, StorageError> {
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.busy_timeout(timeout)?;
     Ok(connection)
 }
 
 /// Settings of the writer's connection.
-fn configure(connection: &Connection) -> Result<(), StorageError> {
-    // SQLite returns the mode that is in force. It is not checked: without shared memory SQLite keeps
-    // another mode, which is slower but also safe.
-    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "cache_size", -65_536)?;
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
+fn configure(path: &Path, connection: &Connection) -> Result<(), LedgerError> {
+    let mode: String = connection
+        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
+        .map_err(|source| error(path, source))?;
+    if !mode.eq_ignore_ascii_case("wal") {
+        return Err(LedgerError::NoSharedMemory { path: path.to_owned() });
+    }
+    let set = || -> rusqlite::Result<()> {
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "cache_size", -65_536)?;
+        connection.pragma_update(None, "temp_store", "MEMORY")
+    };
+    set().map_err(|source| error(path, source))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
@@ -117,39 +166,11 @@ fn create(connection: &mut Connection) -> Result<(), StorageError> {
     Ok(transaction.commit()?)
 }
 
-/// What a database file contains.
-enum State {
-    /// A database without tables, which may become a ledger.
-    Empty,
-    /// A ledger with tables of this version.
-    Ledger(i64),
-}
-
-/// Determines what a file contains. Refuses other programs' files and ledgers of a later version.
-///
-/// Only SQLite may read the file: if this process opened and closed the file by other means, it would
-/// release the locks that SQLite holds.
-fn state(path: &Path, connection: &Connection) -> Result<State, LedgerError> {
-    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
-    let known = TARGET.version();
-    let foreign = || LedgerError::Foreign { path: path.to_owned() };
-    let tables = match tables {
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => return Err(foreign()),
-        tables => at(path, tables.map_err(StorageError::from))?,
-    };
-    let id = at(path, pragma("application_id").map_err(StorageError::from))?;
-    let version = at(path, pragma("user_version").map_err(StorageError::from))?;
-    match (id, tables) {
-        (APPLICATION_ID, _) if version > known => {
-            Err(LedgerError::NewerVersion { path: path.to_owned(), found: version, known })
-        }
-        (APPLICATION_ID, _) => Ok(State::Ledger(version)),
-        (0, 0) => Ok(State::Empty),
-        _ => Err(foreign()),
+/// The error of an operation that was part of opening `path`.
+fn error(path: &Path, source: impl Into<OpenError>) -> LedgerError {
+    let path = path.to_owned();
+    match source.into() {
+        OpenError::Database(source) if source.is_shared_memory() => LedgerError::NoSharedMemory { path },
+        source => LedgerError::Open { path, source },
     }
-}
-
-fn at<T, E: Into<OpenError>>(path: &Path, result: Result<T, E>) -> Result<T, LedgerError> {
-    result.map_err(|source| LedgerError::Open { path: path.to_owned(), source: source.into() })
 }

@@ -1,6 +1,6 @@
 //! Reading beside the writer, from the same process or another.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension};
 use spanledger_event::{CostEvent, EventId};
@@ -8,7 +8,7 @@ use spanledger_event::{CostEvent, EventId};
 use crate::{
     LedgerError,
     migrate::TARGET,
-    open,
+    open::{self, Snapshot},
     row::{self, EVENT_COLUMNS, SELECT_EVENT},
 };
 
@@ -16,6 +16,9 @@ use crate::{
 #[derive(Debug)]
 pub struct LedgerReader {
     pub(crate) connection: Connection,
+    path: PathBuf,
+    /// What the files looked like at the opening, where this reader cannot see changes.
+    snapshot: Option<Snapshot>,
 }
 
 /// An event at one of its changes.
@@ -44,8 +47,24 @@ pub struct Summary {
 
 impl LedgerReader {
     /// Opens an existing ledger for reading.
+    ///
+    /// Where this user may not create files beside the ledger and no writer has it, as on a read-only file
+    /// system, the reader shows the state of this moment: see [`is_snapshot`](Self::is_snapshot).
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LedgerError> {
-        Ok(Self { connection: open::reader(path.as_ref())? })
+        let path = path.as_ref().to_owned();
+        let open::ReadConnection { connection, snapshot } = open::reader(&path)?;
+        Ok(Self { connection, path, snapshot })
+    }
+
+    /// Whether this reader shows the state of the moment when it was opened, and never a later one.
+    pub fn is_snapshot(&self) -> bool {
+        self.snapshot.is_some()
+    }
+
+    /// Whether a writer has changed the file since a [snapshot](Self::is_snapshot) was opened. What was read
+    /// from the snapshot may then be wrong: open a new reader and read again.
+    pub fn is_outdated(&self) -> bool {
+        self.snapshot.as_ref().is_some_and(|snapshot| *snapshot != Snapshot::of(&self.path))
     }
 
     /// Events that changed after `cursor`, in the order of their last change, at most `limit`.

@@ -45,6 +45,7 @@ mod message;
 mod metrics;
 mod pipeline;
 mod prices;
+mod readiness;
 mod refusal;
 mod server;
 mod transport;
@@ -57,5 +58,6 @@ pub use pipeline::Pipeline;
 pub use prices::{
     PriceFileError, PriceFiles, PriceFilesError, PriceReload, PriceWatch, Prices, Reloads, read_price_file,
 };
+pub use readiness::NotReady;
 pub(crate) use refusal::Refusal;
 pub use server::{Addresses, BindError, RunningServer, ServeError, Server, ServerBuilder};

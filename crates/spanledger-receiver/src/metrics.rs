@@ -1,5 +1,7 @@
 //! Writes the metrics for Prometheus.
 
+mod ledger;
+
 use std::{fmt, time::UNIX_EPOCH};
 
 use prometheus_client::{
@@ -94,6 +96,6 @@ impl Collector for Snapshot {
                 MetricType::Gauge,
             )?)?;
         }
-        Ok(())
+        ledger::encode(self.0.ledger(), &mut encoder)
     }
 }

@@ -69,9 +69,9 @@ impl Pipeline {
         &self.ledger
     }
 
-    /// Whether requests are accepted: a server is running, and so is the ledger's writer.
-    pub fn is_ready(&self) -> bool {
-        self.is_served.load(Ordering::Relaxed) && self.ledger.changes().has_changed().is_ok()
+    /// Whether a server is running that is not stopping.
+    pub(crate) fn is_served(&self) -> bool {
+        self.is_served.load(Ordering::Relaxed)
     }
 
     pub(crate) fn set_served(&self, is_served: bool) {
@@ -112,7 +112,7 @@ impl Pipeline {
         });
         appending.await.unwrap_or_else(|error| {
             tracing::error!(%error, "receiver.ledger.append.aborted");
-            Err(Refusal::Unavailable("the ledger cannot be written for the moment".to_owned()))
+            Err(unavailable())
         })
     }
 
@@ -194,9 +194,20 @@ fn refusal_of(error: &LedgerError) -> Refusal {
             tracing::warn!(error = %ErrorChain(error), "receiver.ledger.append.refused");
             Refusal::Malformed(ErrorChain(error).to_string())
         }
-        _ => {
+        // Only some requests need the row, and the others are recorded.
+        LedgerError::Damaged(_) => {
             tracing::error!(error = %ErrorChain(error), "receiver.ledger.append.failed");
-            Refusal::Unavailable("the ledger cannot be written at the moment".to_owned())
+            unavailable()
+        }
+        // The writer logs the beginning and the end of a fault that concerns all requests.
+        _ => {
+            tracing::debug!(error = %ErrorChain(error), "receiver.ledger.append.failed");
+            unavailable()
         }
     }
+}
+
+/// The client repeats the request. It is not told what is wrong here; `/readyz` tells the operator.
+fn unavailable() -> Refusal {
+    Refusal::Unavailable("the ledger cannot be written at the moment".to_owned())
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp as Moment;
 use spanledger_event::Timestamp;
 use spanledger_ledger::{GroupBy, Query};
 
-use super::open_ledger;
+use super::{ensure_current, open_ledger};
 use crate::{
     args::{By, ReportArguments},
     render, terminal, time,
@@ -25,7 +25,9 @@ pub(crate) fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
         report: &report,
         reasons: &reader.reasons(&query)?,
     };
-    terminal::data(&render::report(&view, arguments.format, terminal::width())?)?;
+    let text = render::report(&view, arguments.format, terminal::width())?;
+    ensure_current(&reader)?;
+    terminal::data(&text)?;
     if report.total.requests == 0 {
         terminal::say("no requests match; `spanledger tail` shows what the ledger has");
     }

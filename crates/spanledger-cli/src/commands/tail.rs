@@ -3,6 +3,7 @@
 use std::{process::ExitCode, time::Duration};
 
 use spanledger_event::CostEvent;
+use spanledger_ledger::LedgerReader;
 
 use super::open_ledger;
 use crate::{
@@ -17,7 +18,7 @@ const BATCH_MAX: usize = 1_000;
 
 pub(crate) async fn run(arguments: &TailArguments) -> anyhow::Result<ExitCode> {
     let path = &arguments.ledger.ledger;
-    let reader = open_ledger(path)?;
+    let mut reader = open_ledger(path)?;
     let last = reader.summary()?.last_change;
     let back = i64::try_from(arguments.lines).unwrap_or(i64::MAX);
     let mut cursor = reader.nth_change_from_end(back)?;
@@ -27,6 +28,9 @@ pub(crate) async fn run(arguments: &TailArguments) -> anyhow::Result<ExitCode> {
     }
     let mut stopped = std::pin::pin!(shutdown::signal()?);
     loop {
+        if reader.is_outdated() {
+            reader = LedgerReader::open(path)?;
+        }
         let changes = reader.changes_after(cursor, BATCH_MAX)?;
         if changes.is_empty() && arguments.no_follow && cursor >= last {
             return Ok(ExitCode::SUCCESS);

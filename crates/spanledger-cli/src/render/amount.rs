@@ -8,17 +8,51 @@ const PLACES: u32 = 6;
 /// The significant digits of an amount that is smaller than the last of these places.
 const SMALL_DIGITS: u32 = 2;
 
+/// How a sum relates to the real amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// It is the real amount.
+    Exact,
+    /// The real amount may be higher: a part of it is unknown.
+    AtLeast,
+    /// The real amount may be lower: cached tokens were charged as ordinary input.
+    AtMost,
+    /// The real amount may be higher or lower.
+    Neither,
+}
+
+impl Bound {
+    pub(crate) fn new(may_be_higher: bool, may_be_lower: bool) -> Self {
+        match (may_be_higher, may_be_lower) {
+            (false, false) => Self::Exact,
+            (true, false) => Self::AtLeast,
+            (false, true) => Self::AtMost,
+            (true, true) => Self::Neither,
+        }
+    }
+
+    /// The mark before an amount, with a space.
+    const fn mark(self) -> &'static str {
+        match self {
+            Self::Exact => "",
+            Self::AtLeast => "≥ ",
+            Self::AtMost => "≤ ",
+            Self::Neither => "≈ ",
+        }
+    }
+}
+
 /// Formats dollars with six decimal places, rounded half to even. An amount below 0.000001 has two
 /// significant digits instead, so that it is not shown as zero.
 ///
-/// A lower bound (a part of the amount is unknown) is marked `≥`. A lower bound of zero is shown as
-/// `unpriced`.
-pub(crate) fn dollars(amount: Usd, is_lower_bound: bool) -> String {
-    if is_lower_bound && amount == Usd::ZERO {
+/// An amount that is not exact is marked `≥`, `≤` or `≈`. If it is zero and may be higher, nothing of it is known:
+/// it is shown as `unpriced`.
+pub(crate) fn dollars(amount: Usd, bound: Bound) -> String {
+    if matches!(bound, Bound::AtLeast | Bound::Neither) && amount == Usd::ZERO {
         return "unpriced".to_owned();
     }
     let text = amount.to_decimal().map_or_else(|| amount.to_string(), rounded);
-    if is_lower_bound { format!("≥ {text}") } else { text }
+    format!("{}{text}", bound.mark())
 }
 
 fn rounded(amount: Decimal) -> String {
@@ -67,15 +101,23 @@ mod tests {
             (1, "0.000000000001"),
             (999_999, "0.000001"),
         ] {
-            assert_eq!(dollars(Usd::from_picos(picos), false), expected, "{picos}");
+            assert_eq!(dollars(Usd::from_picos(picos), Bound::Exact), expected, "{picos}");
         }
     }
 
     #[test]
-    fn a_lower_bound_is_marked_and_an_unknown_amount_is_no_number() {
-        assert_eq!(dollars(Usd::from_picos(2_500_000_000_000), true), "≥ 2.500000");
-        assert_eq!(dollars(Usd::from_picos(320_000), true), "≥ 0.00000032");
-        assert_eq!(dollars(Usd::ZERO, true), "unpriced");
+    fn a_bound_is_marked_and_an_unknown_amount_is_no_number() {
+        let amount = Usd::from_picos(2_500_000_000_000);
+        for (higher, lower, expected) in [
+            (false, false, ["2.500000", "0.000000"]),
+            (true, false, ["≥ 2.500000", "unpriced"]),
+            (false, true, ["≤ 2.500000", "≤ 0.000000"]),
+            (true, true, ["≈ 2.500000", "unpriced"]),
+        ] {
+            let bound = Bound::new(higher, lower);
+            assert_eq!([dollars(amount, bound), dollars(Usd::ZERO, bound)], expected);
+        }
+        assert_eq!(dollars(Usd::from_picos(320_000), Bound::AtLeast), "≥ 0.00000032");
     }
 
     #[test]

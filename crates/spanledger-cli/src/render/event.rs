@@ -1,9 +1,9 @@
 //! Formats one event for `tail`.
 
-use spanledger_event::{CostEvent, EventState, Timestamp, Usd};
+use spanledger_event::{CostEvent, EventState, Flag, Timestamp, Usd};
 
 use super::{
-    amount::{dollars, grouped},
+    amount::{Bound, dollars, grouped},
     text::{fit, printable},
 };
 
@@ -71,12 +71,19 @@ fn cost(event: &CostEvent) -> Vec<String> {
     let known = event.retry_cost_usd.filter(|retry| *retry > Usd::ZERO);
     match (event.state, event.billed_usd.or(event.cost_usd).or(known)) {
         (EventState::Void, _) => vec!["void".to_owned()],
-        (_, Some(amount)) => vec![dollars(amount, event.billed_usd.is_none())],
+        (_, Some(amount)) => vec![dollars(amount, bound(event))],
         (_, None) => {
             let reason = name(event.cost_reason.as_deref(), "no reason");
             vec!["unpriced".to_owned(), format!("({reason})")]
         }
     }
+}
+
+/// How the cost that is shown relates to the real one.
+fn bound(event: &CostEvent) -> Bound {
+    let has = |flag| event.flags.contains(&flag);
+    let is_uncertain = has(Flag::CostUncertain);
+    Bound::new(event.billed_usd.is_none() || is_uncertain, has(Flag::CostUpperBound) || is_uncertain)
 }
 
 fn remarks(event: &CostEvent) -> Vec<String> {
@@ -169,6 +176,21 @@ mod tests {
         assert_eq!(remarks.trim(), "unpriced (no_usage), failed: insufficient_quota, 4 attempts");
         let fine = sample("2026-11-01T10:00:00Z", None);
         assert_eq!(event(&CostEvent { cost_usd: Some(Usd::ZERO), ..fine }, Some(80)).lines().count(), 1);
+    }
+
+    #[test]
+    fn a_cost_that_is_not_exact_is_marked() {
+        let cost = Some(Usd::from_picos(11_000_000_000));
+        let shown = |flags: &[Flag], billed_usd| {
+            let sample = sample("2026-11-01T10:00:00Z", None);
+            let event = CostEvent { cost_usd: cost, billed_usd, flags: flags.to_vec(), ..sample };
+            super::cost(&event).join(" ")
+        };
+        assert_eq!(shown(&[], cost), "0.011000");
+        assert_eq!(shown(&[], None), "≥ 0.011000");
+        assert_eq!(shown(&[Flag::CostUpperBound], cost), "≤ 0.011000");
+        assert_eq!(shown(&[Flag::CostUpperBound], None), "≈ 0.011000");
+        assert_eq!(shown(&[Flag::CostUncertain], cost), "≈ 0.011000");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Explains why requests failed, have no price, lack attribution or were retried.
 
-use spanledger_ledger::{Reason, Reasons};
+use spanledger_ledger::{Reason, Reasons, Totals};
 
 use super::{
-    amount::{dollars, grouped},
+    amount::{Bound, dollars, grouped},
     parts::WIDTH,
     text::{printable, wrapped},
 };
@@ -25,6 +25,41 @@ pub(crate) fn reasons(reasons: &Reasons, width: Option<usize>) -> String {
         text.push_str(&wrapped(&" ".repeat(INDENT), INDENT, hint, width));
     }
     text.push_str(&retried(reasons, width));
+    text
+}
+
+/// How the spend of a report relates to the real one.
+pub(crate) fn bound(totals: &Totals) -> Bound {
+    let is_uncertain = totals.cost_uncertain > 0;
+    Bound::new(totals.unpriced > 0 || is_uncertain, totals.cost_upper_bound > 0 || is_uncertain)
+}
+
+/// Explains why the spend is not exact because of counts that emitters did not state.
+pub(crate) fn inexact(total: &Totals, width: Option<usize>) -> String {
+    let width = width.unwrap_or(WIDTH);
+    let section = |name: &str, count: i64, words: &str| {
+        if count == 0 {
+            return String::new();
+        }
+        let verb = if count == 1 { "does" } else { "do" };
+        wrapped(&title(name), INDENT, &format!("{} {verb} not state {words}", requests(count)), width)
+    };
+    let mut text = section(
+        "Upper bound",
+        total.cost_upper_bound,
+        "the cached tokens, which are cheaper than other input: the real spend may be lower (≤)",
+    );
+    text.push_str(&section(
+        "Uncertain",
+        total.cost_uncertain,
+        "the tokens written to a cache, which are dearer than other input: the real spend may be higher, or lower if \
+         the cached tokens are not stated either (≈)",
+    ));
+    if total.unpriced > 0 && total.cost_upper_bound > 0 {
+        let words = "requests without a price raise the real spend, and unstated cached tokens lower it: a sum with \
+                     both is neither a lower nor an upper bound (≈)";
+        text.push_str(&wrapped(&title("Neither"), INDENT, words, width));
+    }
     text
 }
 
@@ -63,7 +98,7 @@ fn retried(reasons: &Reasons, width: usize) -> String {
         words.push_str(&format!(
             "; {} of them had a second billed response, which adds {} USD to the invoice",
             grouped(reasons.billed_again),
-            dollars(reasons.retry_cost, false)
+            dollars(reasons.retry_cost, Bound::Exact)
         ));
     }
     wrapped(&title("Retried"), INDENT, &words, width)
@@ -110,6 +145,29 @@ mod tests {
         "]]
         .assert_eq(&reasons(&sample, Some(80)));
         assert_eq!(reasons(&Reasons::default(), Some(80)), "");
+    }
+
+    #[test]
+    fn a_spend_that_is_not_exact_is_explained() {
+        let totals = Totals { cost_upper_bound: 1_200, cost_uncertain: 1, unpriced: 2, ..Totals::default() };
+        expect![[r"
+            Upper bound 1,200 requests do not state the cached tokens, which are cheaper
+                        than other input: the real spend may be lower (≤)
+            Uncertain   1 request does not state the tokens written to a cache, which are
+                        dearer than other input: the real spend may be higher, or lower if
+                        the cached tokens are not stated either (≈)
+            Neither     requests without a price raise the real spend, and unstated cached
+                        tokens lower it: a sum with both is neither a lower nor an upper
+                        bound (≈)
+        "]]
+        .assert_eq(&inexact(&totals, Some(80)));
+        assert_eq!(inexact(&Totals { unpriced: 2, ..Totals::default() }, Some(80)), "");
+        let only = |totals: Totals| (bound(&totals), inexact(&totals, Some(80)).contains("Neither"));
+        assert_eq!(only(Totals { unpriced: 1, ..Totals::default() }), (Bound::AtLeast, false));
+        assert_eq!(only(Totals { cost_upper_bound: 1, ..Totals::default() }), (Bound::AtMost, false));
+        assert_eq!(only(Totals { cost_uncertain: 1, ..Totals::default() }), (Bound::Neither, false));
+        assert_eq!(only(totals), (Bound::Neither, true));
+        assert_eq!(only(Totals::default()), (Bound::Exact, false));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use spanledger_ledger::{MEASURES, Query, Reason, Reasons, Report, Totals};
 use super::{
     amount::{dollars, grouped, percent},
     parts::{self, WIDTH},
-    reasons::reasons,
+    reasons::{bound, inexact, reasons},
     text::{csv_cell, escape_json, fit, printable, wrapped},
 };
 use crate::args::{By, ReportFormat};
@@ -53,7 +53,7 @@ pub(crate) fn report(view: &View<'_>, format: ReportFormat, width: Option<usize>
 fn text(view: &View<'_>, width: Option<usize>) -> String {
     let mut text = heading(view, width.unwrap_or(WIDTH));
     text.push_str(&table(view.report, view.by, width));
-    let reasons = reasons(view.reasons, width);
+    let reasons = reasons(view.reasons, width) + &inexact(&view.report.total, width);
     if !reasons.is_empty() {
         text.push('\n');
         text.push_str(&reasons);
@@ -110,14 +110,15 @@ const COLUMNS: [Column; 9] = [
     Column {
         title: "cached",
         expendable: 6,
-        text: |row, _| percent(row.cached_tokens.into(), row.prompt_tokens.into()),
+        // Requests that do not state their cached tokens have no part in the share.
+        text: |row, _| percent(row.cached_tokens.into(), row.cache_known_prompt_tokens.into()),
     },
     Column {
         title: "output",
         expendable: 2,
         text: |row, _| grouped(row.completion_tokens + row.reasoning_tokens),
     },
-    Column { title: "spend USD", expendable: 0, text: |row, _| dollars(row.billed, row.unpriced > 0) },
+    Column { title: "spend USD", expendable: 0, text: |row, _| dollars(row.billed, bound(row)) },
     Column {
         title: "share",
         expendable: 0,

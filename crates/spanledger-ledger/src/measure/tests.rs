@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use spanledger_event::{EventState, Timestamp};
+use spanledger_event::{EventState, Flag, Timestamp};
 
 use super::*;
 
@@ -43,6 +43,27 @@ fn an_event_contributes_what_the_table_says() {
     assert_eq!(totals(&billed), Totals { billed: Usd::from_picos(5), unpriced: 0, ..expected });
     assert_eq!(totals(&CostEvent { state: EventState::Quarantined, ..event() }), expected);
     assert_eq!(totals(&CostEvent { state: EventState::Void, ..event() }), Totals::default());
+}
+
+#[test]
+fn counts_that_were_not_stated_are_not_summed_as_zero() {
+    let unstated = totals(&event());
+    assert_eq!((unstated.cached_tokens, unstated.cache_known_prompt_tokens), (0, 0));
+    let stated = totals(&CostEvent { cached_tokens: Some(40), ..event() });
+    assert_eq!((stated.cached_tokens, stated.cache_known_prompt_tokens), (40, 100));
+    let both = unstated.plus(&stated);
+    assert_eq!((both.prompt_tokens, both.cached_tokens, both.cache_known_prompt_tokens), (200, 40, 100));
+}
+
+#[test]
+fn requests_whose_cost_is_not_exact_are_counted() {
+    let with = |flags: &[Flag]| {
+        let totals = totals(&CostEvent { flags: flags.to_vec(), ..event() });
+        (totals.cost_upper_bound, totals.cost_uncertain)
+    };
+    assert_eq!(with(&[Flag::PossibleDuplicate]), (0, 0));
+    assert_eq!(with(&[Flag::PossibleDuplicate, Flag::CostUpperBound]), (1, 0));
+    assert_eq!(with(&[Flag::CostUncertain]), (0, 1));
 }
 
 #[test]

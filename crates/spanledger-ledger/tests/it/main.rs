@@ -2,6 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop")]
 
 mod append;
+mod crash;
+mod faults;
+mod files;
 mod kill;
 mod model;
 mod readers;

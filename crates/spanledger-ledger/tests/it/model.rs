@@ -13,8 +13,8 @@ use std::{
 use futures_util::{FutureExt as _, future::join_all};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use spanledger_event::{
-    Bucket, CallOutcome, Cost, CostEvent, EventId, EventState, Observation, ObservedAs, ResponseRef, Role,
-    Timestamp, Usage, Usd, fold,
+    Bucket, CallOutcome, Cost, CostCertainty, CostEvent, EventId, EventState, Flag, Observation, ObservedAs,
+    ResponseRef, Role, Timestamp, Unstated, Usage, Usd, fold,
 };
 use spanledger_ledger::{
     Amount, Appended, Change, GroupBy, Ledger, LedgerReader, MEASURES, Query, ReportRow, Totals,
@@ -83,6 +83,10 @@ fn observations() -> impl Strategy<Value = Vec<Observation>> {
                     o.sighting = ObservedAs::Span;
                     o.event_id = EventId::of_span("trace", &format!("span{number}"), o.start);
                     o.attribution.customer_id = None;
+                    // A span may state only the totals, so that its cost is not exact.
+                    o.usage = o.usage.map(|usage| usage.with_unstated(Unstated::ALL));
+                    let certainty = CostCertainty::ALL[usize::try_from(tokens).unwrap()];
+                    o.cost = o.cost.map(|cost| Cost { certainty, ..cost });
                 }
                 _ => {}
             }
@@ -193,7 +197,12 @@ impl Naive {
             group.failed += i64::from(event.error_code.is_some());
             group.retried += i64::from(event.attempts > 1);
             group.unpriced += i64::from(event.billed_usd.is_none());
+            group.cost_upper_bound += i64::from(event.flags.contains(&Flag::CostUpperBound));
+            group.cost_uncertain += i64::from(event.flags.contains(&Flag::CostUncertain));
             group.prompt_tokens += event.prompt_tokens.unwrap_or(0);
+            if event.cached_tokens.is_some() {
+                group.cache_known_prompt_tokens += event.prompt_tokens.unwrap_or(0);
+            }
             group.cached_tokens += event.cached_tokens.unwrap_or(0);
             group.completion_tokens += event.completion_tokens.unwrap_or(0);
             group.reasoning_tokens += event.reasoning_tokens.unwrap_or(0);
@@ -206,13 +215,16 @@ impl Naive {
 
 /// The sums that the naive ledger computes. This test ignores other measures.
 fn known_measures(totals: &Totals) -> Vec<(&'static str, Amount)> {
-    const KNOWN: [&str; 11] = [
+    const KNOWN: [&str; 14] = [
         "requests",
         "attempts",
         "failed",
         "retried",
         "unpriced",
+        "cost_upper_bound",
+        "cost_uncertain",
         "prompt_tokens",
+        "cache_known_prompt_tokens",
         "cached_tokens",
         "completion_tokens",
         "reasoning_tokens",
@@ -343,12 +355,16 @@ async fn run(
             }
             Operation::AppendAndLeave(indexes) => {
                 let batch = pick(indexes);
-                naive.append(&batch);
                 // The future is polled once, so that the request is sent, and then dropped.
-                let _: Option<_> = ledger.append(batch).now_or_never();
+                let _: Option<_> = ledger.append(batch.clone()).now_or_never();
                 // The writer works in order, so that this request completes after the dropped one.
                 ledger.advance(FOLLOWERS[0], 0).await.unwrap();
                 naive.advance(FOLLOWERS[0], 0);
+                // The dropped request was recorded as a whole or not at all.
+                let observations = ledger.reader().unwrap().summary().unwrap().observations;
+                if usize::try_from(observations).unwrap() != naive.observations.len() {
+                    naive.append(&batch);
+                }
             }
             Operation::Advance(follower, to) => {
                 let to = i64::try_from(to.index(usize::try_from(naive.last_change).unwrap() + 1)).unwrap();

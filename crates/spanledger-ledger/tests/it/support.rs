@@ -20,6 +20,12 @@ pub(crate) fn folder() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
+/// Says why a test could not test anything on this system.
+#[expect(clippy::print_stderr, reason = "a test that is skipped must say so")]
+pub(crate) fn skipped(reason: &str) {
+    eprintln!("skipped: {reason}");
+}
+
 /// A priced call of the request, fully attributed, that takes one second.
 pub(crate) fn call(request: &str, call: &str, second: i64, picos: i128) -> Observation {
     let usage = Usage::default().with(Bucket::Input, 100).with(Bucket::Reasoning, 7);
@@ -32,4 +38,27 @@ pub(crate) fn stored(reader: &LedgerReader) -> Vec<CostEvent> {
     let mut events: Vec<_> = changes.into_iter().map(|change| change.event).collect();
     events.sort_by(|a, b| a.event_id.cmp(&b.event_id));
     events
+}
+
+/// A generator of random numbers (SplitMix64): the same seed gives the same numbers everywhere.
+#[derive(Debug)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) >> 1).unwrap() % bound
+    }
+
+    /// True in one of so many cases.
+    pub(crate) fn one_in(&mut self, cases: usize) -> bool {
+        self.below(cases) == 0
+    }
 }

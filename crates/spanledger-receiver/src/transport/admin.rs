@@ -10,6 +10,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use spanledger_event::ErrorChain;
 use tokio::net::TcpListener;
 
 use super::{
@@ -20,6 +21,7 @@ use crate::{Pipeline, metrics};
 
 /// The greatest number of connections; an operator's tools need only a few.
 const CONNECTIONS_MAX: usize = 64;
+const PLAIN: &str = "text/plain; charset=utf-8";
 /// The longest time in which a client may send the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -30,8 +32,8 @@ pub(crate) async fn serve(listener: TcpListener, pipeline: Pipeline) {
         let (stream, permit) = connections.accept(&listener).await;
         let pipeline = pipeline.clone();
         let service = service_fn(move |request| {
-            let response = answer(&request, &pipeline);
-            async move { Ok::<_, Infallible>(response) }
+            let pipeline = pipeline.clone();
+            async move { Ok::<_, Infallible>(answer(&request, &pipeline).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -41,23 +43,31 @@ pub(crate) async fn serve(listener: TcpListener, pipeline: Pipeline) {
     }
 }
 
-fn answer(request: &Request<Incoming>, pipeline: &Pipeline) -> Response<ResponseBody> {
+async fn answer(request: &Request<Incoming>, pipeline: &Pipeline) -> Response<ResponseBody> {
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n");
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
     match request.uri().path() {
-        "/healthz" => plain(StatusCode::OK, "ok\n"),
-        "/readyz" if pipeline.is_ready() => plain(StatusCode::OK, "ready\n"),
-        "/readyz" => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready: the receiver accepts no requests\n"),
+        "/healthz" if pipeline.is_healthy() => plain(StatusCode::OK, "ok\n"),
+        "/healthz" => {
+            let words = "the ledger's writer has stopped after an internal error: restart spanledger\n";
+            plain(StatusCode::SERVICE_UNAVAILABLE, words)
+        }
+        "/readyz" => match pipeline.readiness().await {
+            Ok(()) => plain(StatusCode::OK, "ready\n"),
+            Err(why) => {
+                text(StatusCode::SERVICE_UNAVAILABLE, PLAIN, format!("not ready: {}\n", ErrorChain(&why)))
+            }
+        },
         "/metrics" => text(StatusCode::OK, metrics::MEDIA_TYPE, metrics::text(pipeline)),
         _ => plain(StatusCode::NOT_FOUND, "this port serves /healthz, /readyz and /metrics\n"),
     }
 }
 
 fn plain(status: StatusCode, body: &'static str) -> Response<ResponseBody> {
-    text(status, "text/plain; charset=utf-8", body.to_owned())
+    text(status, PLAIN, body.to_owned())
 }
 
 fn text(status: StatusCode, media_type: &'static str, body: String) -> Response<ResponseBody> {

@@ -1,11 +1,53 @@
 //! The operator's port.
 
+use rusqlite::Connection;
 use spanledger_ledger::Ledger;
 use spanledger_otlp::ObservationReader;
 use spanledger_price::PriceBook;
-use spanledger_receiver::{Pipeline, Server};
+use spanledger_receiver::{Pipeline, RunningServer, Server};
+use spanledger_testkit::otlp::PROTOBUF;
 
-use crate::support::{Http1, head, soon};
+use crate::support::{Call, Http1, TRACES, head, post, soon};
+
+/// A receiver with an operator's port.
+struct Observed {
+    folder: tempfile::TempDir,
+    ledger: Ledger,
+    running: RunningServer,
+}
+
+impl Observed {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(folder.path().join("ledger.db")).unwrap();
+        let pipeline = Pipeline::new(ledger.clone(), PriceBook::builtin(), ObservationReader::default());
+        let any = "127.0.0.1:0".parse().unwrap();
+        let running = Server::builder().admin(Some(any)).bind().await.unwrap().spawn(pipeline);
+        let this = Self { folder, ledger, running };
+        while this.get("/readyz").await.0 != 200 {
+            tokio::task::yield_now().await;
+        }
+        this
+    }
+
+    async fn get(&self, path: &str) -> (u16, String) {
+        let url = format!("http://{}{path}", self.running.addresses().admin.unwrap());
+        let answer = soon(reqwest::get(url)).await.unwrap();
+        (answer.status().as_u16(), soon(answer.text()).await.unwrap())
+    }
+
+    /// Sends a call, and returns the status of the answer.
+    async fn record(&self, call: &Call) -> u16 {
+        let headers = [("content-type", PROTOBUF)];
+        post(self.running.addresses().http, TRACES, &headers, call.protobuf()).await.status
+    }
+
+    async fn expect_not_ready(&self, words: &str) {
+        let (status, text) = self.get("/readyz").await;
+        assert_eq!(status, 503, "{text}");
+        assert!(text.starts_with("not ready: ") && text.contains(words), "{text}");
+    }
+}
 
 /// Guarantees: `/readyz` is 200 while requests are accepted, and 503 while a stopping server answers its last
 /// requests. `/healthz` is 200 as long as the process answers.
@@ -37,4 +79,83 @@ async fn ready_means_that_requests_are_accepted() {
     drop(unfinished);
     soon(stopping).await.unwrap().unwrap();
     assert!(!pipeline.is_ready());
+}
+
+/// Scenario: another program locks the file for longer than a commit waits, and then releases it.
+/// Guarantees: requests are answered retryably meanwhile, `/readyz` says what to do, and is 200 again without
+/// any request.
+#[tokio::test]
+async fn a_locked_ledger_is_not_ready_until_it_is_released() {
+    let receiver = Observed::start().await;
+    let other = Connection::open(receiver.ledger.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let call = Call::new();
+    assert_eq!(receiver.record(&call).await, 503);
+    receiver.expect_not_ready("another program has locked the ledger").await;
+    assert_eq!(receiver.get("/healthz").await.0, 200, "a restart would not help");
+    other.execute_batch("ROLLBACK").unwrap();
+    while receiver.get("/readyz").await.0 != 200 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(receiver.record(&call).await, 200);
+}
+
+/// Guarantees: a deleted file is noticed by `/readyz` before anything is sent, and nothing is acknowledged
+/// that would be written to it.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_deleted_ledger_is_not_ready() {
+    let receiver = Observed::start().await;
+    assert_eq!(receiver.record(&Call::new()).await, 200);
+    let (path, away) = (receiver.ledger.path(), receiver.folder.path().join("away"));
+    std::fs::rename(path, &away).unwrap();
+    receiver.expect_not_ready("ledger.db was deleted or renamed").await;
+    let call = Call::new();
+    assert_eq!(receiver.record(&call).await, 503);
+    std::fs::write(path, "a file that took the place").unwrap();
+    receiver.expect_not_ready("ledger.db was replaced by another file").await;
+    std::fs::rename(&away, path).unwrap();
+    assert_eq!(receiver.get("/readyz").await.0, 200);
+    assert_eq!(receiver.record(&call).await, 200);
+}
+
+/// Guarantees: a writer that panicked makes `/healthz` fail, so that a supervisor restarts the process. Requests
+/// are answered retryably.
+#[tokio::test]
+async fn a_receiver_whose_writer_panicked_is_not_healthy() {
+    let receiver = Observed::start().await;
+    receiver.ledger.panic_writer().await;
+    while receiver.get("/healthz").await.0 == 200 {
+        tokio::task::yield_now().await;
+    }
+    let (status, text) = receiver.get("/healthz").await;
+    assert!(status == 503 && text.contains("restart spanledger"), "{text}");
+    receiver.expect_not_ready("restart spanledger").await;
+    assert_eq!(receiver.record(&Call::new()).await, 503);
+}
+
+/// Guarantees: the metrics of the ledger show commits, their time, errors by kind, the queue and the sizes of the
+/// files.
+#[tokio::test]
+async fn the_metrics_show_the_ledger() {
+    let receiver = Observed::start().await;
+    assert_eq!(receiver.record(&Call::new()).await, 200);
+    std::fs::rename(receiver.ledger.path(), receiver.folder.path().join("away")).unwrap();
+    assert_eq!(receiver.record(&Call::new()).await, 503);
+    let text = receiver.get("/metrics").await.1;
+    for line in [
+        "spanledger_ledger_commits_total 1",
+        "spanledger_ledger_commit_duration_seconds_count 1",
+        "spanledger_ledger_commit_duration_seconds_bucket{le=\"+Inf\"} 1",
+        "spanledger_ledger_errors_total{kind=\"replaced\"} 1",
+        "spanledger_ledger_errors_total{kind=\"disk_full\"} 0",
+        "spanledger_ledger_writable 0",
+        "spanledger_ledger_queue_length 0",
+    ] {
+        assert!(text.lines().any(|other| other == line), "`{line}` is not in:\n{text}");
+    }
+    for name in ["ledger_database_bytes", "ledger_wal_bytes", "ledger_last_commit_timestamp_seconds"] {
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("spanledger_{name} ")));
+        assert!(line.unwrap().parse::<u64>().unwrap() > 0, "{name}");
+    }
 }

@@ -1,10 +1,13 @@
 //! Checks whether `serve` could write the ledger.
 
-use std::{ffi::OsString, fs, path::Path};
+use std::{fs, path::Path};
 
 use spanledger_ledger::{Ledger, LedgerError, LedgerReader};
 
 use super::Finding;
+
+#[cfg(test)]
+mod tests;
 
 pub(super) fn check(path: &Path) -> Finding {
     if path.exists() { existing(path) } else { creatable(path) }
@@ -42,22 +45,21 @@ fn will_be_brought_up_to_date(version: i64) -> String {
     format!("it has schema version {version}, and `serve` will bring it up to date")
 }
 
-/// Creates a ledger beside the place where `serve` will create its own, and removes it.
+/// Creates a ledger where `serve` will create its own, in a new folder, and removes the folder. Whatever else
+/// is there stays.
 fn creatable(path: &Path) -> Finding {
-    let probe = path.with_extension("check");
-    if probe.exists() {
-        return Err(format!(
-            "the check needs a temporary file {}, which exists already: move it",
-            probe.display()
-        ));
-    }
-    let created = Ledger::open(&probe).map(drop);
-    for suffix in ["", ".lock", "-wal", "-shm"] {
-        let mut name = OsString::from(&probe);
-        name.push(suffix);
-        // Not all of these files exist.
-        drop(fs::remove_file(name));
-    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let probe = folder.join(format!(".spanledger-check-{}", std::process::id()));
+    fs::create_dir(&probe).map_err(|error| {
+        format!(
+            "{} cannot be created: {error}; check that its folder exists and is writable, or choose another file \
+             with --ledger",
+            path.display()
+        )
+    })?;
+    let created = Ledger::open(probe.join("ledger.db")).map(drop);
+    // If the folder stays behind, the finding is still true.
+    drop(fs::remove_dir_all(&probe));
     created.map(|()| format!("{} will be created by `serve`", path.display())).map_err(chain)
 }
 

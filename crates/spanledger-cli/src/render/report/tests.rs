@@ -12,6 +12,7 @@ fn row(name: Option<&str>, billed: i128, unpriced: i64) -> ReportRow {
             retried: 2,
             unpriced,
             prompt_tokens: 1_000_000,
+            cache_known_prompt_tokens: 1_000_000,
             cached_tokens: 250_000,
             completion_tokens: 20_000,
             reasoning_tokens: 5_000,
@@ -93,6 +94,40 @@ fn a_narrow_terminal_gets_fewer_columns() {
     .assert_eq(&show(&sample(), ReportFormat::Table, Some(80)));
 }
 
+/// Scenario: half of a group's input comes from an instrumentation that leaves out cached tokens.
+#[test]
+fn unstated_cached_tokens_are_not_zero_and_make_an_upper_bound() {
+    let mut some = row(Some("search"), 2_000_000_000_000, 0);
+    (some.totals.cost_upper_bound, some.totals.cache_known_prompt_tokens) = (600, 500_000);
+    let mut none = row(Some("batch"), 1_000_000_000_000, 0);
+    (none.totals.cost_upper_bound, none.totals.cache_known_prompt_tokens) = (1_234, 0);
+    none.totals.cached_tokens = 0;
+    let total = some.totals.plus(&none.totals);
+    let report = Report { rows: vec![some, none], total };
+    expect![[r"
+        Spend by feature in production
+        period  from 2026-11-01: 2026-11-01 10:00:00 to 2026-11-21 10:00:00 UTC
+        ledger  spanledger.db
+        ┌─────────┬──────────┬────────┬─────────┬──────────┬───────────┬────────┬────────┬────────────┬─────────┐
+        │ feature ┆ requests ┆ failed ┆ retried ┆ unpriced ┆     input ┆ cached ┆ output ┆  spend USD ┆   share │
+        ╞═════════╪══════════╪════════╪═════════╪══════════╪═══════════╪════════╪════════╪════════════╪═════════╡
+        │ search  ┆    1,234 ┆      – ┆       2 ┆        – ┆ 1,000,000 ┆ 50.0 % ┆ 25,000 ┆ ≤ 2.000000 ┆  66.7 % │
+        │ batch   ┆    1,234 ┆      – ┆       2 ┆        – ┆ 1,000,000 ┆      – ┆ 25,000 ┆ ≤ 1.000000 ┆  33.3 % │
+        │ total   ┆    2,468 ┆      – ┆       4 ┆        – ┆ 2,000,000 ┆ 50.0 % ┆ 50,000 ┆ ≤ 3.000000 ┆ 100.0 % │
+        └─────────┴──────────┴────────┴─────────┴──────────┴───────────┴────────┴────────┴────────────┴─────────┘
+
+        Failed      3 requests, by error
+                       3 × server_error
+        Upper bound 1,834 requests do not state the cached tokens, which are cheaper than other input: the
+                    real spend may be lower (≤)
+    "]].assert_eq(&show(&report, ReportFormat::Table, None));
+    let json: serde_json::Value = serde_json::from_str(&show(&report, ReportFormat::Json, None)).unwrap();
+    assert_eq!(
+        (&json["total"]["cost_upper_bound"], &json["total"]["cost_uncertain"]),
+        (&1_834.into(), &0.into())
+    );
+}
+
 #[test]
 fn a_group_without_any_price_has_no_number() {
     let report = Report { rows: vec![row(Some("new"), 0, 1_234)], total: row(None, 0, 1_234).totals };
@@ -105,10 +140,10 @@ fn csv_is_exact_and_no_cell_is_a_formula() {
     let mut report = sample();
     report.rows.push(row(Some("=HYPERLINK(\"http://x\")"), 0, 0));
     expect![[r#"
-        feature,requests,attempts,failed,retried,unpriced,prompt_tokens,cached_tokens,completion_tokens,reasoning_tokens,billed_usd,retry_cost_usd
-        "search, ""fast""",1234,1300,0,2,0,1000000,250000,20000,5000,12.500000000001,0
-        ,1234,1300,0,2,3,1000000,250000,20000,5000,0.000001,0
-        "'=HYPERLINK(""http://x"")",1234,1300,0,2,0,1000000,250000,20000,5000,0,0
+        feature,requests,attempts,failed,retried,unpriced,cost_upper_bound,cost_uncertain,prompt_tokens,cache_known_prompt_tokens,cached_tokens,completion_tokens,reasoning_tokens,billed_usd,retry_cost_usd
+        "search, ""fast""",1234,1300,0,2,0,0,0,1000000,1000000,250000,20000,5000,12.500000000001,0
+        ,1234,1300,0,2,3,0,0,1000000,1000000,250000,20000,5000,0.000001,0
+        "'=HYPERLINK(""http://x"")",1234,1300,0,2,0,0,0,1000000,1000000,250000,20000,5000,0,0
     "#]].assert_eq(&show(&report, ReportFormat::Csv, Some(80)));
 }
 
