@@ -82,7 +82,7 @@ fn read(context: &SpanContext<'_>) -> Option<Observation> {
     o.reasoning_effort = attributes.string(keys::REQUEST_REASONING_LEVEL);
     o.outcome = outcome;
     set_usage(&mut o, usage);
-    let attribution = context.keys.read(attributes, context.resource, context.is_server());
+    let attribution = context.keys.read(attributes, &context.resource.attribution, context.is_server());
     let (emitter_cost, is_beyond) = attributes.cost(keys::USAGE_COST);
     o.truncated = attribution.is_truncated || is_beyond || context.is_truncated();
     o.emitter_cost = emitter_cost;
@@ -90,7 +90,7 @@ fn read(context: &SpanContext<'_>) -> Option<Observation> {
     o.trace_id = valid_id(&span.trace_id, TRACE_ID_BYTES);
     o.span_id = valid_id(&span.span_id, SPAN_ID_BYTES);
     o.parent_span_id = valid_id(&span.parent_span_id, SPAN_ID_BYTES);
-    o.service_name = context.resource.string(keys::SERVICE_NAME);
+    o.service_name.clone_from(&context.resource.service_name);
     Some(o)
 }
 
