@@ -20,6 +20,7 @@ mod cli;
 mod collector;
 mod crash;
 mod instrumented_service;
+mod ledger_file;
 mod negotiated_prices;
 mod price_command;
 mod price_oracle;
