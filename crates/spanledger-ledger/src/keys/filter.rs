@@ -1,7 +1,8 @@
 //! A filter says that a key is certainly not in a run, or that it may be in it.
 //!
-//! It is a Bloom filter in blocks of one cache line, so that a look-up misses the cache once. A key sets one
-//! bit in each of the eight words of its block.
+//! It is a Bloom filter in blocks of one cache line, so that a look-up misses the cache once. A key sets four
+//! bits in each of two words of its block: an absent key is nearly always noticed in the first word, and the
+//! processor goes on to the next filters while it waits for the memory of this one.
 
 use super::HASH_BITS;
 
@@ -16,7 +17,9 @@ const LARGE: u64 = 8_000_000;
 #[derive(Debug)]
 pub(super) struct Probe {
     hash: u64,
-    masks: [u64; WORDS],
+    /// A word of the block, and the bits of the key in it.
+    first: (usize, u64),
+    second: (usize, u64),
 }
 
 impl Probe {
@@ -28,7 +31,12 @@ impl Probe {
         mixed ^= mixed >> 32;
         mixed = mixed.wrapping_mul(0xD6E8_FEB8_6659_FD93);
         mixed ^= mixed >> 32;
-        Self { hash, masks: std::array::from_fn(|word| 1 << ((mixed >> (6 * word)) & 63)) }
+        let bit = |number: u32| 1 << ((mixed >> (6 * number)) & 63);
+        let bits = |from: u32| bit(from) | bit(from + 1) | bit(from + 2) | bit(from + 3);
+        // Eight bits take 48 bits of the mixed hash, and the words the next six. The words differ.
+        let first = (mixed >> 48) as usize % WORDS;
+        let step = 1 + (mixed >> 51) as usize % (WORDS - 1);
+        Self { hash, first: (first, bits(0)), second: ((first + step) % WORDS, bits(4)) }
     }
 }
 
@@ -42,8 +50,8 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// An empty filter for so many keys: about one absent key in a thousand passes, one in two hundred if
-    /// the run is large.
+    /// An empty filter for so many keys: about one absent key in five hundred passes, one in a hundred and fifty
+    /// if the run is large.
     pub(super) fn new(keys: u64) -> Self {
         let bits_per_key = if keys < LARGE { 16 } else { 12 };
         let blocks = keys.saturating_mul(bits_per_key).div_ceil(BLOCK_BITS).max(1);
@@ -55,19 +63,15 @@ impl Filter {
 
     pub(super) fn insert(&mut self, hash: u64) {
         let start = self.start(hash);
-        for (word, mask) in self.words[start..start + WORDS].iter_mut().zip(Probe::new(hash).masks) {
-            *word |= mask;
+        let Probe { first, second, .. } = Probe::new(hash);
+        for (word, bits) in [first, second] {
+            self.words[start + word] |= bits;
         }
     }
 
     pub(super) fn may_contain(&self, probe: &Probe) -> bool {
         let start = self.start(probe.hash);
-        // Without a branch for each word: which of them lacks its bit cannot be predicted.
-        let missing = self.words[start..start + WORDS]
-            .iter()
-            .zip(&probe.masks)
-            .fold(0, |missing, (word, mask)| missing | (!word & mask));
-        missing == 0
+        [probe.first, probe.second].iter().all(|(word, bits)| self.words[start + word] & bits == *bits)
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -16,6 +16,9 @@ use super::{
 
 /// How many keys an observation has at most, usually.
 const KEYS_PER_OBSERVATION: u64 = 5;
+/// How much more is done than what is needed. Work that has begun then comes to its end before there is more
+/// of its kind, and the runs that are being merged do not wait long: each of them costs every look-up.
+const PACE: u64 = 2;
 /// About how many entries a page has. Deleting keeps pace with writing.
 const ENTRIES_PER_PAGE: u64 = 512;
 
@@ -77,14 +80,17 @@ impl KeyIndex {
         self.maintains += 1;
         self.freeze();
         self.begin_merges();
+        if self.froze {
+            // Freezing takes milliseconds itself, so that this call writes nothing.
+            return Ok(());
+        }
         if self.freezing.is_none() && self.merges.is_empty() && self.unneeded.is_empty() {
             self.owed = 0;
             return Ok(());
         }
-        // Each entry is written once and then merged once for each level. A quarter more is done than that, so that
-        // work which has begun comes to its end before there is more of its kind.
+        // Each entry is written once and then merged once for each level.
         let levels = self.runs.iter().map(|run| u64::from(run.manifest.level) + 2).max().unwrap_or(1);
-        let entries = (observations as u64).saturating_mul(KEYS_PER_OBSERVATION * levels) / 4 * 5;
+        let entries = (observations as u64).saturating_mul(KEYS_PER_OBSERVATION * levels * PACE);
         self.owed = self.owed.saturating_add(entries);
         if self.owed < self.limits.slice {
             return Ok(());

@@ -68,7 +68,10 @@ impl PageWriter {
             difference >>= 7;
         }
         self.bytes.push(difference.to_le_bytes()[0]);
-        self.bytes.extend(&(entry.seq - run.first_seq).to_le_bytes()[..run.width()]);
+        // Adding eight bytes and taking some back is quicker than adding a few.
+        let end = self.bytes.len() + run.width();
+        self.bytes.extend((entry.seq - run.first_seq).to_le_bytes());
+        self.bytes.truncate(end);
         self.last = entry.hash;
         self.entries += 1;
     }
@@ -103,6 +106,8 @@ pub(super) struct Page<'a> {
     /// The greatest number, counted from the run's first.
     span: u64,
     width: usize,
+    /// The bits of a number of this width.
+    mask: u64,
 }
 
 impl<'a> Page<'a> {
@@ -120,8 +125,15 @@ impl<'a> Page<'a> {
         if rest.is_empty() {
             return Err("it has no entry");
         }
-        let span = run.last_seq - run.first_seq;
-        Ok(Self { rest, last: little_endian(first), first_seq: run.first_seq, span, width: run.width() })
+        let width = run.width();
+        Ok(Self {
+            rest,
+            last: little_endian(first),
+            first_seq: run.first_seq,
+            span: run.last_seq - run.first_seq,
+            width,
+            mask: little_endian(&[0xFF; size_of::<u64>()][..width]),
+        })
     }
 
     /// The hash of the first entry, if no entry was read yet.
@@ -149,8 +161,11 @@ impl<'a> Page<'a> {
             return Err("a hash is too large");
         }
         let (number, rest) = self.rest.split_at_checked(self.width).ok_or("its last entry is cut off")?;
+        let number = match self.rest.first_chunk() {
+            Some(bytes) => u64::from_le_bytes(*bytes) & self.mask,
+            None => little_endian(number),
+        };
         self.rest = rest;
-        let number = little_endian(number);
         if number > self.span {
             return Err("a number lies outside of its run");
         }

@@ -148,11 +148,12 @@ impl Source for Merge {
             self.heads = heads?;
         }
         // Of equal hashes that of the oldest run is first: numbers ascend from run to run.
-        let mut least = 0;
+        let (mut least, mut hash) = (0, u64::MAX);
         for (index, head) in self.heads.iter().enumerate() {
-            if *head < self.heads[least] {
-                least = index;
-            }
+            // Which is less cannot be predicted; these two are chosen without a branch.
+            let less = *head < hash;
+            least = if less { index } else { least };
+            hash = if less { *head } else { hash };
         }
         let cursor = &mut self.cursors[least];
         let Some(entry) = cursor.entries.get(cursor.at).copied() else { return Ok(None) };

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop")]
 
 mod append;
+mod crash;
 mod faults;
 mod files;
 mod kill;

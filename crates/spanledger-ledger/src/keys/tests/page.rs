@@ -85,6 +85,7 @@ fn a_full_page_fits_a_page_of_sqlite() {
         index.insert(key(number), number + 1);
     }
     maintain(&mut index, &file, 1_000_000);
+    maintain(&mut index, &file, 1_000_000);
     maintain(&mut index, &file, 0);
     let pages = index.stats().pages;
     assert!(pages > 20);

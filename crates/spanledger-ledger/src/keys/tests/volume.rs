@@ -42,8 +42,8 @@ fn work_is_proportional_to_the_observations_and_runs_stay_few() {
         assert!(stats.keys_in_memory < 3 * 2_000, "{stats:?}");
     }
     let stats = index.stats();
-    // A page has about 70 entries. Five levels at the most: 100 × 5 keys × 5 levels × 5/4, and a slice that waited.
-    assert!(most_pages < 65, "{most_pages} pages in one call");
+    // A page has about 70 entries. Five levels at the most: 100 × 5 keys × 5 levels × 2, and a slice that waited.
+    assert!(most_pages < 85, "{most_pages} pages in one call");
     assert!(most_runs <= 4 * 7, "{most_runs} runs");
     let needed = 40_000 * 9 / 2 / 70;
     assert!(most_pages_kept < needed * 5 / 2, "{most_pages_kept} pages for {needed}");
@@ -88,7 +88,14 @@ fn say(text: &str) {
 fn say_times(what: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
     let at = |part: usize| times[(times.len() - 1) * part / 1000];
-    say(&format!("{what}: p50 {:?}, p99 {:?}, p99.9 {:?}, max {:?}", at(500), at(990), at(999), at(1000)));
+    say(&format!(
+        "{what}: p10 {:?}, p50 {:?}, p99 {:?}, p99.9 {:?}, max {:?}",
+        at(100),
+        at(500),
+        at(990),
+        at(999),
+        at(1000)
+    ));
 }
 
 /// Prints the figures of a large index. Run it with `cargo test --release -p spanledger-ledger volume -- --ignored
@@ -104,7 +111,7 @@ fn figures_of_a_large_index() {
     limits.fan_out = usize::try_from(number("FAN_OUT", 4)).unwrap();
     let mut index = KeyIndex::open_with(&file, limits.clone()).unwrap();
     let (mut inserting, mut maintaining, mut keys) = (Duration::ZERO, Vec::new(), 0_u64);
-    let mut looking = Duration::ZERO;
+    let (mut looking, mut computing) = (Duration::ZERO, Duration::ZERO);
     let mut most_runs = 0;
     let mut passed = 0_u64;
     let mut most_memory = 0;
@@ -121,9 +128,11 @@ fn figures_of_a_large_index() {
         keys += all.len() as u64;
         seq += group;
         let transaction = file.unchecked_transaction().unwrap();
+        let begin = Instant::now();
         let (time, done) = watch.time(|| index.maintain(&transaction, usize::try_from(group).unwrap()));
         done.unwrap();
-        maintaining.push(time);
+        computing += time;
+        maintaining.push(begin.elapsed());
         transaction.commit().unwrap();
         let stats = index.stats();
         most_runs = most_runs.max(stats.runs);
@@ -139,7 +148,7 @@ fn figures_of_a_large_index() {
         each(looking, keys)
     ));
     say(&format!("insertion: {} ns for a key", each(inserting, keys)));
-    say(&format!("maintain: {} ns for an observation", each(maintaining.iter().sum(), observations)));
+    say(&format!("maintain: {} ns for an observation", each(computing, observations)));
     say_times("maintain", maintaining);
     say(&format!(
         "written: {} bytes for an observation, {} of them pages' own bytes (once)",
@@ -157,8 +166,15 @@ fn figures_of_a_large_index() {
     ));
 
     let absent: Vec<u64> = (0..2_000_000).map(|number| key(u64::MAX / 2 + number)).collect();
-    let (time, wrong) = watch.time(|| absent.iter().filter(|key| index.may_contain(**key)).count());
-    say(&format!("absent key: {} ns, {wrong} of {} may be present", each(time, 2_000_000), absent.len()));
+    // Short pieces by the clock: most of them are not interrupted by other processes.
+    let (mut times, mut wrong) = (Vec::new(), 0);
+    for piece in absent.chunks(1_000) {
+        let begin = Instant::now();
+        wrong += piece.iter().filter(|key| index.may_contain(**key)).count();
+        times.push(begin.elapsed());
+    }
+    say_times("1,000 absent keys", times);
+    say(&format!("{wrong} of {} absent keys may be present", absent.len()));
     let find = |key: &u64| index.find(&file, *key, 300).unwrap().len();
     let (time, equal) = watch.time(|| absent[..200_000].iter().map(find).sum::<usize>());
     say(&format!("absent key, `find`: {} ns; {equal} agree with another key", each(time, 200_000)));
