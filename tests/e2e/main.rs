@@ -7,6 +7,7 @@
 //! | `price_oracle` | our prices against those of another engine (a peer) |
 //! | `price_reload` | `serve` with price files that change, its health and its metrics |
 //! | `crash` | `kill -9` between and during requests |
+//! | `ledger_file` | a ledger that is locked, or cannot be written |
 //! | `stdout_sink` | `serve --sink stdout` |
 //! | `instrumented_service` | a Rust service with the crate `spanledger` |
 //! | `python_service`, `collector` | a service in Python, an OpenTelemetry Collector (peers) |
@@ -20,6 +21,7 @@ mod cli;
 mod collector;
 mod crash;
 mod instrumented_service;
+mod ledger_file;
 mod negotiated_prices;
 mod price_command;
 mod price_oracle;

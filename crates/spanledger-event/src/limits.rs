@@ -62,8 +62,10 @@ limits! {
     ID_BYTES_MAX: usize = 256, "bytes", "The text becomes `xxh3:` and the 32 hexadecimal digits of its 128-bit XXH3 hash, so that equal ids stay equal and different ones different, and the event is flagged.";
     /** A name: of a model, provider, host, service, emitter, tier, region, organization, project, reasoning effort, or variant of a unit.*/
     NAME_BYTES_MAX: usize = 256, "bytes", "The name is cut and ends with `…`, and the event is flagged.";
-    /** The text of an error, of a problem of the usage, or of `cost_detail` as one sighting has it.*/
+    /** The text of an error.*/
     ERROR_BYTES_MAX: usize = 1_024, "bytes", "The text is cut and ends with `…`, and the event is flagged.";
+    /** The sentence of `cost_detail` that says why a call has no price.*/
+    DETAIL_BYTES_MAX: usize = 1_024, "bytes", "The sentence is cut and ends with `…`.";
     /** Feature, route, customer, environment, and the value of a dimension.*/
     ATTRIBUTION_BYTES_MAX: usize = 256, "bytes", "The value is not used, as if it were not stated, and the event is flagged; without a required value the event is quarantined.";
     /** Dimensions of a sighting, those of its resource included, and of an event.*/

@@ -246,7 +246,7 @@ impl Usage {
         seconds
             .chain(self.units.iter().map(|(name, quantity)| (name.as_str(), quantity)))
             .find(|(_, quantity)| quantity.abs() > Decimal::from(COUNT_MAX))
-            .map(|(name, quantity)| UsageError::out_of_range(name, quantity, COUNT_MAX))
+            .map(|(name, quantity)| UsageError::out_of_range(name, *quantity, COUNT_MAX))
     }
 
     fn sum(&self, buckets: &[Bucket]) -> u64 {
@@ -390,8 +390,8 @@ pub enum UsageError {
 
 impl UsageError {
     /// A count that is greater than one call can have.
-    pub fn out_of_range(field: impl Into<String>, count: impl ToString, max: u64) -> Self {
-        Self::OutOfRange { field: field.into(), count: count.to_string(), max }
+    pub fn out_of_range(field: impl Into<String>, count: impl Into<Decimal>, max: u64) -> Self {
+        Self::OutOfRange { field: field.into(), count: count.into().to_string(), max }
     }
 
     /// Whether a count is greater than one call can have, and not only in contradiction with others.

@@ -1,233 +1,328 @@
-//! The append, inside its transaction: it writes the journal, loads the related observations, folds
-//! them, and writes the events that differ from the stored ones.
+//! The append, inside its transaction: it writes the journal, folds the new observations with their stored
+//! relatives, and writes the events that differ from the stored ones.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use rusqlite::{OptionalExtension, Transaction, params, types::ValueRef};
-use spanledger_event::{CostEvent, Observation, Role, fold};
-
-use crate::{
-    Appended, LedgerError,
-    error::RowError,
-    rollup::RollupDeltas,
-    row::{self, SELECT_EVENT, UPSERT_EVENT},
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
-/// An observation that is ready to be written. It was serialized outside the writer's thread.
+use rusqlite::Connection;
+use spanledger_event::{
+    Component, CostEvent, EventId, EventState, Journal, Observation, REVISION_OF_EPOCH, Relation,
+    RelationKind, related,
+};
+
+use crate::{
+    Appended, LedgerError, journal,
+    keys::KeyIndex,
+    outbox::InFlight,
+    prepare::{self, PreparedComponent, PreparedObservation},
+    rollup::RollupDeltas,
+    row::{self, EventRow, Head, INSERT_EVENT, KEEP_SUPERSEDED, REPLACE_EVENT, SELECT_EVENT},
+    words::{Unknown, Words},
+};
+
+/// What the writer keeps in memory, and what the row of the table `ledger` holds.
 #[derive(Debug)]
-pub(crate) struct Incoming {
-    observation: Observation,
-    journal: String,
-    cost: Option<String>,
-    digest: [u8; 16],
+pub(crate) struct State {
+    pub(crate) index: KeyIndex,
+    pub(crate) in_flight: InFlight,
+    /// The latest number. Observations and changes of events share one sequence.
+    pub(crate) last_number: i64,
+    /// The latest change that a follower was given. Events up to it keep their timestamps.
+    pub(crate) handed_out: i64,
+    /// The number of repricings.
+    pub(crate) epoch: i64,
+    /// The number of observations that were ever journaled.
+    pub(crate) observations: i64,
+    /// The secret with which the keys are hashed.
+    pub(crate) seed: u64,
 }
 
-impl Incoming {
-    pub(crate) fn new(observation: Observation) -> Result<Self, RowError> {
-        let (journal, digest) = observation.to_journal()?;
-        let cost = observation.cost.as_ref().map(serde_json::to_string).transpose()?;
-        Ok(Self { observation, journal, cost, digest: digest.to_be_bytes() })
+/// An append within a transaction.
+pub(crate) struct Append<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) state: &'a mut State,
+    pub(crate) words: &'a Words,
+    pub(crate) unknown: &'a mut Unknown,
+    pub(crate) deltas: &'a mut RollupDeltas,
+    pub(crate) appended: &'a mut Appended,
+    /// The time that was spent on observations with stored relatives.
+    pub(crate) spent: &'a mut Duration,
+}
+
+/// The stored observations, as the fold asks for them.
+struct Stored<'a> {
+    connection: &'a Connection,
+    index: &'a KeyIndex,
+    words: &'a Words,
+    seed: u64,
+}
+
+impl Journal for Stored<'_> {
+    type Error = LedgerError;
+
+    fn find(&mut self, relation: Relation<'_>, limit: usize) -> Result<Vec<u64>, LedgerError> {
+        let key = relation.hash(self.seed);
+        if self.index.may_contain(key) {
+            Ok(self.index.find(self.connection, key, limit)?)
+        } else {
+            Ok(Vec::new())
+        }
+    }
+
+    fn load(&mut self, number: u64) -> Result<Option<Arc<Observation>>, LedgerError> {
+        journal::load(self.connection, self.words, number.cast_signed())
     }
 }
 
-pub(crate) fn last_change(connection: &rusqlite::Connection) -> Result<i64, LedgerError> {
-    Ok(connection.query_row("SELECT coalesce(max(change_seq), 0) FROM event", [], |row| row.get(0))?)
-}
+impl Append<'_> {
+    /// Appends a component whose events are prepared. If the ledger has relatives of it, the events are
+    /// folded again.
+    pub(crate) fn component(
+        &mut self,
+        component: &PreparedComponent,
+        is_counted: bool,
+    ) -> Result<(), LedgerError> {
+        if self.is_fresh(component)? {
+            if !is_counted {
+                self.count(component, true);
+            }
+            return self.write_fresh(component);
+        }
+        if is_counted {
+            self.count(component, false);
+        }
+        let observations: Vec<&PreparedObservation> = component.observations.iter().collect();
+        self.related(&observations)
+    }
 
-pub(crate) fn advance(transaction: &Transaction<'_>, follower: &str, cursor: i64) -> Result<(), LedgerError> {
-    transaction
-        .prepare_cached(
-            "INSERT INTO follower (name, cursor) VALUES (?, ?)
-             ON CONFLICT (name) DO UPDATE SET cursor = max(cursor, excluded.cursor)",
-        )?
-        .execute(params![follower, cursor])?;
-    Ok(())
-}
-
-pub(crate) fn append(
-    transaction: &Transaction<'_>,
-    last_change: &mut i64,
-    incoming: &[Incoming],
-) -> Result<Appended, LedgerError> {
-    let mut appended = Appended::default();
-    let mut related = Related::default();
-    {
-        let mut insert = transaction.prepare_cached(
-            "INSERT INTO observation (digest, event_id, call_id, link, trace_link, trace_id, aggregate, facts, cost)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
-        )?;
-        for one in incoming {
-            let o = &one.observation;
-            let inserted = insert.execute(params![
-                one.digest,
-                o.event_id.as_str(),
-                o.call_id,
-                o.link(),
-                o.trace_link(),
-                o.trace_id,
-                o.role == Role::Aggregate,
-                one.journal,
-                one.cost,
-            ])?;
-            if inserted == 0 {
-                appended.duplicates += 1;
+    /// Adds the component's prepared events to the roll-ups, or takes them out again.
+    pub(crate) fn count(&mut self, component: &PreparedComponent, is_added: bool) {
+        let observations = component.observations.iter().map(|o| &*o.observation);
+        for event in spanledger_event::fold(observations) {
+            if is_added {
+                self.deltas.add(&event, self.words, self.unknown);
             } else {
-                appended.new += 1;
-                related.add(transaction.last_insert_rowid(), o.clone());
+                self.deltas.remove(&event, self.words, self.unknown);
             }
         }
     }
-    related.load(transaction)?;
 
-    let delivered = greatest_cursor(transaction)?;
-    let mut deltas = RollupDeltas::default();
-    for event in fold(related.observations.values()) {
-        write(transaction, last_change, delivered, event, &mut deltas)?;
-    }
-    deltas.write(transaction)?;
-    Ok(appended)
-}
-
-/// The observations that the fold needs for the changed events, by their `seq`: those of the same event,
-/// of the same call, of the same response and, if one of them is an aggregate, of the same trace.
-#[derive(Default)]
-struct Related {
-    observations: BTreeMap<i64, Observation>,
-    /// Every key that was found so far.
-    found: BTreeSet<Key>,
-    /// The found keys whose observations are not loaded yet.
-    to_load: Vec<Key>,
-}
-
-/// A value that related observations have in common.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
-    Event(String),
-    Call(String),
-    /// A response id that is unique.
-    Link(String),
-    /// A response id within a trace.
-    TraceLink(String),
-    /// A trace. Its observations are related only if one of them is an aggregate.
-    Trace(String),
-    /// A trace with an aggregate.
-    WholeTrace(String),
-}
-
-impl Related {
-    fn add(&mut self, seq: i64, observation: Observation) {
-        if self.observations.contains_key(&seq) {
-            return;
-        }
-        self.find(Key::Event(observation.event_id.as_str().to_owned()));
-        self.find(Key::Call(observation.call_id.clone()));
-        if let Some(link) = observation.link() {
-            self.find(Key::Link(link));
-        }
-        if let Some(link) = observation.trace_link() {
-            self.find(Key::TraceLink(link));
-        }
-        if let Some(trace) = &observation.trace_id {
-            self.find(match observation.role {
-                Role::Aggregate => Key::WholeTrace(trace.clone()),
-                Role::Call => Key::Trace(trace.clone()),
-            });
-        }
-        self.observations.insert(seq, observation);
-    }
-
-    fn find(&mut self, key: Key) {
-        if self.found.insert(key.clone()) {
-            self.to_load.push(key);
-        }
-    }
-
-    /// Loads observations until no key leads to another one.
-    fn load(&mut self, transaction: &Transaction<'_>) -> Result<(), LedgerError> {
-        while let Some(key) = self.to_load.pop() {
-            let (condition, value) = match &key {
-                Key::Event(id) => ("event_id = ?", id),
-                Key::Call(id) => ("call_id = ?", id),
-                Key::Link(link) => ("link = ?", link),
-                Key::TraceLink(link) => ("trace_link = ?", link),
-                Key::WholeTrace(trace) => ("trace_id = ?", trace),
-                Key::Trace(trace) => {
-                    let found = transaction
-                        .prepare_cached(
-                            "SELECT 1 FROM observation WHERE trace_id = ? AND aggregate = 1 LIMIT 1",
-                        )?
-                        .query_row([trace], |_| Ok(()))
-                        .optional()?;
-                    if found.is_some() {
-                        self.find(Key::WholeTrace(trace.clone()));
-                    }
-                    continue;
-                }
-            };
-            let sql = format!("SELECT seq, facts, cost FROM observation WHERE {condition}");
-            let mut statement = transaction.prepare_cached(&sql)?;
-            let mut rows = statement.query([value])?;
-            while let Some(row) = rows.next()? {
-                let seq: i64 = row.get(0)?;
-                if self.observations.contains_key(&seq) {
-                    continue;
-                }
-                self.add(seq, from_journal(row.get_ref(1)?, row.get_ref(2)?)?);
+    /// Whether the ledger has no relative of the component.
+    fn is_fresh(&self, component: &PreparedComponent) -> Result<bool, LedgerError> {
+        for key in component.observations.iter().flat_map(|o| o.keys.asked()) {
+            if self.state.index.may_contain(*key)
+                && !self.state.index.find(self.connection, *key, 1)?.is_empty()
+            {
+                return Ok(false);
             }
+        }
+        Ok(true)
+    }
+
+    fn write_fresh(&mut self, component: &PreparedComponent) -> Result<(), LedgerError> {
+        let first = self.state.last_number + 1;
+        for observation in &component.observations {
+            self.journal(observation, |_| true)?;
+        }
+        let number = |index: usize| first + i64::try_from(index).unwrap_or_default();
+        let mut insert = self.connection.prepare_cached(&INSERT_EVENT)?;
+        for event in &component.events {
+            let seq = number(event.first);
+            let head = Head { seq, change_seq: seq, evidence: number(event.evidence), epoch: None };
+            event.row.write(&mut insert, head)?;
         }
         Ok(())
     }
-}
 
-fn from_journal(journal: ValueRef<'_>, cost: ValueRef<'_>) -> Result<Observation, RowError> {
-    let mut observation: Observation = serde_json::from_str(journal.as_str()?)?;
-    observation.cost = cost.as_str_or_null()?.map(serde_json::from_str).transpose()?;
-    Ok(observation)
-}
-
-/// The greatest cursor of all followers. An event may have been delivered if its first change is not
-/// after this cursor.
-fn greatest_cursor(transaction: &Transaction<'_>) -> Result<i64, LedgerError> {
-    Ok(transaction
-        .prepare_cached("SELECT coalesce(max(cursor), 0) FROM follower")?
-        .query_row([], |row| row.get(0))?)
-}
-
-/// Writes an event if it differs from the stored one, and adds the difference to the roll-ups' changes.
-fn write(
-    transaction: &Transaction<'_>,
-    last_change: &mut i64,
-    delivered: i64,
-    mut event: CostEvent,
-    deltas: &mut RollupDeltas,
-) -> Result<(), LedgerError> {
-    let mut statement = transaction.prepare_cached(&SELECT_EVENT)?;
-    let mut rows = statement.query([event.event_id.as_str()])?;
-    let stored = match rows.next()? {
-        Some(row) => Some((row.get::<_, i64>(0)?, row::read(row, 1)?)),
-        None => None,
-    };
-    drop(rows);
-    event.revision = 1;
-    if let Some((first_change, stored)) = &stored {
-        event.revision = stored.revision;
-        // A sink may have stored the event under its timestamp, for example in a partition of that day.
-        // A delivered event therefore keeps its timestamp.
-        if *first_change <= delivered {
-            event.timestamp = stored.timestamp;
+    /// Writes an observation into the journal and files it under its keys, except those that are not to
+    /// be filed. Returns its number.
+    fn journal(
+        &mut self,
+        prepared: &PreparedObservation,
+        is_filed: impl Fn(u64) -> bool,
+    ) -> Result<i64, LedgerError> {
+        self.state.last_number += 1;
+        let seq = self.state.last_number;
+        prepared.row.write(&mut *self.connection.prepare_cached(journal::INSERT)?, seq)?;
+        for key in prepared.keys.filed().iter().filter(|key| is_filed(**key)) {
+            self.state.index.insert(*key, seq.cast_unsigned());
         }
-        if event == *stored {
+        self.state.observations += 1;
+        self.appended.new += 1;
+        Ok(seq)
+    }
+
+    /// Appends observations together with their stored relatives.
+    pub(crate) fn related(&mut self, prepared: &[&PreparedObservation]) -> Result<(), LedgerError> {
+        let begin = Instant::now();
+        let new: Vec<Arc<Observation>> = prepared.iter().map(|o| Arc::clone(&o.observation)).collect();
+        let mut stored = Stored {
+            connection: self.connection,
+            index: &self.state.index,
+            words: self.words,
+            seed: self.state.seed,
+        };
+        let related = related(&new, &mut stored)?;
+        self.appended.duplicates += related.duplicates.len();
+        self.appended.late += related.late.len();
+        self.appended.refused.extend(related.refused.into_iter().map(|(_, reason)| reason));
+        for component in related.components {
+            self.fold(&component, prepared)?;
+        }
+        *self.spent += begin.elapsed();
+        Ok(())
+    }
+
+    /// Journals the new observations of a component, and writes its events.
+    fn fold(&mut self, component: &Component, prepared: &[&PreparedObservation]) -> Result<(), LedgerError> {
+        let mut members: Vec<(i64, Arc<Observation>)> =
+            component.stored.iter().map(|(seq, o)| (seq.cast_signed(), Arc::clone(o))).collect();
+        let full = self.full_keys(component)?;
+        for (index, observation) in &component.new {
+            let seq = self.journal(prepared[*index], |key| !full.contains(&key))?;
+            members.push((seq, Arc::clone(observation)));
+        }
+        members.sort_by_key(|(seq, _)| *seq);
+        let folded = component.fold();
+        let rows = rows(&members, component);
+        for id in &folded.retired {
+            self.retire(id, &members)?;
+        }
+        let is_fresh = component.stored.is_empty();
+        for event in folded.events {
+            let Some(&seq) = rows.get(&event.event_id) else { continue };
+            self.write(event, seq, &members, is_fresh)?;
+        }
+        Ok(())
+    }
+
+    /// The keys of crowded relations under which enough observations are filed.
+    fn full_keys(&self, component: &Component) -> Result<Vec<u64>, LedgerError> {
+        let mut full = Vec::new();
+        for crowded in &component.crowded {
+            let relation = crowded.relation();
+            let key = relation.hash(self.state.seed);
+            let limit = relation.kind.limit() + 1;
+            if self.state.index.may_contain(key)
+                && self.state.index.find(self.connection, key, limit)?.len() >= limit
+            {
+                full.push(key);
+            }
+        }
+        Ok(full)
+    }
+
+    /// The stored event of a row.
+    fn stored(&self, seq: i64) -> Result<Option<(Head, CostEvent)>, LedgerError> {
+        let mut select = self.connection.prepare_cached(&SELECT_EVENT)?;
+        let mut rows = select.query([seq])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        Ok(Some((row::read_head(row)?, row::read(row, self.words)?)))
+    }
+
+    /// Writes an event if it differs from the stored one.
+    fn write(
+        &mut self,
+        mut event: CostEvent,
+        seq: i64,
+        members: &[(i64, Arc<Observation>)],
+        is_fresh: bool,
+    ) -> Result<(), LedgerError> {
+        let stored = self.stored(seq)?;
+        let mut head = Head { seq, change_seq: seq, evidence: seq, epoch: None };
+        if let Some((old, known)) = &stored {
+            // A sink may have stored the event under its timestamp, for example in a partition of that
+            // day. An event that was handed out therefore keeps its timestamp.
+            if seq.abs() <= self.state.handed_out {
+                event.timestamp = known.timestamp;
+            }
+            head.epoch = old.epoch;
+            let revision = event.revision + old.epoch.unwrap_or_default() * REVISION_OF_EPOCH;
+            event.revision = known.revision;
+            if event == *known {
+                return Ok(());
+            }
+            // What was pruned is missing in the count, so the revision must be made to grow.
+            event.revision = revision.max(known.revision + 1);
+        }
+        self.replace(event, head, stored, members, is_fresh)
+    }
+
+    /// Writes an event in place of the stored one.
+    pub(crate) fn replace(
+        &mut self,
+        event: CostEvent,
+        mut head: Head,
+        stored: Option<(Head, CostEvent)>,
+        members: &[(i64, Arc<Observation>)],
+        is_fresh: bool,
+    ) -> Result<(), LedgerError> {
+        // Among many sightings, only those of the event or its span are compared in full.
+        let is_near = |o: &Observation| {
+            members.len() <= 16 || o.event_id == event.event_id || o.span_id == event.span_id
+        };
+        let candidates = members.iter().filter(|(_, o)| is_near(o)).map(|(seq, o)| (*seq, &**o));
+        head.evidence = prepare::evidence(&event, candidates).unwrap_or(head.seq);
+        let evidence = members.iter().find(|(seq, _)| *seq == head.evidence).map(|(_, o)| &**o);
+        let row =
+            EventRow::new(&event, evidence, self.words, self.unknown).map_err(LedgerError::Unstorable)?;
+        if !is_fresh {
+            // The order of the changes is that of the fold, which puts void events first.
+            self.state.last_number += 1;
+            head.change_seq = self.state.last_number;
+        }
+        if let Some((old, known)) = &stored {
+            if self.state.in_flight.contains(old.change_seq) {
+                self.connection.prepare_cached(&KEEP_SUPERSEDED)?.execute([head.seq])?;
+            }
+            if old.change_seq != old.seq {
+                self.connection
+                    .prepare_cached("DELETE FROM change WHERE change_seq = ?")?
+                    .execute([old.change_seq])?;
+            }
+            self.deltas.remove(known, self.words, self.unknown);
+        }
+        self.deltas.add(&event, self.words, self.unknown);
+        let sql = if stored.is_some() { &REPLACE_EVENT } else { &INSERT_EVENT };
+        row.write(&mut *self.connection.prepare_cached(sql)?, head)?;
+        if head.change_seq != head.seq {
+            self.connection
+                .prepare_cached("INSERT INTO change (change_seq, seq) VALUES (?, ?)")?
+                .execute((head.change_seq, head.seq))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the event of a request id void, because the id turned out to be no request's.
+    fn retire(&mut self, id: &EventId, members: &[(i64, Arc<Observation>)]) -> Result<(), LedgerError> {
+        let first = members.iter().find(|(_, o)| o.event_id == *id).map(|(seq, _)| *seq);
+        let Some(seq) = first else { return Ok(()) };
+        let Some((head, known)) = self.stored(seq)? else { return Ok(()) };
+        if known.event_id != *id || known.state == EventState::Void {
             return Ok(());
         }
+        let mut event = known.clone();
+        event.state = EventState::Void;
+        event.flags.clear();
         event.revision += 1;
-        deltas.remove(stored);
+        self.replace(event, head, Some((head, known)), members, false)
     }
-    deltas.add(&event);
-    *last_change += 1;
-    let mut upsert = transaction.prepare_cached(&UPSERT_EVENT)?;
-    let next = row::bind(&mut upsert, &event)?;
-    upsert.raw_bind_parameter(next, *last_change)?;
-    upsert.raw_bind_parameter(next + 1, *last_change)?;
-    upsert.raw_execute()?;
-    Ok(())
+}
+
+/// The number of each event's row: that of its first observation. The event of a call under a reused
+/// request id has the negative number, because the positive one belongs to the event of that id.
+fn rows(members: &[(i64, Arc<Observation>)], component: &Component) -> HashMap<EventId, i64> {
+    let mut rows = HashMap::new();
+    for (seq, o) in members {
+        let relation = Relation { kind: RelationKind::Event, value: o.event_id.as_str() };
+        if component.crowded.iter().any(|crowded| crowded.relation() == relation) {
+            rows.entry(EventId::of_reused(&o.event_id, &o.call_id)).or_insert(-*seq);
+        } else {
+            rows.entry(o.event_id.clone()).or_insert(*seq);
+        }
+    }
+    rows
 }

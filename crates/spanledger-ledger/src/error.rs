@@ -197,6 +197,15 @@ pub enum RowError {
     /// An observation or its cost cannot be read from, or turned into, JSON.
     #[error("an observation is not the JSON that this version of Spanledger writes")]
     Json(#[from] serde_json::Error),
+    /// The number of a word is not in the dictionary.
+    #[error("word {0} is missing in the dictionary")]
+    Word(i64),
+    /// The numbers of a text do not fit its form.
+    #[error("the numbers of a text do not fit its form")]
+    Template,
+    /// The facts of an observation cannot be read.
+    #[error("an observation cannot be read")]
+    Facts(#[from] FactsError),
     /// An amount is too large to be stored.
     #[error("column `{column}` cannot hold {usd} USD: amounts must lie within 9 * 10^12 USD")]
     OutOfRange {
@@ -229,6 +238,33 @@ pub enum RowError {
     },
 }
 
+/// Why the facts of an observation cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FactsError {
+    /// The bytes end too early.
+    #[error("the bytes end too early")]
+    Short,
+    /// There are bytes after the end.
+    #[error("there are bytes after the end")]
+    Long,
+    /// A number is out of range.
+    #[error("a number is out of range")]
+    Number,
+    /// A text is not UTF-8.
+    #[error("a text is not UTF-8")]
+    Text,
+    /// The number of a word is not in the dictionary.
+    #[error("word {0} is missing in the dictionary")]
+    Word(i64),
+    /// The columns beside the facts contradict them.
+    #[error("the columns of the row contradict its facts")]
+    Columns,
+    /// The facts have a value that this version does not know.
+    #[error("a later version of Spanledger wrote it")]
+    Newer,
+}
+
 impl LedgerError {
     /// What went wrong, as one of a few words.
     pub fn kind(&self) -> ErrorKind {
@@ -257,11 +293,8 @@ impl LedgerError {
         matches!(self, Self::Storage(_)) && matches!(kind, ErrorKind::Io | ErrorKind::Damaged)
     }
 
-    /// The same error for another request, if it concerns all requests.
+    /// The same error for another request, if it is that of the file and not of one request.
     pub(crate) fn for_all_requests(&self) -> Option<Self> {
-        if !self.kind().concerns_all_requests() {
-            return None;
-        }
         match self {
             Self::Storage(source) => Some(Self::Storage(source.clone())),
             Self::Locked { waited } => Some(Self::Locked { waited: *waited }),

@@ -195,7 +195,7 @@ impl LedgerHealth {
     }
 
     /// A transaction was committed; it took that long.
-    pub(crate) fn committed(&self, appended: Appended, took: Duration) {
+    pub(crate) fn committed(&self, appended: &Appended, took: Duration) {
         let add = |counter: &AtomicU64, count: usize| {
             counter.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
         };

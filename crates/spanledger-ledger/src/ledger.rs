@@ -1,36 +1,51 @@
-//! The writer: one thread, which commits all waiting requests in one transaction.
+//! The handle of a ledger that is open for writing.
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     thread::JoinHandle,
-    time::Instant,
 };
 
-use rusqlite::{Connection, TransactionBehavior};
-use spanledger_event::{ErrorChain, Observation};
+use spanledger_event::{Observation, RefusedReason};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    ErrorKind, LedgerError, LedgerHealth, LedgerReader,
-    apply::{self, Incoming},
+    LedgerError, LedgerHealth, LedgerReader,
+    checkpoint::Checkpointer,
     error::OpenError,
-    open::{self, FileIdentity, WriteConnection, WriteLock},
+    open::{self, WriteConnection, WriteLock},
+    outbox::BatchRange,
+    prepare,
+    words::Words,
+    writer::{Job, Writer},
 };
 
 /// How many requests may wait for the writer.
 const QUEUE_MAX: usize = 1_024;
-/// A transaction takes no further request once it has this many observations. This bounds the memory of
-/// a commit group.
-const GROUP_MAX: usize = 8_192;
 
-/// How many observations an append added.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// So many observations of a request are one job of the writer.
+const JOB_MAX: usize = 4_096;
+
+/// What became of the observations of an append.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Appended {
     /// Observations that were new to the ledger.
     pub new: usize,
     /// Observations that had been appended before.
     pub duplicates: usize,
+    /// Sightings of events that were pruned. The event had been counted, and the sighting is not stored.
+    pub late: usize,
+    /// Observations that were not stored, because they exceed a limit. Repeating them does not help.
+    pub refused: Vec<RefusedReason>,
+}
+
+impl Appended {
+    fn add(&mut self, other: Self) {
+        self.new += other.new;
+        self.duplicates += other.duplicates;
+        self.late += other.late;
+        self.refused.extend(other.refused);
+    }
 }
 
 /// A ledger that is open for writing. All clones share the same writer.
@@ -45,24 +60,14 @@ pub struct Ledger {
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
+    id: String,
+    seed: u64,
+    words: Arc<RwLock<Words>>,
     jobs: Option<mpsc::Sender<Job>>,
     changes: watch::Receiver<i64>,
     health: Arc<LedgerHealth>,
     writer: Option<JoinHandle<()>>,
     _lock: WriteLock,
-}
-
-#[derive(Debug)]
-enum Job {
-    Append(Vec<Incoming>, oneshot::Sender<Result<Appended, LedgerError>>),
-    Advance {
-        follower: String,
-        cursor: i64,
-        done: oneshot::Sender<Result<(), LedgerError>>,
-    },
-    Probe(oneshot::Sender<Result<(), LedgerError>>),
-    #[cfg(any(test, feature = "test-support"))]
-    Panic,
 }
 
 impl Ledger {
@@ -71,38 +76,64 @@ impl Ledger {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LedgerError> {
         let path = path.as_ref().to_owned();
         let WriteConnection { connection, identity, lock } = open::writer(&path)?;
-        let last_change = apply::last_change(&connection)?;
-        let (jobs, queue) = mpsc::channel(QUEUE_MAX);
-        let (publish, changes) = watch::channel(last_change);
+        let checkpointer = Checkpointer::start(&identity)?;
+        let words = Arc::default();
         let health = Arc::new(LedgerHealth::new());
-        let writer = Writer { connection, identity, last_change, publish, health: Arc::clone(&health) };
+        let (writer, changes) =
+            Writer::new(connection, identity, checkpointer, Arc::clone(&words), Arc::clone(&health))?;
+        let (id, seed) = (writer.id().to_owned(), writer.seed());
+        let (jobs, queue) = mpsc::channel(QUEUE_MAX);
+        let watched = Arc::clone(&health);
         let writer = std::thread::Builder::new()
             .name("spanledger-writer".to_owned())
             .spawn(move || {
-                let health = Arc::clone(&writer.health);
-                let _watch = health.watch_for_panics();
+                let _watch = watched.watch_for_panics();
                 writer.run(queue);
             })
             .map_err(|source| LedgerError::Open { path: path.clone(), source: OpenError::from(source) })?;
-        let writer = Some(writer);
-        Ok(Self { shared: Arc::new(Shared { path, jobs: Some(jobs), changes, health, writer, _lock: lock }) })
+        let (jobs, writer) = (Some(jobs), Some(writer));
+        let shared = Shared { path, id, seed, words, jobs, changes, health, writer, _lock: lock };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Stores observations durably, together with the events and roll-ups that they change.
     ///
     /// Returns after the commit has been synced to disk. An observation that was appended before
-    /// changes nothing and is counted as a duplicate. On an error none of the observations was
-    /// recorded, and the call may be repeated, except for [`LedgerError::Unstorable`]. If the future is
-    /// dropped before it is ready, the observations may or may not be recorded.
+    /// changes nothing and is counted as a duplicate. After an error the call may be repeated, except for
+    /// [`LedgerError::Unstorable`]: what was recorded in spite of the error is then a duplicate.
     pub async fn append(&self, observations: Vec<Observation>) -> Result<Appended, LedgerError> {
-        let incoming = observations
-            .into_iter()
-            .map(Incoming::new)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(LedgerError::Unstorable)?;
+        let mut answers = Vec::with_capacity(1);
+        let mut rest = observations;
+        while !rest.is_empty() {
+            // A large request is several jobs, so that others need not wait for all of it.
+            let next = rest.split_off(rest.len().min(JOB_MAX));
+            let prepared = {
+                let words = self.shared.words.read().unwrap_or_else(PoisonError::into_inner);
+                prepare::prepare(rest, &words, self.shared.seed).map_err(LedgerError::Unstorable)?
+            };
+            let (done, answer) = oneshot::channel();
+            self.send(Job::Append { prepared: Box::new(prepared), done }).await?;
+            answers.push(answer);
+            rest = next;
+        }
+        let mut appended = Appended::default();
+        for answer in answers {
+            appended.add(answer.await.map_err(|_| LedgerError::Closed)??);
+        }
+        Ok(appended)
+    }
+
+    /// Gives a follower its batch in flight, or a new one of about `limit` changes. `None` if there is
+    /// nothing new. [`LedgerReader::batch`] reads its events.
+    ///
+    /// The batch is stored before this returns: until it is acknowledged, the follower gets the same batch
+    /// with the same events, also after a restart.
+    pub async fn hand_out(&self, follower: &str, limit: usize) -> Result<Option<BatchRange>, LedgerError> {
         let (done, answer) = oneshot::channel();
-        self.send(Job::Append(incoming, done)).await?;
-        answer.await.map_err(|_| LedgerError::Closed)?
+        let follower = follower.to_owned();
+        self.send(Job::HandOut { follower: follower.clone(), limit, done }).await?;
+        let range = answer.await.map_err(|_| LedgerError::Closed)??;
+        Ok(range.map(|(cursor, last)| BatchRange { ledger: self.shared.id.clone(), follower, cursor, last }))
     }
 
     /// Moves a follower's cursor forward. Call it after the follower has durably stored all changes up to
@@ -138,7 +169,7 @@ impl Ledger {
         drop(self.send(Job::Panic).await);
     }
 
-    /// A channel that holds the greatest `change_seq` and reports when it grows.
+    /// A channel that holds the greatest number of all changes and observations, and reports when it grows.
     pub fn changes(&self) -> watch::Receiver<i64> {
         self.shared.changes.clone()
     }
@@ -151,6 +182,11 @@ impl Ledger {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.shared.path
+    }
+
+    /// The ledger's id, which no other ledger has.
+    pub fn id(&self) -> &str {
+        &self.shared.id
     }
 
     async fn send(&self, job: Job) -> Result<(), LedgerError> {
@@ -166,163 +202,6 @@ impl Drop for Shared {
             && writer.join().is_err()
         {
             tracing::error!("the ledger's writer panicked");
-        }
-    }
-}
-
-struct Writer {
-    connection: Connection,
-    identity: FileIdentity,
-    last_change: i64,
-    publish: watch::Sender<i64>,
-    health: Arc<LedgerHealth>,
-}
-
-impl Writer {
-    fn run(mut self, mut queue: mpsc::Receiver<Job>) {
-        while let Some(first) = queue.blocking_recv() {
-            let mut group = vec![first];
-            let mut size = 0;
-            while size < GROUP_MAX
-                && let Ok(job) = queue.try_recv()
-            {
-                if let Job::Append(incoming, _) = &job {
-                    size += incoming.len();
-                }
-                group.push(job);
-            }
-            // A caller that has gone would never learn that its observations were recorded, and repeats them.
-            group.retain(|job| !job.is_abandoned());
-            if group.is_empty() {
-                continue;
-            }
-            self.health.begin();
-            self.commit(group);
-            self.health.end();
-        }
-        // Copies the write-ahead log into the file. If this fails, nothing is lost, because the log stays.
-        if let Err(error) = self.connection.pragma_update(None, "wal_checkpoint", "TRUNCATE") {
-            tracing::debug!(%error, "the ledger's write-ahead log was not copied into the file");
-        }
-    }
-
-    /// Commits the whole group in one transaction. If that fails because of one request, each gets its own
-    /// transaction, so that only the faulty one fails. An error that concerns the file is the answer to all:
-    /// to try them one by one would only take longer.
-    fn commit(&mut self, group: Vec<Job>) {
-        let before = self.last_change;
-        let began = Instant::now();
-        let error = match self.transact(&group) {
-            Ok(answers) => {
-                if answers.wrote {
-                    self.health.committed(answers.sum(), began.elapsed());
-                }
-                // Publish before answering, so that a caller sees the change when its append returns.
-                if self.last_change != before {
-                    self.publish.send_replace(self.last_change);
-                }
-                for (job, answer) in group.into_iter().zip(answers.each) {
-                    job.answer(Ok(answer));
-                }
-                return;
-            }
-            Err(error) if error.kind() == ErrorKind::Busy => LedgerError::Locked { waited: began.elapsed() },
-            Err(error) => error,
-        };
-        self.last_change = before;
-        if error.needs_a_new_connection() {
-            self.open_again();
-        }
-        if group.len() > 1 && error.for_all_requests().is_none() {
-            for job in group {
-                self.commit(vec![job]);
-            }
-            return;
-        }
-        self.health.failed(&error);
-        let mut error = Some(error);
-        for job in group {
-            let next = error.as_ref().and_then(LedgerError::for_all_requests);
-            job.answer(Err(error.take().unwrap_or(LedgerError::Closed)));
-            error = next;
-        }
-    }
-
-    /// After an error of the disk, or in a damaged page, the next transaction begins without anything that
-    /// the old connection has in memory.
-    fn open_again(&mut self) {
-        match open::again(&self.identity) {
-            Ok(connection) => self.connection = connection,
-            Err(error) => {
-                tracing::error!(error = %ErrorChain(&error), "ledger.writer.reopen.failed");
-            }
-        }
-    }
-
-    fn transact(&mut self, group: &[Job]) -> Result<Answers, LedgerError> {
-        self.health.saw(self.identity.check()?);
-        let mut answers = Answers { each: Vec::with_capacity(group.len()), wrote: false };
-        let is_probe = group.iter().all(|job| matches!(job, Job::Probe(_)));
-        if is_probe && self.health.fault().is_none() {
-            answers.each.resize(group.len(), Appended::default());
-            return Ok(answers);
-        }
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for job in group {
-            answers.each.push(match job {
-                Job::Append(incoming, _) => apply::append(&transaction, &mut self.last_change, incoming)?,
-                Job::Advance { follower, cursor, .. } => {
-                    apply::advance(&transaction, follower, *cursor)?;
-                    Appended::default()
-                }
-                Job::Probe(_) => {
-                    open::write_nothing(&transaction)?;
-                    Appended::default()
-                }
-                #[cfg(any(test, feature = "test-support"))]
-                Job::Panic => panic!("a test asked the ledger's writer to panic"),
-            });
-        }
-        transaction.commit()?;
-        answers.wrote = true;
-        Ok(answers)
-    }
-}
-
-/// What a transaction did.
-struct Answers {
-    /// For each job.
-    each: Vec<Appended>,
-    /// Whether there was a transaction.
-    wrote: bool,
-}
-
-impl Answers {
-    fn sum(&self) -> Appended {
-        self.each.iter().fold(Appended::default(), |sum, one| Appended {
-            new: sum.new + one.new,
-            duplicates: sum.duplicates + one.duplicates,
-        })
-    }
-}
-
-impl Job {
-    /// Answers the caller. If the caller no longer waits, the answer is dropped.
-    fn answer(self, answer: Result<Appended, LedgerError>) {
-        match self {
-            Self::Append(_, done) => drop(done.send(answer)),
-            Self::Advance { done, .. } | Self::Probe(done) => drop(done.send(answer.map(|_| ()))),
-            #[cfg(any(test, feature = "test-support"))]
-            Self::Panic => {}
-        }
-    }
-
-    /// Whether the caller no longer waits for the answer. What a follower has acknowledged is kept anyway.
-    fn is_abandoned(&self) -> bool {
-        match self {
-            Self::Append(_, done) => done.is_closed(),
-            Self::Probe(done) => done.is_closed(),
-            _ => false,
         }
     }
 }

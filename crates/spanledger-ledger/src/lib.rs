@@ -57,25 +57,35 @@
 //! either: followers read the changes and move their cursors.
 
 mod apply;
+mod checkpoint;
+mod datum;
 mod error;
+mod facts;
 mod health;
-#[allow(dead_code, unused_imports, reason = "the store does not use it yet")]
+mod journal;
 mod keys;
 mod ledger;
 mod measure;
 mod migrate;
 mod open;
+mod outbox;
+mod prepare;
 mod reader;
 mod reasons;
 mod report;
 mod rollup;
 mod row;
 mod schema;
+mod storage;
+mod template;
+mod words;
+mod writer;
 
-pub use error::{ErrorKind, LedgerError, OpenError, RowError, StorageError};
+pub use error::{ErrorKind, FactsError, LedgerError, OpenError, RowError, StorageError};
 pub use health::{CommitLatency, FileSizes, LedgerHealth, WriterFault};
 pub use ledger::{Appended, Ledger};
 pub use measure::{Amount, MEASURES, Measure, MeasureKind, Totals};
-pub use reader::{Change, LedgerReader, Summary};
+pub use outbox::{BatchRange, Unreadable};
+pub use reader::{BatchChanges, Change, LedgerReader, Summary};
 pub use reasons::{Reason, Reasons};
 pub use report::{GroupBy, Query, Report, ReportRow};

@@ -9,6 +9,8 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use spanledger_event::{Cell, Column, ColumnKind, CostEvent, Flag, Usd};
 
+use crate::storage;
+
 #[cfg(test)]
 mod tests;
 
@@ -311,8 +313,11 @@ impl Contribution {
             IfPresent(column) => format!("{} IS NOT NULL", name(column)),
             IfAbsent(column) => format!("{} IS NULL", name(column)),
             IfAbove(column, number) => format!("coalesce({} > {number}, 0)", name(column)),
-            // The column holds the flags as a JSON list of texts.
-            IfFlag(flag) => format!("instr({}, '\"{flag}\"') > 0", column("flags").name),
+            // The text is a JSON list of texts; it is null where there is no flag.
+            IfFlag(flag) => {
+                let flags = storage::word_sql(column("flags").name);
+                format!("coalesce(instr({flags}, '\"{flag}\"') > 0, 0)")
+            }
         }
     }
 }

@@ -17,16 +17,22 @@
 //! * **Any other change** (an index, a table) goes into `schema.rs` for new files and into [`STEPS`]
 //!   for existing ones.
 //!
+//! Version 3 stores everything in another form; `migrate/store.rs` copies the rows of versions 1 and 2.
+//!
 //! `tests/golden/ledger.v1.sql` is a ledger of version 1. The tests bring it up to date and compare
 //! its tables with those of a new file, so that a forgotten `since` or step fails there.
 
 use rusqlite::{Connection, Transaction};
 use spanledger_event::{COLUMNS, Column};
 
-use crate::{error::StorageError, measure::MEASURES, reasons, rollup, schema};
+use crate::{LedgerError, error::StorageError, measure::MEASURES, rollup, schema};
 
+mod store;
 #[cfg(test)]
 mod tests;
+
+/// The version that brought the present form of the rows.
+const STORE: i64 = 3;
 
 /// A change of the tables that neither a column of the event nor a measure brings about.
 pub(crate) struct Step {
@@ -37,8 +43,8 @@ pub(crate) struct Step {
     readers_need_it: bool,
 }
 
-/// The changes since version 1, in their order.
-const STEPS: &[Step] = &[Step { since: 2, sql: reasons::INDEX, readers_need_it: false }];
+/// The changes since version 3, in their order.
+const STEPS: &[Step] = &[];
 
 /// What the tables of a version are made of.
 pub(crate) struct Target {
@@ -74,19 +80,25 @@ impl Target {
     pub(crate) fn readable_since(&self) -> i64 {
         let columns = self.columns.iter().map(|column| i64::from(column.since));
         let steps = self.steps.iter().filter(|step| step.readers_need_it).map(|step| step.since);
-        columns.chain(steps).fold(self.newest_measure, i64::max)
+        columns.chain(steps).fold(self.newest_measure.max(STORE), i64::max)
     }
 
     /// Brings a file of the version `from` up to date.
     pub(crate) fn migrate(&self, connection: &mut Connection, from: i64) -> Result<(), StorageError> {
         let transaction = connection.transaction()?;
-        self.apply(&transaction, from)?;
+        self.apply(&transaction, from).map_err(StorageError::from_ledger)?;
         Ok(transaction.commit()?)
     }
 
-    fn apply(&self, transaction: &Transaction<'_>, from: i64) -> Result<(), StorageError> {
+    fn apply(&self, transaction: &Transaction<'_>, from: i64) -> Result<(), LedgerError> {
         let version = self.version();
         transaction.execute_batch("DROP VIEW openai_events")?;
+        let from = if from < STORE {
+            store::copy(transaction, from)?;
+            TARGET.version()
+        } else {
+            from
+        };
         for next in from + 1..=version {
             for column in self.columns.iter().filter(|column| i64::from(column.since) == next) {
                 transaction.execute_batch(&schema::add_column(column))?;

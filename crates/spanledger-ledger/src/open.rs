@@ -7,9 +7,15 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    hash::{BuildHasher as _, RandomState},
+    path::Path,
+    time::Duration,
+};
 
 use rusqlite::{Connection, OpenFlags};
+use uuid::Uuid;
 
 pub(crate) use self::{
     identity::FileIdentity,
@@ -25,7 +31,7 @@ use crate::{
     LedgerError,
     error::{OpenError, StorageError},
     migrate::TARGET,
-    schema,
+    schema, words,
 };
 
 /// Marks a file as a ledger (`PRAGMA application_id`). The bytes are the letters `Span`.
@@ -118,6 +124,20 @@ pub(crate) fn again(identity: &FileIdentity) -> Result<Connection, LedgerError> 
     Ok(connection)
 }
 
+/// Gives a new ledger its id, the secret of its keys, and the words that every ledger has.
+pub(crate) fn identify(connection: &Connection) -> rusqlite::Result<()> {
+    // The keys of the standard library's hasher are random.
+    let secret = RandomState::new().hash_one(0);
+    connection.execute(
+        "INSERT INTO ledger (id, key_seed, last_number, handed_out, epoch, observations) VALUES (?, ?, 0, 0, 0, 0)",
+        (Uuid::now_v7().to_string(), secret.cast_signed()),
+    )?;
+    for (number, word) in (1..).zip(words::FIXED) {
+        connection.execute("INSERT INTO word (id, text) VALUES (?, ?)", (number, word))?;
+    }
+    Ok(())
+}
+
 /// Writes what the file has already, so that the commit needs the disk but changes nothing.
 pub(crate) fn write_nothing(connection: &Connection) -> Result<(), StorageError> {
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -154,13 +174,14 @@ fn configure(path: &Path, connection: &Connection) -> Result<(), LedgerError> {
         connection.pragma_update(None, "temp_store", "MEMORY")
     };
     set().map_err(|source| error(path, source))?;
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(128);
     Ok(())
 }
 
 fn create(connection: &mut Connection) -> Result<(), StorageError> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(&schema::ddl())?;
+    identify(&transaction)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", TARGET.version())?;
     Ok(transaction.commit()?)

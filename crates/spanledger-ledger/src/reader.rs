@@ -1,15 +1,22 @@
 //! Reading beside the writer, from the same process or another.
 
-use std::path::{Path, PathBuf};
+use std::{
+    cell::{Ref, RefCell},
+    path::{Path, PathBuf},
+};
 
-use rusqlite::{Connection, OptionalExtension};
-use spanledger_event::{CostEvent, EventId};
+use rusqlite::{Connection, OptionalExtension, Row};
+use spanledger_event::{CostEvent, EventId, Relation, RelationKind};
 
 use crate::{
     LedgerError,
+    facts::Packed,
+    keys,
     migrate::TARGET,
     open::{self, Snapshot},
-    row::{self, EVENT_COLUMNS, SELECT_EVENT},
+    outbox::{BatchRange, Unreadable},
+    row::{self, JOIN_EVIDENCE, READ_COLUMNS},
+    words::{self, Words},
 };
 
 /// A reader of a ledger file. It sees what was committed, and never blocks the writer.
@@ -19,6 +26,7 @@ pub struct LedgerReader {
     path: PathBuf,
     /// What the files looked like at the opening, where this reader cannot see changes.
     snapshot: Option<Snapshot>,
+    words: RefCell<Words>,
 }
 
 /// An event at one of its changes.
@@ -28,6 +36,15 @@ pub struct Change {
     pub seq: i64,
     /// The event as it is now.
     pub event: CostEvent,
+}
+
+/// The changes of one batch.
+#[derive(Debug, Default)]
+pub struct BatchChanges {
+    /// The events, in the order of their changes.
+    pub changes: Vec<Change>,
+    /// Rows that cannot be read, because they are damaged.
+    pub unreadable: Vec<Unreadable>,
 }
 
 /// How much a ledger holds.
@@ -45,6 +62,17 @@ pub struct Summary {
     pub last_change: i64,
 }
 
+/// The events that changed after a cursor, those that never changed again and the others. Each is in the
+/// order of its changes.
+const UNCHANGED: &str = "FROM event e LEFT JOIN observation o ON o.seq = coalesce(e.evidence, e.seq)
+    WHERE e.seq > ?1 AND e.seq <= ?2 AND e.change_seq = e.seq ORDER BY e.seq LIMIT ?3";
+const CHANGED: &str = "FROM change c JOIN event e ON e.seq = c.seq
+    LEFT JOIN observation o ON o.seq = coalesce(e.evidence, e.seq)
+    WHERE c.change_seq > ?1 AND c.change_seq <= ?2 ORDER BY c.change_seq LIMIT ?3";
+/// The revisions of a batch in flight that later ones have replaced.
+const SUPERSEDED: &str = "FROM superseded e LEFT JOIN observation o ON o.seq = coalesce(e.evidence, e.seq)
+    WHERE e.change_seq > ?1 AND e.change_seq <= ?2 ORDER BY e.change_seq LIMIT ?3";
+
 impl LedgerReader {
     /// Opens an existing ledger for reading.
     ///
@@ -53,7 +81,13 @@ impl LedgerReader {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LedgerError> {
         let path = path.as_ref().to_owned();
         let open::ReadConnection { connection, snapshot } = open::reader(&path)?;
-        Ok(Self { connection, path, snapshot })
+        Ok(Self { connection, path, snapshot, words: RefCell::default() })
+    }
+
+    /// The dictionary, with the words of this moment. Call it within the transaction whose rows it is for.
+    pub(crate) fn words(&self) -> Result<Ref<'_, Words>, LedgerError> {
+        self.words.borrow_mut().load(&self.connection)?;
+        Ok(self.words.borrow())
     }
 
     /// Whether this reader shows the state of the moment when it was opened, and never a later one.
@@ -71,34 +105,120 @@ impl LedgerReader {
     ///
     /// An event that changed several times appears once, as it is now.
     pub fn changes_after(&self, cursor: i64, limit: usize) -> Result<Vec<Change>, LedgerError> {
-        let sql = format!(
-            "SELECT change_seq, {} FROM event WHERE change_seq > ? ORDER BY change_seq LIMIT ?",
-            *EVENT_COLUMNS
-        );
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut rows = statement.query([cursor, limit])?;
-        let mut changes = Vec::new();
-        while let Some(row) = rows.next()? {
-            changes.push(Change { seq: row.get(0)?, event: row::read(row, 1)? });
+        let transaction = self.connection.unchecked_transaction()?;
+        let words = self.words()?;
+        let mut read = BatchChanges::default();
+        for source in [UNCHANGED, CHANGED] {
+            self.read_changes(source, (cursor, i64::MAX), limit, &words, &mut read, &|_, _| true)?;
         }
-        Ok(changes)
+        transaction.commit()?;
+        if let Some(first) = read.unreadable.into_iter().next() {
+            return Err(first.error);
+        }
+        read.changes.sort_by_key(|change| change.seq);
+        read.changes.truncate(limit);
+        Ok(read.changes)
+    }
+
+    /// The events of a batch that was handed out, as they were then. The same batch gives the same events
+    /// until it is acknowledged.
+    ///
+    /// A void event is left out if the follower was never given the event.
+    pub fn batch(&self, range: &BatchRange) -> Result<BatchChanges, LedgerError> {
+        let transaction = self.connection.unchecked_transaction()?;
+        let words = self.words()?;
+        let mut read = BatchChanges::default();
+        let bounds = (range.cursor, range.last);
+        // The row's number is that of the event's first change.
+        let is_wanted = |event: &CostEvent, seq: i64| event.counts() || seq.abs() <= range.cursor;
+        for source in [UNCHANGED, CHANGED, SUPERSEDED] {
+            self.read_changes(source, bounds, usize::MAX, &words, &mut read, &is_wanted)?;
+        }
+        transaction.commit()?;
+        read.changes.sort_by_key(|change| change.seq);
+        Ok(read)
+    }
+
+    fn read_changes(
+        &self,
+        source: &str,
+        (after, last): (i64, i64),
+        limit: usize,
+        words: &Words,
+        read: &mut BatchChanges,
+        is_wanted: &dyn Fn(&CostEvent, i64) -> bool,
+    ) -> Result<(), LedgerError> {
+        let mut statement = self.connection.prepare_cached(&format!("SELECT {} {source}", *READ_COLUMNS))?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut rows = statement.query([after, last, limit])?;
+        while let Some(row) = rows.next()? {
+            let head = row::read_head(row)?;
+            match row::read(row, words) {
+                Ok(event) if is_wanted(&event, head.seq) => {
+                    read.changes.push(Change { seq: head.change_seq, event });
+                }
+                Ok(_) => {}
+                Err(error) => read.unreadable.push(Unreadable { seq: head.change_seq, error }),
+            }
+        }
+        Ok(())
     }
 
     /// The cursor after which `changes_after` returns the latest `count` changed events.
     pub fn nth_change_from_end(&self, count: i64) -> Result<i64, LedgerError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT coalesce(min(change_seq) - 1, (SELECT coalesce(max(change_seq), 0) FROM event))
-             FROM (SELECT change_seq FROM event ORDER BY change_seq DESC LIMIT ?)",
+            "SELECT coalesce(min(n) - 1, (SELECT last_number FROM ledger)) FROM (
+                SELECT n FROM (
+                    SELECT * FROM (SELECT seq AS n FROM event WHERE change_seq = seq ORDER BY seq DESC LIMIT ?1)
+                    UNION ALL
+                    SELECT * FROM (SELECT change_seq FROM change ORDER BY change_seq DESC LIMIT ?1)
+                ) ORDER BY n DESC LIMIT ?1)",
         )?;
         Ok(statement.query_row([count], |row| row.get(0))?)
     }
 
     /// The event of that id.
     pub fn event(&self, id: &EventId) -> Result<Option<CostEvent>, LedgerError> {
-        let mut statement = self.connection.prepare_cached(&SELECT_EVENT)?;
-        let mut rows = statement.query([id.as_str()])?;
-        rows.next()?.map(|row| row::read(row, 1)).transpose()
+        let transaction = self.connection.unchecked_transaction()?;
+        let words = self.words()?;
+        let seed: i64 = self.connection.query_row("SELECT key_seed FROM ledger", [], |row| row.get(0))?;
+        let relation = Relation { kind: RelationKind::Event, value: id.as_str() };
+        let key = relation.hash(seed.cast_unsigned());
+        let numbers = keys::find_on_disk(&self.connection, key, RelationKind::Event.limit() + 1)?;
+        let rest = keys::last_seq_on_disk(&self.connection)?;
+        let mut statement = self.connection.prepare_cached(&row::SELECT_EVENT)?;
+        let mut found = None;
+        let look = |row: &Row<'_>| -> Result<Option<CostEvent>, LedgerError> {
+            Ok(Some(row::read(row, &words)?).filter(|event| event.event_id == *id))
+        };
+        for seq in numbers {
+            let seq = seq.cast_signed();
+            for seq in [seq, -seq] {
+                let mut rows = statement.query([seq])?;
+                if let Some(row) = rows.next()? {
+                    found = found.or(look(row)?);
+                }
+            }
+        }
+        if found.is_none() {
+            // The keys of the latest events are not in the index on disk yet.
+            let sql = format!(
+                "SELECT {} FROM event e {JOIN_EVIDENCE} WHERE (e.seq > ?1 OR e.seq < 0) AND e.event_id = ?2",
+                *READ_COLUMNS
+            );
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            statement.raw_bind_parameter(1, rest.cast_signed())?;
+            match Packed::of(id.as_str()) {
+                Packed::Uuid(bytes) => statement.raw_bind_parameter(2, bytes)?,
+                _ => statement.raw_bind_parameter(2, id.as_str())?,
+            }
+            let mut rows = statement.raw_query();
+            while let Some(row) = rows.next()? {
+                found = found.or(look(row)?);
+            }
+        }
+        transaction.commit()?;
+        Ok(found)
     }
 
     /// The cursor of a follower; 0 before its first acknowledgement.
@@ -107,25 +227,33 @@ impl LedgerReader {
         Ok(statement.query_row([follower], |row| row.get(0)).optional()?.unwrap_or_default())
     }
 
+    /// The ledger's id. Another file has another id, so that a position in one ledger is never taken for a
+    /// position in another.
+    pub fn ledger_id(&self) -> Result<String, LedgerError> {
+        Ok(self.connection.query_row("SELECT id FROM ledger", [], |row| row.get(0))?)
+    }
+
     /// How much the ledger holds.
     pub fn summary(&self) -> Result<Summary, LedgerError> {
-        Ok(self.connection.query_row(
-            "SELECT (SELECT count(*) FROM observation),
-                    count(*) FILTER (WHERE state <> 'void'),
-                    count(*) FILTER (WHERE state = 'quarantined'),
-                    count(*) FILTER (WHERE state = 'void'),
-                    coalesce(max(change_seq), 0) FROM event",
-            [],
-            |row| {
-                Ok(Summary {
-                    observations: row.get(0)?,
-                    events: row.get(1)?,
-                    quarantined: row.get(2)?,
-                    void: row.get(3)?,
-                    last_change: row.get(4)?,
-                })
-            },
-        )?)
+        let sql = format!(
+            "SELECT (SELECT observations FROM ledger),
+                    count(*) FILTER (WHERE state <> {void}),
+                    count(*) FILTER (WHERE state = {quarantined}),
+                    count(*) FILTER (WHERE state = {void}),
+                    max(coalesce((SELECT max(seq) FROM event), 0), coalesce((SELECT max(change_seq) FROM change), 0))
+             FROM event",
+            void = words::VOID,
+            quarantined = words::QUARANTINED
+        );
+        Ok(self.connection.query_row(&sql, [], |row| {
+            Ok(Summary {
+                observations: row.get(0)?,
+                events: row.get(1)?,
+                quarantined: row.get(2)?,
+                void: row.get(3)?,
+                last_change: row.get(4)?,
+            })
+        })?)
     }
 
     /// The version of the file's tables, where it is older than this program's: the writer will bring

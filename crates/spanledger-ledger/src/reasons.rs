@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{OptionalExtension as _, params};
 use spanledger_event::{Timestamp, Usd};
 
-use crate::{LedgerError, LedgerReader, Query};
+use crate::{LedgerError, LedgerReader, Query, datum};
 
 /// The reasons behind a report's numbers of failed, unpriced, quarantined and retried requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,7 +49,7 @@ fn sorted(counts: Counts) -> Vec<Reason> {
 /// The condition of the events that failed, have an unknown cost, lack attribution or were retried.
 macro_rules! explained {
     () => {
-        "error_code IS NOT NULL OR billed_usd_micros IS NULL OR state = 'quarantined' OR attempts > 1"
+        "error_code IS NOT NULL OR billed_usd_micros IS NULL OR state = 2 OR attempts > 1"
     };
 }
 
@@ -58,28 +58,35 @@ macro_rules! explained {
 pub(crate) const INDEX: &str =
     concat!("CREATE INDEX event_explained ON event (timestamp) WHERE ", explained!());
 
-/// The condition of a query's events. `?1` and `?2` are its bounds, and `?3` is its environment.
-const MATCHES: &str =
-    "state <> 'void' AND timestamp >= ?1 AND timestamp < ?2 AND (?3 IS NULL OR environment = ?3)";
+/// The condition of a query's events. `?1` and `?2` are its bounds, `?3` is its environment, and `?4` the
+/// number of the environment's word. State 3 is void.
+const MATCHES: &str = "state <> 3 AND timestamp >= ?1 AND timestamp < ?2
+    AND (?3 IS NULL OR environment = ?3 OR environment = ?4)";
 
 impl LedgerReader {
     /// Why requests of this query failed, have no price, lack attribution or were retried. The grouping of
     /// the query is ignored.
     pub fn reasons(&self, query: &Query) -> Result<Reasons, LedgerError> {
+        let words = self.words()?;
         let (since, until) = bounds(query);
+        let environment = query.environment.as_deref().and_then(|name| words.number(name));
         let mut statement = self.connection.prepare_cached(&sql())?;
-        let mut rows = statement.query(params![since, until, query.environment])?;
+        let mut rows = statement.query(params![since, until, query.environment, environment])?;
         let mut reasons = Reasons::default();
         let (mut failed, mut unpriced, mut quarantined) = (Counts::new(), Counts::new(), Counts::new());
         while let Some(row) = rows.next()? {
             let requests: i64 = row.get(9)?;
-            if let Some(code) = row.get::<_, Option<String>>(0)? {
+            let text = |index: usize| -> Result<Option<String>, LedgerError> {
+                let value = row.get_ref(index)?;
+                let is_null = value == rusqlite::types::ValueRef::Null;
+                Ok(if is_null { None } else { Some(datum::read_word(value, &words)?.to_owned()) })
+            };
+            if let Some(code) = text(0)? {
                 *failed.entry((code, None)).or_default() += requests;
             }
             if row.get(1)? {
-                let reason: Option<String> = row.get(2)?;
-                let key = match reason {
-                    Some(reason) => (reason, row.get(3)?),
+                let key = match text(2)? {
+                    Some(reason) => (reason, text(3)?),
                     // The first billed response has a price, and another one does not.
                     None => ("retry_unpriced".to_owned(), None),
                 };
@@ -108,11 +115,16 @@ impl LedgerReader {
     /// When the first and the last event of this query began; `None` if there are no events.
     pub fn period(&self, query: &Query) -> Result<Option<(Timestamp, Timestamp)>, LedgerError> {
         let (since, until) = bounds(query);
+        let environment =
+            query.environment.as_deref().map(|name| self.words().map(|words| words.number(name)));
+        let environment = environment.transpose()?.flatten();
         let at = |order: &str| {
             let sql =
                 format!("SELECT timestamp FROM event WHERE {MATCHES} ORDER BY timestamp {order} LIMIT 1");
             let mut statement = self.connection.prepare_cached(&sql)?;
-            statement.query_row(params![since, until, query.environment], |row| row.get(0)).optional()
+            statement
+                .query_row(params![since, until, query.environment, environment], |row| row.get(0))
+                .optional()
         };
         let (first, last): (Option<i64>, Option<i64>) = (at("ASC")?, at("DESC")?);
         Ok(first.zip(last).map(|(first, last)| (Timestamp::from_nanos(first), Timestamp::from_nanos(last))))
@@ -122,7 +134,7 @@ impl LedgerReader {
 fn sql() -> String {
     format!(
         "SELECT error_code, billed_usd_micros IS NULL, cost_reason, cost_detail,
-            state = 'quarantined', feature IS NULL, route IS NULL, customer_id IS NULL, environment IS NULL,
+            state = 2, feature IS NULL, route IS NULL, customer_id IS NULL, environment IS NULL,
             count(*), sum(attempts > 1),
             sum(coalesce(retry_cost_usd_micros, 0) > 0 OR coalesce(retry_cost_usd_picos, 0) > 0),
             sum(coalesce(retry_cost_usd_micros, 0)), sum(coalesce(retry_cost_usd_picos, 0))

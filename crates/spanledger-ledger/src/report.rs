@@ -1,13 +1,14 @@
 //! Reports: sums of the measures by one dimension.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use rusqlite::{params_from_iter, types::Value};
 use spanledger_event::Timestamp;
 
 use crate::{
-    LedgerError, LedgerReader, Totals, measure,
+    LedgerError, LedgerReader, Totals, datum, measure,
     rollup::{self, CUSTOMER, DAY, ENVIRONMENT, FEATURE, HOUR, MODEL, ROUTE},
+    words::Words,
 };
 
 /// What a report is grouped by.
@@ -65,29 +66,72 @@ pub struct Report {
 }
 
 impl LedgerReader {
-    /// Sums the events of a query. Reads the roll-ups if the query's bounds are bounds of their buckets,
-    /// and the events otherwise. Both give the same sums.
+    /// Sums the events of a query. Whole buckets between the query's bounds are read from the roll-ups, the
+    /// rest from the events. Both give the same sums.
     pub fn report(&self, query: &Query) -> Result<Report, LedgerError> {
         let rollup = match query.group_by {
             GroupBy::Customer => DAY,
             _ => HOUR,
         };
-        let falls_on_bucket =
-            |bound: Option<Timestamp>| bound.is_none_or(|at| at.nanos() % rollup.bucket_nanos == 0);
-        if falls_on_bucket(query.since) && falls_on_bucket(query.until) {
-            self.report_from(query, rollup.name)
-        } else {
-            self.report_from_events(query)
+        let nanos = rollup.bucket_nanos;
+        let down = |at: i64| at.div_euclid(nanos).saturating_mul(nanos);
+        let up = |at: i64| down(at.saturating_add(nanos - 1));
+        let (since, until) = (query.since.map(Timestamp::nanos), query.until.map(Timestamp::nanos));
+        let (first, last) = (since.map(up), until.map(down));
+        let events = format!("({})", rollup::sql_over_events());
+        if first.zip(last).is_some_and(|(first, last)| first >= last) {
+            return self.report_from(query, &[(&events, since, until)]);
         }
+        let mut sources = vec![(rollup.name, first, last)];
+        if first != since {
+            sources.push((&events, since, first));
+        }
+        if last != until {
+            sources.push((&events, last, until));
+        }
+        self.report_from(query, &sources)
     }
 
-    /// Computes the same report only from the events, for any bounds. It is slower; tests compare it with
-    /// the report from the roll-ups.
+    /// Computes the same report only from the events. It is slower; tests compare it with the report from
+    /// the roll-ups.
     pub fn report_from_events(&self, query: &Query) -> Result<Report, LedgerError> {
-        self.report_from(query, &format!("({})", rollup::sql_over_events()))
+        let (since, until) = (query.since.map(Timestamp::nanos), query.until.map(Timestamp::nanos));
+        self.report_from(query, &[(&format!("({})", rollup::sql_over_events()), since, until)])
     }
 
-    fn report_from(&self, query: &Query, source: &str) -> Result<Report, LedgerError> {
+    /// Sums several sources, each between two bounds.
+    fn report_from(
+        &self,
+        query: &Query,
+        sources: &[(&str, Option<i64>, Option<i64>)],
+    ) -> Result<Report, LedgerError> {
+        // One transaction, so that all sources are of one moment.
+        let transaction = self.connection.unchecked_transaction()?;
+        let words = self.words()?;
+        let mut groups: BTreeMap<String, Totals> = BTreeMap::new();
+        for (source, since, until) in sources {
+            self.sum(query, source, (*since, *until), &words, &mut groups)?;
+        }
+        transaction.commit()?;
+        let rows = groups.into_iter().filter(|(_, totals)| totals.requests != 0);
+        let mut rows: Vec<ReportRow> = rows
+            .map(|(name, totals)| ReportRow { name: Some(name).filter(|name| !name.is_empty()), totals })
+            .collect();
+        if query.group_by != GroupBy::Day {
+            rows.sort_by(|a, b| b.totals.billed.cmp(&a.totals.billed).then_with(|| a.name.cmp(&b.name)));
+        }
+        let total = rows.iter().fold(Totals::default(), |sum, row| sum.plus(&row.totals));
+        Ok(Report { rows, total })
+    }
+
+    fn sum(
+        &self,
+        query: &Query,
+        source: &str,
+        (since, until): (Option<i64>, Option<i64>),
+        words: &Words,
+        groups: &mut BTreeMap<String, Totals>,
+    ) -> Result<(), LedgerError> {
         let group = match query.group_by {
             GroupBy::Feature => FEATURE.name,
             GroupBy::Route => ROUTE.name,
@@ -102,30 +146,28 @@ impl LedgerReader {
             write!(sql, " AND {text}").unwrap_or_default();
             values.push(value);
         };
-        if let Some(since) = query.since {
-            condition("bucket >= ?", since.nanos().into());
+        if let Some(since) = since {
+            condition("bucket >= ?", since.into());
         }
-        if let Some(until) = query.until {
-            condition("bucket < ?", until.nanos().into());
+        if let Some(until) = until {
+            condition("bucket < ?", until.into());
         }
         if let Some(environment) = &query.environment {
-            condition(&format!("{} = ?", ENVIRONMENT.name), environment.clone().into());
+            // The environment is stored as its text or as the number of its word.
+            let number = words.number(environment).map_or(Value::Null, Value::from);
+            condition(&format!("({0} = ? OR {0} = ?)", ENVIRONMENT.name), environment.clone().into());
+            values.push(number);
         }
-        sql.push_str(" GROUP BY name HAVING sum(requests) <> 0");
+        sql.push_str(" GROUP BY name");
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let rows = statement.query_map(params_from_iter(values), |row| {
-            let name: String = row.get(0)?;
+        let mut rows = statement.query(params_from_iter(values))?;
+        while let Some(row) = rows.next()? {
+            let name = datum::read_word(row.get_ref(0)?, words)?;
             let mut sums = 1..;
             let totals = Totals::read(|| row.get(sums.next().unwrap_or_default()))?;
-            Ok(ReportRow { name: Some(name).filter(|name| !name.is_empty()), totals })
-        })?;
-        let mut rows: Vec<ReportRow> = rows.collect::<Result<_, _>>()?;
-        if query.group_by == GroupBy::Day {
-            rows.sort_by(|a, b| a.name.cmp(&b.name));
-        } else {
-            rows.sort_by(|a, b| b.totals.billed.cmp(&a.totals.billed).then_with(|| a.name.cmp(&b.name)));
+            let group = groups.entry(name.to_owned()).or_default();
+            *group = group.plus(&totals);
         }
-        let total = rows.iter().fold(Totals::default(), |sum, row| sum.plus(&row.totals));
-        Ok(Report { rows, total })
+        Ok(())
     }
 }

@@ -1,13 +1,14 @@
 //! Roll-ups: sums over events by hour or day, which are updated in the same transaction as the events.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::HashMap, fmt::Write as _, sync::LazyLock};
 
-use rusqlite::{Transaction, params_from_iter, types::Value};
+use rusqlite::Connection;
 use spanledger_event::CostEvent;
 
 use crate::{
-    LedgerError,
+    datum::Datum,
     measure::{self, INTEGERS, Integers},
+    words::{self, Unknown, Words},
 };
 
 /// Nanoseconds in an hour.
@@ -16,7 +17,8 @@ const HOUR_NANOS: i64 = 3_600_000_000_000;
 const DAY_NANOS: i64 = 24 * HOUR_NANOS;
 
 /// A dimension of a roll-up: a column of the events, or the first of two columns that is not null. An
-/// unknown value is stored as the empty text, which attribution never allows as a value.
+/// unknown value is stored as the empty text, which attribution never allows as a value. Another value is
+/// the number of a word or a text, so that one value may have two rows; reports add them up.
 pub(crate) struct Dimension {
     pub(crate) name: &'static str,
     /// The dimension as an SQL expression over the table `event`.
@@ -68,7 +70,7 @@ pub(crate) const DAY: Rollup = Rollup {
 };
 
 /// Rebuilds the roll-ups from the events.
-pub(crate) fn rebuild(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+pub(crate) fn rebuild(transaction: &Connection) -> rusqlite::Result<()> {
     for rollup in [HOUR, DAY] {
         let (name, nanos) = (rollup.name, rollup.bucket_nanos);
         let dimensions = rollup.dimension_names().join(", ");
@@ -96,7 +98,7 @@ pub(crate) fn sql_over_events() -> String {
     let dimensions = [ENVIRONMENT, FEATURE, ROUTE, CUSTOMER, MODEL, PROVIDER];
     let dimensions = dimensions.iter().map(Dimension::sql_column);
     let columns: Vec<String> = dimensions.chain(measure::sql_contributions()).collect();
-    format!("SELECT timestamp AS bucket, {} FROM event WHERE state <> 'void'", columns.join(", "))
+    format!("SELECT timestamp AS bucket, {} FROM event WHERE state <> {}", columns.join(", "), words::VOID)
 }
 
 impl Dimension {
@@ -109,7 +111,7 @@ impl Rollup {
     pub(crate) fn ddl(&self) -> String {
         let mut sql = format!("CREATE TABLE {} (\n    bucket INTEGER NOT NULL,\n", self.name);
         for dimension in self.dimension_names() {
-            writeln!(sql, "    {dimension} TEXT NOT NULL,").unwrap_or_default();
+            writeln!(sql, "    {dimension} ANY NOT NULL,").unwrap_or_default();
         }
         for column in measure::sql_columns() {
             writeln!(sql, "    {column} INTEGER NOT NULL,").unwrap_or_default();
@@ -127,10 +129,13 @@ impl Rollup {
         [0, 1, 2, 3].map(|index| self.dimensions[index].name)
     }
 
-    fn key(&self, event: &CostEvent) -> Key {
+    fn key(&self, event: &CostEvent, words: &Words, unknown: &mut Unknown) -> Key {
         let bucket = event.timestamp.nanos().div_euclid(self.bucket_nanos) * self.bucket_nanos;
-        let value = |index: usize| (self.dimensions[index].get)(event).unwrap_or_default().to_owned();
-        (bucket, [0, 1, 2, 3].map(value))
+        let mut value = |index: usize| {
+            let text = (self.dimensions[index].get)(event).unwrap_or_default();
+            Datum::word(text, words, unknown)
+        };
+        (bucket, [value(0), value(1), value(2), value(3)])
     }
 
     fn upsert(&self) -> String {
@@ -150,46 +155,75 @@ impl Rollup {
 }
 
 /// The start of the bucket, and the values of the dimensions.
-type Key = (i64, [String; 4]);
+type Key = (i64, [Datum; 4]);
 
 /// The changes of the roll-ups by one append. They are summed before they are written.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct RollupDeltas {
-    hour: BTreeMap<Key, Integers>,
-    day: BTreeMap<Key, Integers>,
+    hour: HashMap<Key, Integers>,
+    day: HashMap<Key, Integers>,
 }
 
 impl RollupDeltas {
-    pub(crate) fn add(&mut self, event: &CostEvent) {
-        self.change(event, i64::saturating_add);
+    pub(crate) fn add(&mut self, event: &CostEvent, words: &Words, unknown: &mut Unknown) {
+        self.change(event, words, unknown, i64::saturating_add);
     }
 
-    pub(crate) fn remove(&mut self, event: &CostEvent) {
-        self.change(event, i64::saturating_sub);
+    pub(crate) fn remove(&mut self, event: &CostEvent, words: &Words, unknown: &mut Unknown) {
+        self.change(event, words, unknown, i64::saturating_sub);
     }
 
-    fn change(&mut self, event: &CostEvent, with: impl Fn(i64, i64) -> i64) {
+    fn change(
+        &mut self,
+        event: &CostEvent,
+        words: &Words,
+        unknown: &mut Unknown,
+        with: impl Fn(i64, i64) -> i64,
+    ) {
         if !event.counts() {
             return;
         }
         let sums = measure::contributions(event);
         for (rollup, deltas) in [(HOUR, &mut self.hour), (DAY, &mut self.day)] {
-            let delta = deltas.entry(rollup.key(event)).or_insert([0; INTEGERS]);
+            let delta = deltas.entry(rollup.key(event, words, unknown)).or_insert([0; INTEGERS]);
             for (delta, sum) in delta.iter_mut().zip(sums) {
                 *delta = with(*delta, sum);
             }
         }
     }
 
-    pub(crate) fn write(self, transaction: &Transaction<'_>) -> Result<(), LedgerError> {
-        for (rollup, deltas) in [(HOUR, self.hour), (DAY, self.day)] {
-            let mut upsert = transaction.prepare_cached(&rollup.upsert())?;
-            for ((bucket, dimensions), sums) in deltas.into_iter().filter(|(_, sums)| *sums != [0; INTEGERS])
-            {
-                let values = std::iter::once(Value::from(bucket))
-                    .chain(dimensions.into_iter().map(Value::from))
-                    .chain(sums.into_iter().map(Value::from));
-                upsert.execute(params_from_iter(values))?;
+    /// Adds the changes of another append.
+    pub(crate) fn merge(&mut self, other: Self) {
+        for (mine, theirs) in [(&mut self.hour, other.hour), (&mut self.day, other.day)] {
+            if mine.is_empty() {
+                *mine = theirs;
+                continue;
+            }
+            for (key, sums) in theirs {
+                let delta = mine.entry(key).or_insert([0; INTEGERS]);
+                for (delta, sum) in delta.iter_mut().zip(sums) {
+                    *delta = delta.saturating_add(sum);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn write(self, connection: &Connection) -> rusqlite::Result<()> {
+        static UPSERTS: LazyLock<[String; 2]> = LazyLock::new(|| [HOUR.upsert(), DAY.upsert()]);
+        for (sql, deltas) in UPSERTS.iter().zip([self.hour, self.day]) {
+            let mut upsert = connection.prepare_cached(sql)?;
+            // Neighbours in the table are written one after another.
+            let mut deltas: Vec<_> = deltas.into_iter().filter(|(_, sums)| *sums != [0; INTEGERS]).collect();
+            deltas.sort_by(|(a, _), (b, _)| (a.0, &a.1).cmp(&(b.0, &b.1)));
+            for ((bucket, dimensions), sums) in deltas {
+                upsert.raw_bind_parameter(1, bucket)?;
+                for (index, dimension) in dimensions.iter().enumerate() {
+                    upsert.raw_bind_parameter(2 + index, dimension)?;
+                }
+                for (index, sum) in sums.iter().enumerate() {
+                    upsert.raw_bind_parameter(2 + dimensions.len() + index, sum)?;
+                }
+                upsert.raw_execute()?;
             }
         }
         Ok(())

@@ -1,67 +1,84 @@
 //! The tables of a ledger file, derived from the columns of the event and the measures.
 
-use spanledger_event::{COLUMNS, Cell, Column, ColumnKind, CostEvent};
+use spanledger_event::{COLUMNS, Cell, Column, CostEvent};
 
 use crate::{
-    reasons,
+    keys, reasons,
     rollup::{DAY, HOUR},
+    storage::{self, Form},
+    words,
 };
 
-/// The SQL columns of an event's column. An amount of dollars has two, the others have one.
-pub(crate) fn sql_columns(column: &Column) -> Vec<String> {
-    match column.kind {
-        ColumnKind::Usd => vec![format!("{}_micros", column.name), format!("{}_picos", column.name)],
-        _ => vec![column.name.to_owned()],
-    }
+/// The columns of an event's row before those of the event's columns.
+pub(crate) const HEAD: [&str; 4] = ["seq", "change_seq", "evidence", "epoch"];
+
+/// The names of the SQL columns of the event's columns, in their order.
+pub(crate) fn event_columns(columns: &[Column]) -> impl Iterator<Item = String> {
+    columns.iter().flat_map(storage::sql_columns).map(|(name, _)| name)
 }
 
-fn sql_type(kind: ColumnKind) -> &'static str {
-    match kind {
-        ColumnKind::Text | ColumnKind::Decimal | ColumnKind::Json => "TEXT",
-        ColumnKind::Integer | ColumnKind::Boolean | ColumnKind::Usd | ColumnKind::Timestamp => "INTEGER",
-    }
+/// The columns of the tables `event` and `superseded`.
+fn event_ddl() -> String {
+    let columns = COLUMNS.iter().flat_map(|column| {
+        let null = if storage::is_nullable(column) { "" } else { " NOT NULL" };
+        storage::sql_columns(column).into_iter().map(move |(name, kind)| format!("    {name} {kind}{null}"))
+    });
+    columns.collect::<Vec<_>>().join(",\n")
 }
 
 /// The tables, indexes and views of a new ledger.
 pub(crate) fn ddl() -> String {
-    let columns: Vec<String> = COLUMNS
-        .iter()
-        .flat_map(|column| {
-            let null = if column.nullable { "" } else { " NOT NULL" };
-            sql_columns(column)
-                .into_iter()
-                .map(move |name| format!("    {name} {}{null}", sql_type(column.kind)))
-        })
-        .collect();
     format!(
-        "CREATE TABLE observation (
-    seq INTEGER PRIMARY KEY,
-    digest BLOB NOT NULL UNIQUE,
-    event_id TEXT NOT NULL,
-    call_id TEXT NOT NULL,
-    link TEXT,
-    trace_link TEXT,
-    trace_id TEXT,
-    aggregate INTEGER NOT NULL,
-    facts TEXT NOT NULL,
-    cost TEXT
+        "CREATE TABLE ledger (
+    id TEXT NOT NULL,
+    key_seed INTEGER NOT NULL,
+    last_number INTEGER NOT NULL,
+    handed_out INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    observations INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX observation_event ON observation (event_id);
-CREATE INDEX observation_call ON observation (call_id);
-CREATE INDEX observation_link ON observation (link) WHERE link IS NOT NULL;
-CREATE INDEX observation_trace_link ON observation (trace_link) WHERE trace_link IS NOT NULL;
-CREATE INDEX observation_trace ON observation (trace_id) WHERE trace_id IS NOT NULL;
-CREATE INDEX observation_aggregate ON observation (trace_id) WHERE aggregate = 1;
+{words}
+
+CREATE TABLE observation (
+    seq INTEGER PRIMARY KEY,
+    response_id TEXT,
+    trace_id ANY,
+    span_id ANY,
+    parent_span_id ANY,
+    usage_raw_form INTEGER,
+    usage_raw_numbers TEXT,
+    cost_lines_form INTEGER,
+    cost_lines_numbers TEXT,
+    facts BLOB NOT NULL
+) STRICT;
+CREATE TABLE repriced (
+    seq INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    cost TEXT NOT NULL,
+    PRIMARY KEY (seq, epoch)
+) STRICT, WITHOUT ROWID;
+{keys}
 
 CREATE TABLE event (
-{columns},
+    seq INTEGER PRIMARY KEY,
     change_seq INTEGER NOT NULL,
-    first_change_seq INTEGER NOT NULL,
-    PRIMARY KEY (event_id)
+    evidence INTEGER,
+    epoch INTEGER,
+{columns}
 ) STRICT;
-CREATE UNIQUE INDEX event_change ON event (change_seq);
 CREATE INDEX event_timestamp ON event (timestamp);
 {reasons};
+CREATE TABLE change (
+    change_seq INTEGER PRIMARY KEY,
+    seq INTEGER NOT NULL
+) STRICT;
+CREATE TABLE superseded (
+    change_seq INTEGER PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    evidence INTEGER,
+    epoch INTEGER,
+{columns}
+) STRICT;
 
 {hour}
 {day}
@@ -69,10 +86,18 @@ CREATE TABLE follower (
     name TEXT PRIMARY KEY,
     cursor INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE batch (
+    follower TEXT NOT NULL,
+    cursor INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (follower, cursor)
+) STRICT, WITHOUT ROWID;
 
 {view}
 ",
-        columns = columns.join(",\n"),
+        words = words::DDL,
+        keys = keys::DDL,
+        columns = event_ddl(),
         reasons = reasons::INDEX,
         hour = HOUR.ddl(),
         day = DAY.ddl(),
@@ -80,12 +105,11 @@ CREATE TABLE follower (
     )
 }
 
-/// Adds an event's column to the table of an existing ledger. If the column cannot be null, stored events
+/// Adds an event's column to the tables of an existing ledger. If the column cannot be null, stored events
 /// get the value that it has in `CostEvent::default()`.
 pub(crate) fn add_column(column: &Column) -> String {
     let default = CostEvent::default();
     let values = match (column.get)(&default) {
-        Cell::Null => vec![String::new(), String::new()],
         Cell::Text(text) | Cell::Json(text) => vec![format!("'{}'", text.replace('\'', "''"))],
         Cell::Integer(number) => vec![number.to_string()],
         Cell::Boolean(is) => vec![i64::from(is).to_string()],
@@ -95,32 +119,33 @@ pub(crate) fn add_column(column: &Column) -> String {
             let (micros, picos) = usd.to_parts().unwrap_or_default();
             vec![micros.to_string(), picos.to_string()]
         }
+        Cell::Null => Vec::new(),
     };
-    let add = |(name, value): (String, String)| {
-        let default = if column.nullable { String::new() } else { format!(" NOT NULL DEFAULT {value}") };
-        format!("ALTER TABLE event ADD COLUMN {name} {}{default};\n", sql_type(column.kind))
-    };
-    sql_columns(column).into_iter().zip(values).map(add).collect()
+    let mut values = values.into_iter();
+    let mut sql = String::new();
+    for (name, kind) in storage::sql_columns(column) {
+        let value = values.next().filter(|_| !storage::is_nullable(column));
+        let default = value.map(|value| format!(" NOT NULL DEFAULT {value}")).unwrap_or_default();
+        for table in ["event", "superseded"] {
+            sql.push_str(&format!("ALTER TABLE {table} ADD COLUMN {name} {kind}{default};\n"));
+        }
+    }
+    sql
 }
 
-/// The view for people at an SQL prompt: decimal amounts, readable times, no void events.
+/// The view for people at an SQL prompt: amounts as numbers with their exact integers, readable times and
+/// texts, no void events.
 pub(crate) fn view(columns: &[Column]) -> String {
-    let columns: Vec<String> = columns.iter().map(view_column).collect();
+    let lines: Vec<String> =
+        columns.iter().flat_map(storage::view_columns).map(|column| format!("    {column}")).collect();
     format!(
-        "CREATE VIEW openai_events AS\nSELECT\n{}\nFROM event WHERE state <> 'void';",
-        columns.join(",\n")
+        "CREATE VIEW openai_events AS\nSELECT\n{}\nFROM event e LEFT JOIN observation o ON o.seq = coalesce(e.evidence, e.seq)\nWHERE e.state <> {};",
+        lines.join(",\n"),
+        words::VOID
     )
 }
 
-fn view_column(column: &Column) -> String {
-    let name = column.name;
-    match column.kind {
-        ColumnKind::Usd => format!(
-            "    CASE WHEN {name}_micros IS NULL THEN NULL ELSE printf('%d.%06d%06d', {name}_micros / 1000000, {name}_micros % 1000000, {name}_picos) END AS {name}"
-        ),
-        ColumnKind::Timestamp => {
-            format!("    strftime('%Y-%m-%dT%H:%M:%SZ', {name} / 1000000000, 'unixepoch') AS {name}")
-        }
-        _ => format!("    {name}"),
-    }
+/// Whether the column is taken from the evidence where the event's own is null.
+pub(crate) const fn is_inherited(column: &Column) -> bool {
+    matches!(storage::form(column), Form::Hex | Form::Inherited | Form::Template)
 }

@@ -47,8 +47,9 @@ impl<'a> Attributes<'a> {
     /// The values of all keys with this prefix, by the rest of the key and in its order.
     pub(crate) fn with_prefix(&self, prefix: &'static str) -> impl Iterator<Item = (&'a str, &'a Value)> {
         let first = self.by_key.partition_point(|(key, _)| *key < prefix);
-        let beginning =
-            move |(key, value): &(&'a str, Option<&'a Value>)| Some((key.strip_prefix(prefix)?, *value));
+        let beginning = move |(key, value): &(&'a str, Option<&'a Value>)| {
+            Some((visited(key).strip_prefix(prefix)?, *value))
+        };
         self.by_key[first..].iter().map_while(beginning).filter_map(|(name, value)| Some((name, value?)))
     }
 

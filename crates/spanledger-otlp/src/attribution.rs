@@ -12,6 +12,9 @@ use crate::attributes::{Attributes, text_of};
 #[cfg(test)]
 mod tests;
 
+/// The dimension of the person who uses the application.
+const USER: &str = "user";
+
 /// The attribute keys to read for each field, in their order. The first usable value counts; a blank text
 /// or a placeholder such as `unknown` is not usable.
 ///
@@ -46,18 +49,21 @@ pub(crate) struct ReadAttribution {
     pub(crate) is_truncated: bool,
 }
 
+/// What the attributes of one span or of one resource state of the attribution.
+#[derive(Debug, Default)]
+pub(crate) struct Stated {
+    fields: PartialAttribution,
+    /// The person who uses the application, from other keys than that of the dimension `user`.
+    user: Option<String>,
+    is_truncated: bool,
+}
+
 impl AttributionKeys {
-    pub(crate) fn read(
-        &self,
-        span: &Attributes<'_>,
-        resource: &Attributes<'_>,
-        is_server: bool,
-    ) -> ReadAttribution {
+    /// Reads the attributes of a span or of a resource. Those of a resource are read once for all its spans.
+    pub(crate) fn stated(&self, attributes: &Attributes<'_>) -> Stated {
         let mut is_truncated = false;
         let mut first = |field: &Field, keys: &[String]| {
-            [span, resource].into_iter().find_map(|attributes| {
-                keys.iter().find_map(|key| usable(field, attributes.text(key)?, &mut is_truncated))
-            })
+            keys.iter().find_map(|key| usable(field, attributes.text(key)?, &mut is_truncated))
         };
         let mut fields = PartialAttribution {
             feature: first(&Field::Feature, &self.feature),
@@ -68,19 +74,29 @@ impl AttributionKeys {
             batch_job_id: first(&Field::BatchJobId, &self.batch_job_id),
             ..PartialAttribution::default()
         };
-        let user = first(&Field::Dim("user".to_owned()), &self.user);
+        let user = first(&Field::Dim(USER.to_owned()), &self.user);
+        dims(attributes, &mut fields.dims, &mut is_truncated);
+        Stated { fields, user, is_truncated }
+    }
+
+    pub(crate) fn read(&self, span: &Attributes<'_>, resource: &Stated, is_server: bool) -> ReadAttribution {
+        let Stated { mut fields, user, mut is_truncated } = self.stated(span);
+        is_truncated |= resource.is_truncated || !fill(&mut fields, &resource.fields);
         if fields.route.is_none() && is_server {
             let route = span.text(keys::HTTP_ROUTE);
             fields.route = route.and_then(|route| usable(&Field::Route, route, &mut is_truncated));
         }
-        for attributes in [span, resource] {
-            dims(attributes, &mut fields.dims, &mut is_truncated);
-        }
-        if let Some(user) = user {
-            is_truncated |= !add_dim(&mut fields.dims, "user", user);
+        if let Some(user) = user.or_else(|| resource.user.clone()) {
+            is_truncated |= !add_dim(&mut fields.dims, USER, user);
         }
         ReadAttribution { fields, is_truncated }
     }
+}
+
+/// Fills what is missing from other fields. Returns whether all their dimensions are there then.
+pub(crate) fn fill(fields: &mut PartialAttribution, from: &PartialAttribution) -> bool {
+    fields.fill_from(from);
+    from.dims.keys().all(|name| fields.dims.contains_key(name))
 }
 
 /// A value of a field if it is usable. An id that is too long is replaced by its hash; another value that is too

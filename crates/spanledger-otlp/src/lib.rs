@@ -60,6 +60,7 @@ mod price;
 mod quirks;
 mod reader;
 pub mod record;
+mod resource;
 mod span;
 #[cfg(test)]
 mod test_support;

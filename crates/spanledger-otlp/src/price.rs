@@ -1,6 +1,9 @@
 //! Between observations and the price book.
 
-use spanledger_event::Observation;
+use spanledger_event::{
+    Observation,
+    limits::{DETAIL_BYTES_MAX, cut},
+};
 use spanledger_price::{
     PriceBook, PriceQuery,
     usage::{ResolvedUsage, UsageReadError},
@@ -26,7 +29,10 @@ pub fn price(book: &PriceBook, o: &mut Observation) {
         usage_out_of_range: o.usage_out_of_range,
         failed: !o.outcome.is_billable(),
     };
-    let (cost, usage) = (book.price(&query), book.implied_usage(&query));
+    let (mut cost, usage) = (book.price(&query), book.implied_usage(&query));
+    if let Some(detail) = &mut cost.detail {
+        cut(detail, DETAIL_BYTES_MAX);
+    }
     o.cost = Some(cost);
     if usage.is_some() {
         o.usage = usage;

@@ -2,14 +2,15 @@
 
 use std::cell::LazyCell;
 
-use opentelemetry_proto::tonic::{common::v1::InstrumentationScope, resource::v1::Resource};
-use spanledger_event::{Observation, ObservedAs, keys};
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use spanledger_event::{Observation, ObservedAs, keys, limits::NAME_BYTES_MAX};
 
 use crate::{
     AttributionKeys, Logs, Traces,
     attributes::Attributes,
     dialect,
     record::{self, RecordSource},
+    resource::ResourceFacts,
     span::SpanContext,
 };
 
@@ -31,7 +32,7 @@ impl ObservationReader {
         let mut observations = Vec::new();
         for resource_spans in &traces.0.resource_spans {
             // Most resources have no span that is a call.
-            let resource = LazyCell::new(|| resource(resource_spans.resource.as_ref()));
+            let resource = LazyCell::new(|| ResourceFacts::read(resource_spans.resource.as_ref(), keys));
             for scope_spans in &resource_spans.scope_spans {
                 let scope = scope(scope_spans.scope.as_ref());
                 let spans = scope_spans.spans.iter().filter_map(|span| {
@@ -51,7 +52,7 @@ impl ObservationReader {
         let quirks = dialect::quirks();
         let mut read = ReadLogs::default();
         for resource_logs in &logs.0.resource_logs {
-            let resource = LazyCell::new(|| resource(resource_logs.resource.as_ref()));
+            let resource = LazyCell::new(|| ResourceFacts::read(resource_logs.resource.as_ref(), &self.keys));
             for scope_logs in &resource_logs.scope_logs {
                 let scope = scope(scope_logs.scope.as_ref());
                 for log in
@@ -91,10 +92,12 @@ pub struct ReadLogs {
     pub rejected: usize,
 }
 
-fn resource(resource: Option<&Resource>) -> Attributes<'_> {
-    Attributes::of(resource.map(|r| r.attributes.as_slice()).unwrap_or_default())
+/// The name and the version of a scope. All its spans copy them, so that only the beginning of a longer text is
+/// taken: enough for it to be cut and flagged.
+fn scope(scope: Option<&InstrumentationScope>) -> (&str, &str) {
+    scope.map(|s| (beginning(&s.name), beginning(&s.version))).unwrap_or_default()
 }
 
-fn scope(scope: Option<&InstrumentationScope>) -> (&str, &str) {
-    scope.map(|s| (s.name.as_str(), s.version.as_str())).unwrap_or_default()
+fn beginning(text: &str) -> &str {
+    &text[..text.floor_char_boundary(2 * NAME_BYTES_MAX)]
 }

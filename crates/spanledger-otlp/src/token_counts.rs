@@ -119,11 +119,15 @@ fn exclusive(
     nested.exclusive().map_err(UsageReadError::Counts)
 }
 
-/// The parts of a usage that a span does not state if it lacks them. The scope that made the span decides, as
-/// far as the endpoint has these parts.
-pub(crate) fn unstated_if_absent(quirks: &[&'static Quirks], scope: &str, endpoint: Endpoint) -> Unstated {
+/// The parts of a usage that a span does not state if it lacks them, as far as the endpoint has these parts. The
+/// scope that made the span decides; without one, nothing is known about a missing count.
+pub(crate) fn unstated_if_absent(
+    quirks: &[&'static Quirks],
+    scope: Option<&str>,
+    endpoint: Endpoint,
+) -> Unstated {
     let mut rows = quirks.iter().flat_map(|quirks| quirks.absent_counts);
-    let row = rows.find(|row| row.scopes.contains(&scope));
+    let row = rows.find(|row| scope.is_some_and(|scope| row.scopes.contains(&scope)));
     row.map_or(Unstated::ALL, |row| row.unstated).and(usage::unstated_if_absent(endpoint))
 }
 

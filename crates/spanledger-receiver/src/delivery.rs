@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use spanledger_event::{CostEvent, ErrorChain};
-use spanledger_ledger::{Change, Ledger, LedgerError, LedgerReader};
+use spanledger_ledger::{BatchChanges, BatchRange, Ledger, LedgerError, LedgerReader};
 use spanledger_sinks::{Batch, DeliveryOutcome, Sink};
 use tokio::{sync::watch, time::Instant};
 
@@ -34,8 +34,9 @@ impl Default for DeliveryOptions {
 /// then, the delivery ends: the cursor stays where it is, and the next start continues from there.
 ///
 /// The cursor moves only after the sink has acknowledged the batch. During an outage the same batch is
-/// repeated until the sink accepts it. A batch that the sink rejects is halved until the rejected event
-/// is found; that event is logged and skipped.
+/// repeated until the sink accepts it, also after a restart. A batch that the sink rejects is halved until
+/// the rejected event is found; that event is logged and skipped, and so is an event whose row in the
+/// ledger is damaged.
 pub async fn deliver(
     ledger: Ledger,
     sink: Box<dyn Sink>,
@@ -65,20 +66,23 @@ async fn follow(
 ) -> Result<(), LedgerError> {
     let name = sink.name().to_owned();
     let mut reader = ledger.reader()?;
-    let mut cursor = reader.cursor(&name)?;
     let mut changes = ledger.changes();
     let mut is_last_look = false;
     loop {
         // These are checked before the read, so that a change or a stop during the read causes another read.
         changes.mark_unchanged();
         is_last_look |= *stopping.borrow();
-        let batch;
-        (reader, batch) = next(reader, cursor, options.batch_max).await?;
-        if let Some(last) = batch.last().map(|change| change.seq) {
-            let events: Vec<CostEvent> = batch.into_iter().map(|change| change.event).collect();
-            send(sink.as_mut(), events.into(), options).await;
-            advance(&ledger, &name, last).await?;
-            cursor = last;
+        if let Some(range) = hand_out(&ledger, &name, options.batch_max).await? {
+            let batch;
+            (reader, batch) = read(reader, range.clone()).await?;
+            for row in &batch.unreadable {
+                tracing::error!(sink = name, change = row.seq, error = %ErrorChain(&row.error), "sink.event.unreadable");
+            }
+            let events: Vec<CostEvent> = batch.changes.into_iter().map(|change| change.event).collect();
+            if !events.is_empty() {
+                send(sink.as_mut(), events.into(), options).await;
+            }
+            advance(&ledger, &name, range.last).await?;
             continue;
         }
         if is_last_look {
@@ -105,21 +109,34 @@ async fn advance(ledger: &Ledger, name: &str, cursor: i64) -> Result<(), LedgerE
     }
 }
 
-/// Reads the next batch on a blocking thread. Returns the reader with it, for the next read.
-async fn next(
-    mut reader: LedgerReader,
-    cursor: i64,
-    limit: usize,
-) -> Result<(LedgerReader, Vec<Change>), LedgerError> {
+/// Gets the next batch. Retries until it succeeds, unless the ledger is closed.
+async fn hand_out(ledger: &Ledger, name: &str, limit: usize) -> Result<Option<BatchRange>, LedgerError> {
     loop {
-        let read = tokio::task::spawn_blocking(move || {
-            let changes = reader.changes_after(cursor, limit);
-            (reader, changes)
+        match ledger.hand_out(name, limit).await {
+            Err(error) if !matches!(error, LedgerError::Closed) => {
+                tracing::warn!(sink = name, error = %ErrorChain(&error), "sink.batch.hand_out.retry");
+                tokio::time::sleep(LEDGER_RETRY).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// Reads a batch on a blocking thread. Returns the reader with it, for the next read.
+async fn read(
+    mut reader: LedgerReader,
+    range: BatchRange,
+) -> Result<(LedgerReader, BatchChanges), LedgerError> {
+    loop {
+        let range = range.clone();
+        let reading = tokio::task::spawn_blocking(move || {
+            let batch = reader.batch(&range);
+            (reader, batch)
         });
-        let changes;
-        (reader, changes) = read.await.map_err(|_| LedgerError::Closed)?;
-        match changes {
-            Ok(changes) => return Ok((reader, changes)),
+        let batch;
+        (reader, batch) = reading.await.map_err(|_| LedgerError::Closed)?;
+        match batch {
+            Ok(batch) => return Ok((reader, batch)),
             Err(error) => {
                 tracing::warn!(error = %ErrorChain(&error), "sink.read.retry");
                 tokio::time::sleep(LEDGER_RETRY).await;

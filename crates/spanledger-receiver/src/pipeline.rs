@@ -121,7 +121,10 @@ impl Pipeline {
             observations.iter().filter_map(|observation| observation.cost.as_ref()?.reason).collect();
         let appended = self.ledger.append(observations).await.map_err(|error| refusal_of(&error))?;
         self.counters.add_observations(appended.new);
-        self.counters.add_duplicates(appended.duplicates);
+        self.counters.add_duplicates(appended.duplicates + appended.late);
+        for reason in &appended.refused {
+            tracing::warn!(%reason, "receiver.observation.refused");
+        }
         self.counters.add_unpriced(&unpriced);
         Ok(())
     }

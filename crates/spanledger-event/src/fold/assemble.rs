@@ -5,7 +5,9 @@ use std::cmp::Reverse;
 use super::{Charge, ObservedCall, charge::Standing};
 use crate::{
     Bucket, Cost, CostCertainty, CostEvent, EventId, EventState, Flag, Observation, PartialAttribution,
-    Usage, Usd, limits::DIMS_MAX, observation::carry,
+    Usage, Usd,
+    limits::{DIMS_MAX, USAGE_UNKNOWN_MAX},
+    observation::carry,
 };
 
 /// The id under which the request counts: records come before spans, then better attributed sightings
@@ -53,8 +55,11 @@ pub(super) fn event(
 
     if billed().any(|charge| !charge.best().usage_unknown.is_empty()) {
         event.flags.push(Flag::UsageNotUnderstood);
-        let unknown: Vec<&str> =
-            billed().flat_map(|charge| &charge.best().usage_unknown).map(String::as_str).collect();
+        let mut all = billed().flat_map(|charge| &charge.best().usage_unknown).map(String::as_str);
+        let mut unknown: Vec<&str> = all.by_ref().take(USAGE_UNKNOWN_MAX + 1).collect();
+        if all.next().is_some() {
+            unknown.push("and more");
+        }
         let note = format!("the usage also says {}, which is not understood", unknown.join(", "));
         event.cost_detail = Some(match event.cost_detail {
             Some(detail) => format!("{detail}; {note}"),

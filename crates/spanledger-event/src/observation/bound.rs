@@ -6,7 +6,7 @@ use super::{CallOutcome, Observation, ResponseRef};
 use crate::{
     Cost, PartialAttribution, UnpricedReason, Usd,
     limits::{
-        ATTEMPTS_MAX, ATTRIBUTION_BYTES_MAX, DIM_NAME_BYTES_MAX, DIMS_MAX, ERROR_BYTES_MAX,
+        ATTEMPTS_MAX, ATTRIBUTION_BYTES_MAX, DETAIL_BYTES_MAX, DIM_NAME_BYTES_MAX, DIMS_MAX, ERROR_BYTES_MAX,
         FIRST_CHUNK_MS_MAX, NAME_BYTES_MAX, USAGE_DEPTH_MAX, USAGE_RAW_BYTES_MAX, USAGE_UNKNOWN_BYTES_MAX,
         USAGE_UNKNOWN_MAX, cut, shorten_id,
     },
@@ -103,14 +103,16 @@ impl Observation {
                 (*usage, *usage_problem, *usage_out_of_range) = (None, Some(error.to_string()), true);
             }
         }
-        shortened |= usage_problem.as_mut().is_some_and(|problem| cut(problem, ERROR_BYTES_MAX));
+        if let Some(problem) = usage_problem {
+            cut(problem, DETAIL_BYTES_MAX);
+        }
         shortened |= bound_unknown(usage_unknown);
         shortened |=
             take_if(usage_raw, |raw| raw.as_str().len() > USAGE_RAW_BYTES_MAX || is_deep(raw.as_str()));
         shortened |= take_if(emitter_cost, |usd| usd.is_beyond_a_charge());
         shortened |= bound_attribution(attribution);
         if let Some(cost) = cost {
-            shortened |= bound_cost(cost);
+            bound_cost(cost);
         }
         *truncated |= shortened;
         self
@@ -185,11 +187,13 @@ fn bound_attribution(attribution: &mut PartialAttribution) -> bool {
 }
 
 /// The price engine makes no such cost. A service may have sent it, or an older version stored it.
-fn bound_cost(cost: &mut Cost) -> bool {
+fn bound_cost(cost: &mut Cost) {
     if cost.usd.is_some_and(Usd::is_beyond_a_charge) {
         let detail = format!("the cost is {} USD, more than one call can have", cost.usd.unwrap_or_default());
         (cost.usd, cost.reason, cost.detail) = (None, Some(UnpricedReason::OutOfRange), Some(detail));
         cost.lines.clear();
     }
-    cost.detail.as_mut().is_some_and(|detail| cut(detail, ERROR_BYTES_MAX))
+    if let Some(detail) = &mut cost.detail {
+        cut(detail, DETAIL_BYTES_MAX);
+    }
 }

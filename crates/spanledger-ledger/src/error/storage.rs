@@ -4,7 +4,7 @@ use std::{error::Error, fmt, sync::Arc};
 
 use rusqlite::{ErrorCode, ffi};
 
-use super::ErrorKind;
+use super::{ErrorKind, LedgerError};
 
 /// What SQLite said, in words that say what to do. Its number is in [`code`](Self::code).
 #[derive(Clone, Debug)]
@@ -14,6 +14,14 @@ impl StorageError {
     /// SQLite's extended result code, such as 1544 for `SQLITE_READONLY_DIRECTORY`.
     pub fn code(&self) -> Option<i32> {
         self.0.sqlite_error().map(|error| error.extended_code)
+    }
+
+    /// The storage error in an error of the ledger; an error of another kind is put into words.
+    pub(crate) fn from_ledger(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Storage(error) => error,
+            other => Self(Arc::new(rusqlite::Error::ToSqlConversionFailure(Box::new(other)))),
+        }
     }
 
     /// What went wrong.

@@ -49,8 +49,8 @@ fn a_damaged_row_does_not_make_a_new_observation_unstorable() {
             Observation::new(EventId::of_request("r", 1), id, ObservedAs::Record, Timestamp::from_nanos(1))
         };
         ledger.append(vec![call("a")]).await.unwrap();
-        Connection::open(&path).unwrap().execute_batch("UPDATE observation SET facts = '{'").unwrap();
+        Connection::open(&path).unwrap().execute_batch("UPDATE observation SET facts = x'7b'").unwrap();
         let error = ledger.append(vec![call("b")]).await.unwrap_err();
-        assert!(matches!(error, LedgerError::Damaged(RowError::Json(_))), "{error:?}");
+        assert!(matches!(error, LedgerError::Damaged(RowError::Facts(_))), "{error:?}");
     });
 }

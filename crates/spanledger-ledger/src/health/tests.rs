@@ -20,7 +20,7 @@ fn a_fault_lasts_until_a_commit_succeeds() {
     // The same fault again keeps its beginning.
     health.failed(&busy());
     assert_eq!(health.fault().unwrap().since, fault.since);
-    health.committed(Appended { new: 2, duplicates: 1 }, Duration::from_millis(3));
+    health.committed(&Appended { new: 2, duplicates: 1, ..Appended::default() }, Duration::from_millis(3));
     assert_eq!(health.fault(), None);
     assert_eq!((health.commits(), health.observations(), health.duplicates()), (1, 2, 1));
     assert!(health.last_commit_at().is_some());
@@ -31,7 +31,7 @@ fn a_damaged_file_stays_damaged() {
     let health = LedgerHealth::new();
     health.failed(&damaged());
     health.failed(&busy());
-    health.committed(Appended::default(), Duration::ZERO);
+    health.committed(&Appended::default(), Duration::ZERO);
     assert_eq!(health.fault().unwrap().kind, ErrorKind::Damaged);
 }
 
@@ -64,7 +64,7 @@ fn a_commit_without_an_end_is_a_fault() {
 fn commits_are_counted_by_their_time() {
     let health = LedgerHealth::new();
     for micros in [0, 1_000, 1_001, 10_000_000, 10_000_001, u64::MAX / 4] {
-        health.committed(Appended::default(), Duration::from_micros(micros));
+        health.committed(&Appended::default(), Duration::from_micros(micros));
     }
     let latency = health.commit_latency();
     let counts: Vec<u64> = latency.buckets.iter().map(|bucket| bucket.1).collect();

@@ -81,15 +81,52 @@ fn the_events_of_version_1_are_read_and_its_observations_are_known() {
     assert_eq!(event.dims["team"], "growth");
     let total = reader.report(&Query::by(GroupBy::Feature)).unwrap().total;
     assert_eq!((total.requests, total.attempts, total.unpriced), (2, 3, 1));
-    assert_eq!((reader.cursor("stdout").unwrap(), reader.summary().unwrap().last_change), (1, 3));
+    // The changes follow the three observations, and the cursor moves with them.
+    assert_eq!((reader.cursor("stdout").unwrap(), reader.summary().unwrap().last_change), (4, 6));
+    assert_eq!(reader.summary().unwrap().observations, 3);
 
-    let connection = Connection::open(&path).unwrap();
-    let mut statement = connection.prepare("SELECT facts FROM observation").unwrap();
-    let journal = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
-    let observations = journal.map(|json| serde_json::from_str(&json.unwrap()).unwrap()).collect();
+    let mut observations = Vec::new();
+    let words = reader.words().unwrap();
+    crate::journal::scan(&reader.connection, &words, 0, |_, observation| {
+        observations.push(observation);
+        Ok(())
+    })
+    .unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let appended = runtime.block_on(ledger.append(observations)).unwrap();
-    assert_eq!((appended.new, appended.duplicates), (0, 3), "the digest of an observation has changed");
+    assert_eq!((appended.new, appended.duplicates), (0, 3));
+}
+
+/// The rows of version 1 that say what was observed, as the program of that version wrote them.
+#[test]
+fn an_observation_of_version_1_is_the_same_observation_now() {
+    let (_folder, path) = version_1();
+    let old: Vec<spanledger_event::Observation> = {
+        let connection = Connection::open(&path).unwrap();
+        let mut statement = connection.prepare("SELECT facts FROM observation ORDER BY seq").unwrap();
+        let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        rows.map(|json| serde_json::from_str(&json.unwrap()).unwrap()).collect()
+    };
+    let ledger = Ledger::open(&path).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let appended = runtime.block_on(ledger.append(old)).unwrap();
+    assert_eq!((appended.new, appended.duplicates), (0, 3));
+}
+
+#[test]
+fn a_ledger_of_version_2_is_brought_up_to_date() {
+    let (folder, path) = version_1();
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "CREATE INDEX event_explained ON event (timestamp) WHERE error_code IS NOT NULL;
+             PRAGMA user_version = 2",
+        )
+        .unwrap();
+    drop(Ledger::open(&path).unwrap());
+    let new = folder.path().join("new.db");
+    drop(Ledger::open(&new).unwrap());
+    assert_eq!((version_of(&path), tables(&path)), (TARGET.version(), tables(&new)));
 }
 
 #[test]
@@ -131,6 +168,7 @@ fn rebuilt_roll_ups_equal_those_that_appends_updated() {
 #[test]
 fn a_rebuild_puts_a_time_before_1970_into_the_same_bucket_as_an_append() {
     let (_folder, path) = version_1();
+    drop(Ledger::open(&path).unwrap());
     let mut connection = Connection::open(&path).unwrap();
     connection.execute_batch("UPDATE event SET timestamp = -1").unwrap();
     let transaction = connection.transaction().unwrap();
@@ -190,33 +228,24 @@ fn a_ledger_of_a_later_version_is_refused_and_not_changed() {
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
-/// Scenario: a report over an old file, such as a backup, that no `serve` of this version has opened. Its roll-ups
-/// lack the newest measures.
+/// Scenario: a report over an old file, such as a backup, that no `serve` of this version has opened.
 #[test]
-fn a_reader_refuses_a_ledger_that_lacks_a_measure_until_the_writer_has_opened_it() {
+fn a_reader_refuses_versions_1_and_2_and_leaves_them_as_they_are() {
     let (_folder, path) = version_1();
-    let before = std::fs::read(&path).unwrap();
-    let error = LedgerReader::open(&path).unwrap_err();
-    let since = TARGET.readable_since();
-    let is_older = matches!(error, LedgerError::OlderVersion { found: 1, readable_since, .. } if readable_since == since);
-    assert!(is_older, "{error:?}");
-    assert_eq!(std::fs::read(&path).unwrap(), before);
-
-    drop(Ledger::open(&path).unwrap());
-    let reader = LedgerReader::open(&path).unwrap();
-    let query = Query::by(GroupBy::Feature);
-    let report = reader.report(&query).unwrap();
-    assert_eq!((report.total.requests, reader.older_version().unwrap()), (2, None));
-    // The events of version 1 state every count.
-    assert_eq!(report.total.cache_known_prompt_tokens, report.total.prompt_tokens);
-    assert_eq!(report, reader.report_from_events(&query).unwrap());
+    for version in [1, 2] {
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", version).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        let error = LedgerReader::open(&path).unwrap_err();
+        assert!(matches!(error, LedgerError::OlderVersion { found, .. } if found == version), "{error:?}");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
 }
 
 #[test]
 fn readers_need_columns_measures_and_tables_but_no_index() {
     let step = |readers_need_it| vec![Step { since: 8, sql: "", readers_need_it }].leak();
     let target = |steps, newest_measure| Target { columns: COLUMNS, steps, newest_measure };
-    assert_eq!((target(step(false), 1).readable_since(), target(step(false), 1).version()), (1, 8));
+    assert_eq!((target(step(false), 1).readable_since(), target(step(false), 1).version()), (STORE, 8));
     assert_eq!((target(step(true), 1).readable_since(), target(step(true), 1).version()), (8, 8));
     assert_eq!(target(step(false), 7).readable_since(), 7);
     let newest_column = later().columns.iter().map(|column| i64::from(column.since)).max().unwrap();

@@ -41,7 +41,7 @@ impl FileId {
 ///
 /// A database that is deleted, renamed or replaced stays open for its writer, which could go on to commit
 /// what nobody will find again. SQLite does not notice that. [`check`](Self::check) does; it costs one
-/// `stat` for each file, about a microsecond in all.
+/// `stat` for each file, about a microsecond each, for each commit.
 #[derive(Clone, Debug)]
 pub(crate) struct FileIdentity {
     files: Vec<(PathBuf, FileId)>,

@@ -26,12 +26,10 @@ pub(crate) use self::inode::{WriteLock, is_held};
 
 use std::{
     fs::{File, TryLockError},
-    io::{self, ErrorKind},
+    io,
     path::Path,
     time::Duration,
 };
-
-use super::identity::beside;
 
 /// How often a lock is tried, and the wait between two attempts. A reader tests the lock by holding it for
 /// an instant, which must not keep a writer from starting.
@@ -73,21 +71,4 @@ fn open_or_create(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
-}
-
-/// Whether an earlier version of Spanledger has the file: it locked `<path>.lock`. The lock file itself is
-/// left alone, because a file of this name may be another program's.
-#[cfg(target_os = "linux")]
-fn is_held_by_an_earlier_version(path: &Path) -> io::Result<bool> {
-    match File::open(beside(path, ".lock")) {
-        Ok(file) => match try_lock(&file) {
-            Ok(()) => Ok(false),
-            Err(LockError::InUse) => Ok(true),
-            Err(LockError::File(error)) => Err(error),
-        },
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        // A file that this user may not read is not a lock file of this user's Spanledger.
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(false),
-        Err(error) => Err(error),
-    }
 }

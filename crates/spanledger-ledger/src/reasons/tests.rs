@@ -10,7 +10,7 @@ fn the_reasons_are_read_through_their_index() {
     let sql = format!("EXPLAIN QUERY PLAN {}", sql());
     let mut statement = reader.connection.prepare(&sql).unwrap();
     let plan: Vec<String> = statement
-        .query_map(params![0, 1, None::<String>], |row| row.get(3))
+        .query_map(params![0, 1, None::<String>, None::<i64>], |row| row.get(3))
         .unwrap()
         .collect::<Result<_, _>>()
         .unwrap();

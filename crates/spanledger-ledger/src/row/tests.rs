@@ -1,7 +1,6 @@
 use rusqlite::Connection;
 
 use super::*;
-use crate::{error::RowError, schema};
 
 /// Values of a column at the limits of what the ledger stores.
 fn limits(column: &Column) -> Vec<Cell<'static>> {
@@ -27,25 +26,26 @@ fn limits(column: &Column) -> Vec<Cell<'static>> {
     }
 }
 
-fn connection() -> Connection {
+fn connection() -> (Connection, Words) {
     let connection = Connection::open_in_memory().unwrap();
     connection.execute_batch(&schema::ddl()).unwrap();
-    connection
+    crate::open::identify(&connection).unwrap();
+    let mut words = Words::default();
+    words.load(&connection).unwrap();
+    (connection, words)
 }
 
-fn write(connection: &Connection, event: &CostEvent) -> Result<(), LedgerError> {
-    let mut upsert = connection.prepare(&UPSERT_EVENT).unwrap();
-    let next = bind(&mut upsert, event)?;
-    upsert.raw_bind_parameter(next, 1).unwrap();
-    upsert.raw_bind_parameter(next + 1, 1).unwrap();
-    upsert.raw_execute().unwrap();
+fn write(connection: &Connection, words: &Words, event: &CostEvent, sql: &str) -> Result<(), RowError> {
+    let row = EventRow::new(event, None, words, &mut Unknown::default())?;
+    let head = Head { seq: 1, change_seq: 1, evidence: 1, epoch: None };
+    row.write(&mut connection.prepare(sql).unwrap(), head).unwrap();
     Ok(())
 }
 
-fn read_back(connection: &Connection, event: &CostEvent) -> Result<CostEvent, LedgerError> {
+fn read_back(connection: &Connection, words: &Words) -> Result<CostEvent, LedgerError> {
     let mut select = connection.prepare(&SELECT_EVENT).unwrap();
-    let mut rows = select.query([event.event_id.as_str()]).unwrap();
-    read(rows.next().unwrap().unwrap(), 1)
+    let mut rows = select.query([1]).unwrap();
+    read(rows.next().unwrap().unwrap(), words)
 }
 
 #[test]
@@ -53,33 +53,35 @@ fn every_column_keeps_its_limits_and_null() {
     for column in COLUMNS {
         let null = column.nullable.then_some(Cell::Null);
         for value in limits(column).into_iter().chain(null) {
-            let connection = connection();
+            let (connection, words) = connection();
             let mut event = CostEvent::default();
             (column.set)(&mut event, value).unwrap();
-            write(&connection, &event).unwrap();
-            assert_eq!(read_back(&connection, &event).unwrap(), event, "{}", column.name);
+            write(&connection, &words, &event, &INSERT_EVENT).unwrap();
+            assert_eq!(read_back(&connection, &words).unwrap(), event, "{}", column.name);
         }
     }
 }
 
 #[test]
 fn a_later_state_replaces_every_column() {
-    for column in COLUMNS.iter().filter(|column| column.name != "event_id") {
-        let connection = connection();
+    for column in COLUMNS {
+        let (connection, words) = connection();
         let mut event = CostEvent::default();
-        write(&connection, &event).unwrap();
+        write(&connection, &words, &event, &INSERT_EVENT).unwrap();
         (column.set)(&mut event, limits(column).remove(0)).unwrap();
-        write(&connection, &event).unwrap();
-        assert_eq!(read_back(&connection, &event).unwrap(), event, "{}", column.name);
+        write(&connection, &words, &event, &REPLACE_EVENT).unwrap();
+        assert_eq!(read_back(&connection, &words).unwrap(), event, "{}", column.name);
+        write(&connection, &words, &CostEvent::default(), &REPLACE_EVENT).unwrap();
+        assert_eq!(read_back(&connection, &words).unwrap(), CostEvent::default(), "{}", column.name);
     }
 }
 
 #[test]
 fn an_amount_that_is_too_large_is_an_error_that_names_its_column() {
     let event = CostEvent { cost_usd: Some(Usd::from_picos(i128::MAX)), ..CostEvent::default() };
-    let error = write(&connection(), &event).unwrap_err();
-    let is_named = matches!(error, LedgerError::Unstorable(RowError::OutOfRange { column: "cost_usd", .. }));
-    assert!(is_named, "{error:?}");
+    let (connection, words) = connection();
+    let error = write(&connection, &words, &event, &INSERT_EVENT).unwrap_err();
+    assert!(matches!(error, RowError::OutOfRange { column: "cost_usd", .. }), "{error:?}");
 }
 
 #[test]
@@ -87,11 +89,10 @@ fn a_damaged_value_is_an_error_that_names_its_column() {
     for (set, column) in
         [("state = 'dead'", "state"), ("audio_seconds = 'x'", "audio_seconds"), ("dims = '['", "dims")]
     {
-        let connection = connection();
-        let event = CostEvent::default();
-        write(&connection, &event).unwrap();
+        let (connection, words) = connection();
+        write(&connection, &words, &CostEvent::default(), &INSERT_EVENT).unwrap();
         connection.execute_batch(&format!("UPDATE event SET {set}")).unwrap();
-        let error = match read_back(&connection, &event).unwrap_err() {
+        let error = match read_back(&connection, &words).unwrap_err() {
             LedgerError::Damaged(error) => error,
             other => panic!("{other:?}"),
         };

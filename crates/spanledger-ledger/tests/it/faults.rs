@@ -261,6 +261,12 @@ fn child_process() {
         }
         // The limit of the process is never lifted, so that only the error matters.
         "reach the limit" => println!("said: {:?}", until_it_fails(&path, || (), || ())),
+        "open what cannot be written" => {
+            let refused = Ledger::open(&path).unwrap_err();
+            let reader = LedgerReader::open(&path).unwrap();
+            let observations = reader.summary().unwrap().observations;
+            println!("said: {:?} {observations} {}", refused.kind(), reader.is_snapshot());
+        }
         task => panic!("{task}"),
     }
 }
@@ -317,5 +323,17 @@ fn a_disk_that_fails_is_a_fault() {
     let script = "trap '' XFSZ; ulimit -f 1024 && exec \"$0\" \"$@\"";
     if let Some(said) = by_script(script, &[], "reach the limit", folder.path()) {
         assert_eq!(said, "[Some(Io), Some(Io), Some(Io)]");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_read_only_file_system_can_be_read_and_is_no_place_for_a_writer() {
+    let (folder, path) = folder();
+    runtime().block_on(append(&Ledger::open(&path).unwrap(), "r0")).unwrap();
+    let script = "mount --bind \"$SPANLEDGER_TEST_FOLDER\" \"$SPANLEDGER_TEST_FOLDER\" \
+                  && mount -o remount,bind,ro \"$SPANLEDGER_TEST_FOLDER\" && exec \"$0\" \"$@\"";
+    if let Some(said) = by_script(script, &["unshare", "-m"], "open what cannot be written", folder.path()) {
+        assert_eq!(said, "ReadOnly 1 true");
     }
 }

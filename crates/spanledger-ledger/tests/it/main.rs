@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop")]
 
 mod append;
+mod batches;
 mod crash;
 mod faults;
 mod files;

@@ -50,7 +50,9 @@ pub(super) const DIALECT: Dialect = Dialect {
 fn read(context: &SpanContext<'_>) -> Option<Observation> {
     let SpanContext { span, attributes, .. } = *context;
     let operation = Operation::of(attributes);
-    let unstated = token_counts::unstated_if_absent(context.quirks, context.scope.0, operation.endpoint());
+    // A count of a span that lacks attributes may be among those that were dropped.
+    let scope = Some(context.scope.0).filter(|_| !context.lacks_attributes());
+    let unstated = token_counts::unstated_if_absent(context.quirks, scope, operation.endpoint());
     let needs_output = operation.needs_output(attributes);
     let counts = token_counts::read(attributes, context.quirks, needs_output, unstated);
     let (role, endpoint) = operation.role(counts.as_ref())?;
@@ -80,7 +82,7 @@ fn read(context: &SpanContext<'_>) -> Option<Observation> {
     o.reasoning_effort = attributes.string(keys::REQUEST_REASONING_LEVEL);
     o.outcome = outcome;
     set_usage(&mut o, usage);
-    let attribution = context.keys.read(attributes, context.resource, context.is_server());
+    let attribution = context.keys.read(attributes, &context.resource.attribution, context.is_server());
     let (emitter_cost, is_beyond) = attributes.cost(keys::USAGE_COST);
     o.truncated = attribution.is_truncated || is_beyond || context.is_truncated();
     o.emitter_cost = emitter_cost;
@@ -88,7 +90,7 @@ fn read(context: &SpanContext<'_>) -> Option<Observation> {
     o.trace_id = valid_id(&span.trace_id, TRACE_ID_BYTES);
     o.span_id = valid_id(&span.span_id, SPAN_ID_BYTES);
     o.parent_span_id = valid_id(&span.parent_span_id, SPAN_ID_BYTES);
-    o.service_name = context.resource.string(keys::SERVICE_NAME);
+    o.service_name.clone_from(&context.resource.service_name);
     Some(o)
 }
 

@@ -14,10 +14,11 @@ use spanledger_price::{
 use crate::{
     AttributionKeys,
     attributes::Attributes,
-    attribution::{ReadAttribution, dims, usable},
+    attribution::{ReadAttribution, dims, fill, usable},
     ids::{SPAN_ID_BYTES, TRACE_ID_BYTES, valid_id},
     price::set_usage,
     quirks::Quirks,
+    resource::ResourceFacts,
     token_counts,
 };
 
@@ -25,7 +26,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct RecordSource<'a> {
     pub(crate) attributes: &'a Attributes<'a>,
-    pub(crate) resource: &'a Attributes<'a>,
+    pub(crate) resource: &'a ResourceFacts,
     pub(crate) scope: (&'a str, &'a str),
     pub(crate) keys: &'a AttributionKeys,
     pub(crate) quirks: &'a [&'static Quirks],
@@ -83,14 +84,14 @@ pub(crate) fn read(source: &RecordSource<'_>) -> Option<Observation> {
     read_usage(&mut o, source);
     let attribution = attribution(source);
     let (emitter_cost, is_beyond) = a.cost(keys::COST_USD);
-    o.truncated = attribution.is_truncated || is_beyond || a.is_truncated() || source.resource.is_truncated();
+    o.truncated = attribution.is_truncated || is_beyond || a.is_truncated() || source.resource.is_truncated;
     o.emitter_cost = emitter_cost;
     o.attribution = attribution.fields;
     o.trace_id = valid_id(source.trace_id, TRACE_ID_BYTES);
     o.span_id = valid_id(source.span_id, SPAN_ID_BYTES);
     o.parent_span_id =
         valid_id(source.parent_span_id, SPAN_ID_BYTES).or_else(|| a.string(keys::PARENT_SPAN_ID));
-    o.service_name = source.resource.string(keys::SERVICE_NAME);
+    o.service_name.clone_from(&source.resource.service_name);
     Some(o)
 }
 
@@ -199,8 +200,7 @@ fn attribution(source: &RecordSource<'_>) -> ReadAttribution {
         ..PartialAttribution::default()
     };
     dims(a, &mut fields.dims, &mut is_truncated);
-    let of_resource = source.keys.read(&Attributes::default(), source.resource, false);
-    fields.fill_from(&of_resource.fields);
-    let is_lost = of_resource.fields.dims.keys().any(|name| !fields.dims.contains_key(name));
-    ReadAttribution { fields, is_truncated: is_truncated || of_resource.is_truncated || is_lost }
+    let of_resource = source.keys.read(&Attributes::default(), &source.resource.attribution, false);
+    is_truncated |= of_resource.is_truncated || !fill(&mut fields, &of_resource.fields);
+    ReadAttribution { fields, is_truncated }
 }

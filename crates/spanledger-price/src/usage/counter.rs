@@ -276,7 +276,7 @@ fn remember(fields: &mut Vec<Field>, part: &Part<'_>, field: Field) {
 /// Refuses a count that is greater than one call can have.
 fn within<T>(field: Field, count: Option<T>, max: u64) -> Result<Option<T>>
 where
-    T: Copy + PartialOrd + From<u64> + ToString,
+    T: Copy + PartialOrd + From<u64> + Into<Decimal>,
 {
     match count {
         Some(count) if count > T::from(max) => {

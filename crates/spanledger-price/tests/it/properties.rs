@@ -3,7 +3,7 @@
 use proptest::{prelude::*, sample::select};
 use rust_decimal::Decimal;
 use serde_json::json;
-use spanledger_event::{Bucket, Cost, NestedUsage, UnpricedReason, Usage, Usd};
+use spanledger_event::{Bucket, Cost, CostCertainty, NestedUsage, UnpricedReason, Unstated, Usage, Usd};
 use spanledger_price::{Meter, Model, Price, PriceBook, PriceQuery, Provider, Rates, Tier, usage};
 
 use crate::support::{day, price, question};
@@ -158,6 +158,34 @@ proptest! {
         if let (Some(less), Some(more)) = (ask(listed, &usage).usd, ask(listed, &grown).usd) {
             prop_assert!(less <= more, "{} {less} > {more}", listed.model.name());
         }
+    }
+
+    /// Guarantees: what a cost from totals alone says about the real cost is true, however much of the input was
+    /// cached or written.
+    #[test]
+    fn a_cost_from_totals_says_truly_how_it_relates_to_the_real_cost(listed in prices(), real in text_usage()) {
+        let totals = NestedUsage { cached: 0, cache_write: 0, cache_write_12h: 0, reasoning: 0, ..real };
+        let only_totals = NestedUsage { unstated: Unstated::ALL, ..totals };
+        let cached = Unstated { cached: true, ..Unstated::NONE };
+        let without_reads = NestedUsage { cached: 0, unstated: cached, ..real };
+        let name = listed.model.name();
+        let ask = |nested: NestedUsage| ask(listed, &nested.exclusive().unwrap());
+        let real_cost = ask(real).usd;
+        for stated in [ask(only_totals), ask(without_reads)] {
+            let (Some(usd), Some(real_cost)) = (stated.usd, real_cost) else { continue };
+            match stated.certainty {
+                CostCertainty::Exact => prop_assert_eq!(usd, real_cost, "{}", name),
+                CostCertainty::UpperBound => prop_assert!(usd >= real_cost, "{name} {usd} < {real_cost}"),
+                // The flag is not there without need: a call whose input was all written is dearer.
+                CostCertainty::Uncertain => {
+                    let written = NestedUsage { cache_write: totals.input, ..totals };
+                    let longer = NestedUsage { cache_write_12h: totals.input, ..totals };
+                    let most = ask(written).usd.max(ask(longer).usd);
+                    prop_assert!(totals.input == 0 || most > Some(usd), "{name} {most:?} <= {usd}");
+                }
+            }
+        }
+        prop_assert_eq!(ask(real).certainty, CostCertainty::Exact);
     }
 
     #[test]

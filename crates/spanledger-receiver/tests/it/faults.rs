@@ -47,7 +47,7 @@ async fn a_damaged_row_is_answered_retryably() {
     let harness = Harness::start().await;
     let call = Call::new();
     assert_eq!(harness.post(TRACES, &HEADERS, call.protobuf()).await.status, 200);
-    harness.execute("UPDATE observation SET facts = '{'");
+    harness.execute("UPDATE observation SET facts = x'7b'");
     // The same span with one more attribute is another observation of the same call.
     let mut span = call.span();
     span.attributes.push(text("feature", "search"));

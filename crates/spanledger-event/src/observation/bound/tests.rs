@@ -66,7 +66,8 @@ fn every_text_has_a_limit() {
     assert_eq!(o.attribution.request_id.as_ref(), Some(&o.call_id));
     assert!(o.model.unwrap().ends_with("x…"));
     assert_eq!((o.usage_raw, o.attribution.customer_id, o.attribution.dims.len()), (None, None, 0));
-    assert!(o.cost.unwrap().detail.unwrap().len() <= ERROR_BYTES_MAX);
+    assert!(o.cost.unwrap().detail.unwrap().len() <= DETAIL_BYTES_MAX);
+    assert!(o.usage_problem.unwrap().ends_with('…') && o.outcome.error().unwrap().len() <= ERROR_BYTES_MAX);
 }
 
 #[test]
@@ -104,6 +105,19 @@ fn too_many_dimensions_and_unknown_counts_are_left_out() {
     let names: Vec<&String> = o.attribution.dims.keys().collect();
     assert_eq!((names.len(), names[0].as_str(), names[63].as_str()), (DIMS_MAX, "d00000", "d00063"));
     assert_eq!((o.usage_unknown.len(), o.usage_unknown[64].as_str()), (65, "and 936 more"));
+}
+
+/// Scenario: a request is sent again and again, and each response has counts of unknown meaning.
+#[test]
+fn the_detail_of_an_event_does_not_grow_with_its_charges() {
+    let charge = |number: usize| {
+        let unknown = |o: &mut Observation| o.usage_unknown = vec![format!("count_{number}=1")];
+        ObservationBuilder::record("order-7", &format!("call-{number}"), 0).tokens(1, 1).with(unknown).build()
+    };
+    let charges: Vec<Observation> = (0..80).map(charge).collect();
+    let detail = fold(&charges).remove(0).cost_detail.unwrap();
+    assert_eq!(detail.matches("count_").count(), USAGE_UNKNOWN_MAX + 1, "{detail}");
+    assert!(detail.ends_with("=1, and more, which is not understood"), "{detail}");
 }
 
 #[test]

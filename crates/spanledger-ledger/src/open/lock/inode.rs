@@ -7,8 +7,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{LockError, is_held_by_an_earlier_version, open_or_create, try_lock};
-use crate::open::identity::{FileId, FileIdentity};
+use super::{LockError, open_or_create, try_lock};
+use crate::open::identity::{FileId, FileIdentity, beside};
 
 /// Every database that this process has opened here.
 ///
@@ -121,5 +121,21 @@ pub(crate) fn is_held(path: &Path) -> io::Result<bool> {
         Ok(()) => file.unlock().map(|()| false),
         Err(TryLockError::WouldBlock) => Ok(true),
         Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Whether an earlier version of Spanledger has the file: it locked `<path>.lock`. The lock file itself is
+/// left alone, because a file of this name may be another program's.
+fn is_held_by_an_earlier_version(path: &Path) -> io::Result<bool> {
+    match File::open(beside(path, ".lock")) {
+        Ok(file) => match try_lock(&file) {
+            Ok(()) => Ok(false),
+            Err(LockError::InUse) => Ok(true),
+            Err(LockError::File(error)) => Err(error),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        // A file that this user may not read is not a lock file of this user's Spanledger.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(false),
+        Err(error) => Err(error),
     }
 }

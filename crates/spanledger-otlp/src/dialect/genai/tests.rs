@@ -1,11 +1,14 @@
 use opentelemetry_proto::tonic::{
     common::v1::KeyValue,
-    trace::v1::{Status, span::Event},
+    trace::v1::{Span, Status, span::Event},
 };
-use spanledger_event::{Bucket, CallOutcome, Observation, Role, Usd};
-use spanledger_testkit::otlp::{double, integer, text};
+use spanledger_event::{Bucket, CallOutcome, Observation, Role, Unstated, Usd};
+use spanledger_testkit::otlp::{double, integer, resource, scope, text, traces_of};
 
-use crate::test_support::{chat, cost_of, read, read_one, span};
+use crate::{
+    ObservationReader,
+    test_support::{chat, cost_of, read, read_one, span},
+};
 
 #[test]
 fn current_and_older_spellings_are_the_same_call() {
@@ -207,4 +210,18 @@ fn a_span_with_invalid_ids_is_a_separate_event() {
     assert_eq!((first.trace_id.as_deref(), second.span_id.as_deref()), (None, None));
     assert_ne!(first.event_id, second.event_id);
     assert_ne!(first.call_id, second.call_id);
+}
+
+/// Scenario: an instrumentation leaves out counts of zero, and its SDK dropped attributes beyond its limit.
+#[test]
+fn a_missing_count_of_a_span_that_lost_attributes_is_not_zero() {
+    let unstated = |dropped_attributes_count| {
+        let chat = chat([integer("gen_ai.usage.input_tokens", 10), integer("gen_ai.usage.output_tokens", 5)]);
+        let span = Span { dropped_attributes_count, ..chat };
+        let scope = scope("opentelemetry.instrumentation.genai.openai", "1.3b0");
+        let traces = traces_of(resource([]), scope, [span]);
+        let o = ObservationReader::default().traces(&traces.into()).remove(0);
+        o.usage.unwrap().unstated()
+    };
+    assert_eq!((unstated(0), unstated(1)), (Unstated::NONE, Unstated::ALL));
 }

@@ -1,0 +1,524 @@
+//! The writer: one thread, which commits all waiting requests in one transaction.
+
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
+
+use rusqlite::Connection;
+use spanledger_event::ErrorChain;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    Appended, ErrorKind, LedgerError, LedgerHealth,
+    apply::{Append, State},
+    checkpoint::Checkpointer,
+    journal,
+    keys::KeyIndex,
+    open::{self, FileIdentity},
+    outbox::{self, InFlight},
+    prepare::{Keys, Prepared},
+    rollup::RollupDeltas,
+    words::{Admission, Unknown, Words},
+};
+
+/// A transaction takes no further request once it has this many observations. This bounds the memory of
+/// a commit group.
+const GROUP_MAX: usize = 8_192;
+/// In one transaction a request spends this time on observations that have stored relatives. What is left
+/// of it then waits for the next transaction, so that a request that ties much together does not hold up
+/// the others.
+const RELATED_TIME: Duration = Duration::from_millis(20);
+/// All requests of a transaction together spend this time on such observations.
+const GROUP_RELATED_TIME: Duration = Duration::from_millis(60);
+
+/// A request to the writer.
+#[derive(Debug)]
+pub(crate) enum Job {
+    Append {
+        prepared: Box<Prepared>,
+        done: oneshot::Sender<Result<Appended, LedgerError>>,
+    },
+    HandOut {
+        follower: String,
+        limit: usize,
+        done: oneshot::Sender<Result<Option<(i64, i64)>, LedgerError>>,
+    },
+    Advance {
+        follower: String,
+        cursor: i64,
+        done: oneshot::Sender<Result<(), LedgerError>>,
+    },
+    Probe(oneshot::Sender<Result<(), LedgerError>>),
+    #[cfg(any(test, feature = "test-support"))]
+    Panic,
+}
+
+/// What a job is answered.
+enum Answer {
+    Appended(Appended),
+    /// A part of the append is left for the next transaction.
+    Unfinished,
+    HandedOut(Option<(i64, i64)>),
+    Done,
+}
+
+impl Job {
+    fn size(&self) -> usize {
+        match self {
+            Self::Append { prepared, .. } => prepared.size(),
+            _ => 0,
+        }
+    }
+
+    /// How many components of an append are done.
+    fn progress(&self) -> usize {
+        match self {
+            Self::Append { prepared, .. } => prepared.done,
+            _ => 0,
+        }
+    }
+
+    /// Whether a part of it was done by an earlier transaction.
+    fn is_begun(&self) -> bool {
+        self.progress() > 0
+    }
+
+    /// Answers the caller. If the caller no longer waits, the answer is dropped.
+    fn answer(self, answer: Result<Answer, LedgerError>) {
+        match self {
+            Self::Append { done, .. } => drop(done.send(answer.map(|answer| match answer {
+                Answer::Appended(appended) => appended,
+                Answer::Unfinished | Answer::HandedOut(_) | Answer::Done => Appended::default(),
+            }))),
+            Self::HandOut { done, .. } => drop(done.send(answer.map(|answer| match answer {
+                Answer::HandedOut(range) => range,
+                Answer::Appended(_) | Answer::Unfinished | Answer::Done => None,
+            }))),
+            Self::Advance { done, .. } | Self::Probe(done) => drop(done.send(answer.map(|_| ()))),
+            #[cfg(any(test, feature = "test-support"))]
+            Self::Panic => {}
+        }
+    }
+
+    /// Whether the caller no longer waits for the answer. What a follower has acknowledged is kept anyway.
+    fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Append { done, .. } => done.is_closed(),
+            Self::HandOut { done, .. } => done.is_closed(),
+            Self::Probe(done) => done.is_closed(),
+            _ => false,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Writer {
+    connection: Connection,
+    identity: FileIdentity,
+    checkpointer: Checkpointer,
+    id: String,
+    state: State,
+    words: Arc<RwLock<Words>>,
+    admission: Admission,
+    publish: watch::Sender<i64>,
+    health: Arc<LedgerHealth>,
+}
+
+impl State {
+    /// Reads the state of a file.
+    pub(crate) fn load(connection: &Connection, words: &Words) -> Result<Self, LedgerError> {
+        let mut index = KeyIndex::open(connection)?;
+        let state = connection.query_row(
+            "SELECT key_seed, last_number, handed_out, epoch, observations FROM ledger",
+            [],
+            |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
+        )?;
+        let seed = state.0.cast_unsigned();
+        // The keys of the latest observations are only in memory.
+        let after = index.last_seq().cast_signed();
+        journal::scan(connection, words, after, |seq, observation| {
+            for key in Keys::of(&observation, seed).filed() {
+                index.insert(*key, seq.cast_unsigned());
+            }
+            Ok(())
+        })?;
+        Ok(Self {
+            index,
+            in_flight: InFlight::load(connection)?,
+            last_number: state.1,
+            handed_out: state.2,
+            epoch: state.3,
+            observations: state.4,
+            seed,
+        })
+    }
+
+    fn numbers(&self) -> [i64; 4] {
+        [self.last_number, self.handed_out, self.epoch, self.observations]
+    }
+
+    fn set_numbers(&mut self, numbers: [i64; 4]) {
+        [self.last_number, self.handed_out, self.epoch, self.observations] = numbers;
+    }
+
+    fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached("UPDATE ledger SET last_number = ?, handed_out = ?, epoch = ?, observations = ?")?
+            .execute((self.last_number, self.handed_out, self.epoch, self.observations))?;
+        Ok(())
+    }
+}
+
+impl Writer {
+    pub(crate) fn new(
+        mut connection: Connection,
+        identity: FileIdentity,
+        checkpointer: Checkpointer,
+        words: Arc<RwLock<Words>>,
+        health: Arc<LedgerHealth>,
+    ) -> Result<(Self, watch::Receiver<i64>), LedgerError> {
+        checkpointer.watch(&mut connection)?;
+        let id = connection.query_row("SELECT id FROM ledger", [], |row| row.get(0))?;
+        let state = {
+            let mut words = words.write().unwrap_or_else(PoisonError::into_inner);
+            words.load(&connection)?;
+            State::load(&connection, &words)?
+        };
+        let (publish, changes) = watch::channel(state.last_number);
+        let admission = Admission::default();
+        let writer =
+            Self { connection, identity, checkpointer, id, state, words, admission, publish, health };
+        Ok((writer, changes))
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.state.seed
+    }
+
+    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+        let mut unfinished: Vec<Job> = Vec::new();
+        loop {
+            let mut group = std::mem::take(&mut unfinished);
+            if group.is_empty() {
+                let Some(first) = queue.blocking_recv() else { break };
+                group.push(first);
+            }
+            let mut size: usize = group.iter().map(Job::size).sum();
+            while size < GROUP_MAX
+                && let Ok(job) = queue.try_recv()
+            {
+                size += job.size();
+                group.push(job);
+            }
+            // A caller that has gone would never learn that its observations were recorded, and repeats them.
+            group.retain(|job| !job.is_abandoned());
+            if group.is_empty() {
+                continue;
+            }
+            self.health.begin();
+            unfinished = self.commit(group);
+            self.health.end();
+            // Requests that have not had their turn yet come before those that had a part of it.
+            unfinished.sort_by_key(Job::is_begun);
+        }
+        self.checkpointer.stop();
+        // Copies the write-ahead log into the file. If this fails, nothing is lost, because the log stays.
+        let copied = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Err(error) = copied {
+            tracing::debug!(%error, "the ledger's write-ahead log was not copied into the file");
+        }
+    }
+
+    /// Commits the whole group in one transaction. A job that fails alone is undone alone; an error of the
+    /// transaction is that of every job. Returns the jobs of which a part is left.
+    fn commit(&mut self, mut group: Vec<Job>) -> Vec<Job> {
+        let mut unfinished = Vec::new();
+        let before = self.state.last_number;
+        let (mark, numbers) = (self.state.index.mark(), self.state.numbers());
+        let began = Instant::now();
+        let error = match self.transact(&mut group) {
+            Ok(answers) => {
+                if answers.wrote {
+                    self.health.committed(&answers.sum(), began.elapsed());
+                }
+                // Publish before answering, so that a caller sees the change when its append returns.
+                if self.state.last_number != before {
+                    self.publish.send_replace(self.state.last_number);
+                }
+                for (job, answer) in group.into_iter().zip(answers.each) {
+                    match answer {
+                        Ok(Answer::Unfinished) => unfinished.push(job),
+                        Err(error) => {
+                            self.health.failed(&error);
+                            job.answer(Err(error));
+                        }
+                        answer => job.answer(answer),
+                    }
+                }
+                self.checkpointer.after_commit(&self.connection);
+                return unfinished;
+            }
+            Err(error) if error.kind() == ErrorKind::Busy => LedgerError::Locked { waited: began.elapsed() },
+            Err(error) => error,
+        };
+        // The transaction may have been rolled back already.
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            tracing::warn!(%error, "ledger.rollback.failed");
+        }
+        if error.needs_a_new_connection() {
+            self.open_again();
+        }
+        self.state.index.undo(&mark);
+        self.state.set_numbers(numbers);
+        self.admission.undo();
+        match InFlight::load(&self.connection) {
+            Ok(in_flight) => self.state.in_flight = in_flight,
+            // Too many batches in flight keep too many revisions, which does no harm.
+            Err(error) => tracing::warn!(%error, "ledger.batches.unknown"),
+        }
+        self.health.failed(&error);
+        let mut error = Some(error);
+        for job in group {
+            let next = error.as_ref().and_then(LedgerError::for_all_requests);
+            job.answer(Err(error.take().unwrap_or(LedgerError::Closed)));
+            error = next;
+        }
+        unfinished
+    }
+
+    /// After an error of the disk, or in a damaged page, the next transaction begins without anything that
+    /// the old connection has in memory.
+    fn open_again(&mut self) {
+        let opened = open::again(&self.identity).and_then(|mut connection| {
+            self.checkpointer.watch(&mut connection)?;
+            Ok(connection)
+        });
+        match opened {
+            Ok(connection) => self.connection = connection,
+            Err(error) => {
+                tracing::error!(error = %ErrorChain(&error), "ledger.writer.reopen.failed");
+            }
+        }
+    }
+
+    fn transact(&mut self, group: &mut [Job]) -> Result<Answers, LedgerError> {
+        self.health.saw(self.identity.check()?);
+        let is_probe = group.iter().all(|job| matches!(job, Job::Probe(_)));
+        if is_probe && self.health.fault().is_none() {
+            let each = group.iter().map(|_| Ok(Answer::Done)).collect();
+            return Ok(Answers { each, wrote: false });
+        }
+        let shared = Arc::clone(&self.words);
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let mut unknown = Unknown::default();
+        let mut deltas = RollupDeltas::default();
+        let mut answers = Vec::with_capacity(group.len());
+        let observations = self.state.observations;
+        {
+            let words = shared.read().unwrap_or_else(PoisonError::into_inner);
+            let mut spent = Duration::ZERO;
+            for job in group {
+                let changes =
+                    Changes { words: &words, unknown: &mut unknown, deltas: &mut deltas, spent: &mut spent };
+                answers.push(self.savepoint(job, changes)?);
+            }
+            deltas.write(&self.connection)?;
+            self.admission.admit(&self.connection, &words, unknown)?;
+        }
+        let added = usize::try_from(self.state.observations - observations).unwrap_or_default();
+        self.state.index.maintain(&self.connection, added)?;
+        self.state.save(&self.connection)?;
+        self.connection.execute_batch("COMMIT")?;
+        if self.admission.has_pending() {
+            let mut words = shared.write().unwrap_or_else(PoisonError::into_inner);
+            self.admission.publish(&mut words);
+        }
+        Ok(Answers { each: answers, wrote: true })
+    }
+
+    /// Runs a job so that it can be undone alone.
+    fn savepoint(
+        &mut self,
+        job: &mut Job,
+        changes: Changes<'_>,
+    ) -> Result<Result<Answer, LedgerError>, LedgerError> {
+        let Changes { words, unknown, deltas, spent } = changes;
+        let mut own = RollupDeltas::default();
+        let before = job.progress();
+        let mut answer = self.undoable("job", |writer| {
+            writer
+                .run_job(job, Changes { words, unknown: &mut *unknown, deltas: &mut own, spent: &mut *spent })
+        })?;
+        if let Err(LedgerError::Damaged(_)) = &answer
+            && let Job::Append { prepared, .. } = job
+        {
+            // A stored row cannot be read. What is not related to it is appended all the same.
+            own = RollupDeltas::default();
+            prepared.done = before;
+            prepared.is_uncounted = true;
+            let changes = Changes { words, unknown, deltas: &mut own, spent };
+            answer = self.append_readable(prepared, changes)?;
+            deltas.merge(own);
+        } else if answer.is_ok() {
+            deltas.merge(own);
+        }
+        Ok(answer)
+    }
+
+    /// Does work within a savepoint, and undoes it if it fails. An error of the whole transaction is
+    /// returned as such.
+    fn undoable<T>(
+        &mut self,
+        savepoint: &str,
+        work: impl FnOnce(&mut Self) -> Result<T, LedgerError>,
+    ) -> Result<Result<T, LedgerError>, LedgerError> {
+        self.connection.prepare_cached(&format!("SAVEPOINT {savepoint}"))?.execute([])?;
+        let mark = self.state.index.mark();
+        let numbers = self.state.numbers();
+        let answer = work(self);
+        match answer {
+            Err(error) if error.kind().concerns_all_requests() || self.connection.is_autocommit() => {
+                return Err(error);
+            }
+            Err(_) => {
+                self.connection.execute_batch(&format!("ROLLBACK TO {savepoint}"))?;
+                self.state.index.undo(&mark);
+                self.state.set_numbers(numbers);
+                self.state.in_flight = InFlight::load(&self.connection)?;
+            }
+            Ok(_) => {}
+        }
+        self.connection.prepare_cached(&format!("RELEASE {savepoint}"))?.execute([])?;
+        Ok(answer)
+    }
+
+    /// Appends the components one by one. Those whose stored relatives cannot be read are left out; the
+    /// answer is then the first of their errors.
+    fn append_readable(
+        &mut self,
+        prepared: &mut Prepared,
+        changes: Changes<'_>,
+    ) -> Result<Result<Answer, LedgerError>, LedgerError> {
+        let Changes { words, unknown, deltas, spent } = changes;
+        let mut damaged = None;
+        let mut appended = std::mem::take(&mut prepared.appended);
+        let crowded: Vec<_> = prepared.crowded.iter().collect();
+        let parts = prepared.components.iter().skip(prepared.done).map(Some).chain([None]);
+        for part in parts {
+            let mut own = RollupDeltas::default();
+            let answer = self.undoable("part", |writer| {
+                let mut append = Append {
+                    connection: &writer.connection,
+                    state: &mut writer.state,
+                    words,
+                    unknown: &mut *unknown,
+                    deltas: &mut own,
+                    appended: &mut appended,
+                    spent: &mut *spent,
+                };
+                match part {
+                    Some(component) => append.component(component, false),
+                    None => append.related(&crowded),
+                }
+            })?;
+            match answer {
+                Ok(()) => deltas.merge(own),
+                Err(error) => damaged = damaged.or(Some(error)),
+            }
+        }
+        Ok(damaged.map_or(Ok(Answer::Appended(appended)), Err))
+    }
+
+    fn run_job(&mut self, job: &mut Job, changes: Changes<'_>) -> Result<Answer, LedgerError> {
+        match job {
+            Job::Append { prepared, .. } => {
+                let Changes { words, unknown, deltas, spent } = changes;
+                deltas.merge(std::mem::take(&mut prepared.deltas));
+                unknown.merge(std::mem::take(&mut prepared.unknown));
+                let Prepared { components, crowded, appended, done, is_uncounted, .. } = &mut **prepared;
+                let mut append = Append {
+                    connection: &self.connection,
+                    state: &mut self.state,
+                    words,
+                    unknown,
+                    deltas,
+                    appended,
+                    spent,
+                };
+                let begin = *append.spent;
+                while let Some(component) = components.get(*done) {
+                    if *append.spent - begin > RELATED_TIME || *append.spent > GROUP_RELATED_TIME {
+                        if !*is_uncounted {
+                            for left in &components[*done..] {
+                                append.count(left, false);
+                            }
+                            *is_uncounted = true;
+                        }
+                        return Ok(Answer::Unfinished);
+                    }
+                    append.component(component, !*is_uncounted)?;
+                    *done += 1;
+                }
+                if !crowded.is_empty() {
+                    append.related(&crowded.iter().collect::<Vec<_>>())?;
+                }
+                Ok(Answer::Appended(std::mem::take(appended)))
+            }
+            Job::HandOut { follower, limit, .. } => {
+                let range = outbox::hand_out(&self.connection, &mut self.state.in_flight, follower, *limit)?;
+                if let Some((_, last)) = range {
+                    self.state.handed_out = self.state.handed_out.max(last);
+                }
+                Ok(Answer::HandedOut(range))
+            }
+            Job::Advance { follower, cursor, .. } => {
+                outbox::advance(&self.connection, &mut self.state.in_flight, follower, *cursor)?;
+                self.state.handed_out = self.state.handed_out.max(*cursor);
+                Ok(Answer::Done)
+            }
+            Job::Probe(_) => {
+                open::write_nothing(&self.connection)?;
+                Ok(Answer::Done)
+            }
+            #[cfg(any(test, feature = "test-support"))]
+            Job::Panic => panic!("a test asked the ledger's writer to panic"),
+        }
+    }
+}
+
+/// What a transaction did.
+struct Answers {
+    /// For each job.
+    each: Vec<Result<Answer, LedgerError>>,
+    /// Whether there was a transaction.
+    wrote: bool,
+}
+
+impl Answers {
+    fn sum(&self) -> Appended {
+        let mut sum = Appended::default();
+        for answer in &self.each {
+            if let Ok(Answer::Appended(appended)) = answer {
+                sum.new += appended.new;
+                sum.duplicates += appended.duplicates;
+            }
+        }
+        sum
+    }
+}
+
+/// What a job changes besides the tables.
+struct Changes<'a> {
+    words: &'a Words,
+    unknown: &'a mut Unknown,
+    deltas: &'a mut RollupDeltas,
+    /// The time that the transaction has spent on observations with stored relatives.
+    spent: &'a mut Duration,
+}
