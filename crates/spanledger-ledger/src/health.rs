@@ -125,7 +125,8 @@ impl LedgerHealth {
                 since: self.last_commit_at().unwrap_or_else(SystemTime::now),
             });
         }
-        let fault = |of: &Mutex<Option<WriterFault>>| of.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let fault =
+            |of: &Mutex<Option<WriterFault>>| of.lock().unwrap_or_else(PoisonError::into_inner).clone();
         fault(&self.fault).or_else(|| fault(&self.log_fault)).or_else(|| {
             let busy = now.checked_duration_since(self.moment(&self.busy_since)?)?;
             (busy > STALLED_AFTER).then(|| WriterFault {
