@@ -16,29 +16,12 @@ use spanledger_event::{
 use crate::{
     Appended, LedgerError, journal,
     keys::KeyIndex,
-    outbox::InFlight,
     prepare::{self, PreparedComponent, PreparedObservation},
     rollup::RollupDeltas,
     row::{self, EventRow, Head, INSERT_EVENT, KEEP_SUPERSEDED, REPLACE_EVENT, SELECT_EVENT},
+    state::State,
     words::{Unknown, Words},
 };
-
-/// What the writer keeps in memory, and what the row of the table `ledger` holds.
-#[derive(Debug)]
-pub(crate) struct State {
-    pub(crate) index: KeyIndex,
-    pub(crate) in_flight: InFlight,
-    /// The latest number. Observations and changes of events share one sequence.
-    pub(crate) last_number: i64,
-    /// The latest change that a follower was given. Events up to it keep their timestamps.
-    pub(crate) handed_out: i64,
-    /// The number of repricings.
-    pub(crate) epoch: i64,
-    /// The number of observations that were ever journaled.
-    pub(crate) observations: i64,
-    /// The secret with which the keys are hashed.
-    pub(crate) seed: u64,
-}
 
 /// An append within a transaction.
 pub(crate) struct Append<'a> {

@@ -1,5 +1,5 @@
 use proptest::{collection::vec, option, prelude::*};
-use spanledger_event::{CostLine, JsonText};
+use spanledger_event::{Bucket, CostLine, JsonText, Unstated, Usage};
 
 use super::*;
 
