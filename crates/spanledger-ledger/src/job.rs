@@ -75,7 +75,7 @@ impl Job {
                 Answer::Appended(_) | Answer::Unfinished | Answer::Done => None,
             }))),
             Self::Advance { done, .. } | Self::Probe(done) | Self::Work { done, .. } => {
-                drop(done.send(answer.map(|_| ())))
+                drop(done.send(answer.map(|_| ())));
             }
             #[cfg(any(test, feature = "test-support"))]
             Self::Panic => {}

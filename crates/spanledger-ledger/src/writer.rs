@@ -101,6 +101,21 @@ impl Writer {
             // Requests that have not had their turn yet come before those that had a part of it.
             unfinished.sort_by_key(Job::is_begun);
         }
+        let keys = self.state.index.stats();
+        tracing::debug!(
+            in_memory = keys.keys_in_memory,
+            in_runs = keys.keys_in_runs,
+            runs = keys.runs,
+            pages = keys.pages,
+            unneeded_pages = keys.unneeded_pages,
+            merges = keys.merges,
+            filter_bytes = keys.filter_bytes,
+            memory_bytes = keys.memory_bytes,
+            pages_written = keys.pages_written,
+            bytes_written = keys.bytes_written,
+            pages_deleted = keys.pages_deleted,
+            "ledger.keys"
+        );
         self.checkpointer.stop();
         // Copies the write-ahead log into the file. If this fails, nothing is lost, because the log stays.
         let copied = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
@@ -333,7 +348,8 @@ impl Writer {
                 };
                 let begin = *append.spent;
                 while let Some(component) = components.get(*done) {
-                    if *append.spent - begin > RELATED_TIME || *append.spent > GROUP_RELATED_TIME {
+                    if append.spent.saturating_sub(begin) > RELATED_TIME || *append.spent > GROUP_RELATED_TIME
+                    {
                         if !*is_uncounted {
                             for left in &components[*done..] {
                                 append.count(left, false);
