@@ -5,6 +5,7 @@
 //! | `cli` | the commands `demo`, `report`, `tail`, `check`, and the errors that a user gets |
 //! | `price_command`, `prices_command`, `negotiated_prices` | `spanledger price` and `spanledger prices` |
 //! | `price_oracle` | our prices against those of another engine (a peer) |
+//! | `ledger_readers` | a ledger as Python's SQLite, pandas and DuckDB read it (peers) |
 //! | `price_reload` | `serve` with price files that change, its health and its metrics |
 //! | `crash` | `kill -9` between and during requests |
 //! | `ledger_file` | a ledger that is locked, or cannot be written |
@@ -21,6 +22,7 @@ mod cli;
 mod collector;
 mod crash;
 mod instrumented_service;
+mod ledger_readers;
 mod ledger_file;
 mod negotiated_prices;
 mod price_command;
