@@ -17,7 +17,7 @@ use crate::{
     outbox::BatchRange,
     prepare,
     words::Words,
-    writer::{Job, Writer},
+    writer::{Job, Work, Writer},
 };
 
 /// How many requests may wait for the writer.
@@ -187,6 +187,13 @@ impl Ledger {
     /// The ledger's id, which no other ledger has.
     pub fn id(&self) -> &str {
         &self.shared.id
+    }
+
+    /// Lets the writer do work on what is stored.
+    pub(crate) async fn run(&self, work: Work) -> Result<(), LedgerError> {
+        let (done, answer) = oneshot::channel();
+        self.send(Job::Work { work, done }).await?;
+        answer.await.map_err(|_| LedgerError::Closed)?
     }
 
     async fn send(&self, job: Job) -> Result<(), LedgerError> {
