@@ -5,10 +5,10 @@
 //! | `cli` | the commands `demo`, `report`, `tail`, `check`, and the errors that a user gets |
 //! | `price_command`, `prices_command`, `negotiated_prices` | `spanledger price` and `spanledger prices` |
 //! | `price_oracle` | our prices against those of another engine (a peer) |
-//! | `ledger_readers` | a ledger as Python's SQLite, pandas and DuckDB read it (peers) |
 //! | `price_reload` | `serve` with price files that change, its health and its metrics |
 //! | `crash` | `kill -9` between and during requests |
 //! | `ledger_file` | a ledger that is locked, or cannot be written |
+//! | `sql_view` | the ledger's view as Python's SQLite, pandas and DuckDB read it (peers), and the examples of `docs/ledger.md` |
 //! | `stdout_sink` | `serve --sink stdout` |
 //! | `instrumented_service` | a Rust service with the crate `spanledger` |
 //! | `python_service`, `collector` | a service in Python, an OpenTelemetry Collector (peers) |
@@ -22,7 +22,6 @@ mod cli;
 mod collector;
 mod crash;
 mod instrumented_service;
-mod ledger_readers;
 mod ledger_file;
 mod negotiated_prices;
 mod price_command;
@@ -31,5 +30,6 @@ mod price_reload;
 mod prices_command;
 mod python_service;
 mod scenarios;
+mod sql_view;
 mod stdout_sink;
 mod support;

@@ -17,7 +17,7 @@ import pandas
 QUESTIONS = {
     "requests": "SELECT count(*) FROM openai_events",
     "above": "SELECT count(*) FROM openai_events WHERE cost_usd > 0.1",
-    "above_text": "SELECT count(*) FROM openai_events WHERE cost_usd > 1 AND cost_usd < 10",
+    "between": "SELECT count(*) FROM openai_events WHERE cost_usd > 1 AND cost_usd < 10",
     "dearest": "SELECT event_id FROM openai_events WHERE cost_usd IS NOT NULL ORDER BY cost_usd DESC, event_id",
     "max": "SELECT max(cost_usd) FROM openai_events",
     "sum": "SELECT sum(cost_usd) FROM openai_events",
@@ -44,7 +44,7 @@ def with_pandas(frame: pandas.DataFrame) -> dict:
     return {
         "requests": len(frame),
         "above": int((cost > 0.1).sum()),
-        "above_text": int(((cost > 1) & (cost < 10)).sum()),
+        "between": int(((cost > 1) & (cost < 10)).sum()),
         "dearest": dearest["event_id"].tolist(),
         "max": float(cost.max()),
         "sum": float(cost.sum()),
