@@ -50,7 +50,9 @@ pub fn reference() -> String {
     for column in COLUMNS {
         page.push_str(&row(column));
     }
-    page.push_str("\n## Types\n\n| type | in JSON | in the view `openai_events` | meaning |\n|---|---|---|---|\n");
+    page.push_str(
+        "\n## Types\n\n| type | in JSON | in the view `openai_events` | meaning |\n|---|---|---|---|\n",
+    );
     for (kind, json, sql, meaning) in KINDS {
         // Writing to a string cannot fail.
         writeln!(page, "| {} | {json} | {sql} | {meaning} |", name(kind)).unwrap_or_default();

@@ -275,8 +275,8 @@ impl Append<'_> {
         let candidates = members.iter().filter(|(_, o)| is_near(o)).map(|(seq, o)| (*seq, &**o));
         head.evidence = prepare::evidence(&event, candidates).unwrap_or(head.seq);
         let evidence = members.iter().find(|(seq, _)| *seq == head.evidence).map(|(_, o)| &**o);
-        let row =
-            EventRow::new(&event, evidence, self.words, self.unknown).map_err(LedgerError::Unstorable)?;
+        // Stored sightings have a part in the event, so that the request is not to blame.
+        let row = EventRow::new(&event, evidence, self.words, self.unknown).map_err(LedgerError::Damaged)?;
         if !is_fresh {
             // The order of the changes is that of the fold, which puts void events first.
             self.state.last_number += 1;

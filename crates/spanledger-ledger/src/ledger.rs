@@ -76,9 +76,9 @@ impl Ledger {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LedgerError> {
         let path = path.as_ref().to_owned();
         let WriteConnection { connection, identity, lock } = open::writer(&path)?;
-        let checkpointer = Checkpointer::start(&identity)?;
-        let words = Arc::default();
         let health = Arc::new(LedgerHealth::new());
+        let checkpointer = Checkpointer::start(&identity, &health)?;
+        let words = Arc::default();
         let (writer, changes) =
             Writer::new(connection, identity, checkpointer, Arc::clone(&words), Arc::clone(&health))?;
         let (id, seed) = (writer.id().to_owned(), writer.seed());

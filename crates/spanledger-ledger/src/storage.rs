@@ -117,7 +117,8 @@ pub(crate) fn view_columns(column: &Column) -> Vec<ViewColumn> {
         Form::Integer => match column.kind {
             ColumnKind::Timestamp => {
                 // Rounding down to whole seconds first keeps times before 1970 right.
-                let seconds = format!("({own} - (({own} % 1000000000) + 1000000000) % 1000000000) / 1000000000");
+                let seconds =
+                    format!("({own} - (({own} % 1000000000) + 1000000000) % 1000000000) / 1000000000");
                 let millis = format!("((({own} % 1000000000) + 1000000000) % 1000000000) / 1000000");
                 let text = format!(
                     "CASE WHEN {own} IS NULL THEN NULL ELSE strftime('%Y-%m-%dT%H:%M:%S', {seconds}, 'unixepoch') || printf('.%03dZ', {millis}) END"
