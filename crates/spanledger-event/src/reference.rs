@@ -20,15 +20,13 @@ same value, if there is one.
 Null is not zero. A cost that is unknown is null, and `cost_reason` says why. A count that the emitter did not
 state is null; 0 means that it stated 0.
 
-`cost_usd` is the cost of the answer that the caller got. A retry may have been billed as well, for instance if its
-answer was lost on the way: that amount is `retry_cost_usd`. `billed_usd` is both together, which is the amount on the
-provider's invoice; it is null if one of the billed responses has no price. Add up `cost_usd` to know what a feature
-costs, and `billed_usd` to compare with the invoice.
+`cost_usd` is the cost of the request's first billed response. A retry may have been billed as well, for instance
+because that response was lost on the way: the amount is `retry_cost_usd`. `billed_usd` is both together, which is the
+amount on the provider's invoice; it is null if one of the billed responses has no price.
 
 An event may change: a later sighting states its usage, or a retry is billed. Then `revision` grows, and the
 event with the greatest revision is valid. The revision is made from what is known of the event and does not count the
-changes, so gaps are normal. Sums leave out events whose `state` is `void`: their observations turned out to belong to
-another event.
+changes, so gaps are normal. Sums leave out events whose `state` is `void`.
 
 In the ledger, the view `openai_events` has these columns, without the void events. [ledger.md](ledger.md) shows
 queries, exact sums, and the roll-ups: the sums by hour and by day that reports read.
