@@ -18,7 +18,7 @@ use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
 
 pub(crate) use self::{
-    identity::FileIdentity,
+    identity::{FileIdentity, beside},
     lock::WriteLock,
     read::{ReadConnection, Snapshot, reader},
 };
