@@ -208,20 +208,6 @@ impl Observation {
         Self { event_id, call_id, sighting, start, end: start, attempts: 1, ..Self::default() }
     }
 
-    /// The key under which other sightings of the same response are looked for, where the
-    /// provider's ids are unique.
-    pub fn link(&self) -> Option<String> {
-        let response = self.response.as_ref().filter(|response| response.unique)?;
-        Some(format!("{}/{}", response.namespace, response.id))
-    }
-
-    /// The key under which other sightings of the same response are looked for within its trace,
-    /// whoever gave the id: a client and its gateway. Across traces such ids are not compared, because
-    /// a stand-in that answers everything with one id would tie all its calls together.
-    pub fn trace_link(&self) -> Option<String> {
-        Some(format!("{}/{}", self.trace_id.as_ref()?, self.response.as_ref()?.id))
-    }
-
     /// The observation as JSON, without its cost, and a digest of it.
     ///
     /// Deliveries of the same observation have the same digest, also when their costs differ; other

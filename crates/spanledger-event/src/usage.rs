@@ -7,111 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{COUNT_MAX, NAME_BYTES_MAX, TOKENS_MAX, UNITS_MAX};
 
+mod bucket;
+mod error;
 #[cfg(test)]
 mod tests;
 mod tokens;
 mod unstated;
 
+pub use bucket::Bucket;
+pub use error::UsageError;
 pub use unstated::Unstated;
-
-/// A kind of token that has its own price. The buckets are exclusive: a token is in exactly one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Bucket {
-    /// Text input that was neither read from nor written to a cache.
-    Input,
-    /// Text input read from the provider's cache.
-    CachedInput,
-    /// Input written to the provider's cache for its ordinary time (OpenAI: 30 minutes,
-    /// Anthropic: 5 minutes).
-    CacheWrite,
-    /// Input written to the provider's cache for 1 hour (Anthropic).
-    CacheWrite1h,
-    /// Input written to the provider's cache for 12 hours (OpenAI).
-    CacheWrite12h,
-    /// Audio input that was not cached.
-    AudioInput,
-    /// Audio input read from the cache.
-    CachedAudioInput,
-    /// Image input that was not cached.
-    ImageInput,
-    /// Image input read from the cache.
-    CachedImageInput,
-    /// Visible text output.
-    Output,
-    /// Hidden output, which is billed like output but not shown to the caller.
-    Reasoning,
-    /// Audio output.
-    AudioOutput,
-    /// Image output.
-    ImageOutput,
-}
-
-impl Bucket {
-    /// All buckets, input first, in the order in which cost lines are listed.
-    pub const ALL: [Self; 13] = [
-        Self::Input,
-        Self::CachedInput,
-        Self::CacheWrite,
-        Self::CacheWrite1h,
-        Self::CacheWrite12h,
-        Self::AudioInput,
-        Self::CachedAudioInput,
-        Self::ImageInput,
-        Self::CachedImageInput,
-        Self::Output,
-        Self::Reasoning,
-        Self::AudioOutput,
-        Self::ImageOutput,
-    ];
-
-    /// The name of the bucket's cost line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Input => "input",
-            Self::CachedInput => "cached_input",
-            Self::CacheWrite => "cache_write",
-            Self::CacheWrite1h => "cache_write_1h",
-            Self::CacheWrite12h => "cache_write_12h",
-            Self::AudioInput => "audio_input",
-            Self::CachedAudioInput => "cached_audio_input",
-            Self::ImageInput => "image_input",
-            Self::CachedImageInput => "cached_image_input",
-            Self::Output => "output",
-            Self::Reasoning => "reasoning",
-            Self::AudioOutput => "audio_output",
-            Self::ImageOutput => "image_output",
-        }
-    }
-
-    /// Whether the bucket is part of the input.
-    pub const fn is_input(self) -> bool {
-        !matches!(self, Self::Output | Self::Reasoning | Self::AudioOutput | Self::ImageOutput)
-    }
-
-    /// The bucket with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|bucket| bucket.name() == name)
-    }
-
-    const fn index(self) -> usize {
-        match self {
-            Self::Input => 0,
-            Self::CachedInput => 1,
-            Self::CacheWrite => 2,
-            Self::CacheWrite12h => 3,
-            Self::AudioInput => 4,
-            Self::CachedAudioInput => 5,
-            Self::ImageInput => 6,
-            Self::CachedImageInput => 7,
-            Self::Output => 8,
-            Self::Reasoning => 9,
-            Self::AudioOutput => 10,
-            Self::ImageOutput => 11,
-            Self::CacheWrite1h => 12,
-        }
-    }
-}
 
 /// What a call used, in exclusive buckets and counted units.
 ///
@@ -346,61 +251,6 @@ pub struct NestedUsage {
     pub total: Option<u64>,
     /// The parts that were not stated. They are zero here.
     pub unstated: Unstated,
-}
-
-/// A usage that contradicts itself. It is never clamped: the call becomes unpriced.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum UsageError {
-    /// The parts are more than the whole.
-    #[error("{parts} tokens of parts in {whole} tokens of {side}: the parts must be contained in the whole")]
-    PartsExceedWhole {
-        /// `input`, `output` or a modality.
-        side: &'static str,
-        /// The sum of the parts.
-        parts: u64,
-        /// The whole.
-        whole: u64,
-    },
-    /// The stated total is not input plus output.
-    #[error("the stated total is {stated} tokens, input and output add up to {sum}")]
-    TotalMismatch {
-        /// The total that was stated.
-        stated: u64,
-        /// The sum of input and output.
-        sum: u64,
-    },
-    /// A count is greater than one call can have.
-    #[error("`{field}` is {count}: one call has at most {max}")]
-    OutOfRange {
-        /// The name of the count.
-        field: String,
-        /// The count.
-        count: String,
-        /// The greatest count that is accepted.
-        max: u64,
-    },
-    /// The usage has more kinds of units than any call.
-    #[error("the usage has {0} kinds of units: one call has at most {UNITS_MAX}")]
-    TooManyUnits(usize),
-    /// The name of a unit is too long.
-    #[error("the name of a unit has {0} bytes: at most {NAME_BYTES_MAX} are allowed")]
-    UnitName(usize),
-}
-
-impl UsageError {
-    /// A count that is greater than one call can have.
-    pub fn out_of_range(field: impl Into<String>, count: impl Into<Decimal>, max: u64) -> Self {
-        Self::OutOfRange { field: field.into(), count: count.into().to_string(), max }
-    }
-
-    /// Whether a count is greater than one call can have, and not only in contradiction with others.
-    pub fn is_out_of_range(&self) -> bool {
-        match self {
-            Self::OutOfRange { .. } | Self::TooManyUnits(_) | Self::UnitName(_) => true,
-            Self::PartsExceedWhole { .. } | Self::TotalMismatch { .. } => false,
-        }
-    }
 }
 
 impl NestedUsage {

@@ -50,14 +50,18 @@ pub(crate) struct Append<'a> {
     pub(crate) appended: &'a mut Appended,
     /// The time that was spent on observations with stored relatives.
     pub(crate) spent: &'a mut Duration,
+    /// The repricing that the work belongs to.
+    pub(crate) epoch: Option<i64>,
+    /// How many events were written in place of stored ones or after them.
+    pub(crate) written: usize,
 }
 
 /// The stored observations, as the fold asks for them.
-struct Stored<'a> {
-    connection: &'a Connection,
-    index: &'a KeyIndex,
-    words: &'a Words,
-    seed: u64,
+pub(crate) struct Stored<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) index: &'a KeyIndex,
+    pub(crate) words: &'a Words,
+    pub(crate) seed: u64,
 }
 
 impl Journal for Stored<'_> {
@@ -177,7 +181,11 @@ impl Append<'_> {
     }
 
     /// Journals the new observations of a component, and writes its events.
-    fn fold(&mut self, component: &Component, prepared: &[&PreparedObservation]) -> Result<(), LedgerError> {
+    pub(crate) fn fold(
+        &mut self,
+        component: &Component,
+        prepared: &[&PreparedObservation],
+    ) -> Result<(), LedgerError> {
         let mut members: Vec<(i64, Arc<Observation>)> =
             component.stored.iter().map(|(seq, o)| (seq.cast_signed(), Arc::clone(o))).collect();
         let full = self.full_keys(component)?;
@@ -239,8 +247,8 @@ impl Append<'_> {
             if seq.abs() <= self.state.handed_out {
                 event.timestamp = known.timestamp;
             }
-            head.epoch = old.epoch;
-            let revision = event.revision + old.epoch.unwrap_or_default() * REVISION_OF_EPOCH;
+            head.epoch = self.epoch.or(old.epoch);
+            let revision = event.revision + head.epoch.unwrap_or_default() * REVISION_OF_EPOCH;
             event.revision = known.revision;
             if event == *known {
                 return Ok(());
@@ -267,8 +275,8 @@ impl Append<'_> {
         let candidates = members.iter().filter(|(_, o)| is_near(o)).map(|(seq, o)| (*seq, &**o));
         head.evidence = prepare::evidence(&event, candidates).unwrap_or(head.seq);
         let evidence = members.iter().find(|(seq, _)| *seq == head.evidence).map(|(_, o)| &**o);
-        let row =
-            EventRow::new(&event, evidence, self.words, self.unknown).map_err(LedgerError::Unstorable)?;
+        // Stored sightings have a part in the event, so that the request is not to blame.
+        let row = EventRow::new(&event, evidence, self.words, self.unknown).map_err(LedgerError::Damaged)?;
         if !is_fresh {
             // The order of the changes is that of the fold, which puts void events first.
             self.state.last_number += 1;
@@ -285,6 +293,7 @@ impl Append<'_> {
             }
             self.deltas.remove(known, self.words, self.unknown);
         }
+        self.written += 1;
         self.deltas.add(&event, self.words, self.unknown);
         let sql = if stored.is_some() { &REPLACE_EVENT } else { &INSERT_EVENT };
         row.write(&mut *self.connection.prepare_cached(sql)?, head)?;

@@ -16,7 +16,7 @@ use std::{
 use rusqlite::Connection;
 
 use crate::{
-    LedgerError,
+    LedgerError, LedgerHealth,
     error::OpenError,
     open::{self, FileIdentity},
 };
@@ -35,19 +35,20 @@ pub(crate) struct Checkpointer {
     is_requested: bool,
     /// The number of pages in the log after the latest commit.
     pages: Arc<AtomicI32>,
+    health: Arc<LedgerHealth>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Checkpointer {
     /// Starts the thread.
-    pub(crate) fn start(file: &FileIdentity) -> Result<Self, LedgerError> {
+    pub(crate) fn start(file: &FileIdentity, health: &Arc<LedgerHealth>) -> Result<Self, LedgerError> {
         let connection = open::again(file)?;
         let (requests, queue) = sync_channel(1);
         let is_copied = Arc::new(AtomicBool::new(false));
-        let copied = Arc::clone(&is_copied);
+        let (copied, told) = (Arc::clone(&is_copied), Arc::clone(health));
         let thread = std::thread::Builder::new()
             .name("spanledger-checkpoint".to_owned())
-            .spawn(move || run(&connection, &queue, &copied))
+            .spawn(move || run(&connection, &queue, &copied, &told))
             .map_err(|source| LedgerError::Open {
                 path: file.path().to_owned(),
                 source: OpenError::from(source),
@@ -57,6 +58,7 @@ impl Checkpointer {
             is_copied,
             is_requested: false,
             pages: Arc::default(),
+            health: Arc::clone(health),
             thread: Some(thread),
         })
     }
@@ -80,7 +82,7 @@ impl Checkpointer {
         if self.is_requested && (self.is_copied.swap(false, Ordering::AcqRel) || pages >= PAGES_MAX) {
             // The rest is copied here. If a reader still needs old pages, the log grows and this is tried
             // again later.
-            copy(connection);
+            copy(connection, &self.health);
             self.is_requested = false;
             self.pages.store(0, Ordering::Relaxed);
         } else if !self.is_requested
@@ -91,19 +93,17 @@ impl Checkpointer {
     }
 }
 
-fn run(connection: &Connection, queue: &Receiver<()>, is_copied: &AtomicBool) {
+fn run(connection: &Connection, queue: &Receiver<()>, is_copied: &AtomicBool, health: &LedgerHealth) {
     while queue.recv().is_ok() {
-        copy(connection);
+        copy(connection, health);
         is_copied.store(true, Ordering::Release);
     }
 }
 
 /// Copies as much of the log as no reader prevents. If this fails, nothing is lost, because the log stays.
-fn copy(connection: &Connection) {
+fn copy(connection: &Connection, health: &LedgerHealth) {
     let copied = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-    if let Err(error) = copied {
-        tracing::warn!(%error, "ledger.checkpoint.failed");
-    }
+    health.copied_log(copied.map_err(LedgerError::from));
 }
 
 impl Checkpointer {

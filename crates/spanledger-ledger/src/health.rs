@@ -18,6 +18,8 @@ use crate::{Appended, ErrorKind, LedgerError};
 
 /// A commit that takes longer is a fault: a disk or a lock holds the writer up.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
+/// A log of this size is not normal: it is copied into the database long before.
+const LOG_LARGE: u64 = 1 << 30;
 /// The upper bounds of the counted commit times, in microseconds. Commits that take longer have a counter
 /// of their own.
 const LATENCY_BOUNDS: [u64; 12] = [
@@ -30,6 +32,9 @@ const LATENCY_BOUNDS: [u64; 12] = [
 pub struct LedgerHealth {
     created: Instant,
     fault: Mutex<Option<WriterFault>>,
+    /// Why the log could not be copied into the database. Commits go on meanwhile.
+    log_fault: Mutex<Option<WriterFault>>,
+    is_log_large: AtomicBool,
     has_panicked: AtomicBool,
     /// Microseconds from `created` to the begin of the work in hand; 0 while the writer waits for work.
     busy_since: AtomicU64,
@@ -87,6 +92,8 @@ impl LedgerHealth {
         Self {
             created: Instant::now(),
             fault: Mutex::default(),
+            log_fault: Mutex::default(),
+            is_log_large: AtomicBool::default(),
             has_panicked: AtomicBool::default(),
             busy_since: AtomicU64::default(),
             commits: AtomicU64::default(),
@@ -118,8 +125,9 @@ impl LedgerHealth {
                 since: self.last_commit_at().unwrap_or_else(SystemTime::now),
             });
         }
-        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        fault.or_else(|| {
+        let fault =
+            |of: &Mutex<Option<WriterFault>>| of.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        fault(&self.fault).or_else(|| fault(&self.log_fault)).or_else(|| {
             let busy = now.checked_duration_since(self.moment(&self.busy_since)?)?;
             (busy > STALLED_AFTER).then(|| WriterFault {
                 kind: ErrorKind::Io,
@@ -220,9 +228,7 @@ impl LedgerHealth {
     /// A transaction failed with an error that is final for its requests.
     pub(crate) fn failed(&self, error: &LedgerError) {
         let kind = error.kind();
-        if let Some(counter) = ErrorKind::ALL.iter().zip(&self.errors).find(|(one, _)| **one == kind) {
-            counter.1.fetch_add(1, Ordering::Relaxed);
-        }
+        self.count(kind);
         // These concern some requests, and others can be recorded.
         if matches!(error, LedgerError::Damaged(_) | LedgerError::Unstorable(_) | LedgerError::Closed) {
             return;
@@ -239,10 +245,48 @@ impl LedgerHealth {
         }
     }
 
+    /// The log was copied into the database, or could not be. What was committed is safe in the log, but the
+    /// log grows, and an error of the disk is not to be passed over.
+    pub(crate) fn copied_log(&self, copied: Result<(), LedgerError>) {
+        let mut fault = self.log_fault.lock().unwrap_or_else(PoisonError::into_inner);
+        match copied {
+            Ok(()) => *fault = None,
+            // Another program copies the log at this moment.
+            Err(error) if error.kind() == ErrorKind::Busy => {}
+            Err(error) => {
+                let kind = error.kind();
+                self.count(kind);
+                let message = format!(
+                    "the write-ahead log cannot be copied into the ledger's file, and grows: {}",
+                    ErrorChain(&error)
+                );
+                tracing::error!(%kind, error = message, "ledger.checkpoint.failed");
+                let since = fault.as_ref().map_or_else(SystemTime::now, |known| known.since);
+                *fault = Some(WriterFault { kind, message, since });
+            }
+        }
+    }
+
     /// The writer has looked at its files.
     pub(crate) fn saw(&self, sizes: FileSizes) {
         self.database_bytes.store(sizes.database, Ordering::Relaxed);
         self.log_bytes.store(sizes.log, Ordering::Relaxed);
+        let is_large = sizes.log > LOG_LARGE;
+        if is_large && !self.is_log_large.swap(is_large, Ordering::Relaxed) {
+            tracing::warn!(
+                bytes = sizes.log,
+                "the write-ahead log is large: a program that has been reading the ledger for a long time keeps it \
+                 from being copied; `fuser` lists the programs that have the file open"
+            );
+        } else if !is_large {
+            self.is_log_large.store(false, Ordering::Relaxed);
+        }
+    }
+
+    fn count(&self, kind: ErrorKind) {
+        if let Some((_, counter)) = ErrorKind::ALL.iter().zip(&self.errors).find(|(one, _)| **one == kind) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Notes, when it is dropped, whether the writer's thread panicked.

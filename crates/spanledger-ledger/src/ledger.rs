@@ -17,7 +17,7 @@ use crate::{
     outbox::BatchRange,
     prepare,
     words::Words,
-    writer::{Job, Writer},
+    writer::{Job, Work, Writer},
 };
 
 /// How many requests may wait for the writer.
@@ -76,9 +76,9 @@ impl Ledger {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LedgerError> {
         let path = path.as_ref().to_owned();
         let WriteConnection { connection, identity, lock } = open::writer(&path)?;
-        let checkpointer = Checkpointer::start(&identity)?;
-        let words = Arc::default();
         let health = Arc::new(LedgerHealth::new());
+        let checkpointer = Checkpointer::start(&identity, &health)?;
+        let words = Arc::default();
         let (writer, changes) =
             Writer::new(connection, identity, checkpointer, Arc::clone(&words), Arc::clone(&health))?;
         let (id, seed) = (writer.id().to_owned(), writer.seed());
@@ -187,6 +187,13 @@ impl Ledger {
     /// The ledger's id, which no other ledger has.
     pub fn id(&self) -> &str {
         &self.shared.id
+    }
+
+    /// Lets the writer do work on what is stored.
+    pub(crate) async fn run(&self, work: Work) -> Result<(), LedgerError> {
+        let (done, answer) = oneshot::channel();
+        self.send(Job::Work { work, done }).await?;
+        answer.await.map_err(|_| LedgerError::Closed)?
     }
 
     async fn send(&self, job: Job) -> Result<(), LedgerError> {

@@ -80,6 +80,7 @@ mod row;
 mod schema;
 mod storage;
 mod template;
+mod upkeep;
 mod words;
 mod writer;
 
@@ -93,3 +94,4 @@ pub use outbox::{BatchRange, Unreadable};
 pub use reader::{BatchChanges, Change, LedgerReader, Summary};
 pub use reasons::{Reason, Reasons};
 pub use report::{GroupBy, Query, Report, ReportRow};
+pub use upkeep::{Pruned, Refolded, Repriced};

@@ -58,6 +58,11 @@ CREATE TABLE repriced (
     PRIMARY KEY (seq, epoch)
 ) STRICT, WITHOUT ROWID;
 {keys}
+CREATE TABLE pruned_key (
+    seq INTEGER NOT NULL,
+    key INTEGER NOT NULL,
+    PRIMARY KEY (seq, key)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE event (
     seq INTEGER PRIMARY KEY,

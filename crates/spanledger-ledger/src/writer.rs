@@ -14,11 +14,12 @@ use crate::{
     apply::{Append, State},
     checkpoint::Checkpointer,
     journal,
-    keys::KeyIndex,
+    keys::{self, KeyIndex},
     open::{self, FileIdentity},
     outbox::{self, InFlight},
     prepare::{Keys, Prepared},
     rollup::RollupDeltas,
+    upkeep,
     words::{Admission, Unknown, Words},
 };
 
@@ -32,8 +33,10 @@ const RELATED_TIME: Duration = Duration::from_millis(20);
 /// All requests of a transaction together spend this time on such observations.
 const GROUP_RELATED_TIME: Duration = Duration::from_millis(60);
 
+/// Work on what is stored.
+pub(crate) type Work = Box<dyn FnMut(&mut Append<'_>) -> Result<(), LedgerError> + Send>;
+
 /// A request to the writer.
-#[derive(Debug)]
 pub(crate) enum Job {
     Append {
         prepared: Box<Prepared>,
@@ -50,6 +53,10 @@ pub(crate) enum Job {
         done: oneshot::Sender<Result<(), LedgerError>>,
     },
     Probe(oneshot::Sender<Result<(), LedgerError>>),
+    Work {
+        work: Work,
+        done: oneshot::Sender<Result<(), LedgerError>>,
+    },
     #[cfg(any(test, feature = "test-support"))]
     Panic,
 }
@@ -95,7 +102,9 @@ impl Job {
                 Answer::HandedOut(range) => range,
                 Answer::Appended(_) | Answer::Unfinished | Answer::Done => None,
             }))),
-            Self::Advance { done, .. } | Self::Probe(done) => drop(done.send(answer.map(|_| ()))),
+            Self::Advance { done, .. } | Self::Probe(done) | Self::Work { done, .. } => {
+                drop(done.send(answer.map(|_| ())))
+            }
             #[cfg(any(test, feature = "test-support"))]
             Self::Panic => {}
         }
@@ -128,7 +137,16 @@ pub(crate) struct Writer {
 impl State {
     /// Reads the state of a file.
     pub(crate) fn load(connection: &Connection, words: &Words) -> Result<Self, LedgerError> {
-        let mut index = KeyIndex::open(connection)?;
+        let mut index = match KeyIndex::open(connection) {
+            Err(error) if error.rebuild_needed() => {
+                tracing::warn!(%error, "ledger.keys.rebuilt");
+                let transaction = connection.unchecked_transaction()?;
+                keys::clear(&transaction)?;
+                transaction.commit()?;
+                KeyIndex::open(connection)?
+            }
+            index => index?,
+        };
         let state = connection.query_row(
             "SELECT key_seed, last_number, handed_out, epoch, observations FROM ledger",
             [],
@@ -137,12 +155,19 @@ impl State {
         let seed = state.0.cast_unsigned();
         // The keys of the latest observations are only in memory.
         let after = index.last_seq().cast_signed();
+        let mut pruned = upkeep::pruned_keys(connection, after)?.into_iter().peekable();
         journal::scan(connection, words, after, |seq, observation| {
+            while let Some((pruned, key)) = pruned.next_if(|(pruned, _)| *pruned < seq) {
+                index.insert(key, pruned.cast_unsigned());
+            }
             for key in Keys::of(&observation, seed).filed() {
                 index.insert(*key, seq.cast_unsigned());
             }
             Ok(())
         })?;
+        for (seq, key) in pruned {
+            index.insert(key, seq.cast_unsigned());
+        }
         Ok(Self {
             index,
             in_flight: InFlight::load(connection)?,
@@ -422,6 +447,8 @@ impl Writer {
                     deltas: &mut own,
                     appended: &mut appended,
                     spent: &mut *spent,
+                    epoch: None,
+                    written: 0,
                 };
                 match part {
                     Some(component) => append.component(component, false),
@@ -451,6 +478,8 @@ impl Writer {
                     deltas,
                     appended,
                     spent,
+                    epoch: None,
+                    written: 0,
                 };
                 let begin = *append.spent;
                 while let Some(component) = components.get(*done) {
@@ -481,6 +510,22 @@ impl Writer {
             Job::Advance { follower, cursor, .. } => {
                 outbox::advance(&self.connection, &mut self.state.in_flight, follower, *cursor)?;
                 self.state.handed_out = self.state.handed_out.max(*cursor);
+                Ok(Answer::Done)
+            }
+            Job::Work { work, .. } => {
+                let Changes { words, unknown, deltas, spent } = changes;
+                let mut append = Append {
+                    connection: &self.connection,
+                    state: &mut self.state,
+                    words,
+                    unknown,
+                    deltas,
+                    appended: &mut Appended::default(),
+                    spent,
+                    epoch: None,
+                    written: 0,
+                };
+                work(&mut append)?;
                 Ok(Answer::Done)
             }
             Job::Probe(_) => {

@@ -14,7 +14,7 @@ enum Ground<'a> {
     Host(&'a str),
     /// They are in one trace.
     Trace(&'a str),
-    /// Model and token totals are the same, and each has another host: a client and its gateway.
+    /// Model and token totals are the same, and the hosts are not: a client and its gateway.
     Elsewhere(Signature),
 }
 
@@ -53,19 +53,14 @@ pub(super) fn find(charges: &mut [Charge<'_>], is_crowded: &impl Fn(Relation<'_>
     sightings.sort_unstable();
     sightings.dedup();
     for group in sightings.chunk_by(|a, b| (a.0, &a.1) == (b.0, &b.1)) {
-        let differs_in_host = matches!(group[0].1, Ground::Elsewhere(_));
-        if differs_in_host && group.iter().all(|other| other.2 == group[0].2) {
+        let is_one_charge = group.iter().all(|other| other.3 == group[0].3);
+        let is_one_host = group.iter().all(|other| other.2 == group[0].2);
+        if is_one_charge || is_one_host && matches!(group[0].1, Ground::Elsewhere(_)) {
             continue;
         }
-        for (_, _, host, charge) in group {
-            // The first other one is at the beginning or near it, unless all are of one charge.
-            let is_other = |other: &(_, _, &str, usize)| {
-                steps::add(1);
-                other.3 != *charge && (!differs_in_host || other.2 != *host)
-            };
-            if group.iter().any(is_other) {
-                charges[*charge].is_possible_duplicate = true;
-            }
+        for (_, _, _, charge) in group {
+            steps::add(1);
+            charges[*charge].is_possible_duplicate = true;
         }
     }
 }

@@ -84,3 +84,14 @@ pub(super) fn related_within<J: Journal>(
     related.components = closure.components();
     Ok(related)
 }
+
+/// Loads the components of stored observations, for a store that folds them again. Numbers of observations
+/// that were pruned are skipped.
+pub fn stored_components<J: Journal>(numbers: &[u64], journal: &mut J) -> Result<Vec<Component>, J::Error> {
+    let mut closure = Closure::new(journal, Limits::DEFAULT, numbers.len());
+    let mut places = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        places.extend(closure.open(*number)?);
+    }
+    Ok(closure.components_of(places.into_iter()))
+}

@@ -88,3 +88,19 @@ fn a_panic_of_the_writer_is_noted() {
     assert!(health.has_stopped());
     assert!(health.fault().unwrap().to_string().contains("restart spanledger"));
 }
+
+/// What was committed is in the log. The fault of the disk is shown until the log could be copied.
+#[test]
+fn a_log_that_cannot_be_copied_is_a_fault_of_its_own() {
+    let health = LedgerHealth::new();
+    let failed = |code| Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None).into());
+    health.copied_log(failed(rusqlite::ffi::SQLITE_BUSY));
+    assert_eq!(health.fault(), None);
+    health.copied_log(failed(rusqlite::ffi::SQLITE_IOERR_FSYNC));
+    health.committed(&Appended::default(), Duration::ZERO);
+    let fault = health.fault().unwrap();
+    assert!(fault.message.contains("cannot be copied") && fault.message.contains("fsync failed"), "{fault}");
+    health.copied_log(Ok(()));
+    assert_eq!(health.fault(), None);
+    assert!(health.errors().any(|error| error == (ErrorKind::Io, 1)));
+}

@@ -50,8 +50,8 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// An empty filter for so many keys: about one absent key in five hundred passes, one in a hundred and fifty
-    /// if the run is large.
+    /// An empty filter for so many keys: about one absent key in a thousand passes, one in three hundred if
+    /// the run is large.
     pub(super) fn new(keys: u64) -> Self {
         let bits_per_key = if keys < LARGE { 16 } else { 12 };
         let blocks = keys.saturating_mul(bits_per_key).div_ceil(BLOCK_BITS).max(1);

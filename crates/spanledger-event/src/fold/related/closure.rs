@@ -98,6 +98,32 @@ impl<'j, J: Journal> Closure<'j, J> {
         Ok(Verdict::Taken)
     }
 
+    /// Loads a stored observation and its component. Returns its place, or none if it was pruned.
+    pub(super) fn open(&mut self, number: u64) -> Result<Option<usize>, J::Error> {
+        let at = match self.numbers.get(&number) {
+            Some(known) => *known,
+            None => {
+                let loaded = self.journal.load(number)?.map(|observation| {
+                    let places = self.graph.places(&observation);
+                    self.insert(observation, Origin::Stored(number), places)
+                });
+                self.numbers.insert(number, loaded);
+                loaded
+            }
+        };
+        if let Some(at) = at {
+            self.expand(at)?;
+        }
+        Ok(at)
+    }
+
+    /// The components of these places.
+    pub(super) fn components_of(self, places: impl Iterator<Item = usize>) -> Vec<Component> {
+        let Self { graph, limits, .. } = self;
+        let components = graph.components(&limits, places);
+        components.into_iter().map(|members| component(&graph, &members, &limits)).collect()
+    }
+
     /// Whether a sighting of the call has the same facts.
     fn is_duplicate(&mut self, call: usize, observation: &Observation) -> bool {
         let Self { graph, sightings, .. } = self;

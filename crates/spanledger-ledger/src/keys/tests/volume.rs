@@ -181,9 +181,10 @@ fn figures_of_a_large_index() {
     let mut times = Vec::new();
     for seq in (1..=observations).step_by(usize::try_from(observations / 1000).unwrap()) {
         for key in keys_of(seq).skip(1) {
-            let (time, found) = watch.time(|| index.find(&file, key, 300).unwrap());
+            let begin = Instant::now();
+            let found = index.find(&file, key, 300).unwrap();
+            times.push(begin.elapsed());
             assert!(found.contains(&seq));
-            times.push(time);
         }
     }
     say_times("present key of any age", times);
