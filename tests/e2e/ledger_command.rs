@@ -32,7 +32,9 @@ async fn a_ledger_is_shown_checked_and_copied_while_serve_writes_it() {
         assert_eq!(post_call(&client, &url, model, number, 1_000).await.unwrap(), 200);
     }
     let shown = info(&path);
-    for (key, value) in [("events", 5), ("observations", 5), ("quarantined", 0), ("void", 0), ("repricings", 0)] {
+    for (key, value) in
+        [("events", 5), ("observations", 5), ("quarantined", 0), ("void", 0), ("repricings", 0)]
+    {
         assert_eq!(shown[key], value, "{key}: {shown:#}");
     }
     assert_eq!(shown["unpriced_reasons"][0]["reason"], "unknown_model", "{shown:#}");
@@ -40,7 +42,10 @@ async fn a_ledger_is_shown_checked_and_copied_while_serve_writes_it() {
     assert!(shown["wal_bytes"].as_u64() > Some(0) && shown["id"].is_string(), "{shown:#}");
     assert!(shown["first_event"].as_str() <= shown["last_event"].as_str(), "{shown:#}");
     let text = ledger(&["info"], &path);
-    assert!(text.contains("events        5, 0 of them quarantined") && text.contains("unknown_model"), "{text}");
+    assert!(
+        text.contains("events        5, 0 of them quarantined") && text.contains("unknown_model"),
+        "{text}"
+    );
     let checked = ledger(&["check"], &path);
     assert_eq!(checked.lines().filter(|line| line.starts_with("ok")).count(), 3, "{checked}");
 

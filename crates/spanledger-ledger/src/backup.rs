@@ -37,7 +37,9 @@ pub enum BackupError {
         path: PathBuf,
     },
     /// The copy cannot be created, synced or given its name.
-    #[error("the backup {path} cannot be written: check that its folder exists and that this user may write to it")]
+    #[error(
+        "the backup {path} cannot be written: check that its folder exists and that this user may write to it"
+    )]
     File {
         /// The file.
         path: PathBuf,

@@ -71,12 +71,23 @@ pub struct SumsDiffer {
     pub requests_of_events: i64,
 }
 
+/// What [`LedgerReader::compare_sums`] compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ComparedSums {
+    /// Days with events whose sums were compared.
+    pub days: usize,
+    /// Periods whose roll-ups have more requests than there are events, in a ledger of which events were
+    /// pruned: the roll-ups keep the sums of pruned events.
+    pub pruned: usize,
+}
+
 impl LedgerReader {
     /// What the ledger is, and what follows it.
     pub fn info(&self) -> Result<LedgerInfo, LedgerError> {
         let transaction = self.connection.unchecked_transaction()?;
-        let (id, repricings) =
-            self.connection.query_row("SELECT id, epoch FROM ledger", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (id, repricings) = self
+            .connection
+            .query_row("SELECT id, epoch FROM ledger", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let schema_version = self.connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let (summary, followers) = (self.summary()?, self.followers()?);
         transaction.commit()?;
@@ -139,38 +150,49 @@ impl LedgerReader {
     }
 
     /// Compares the sums of the roll-ups with those of the events, one day with events after the other, and
-    /// hands every difference to `found` until it breaks. Returns the number of days.
+    /// hands every difference to `found` until it breaks.
     ///
     /// Each comparison is a transaction of its own, so that a writer can go on meanwhile.
     pub fn compare_sums(
         &self,
         mut found: impl FnMut(SumsDiffer) -> ControlFlow<()>,
-    ) -> Result<usize, LedgerError> {
-        let (mut since, mut days) = (None, 0);
+    ) -> Result<ComparedSums, LedgerError> {
+        let (mut since, mut compared) = (None, ComparedSums::default());
         loop {
             let next: Option<i64> = self
                 .connection
-                .prepare_cached("SELECT timestamp FROM event WHERE timestamp >= ? ORDER BY timestamp LIMIT 1")?
+                .prepare_cached(
+                    "SELECT timestamp FROM event WHERE timestamp >= ? ORDER BY timestamp LIMIT 1",
+                )?
                 .query_row([since.map_or(i64::MIN, Timestamp::nanos)], |row| row.get(0))
                 .optional()?;
             // The period reaches from the last day to the end of the next day with events, so that sums of days
             // without events are compared too.
             let until = next.and_then(|at| at.div_euclid(DAY_NANOS).checked_add(1)?.checked_mul(DAY_NANOS));
             let until = until.map(Timestamp::from_nanos);
-            days += usize::from(next.is_some());
+            compared.days += usize::from(next.is_some());
+            let mut is_pruned = false;
             for group_by in [GroupBy::Feature, GroupBy::Route, GroupBy::Model, GroupBy::Customer] {
                 let query = Query { group_by, since, until, environment: None };
-                if let Some(differ) = self.compare(&query)?
-                    && found(differ).is_break()
-                {
-                    return Ok(days);
+                let Some(differ) = self.compare(&query)? else { continue };
+                if differ.requests_of_rollups > differ.requests_of_events && self.was_pruned()? {
+                    is_pruned = true;
+                } else if found(differ).is_break() {
+                    return Ok(compared);
                 }
             }
+            compared.pruned += usize::from(is_pruned);
             match until {
                 Some(until) => since = Some(until),
-                None => return Ok(days),
+                None => return Ok(compared),
             }
         }
+    }
+
+    /// Whether observations were deleted that were once stored.
+    fn was_pruned(&self) -> Result<bool, LedgerError> {
+        let sql = "SELECT (SELECT observations FROM ledger) > (SELECT count(*) FROM observation)";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
     }
 
     /// Compares the two ways of making a report, at one moment.

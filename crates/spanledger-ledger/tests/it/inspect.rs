@@ -3,22 +3,23 @@
 use std::{fs, ops::ControlFlow};
 
 use rusqlite::Connection;
-use spanledger_ledger::{BackupError, GroupBy, Ledger, LedgerReader, Query, SumsDiffer};
+use spanledger_event::Timestamp;
+use spanledger_ledger::{BackupError, ComparedSums, GroupBy, Ledger, LedgerReader, Query, SumsDiffer};
 
-use crate::support::{call, folder, runtime, stored};
+use crate::support::{SECOND, call, folder, runtime, stored};
 
 /// The seconds of a day.
 const DAY: i64 = 86_400;
 
-fn differences(reader: &LedgerReader) -> (usize, Vec<SumsDiffer>) {
+fn differences(reader: &LedgerReader) -> (ComparedSums, Vec<SumsDiffer>) {
     let mut found = Vec::new();
-    let days = reader
+    let compared = reader
         .compare_sums(|differ| {
             found.push(differ);
             ControlFlow::Continue(())
         })
         .unwrap();
-    (days, found)
+    (compared, found)
 }
 
 #[test]
@@ -52,7 +53,7 @@ fn a_sum_that_differs_from_the_events_is_found_whichever_of_the_two_is_wrong() {
     let calls = (0..6).map(|n| call(&format!("r{n}"), &format!("c{n}"), n * DAY, 5)).collect();
     runtime.block_on(ledger.append(calls)).unwrap();
     let reader = ledger.reader().unwrap();
-    assert_eq!(differences(&reader), (6, Vec::new()));
+    assert_eq!(differences(&reader), (ComparedSums { days: 6, pruned: 0 }, Vec::new()));
     drop(ledger);
 
     let other = Connection::open(&path).unwrap();
@@ -66,6 +67,23 @@ fn a_sum_that_differs_from_the_events_is_found_whichever_of_the_two_is_wrong() {
     other.execute("UPDATE rollup_hour SET bucket = bucket + 1000 * 86400 * 1000000000", []).unwrap();
     let found = differences(&reader).1;
     assert!(found.iter().any(|differ| differ.until.is_none() && differ.requests_of_events == 0), "{found:?}");
+}
+
+#[test]
+fn sums_of_pruned_events_are_no_differences() {
+    let (_folder, path) = folder();
+    let ledger = Ledger::open(&path).unwrap();
+    let runtime = runtime();
+    let calls = (0..6).map(|n| call(&format!("r{n}"), &format!("c{n}"), n * DAY, 5)).collect();
+    runtime.block_on(ledger.append(calls)).unwrap();
+    let before = Timestamp::from_nanos(2 * DAY * SECOND);
+    assert_eq!(runtime.block_on(ledger.prune(before, 100)).unwrap().events, 2);
+    let reader = ledger.reader().unwrap();
+    assert_eq!(differences(&reader), (ComparedSums { days: 4, pruned: 1 }, Vec::new()));
+    // An event that the roll-ups do not have is a difference.
+    let other = Connection::open(&path).unwrap();
+    other.execute("DELETE FROM rollup_day WHERE bucket = (SELECT max(bucket) FROM rollup_day)", []).unwrap();
+    assert_eq!(differences(&reader).1.len(), 1);
 }
 
 #[test]

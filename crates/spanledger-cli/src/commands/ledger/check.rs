@@ -56,25 +56,36 @@ fn events(findings: &mut Findings, reader: &LedgerReader) -> Result<(), LedgerEr
         for row in read.unreadable {
             damaged += 1;
             if damaged <= NAMED_MAX {
-                let words = format!("the event of change {} is damaged: {}; {REMEDY}", row.seq, ErrorChain(&row.error));
+                let words = format!(
+                    "the event of change {} is damaged: {}; {REMEDY}",
+                    row.seq,
+                    ErrorChain(&row.error)
+                );
                 findings.add("events", Err(words));
             }
         }
     }
     let words = format!("{} can be read", counted(events, "event"));
-    findings.add("events", if damaged == 0 { Ok(words) } else { Err(format!("{words}, and {damaged} cannot")) });
+    findings
+        .add("events", if damaged == 0 { Ok(words) } else { Err(format!("{words}, and {damaged} cannot")) });
     Ok(())
 }
 
 fn sums(findings: &mut Findings, reader: &LedgerReader) -> Result<(), LedgerError> {
     let mut count = 0;
-    let days = reader.compare_sums(|differ| {
+    let compared = reader.compare_sums(|differ| {
         findings.add("sums", Err(sentence(&differ)));
         count += 1;
         if count < NAMED_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     if count == 0 {
-        let words = format!("the sums of the reports are those of the events, on {}", counted(days, "day"));
+        let words =
+            format!("the sums of the reports are those of the events, on {}", counted(compared.days, "day"));
+        let pruned = match compared.pruned {
+            0 => String::new(),
+            count => format!("; {} cannot be compared, because events were pruned", counted(count, "period")),
+        };
+        let words = words + &pruned;
         findings.add("sums", Ok(words));
     }
     Ok(())
