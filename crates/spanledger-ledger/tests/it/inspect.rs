@@ -38,7 +38,7 @@ fn the_followers_of_a_ledger_are_listed_with_what_they_have_in_flight() {
     });
     assert_eq!((info.id.as_str(), info.repricings), (ledger.id(), 0));
     assert_eq!((info.summary.events, info.summary.observations), (10, 10));
-    assert!(info.sizes.log > 0 && info.schema_version > 0);
+    assert!(info.sizes.database + info.sizes.log > 0 && info.schema_version > 0);
     let [audit, new] = &info.followers[..] else { panic!("{:?}", info.followers) };
     assert_eq!((audit.name.as_str(), audit.cursor, audit.behind), ("audit", range.cursor, 6));
     assert_eq!(audit.in_flight, [(range.cursor, range.last)]);
