@@ -22,6 +22,7 @@ mod cli;
 mod collector;
 mod crash;
 mod instrumented_service;
+mod ledger_command;
 mod ledger_file;
 mod negotiated_prices;
 mod price_command;

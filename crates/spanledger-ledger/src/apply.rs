@@ -19,7 +19,7 @@ use crate::{
     outbox::InFlight,
     prepare::{self, PreparedComponent, PreparedObservation},
     rollup::RollupDeltas,
-    row::{self, EventRow, Head, INSERT_EVENT, KEEP_SUPERSEDED, REPLACE_EVENT, SELECT_EVENT},
+    row::{self, EventRow, Head, INSERT_EVENT, KEEP_SUPERSEDED, NO_EVIDENCE, REPLACE_EVENT, SELECT_EVENT},
     words::{Unknown, Words},
 };
 
@@ -135,7 +135,12 @@ impl Append<'_> {
         let mut insert = self.connection.prepare_cached(&INSERT_EVENT)?;
         for event in &component.events {
             let seq = number(event.first);
-            let head = Head { seq, change_seq: seq, evidence: number(event.evidence), epoch: None };
+            let head = Head {
+                seq,
+                change_seq: seq,
+                evidence: event.evidence.map_or(NO_EVIDENCE, number),
+                epoch: None,
+            };
             event.row.write(&mut insert, head)?;
         }
         Ok(())
@@ -273,7 +278,7 @@ impl Append<'_> {
             members.len() <= 16 || o.event_id == event.event_id || o.span_id == event.span_id
         };
         let candidates = members.iter().filter(|(_, o)| is_near(o)).map(|(seq, o)| (*seq, &**o));
-        head.evidence = prepare::evidence(&event, candidates).unwrap_or(head.seq);
+        head.evidence = prepare::evidence(&event, candidates).unwrap_or(NO_EVIDENCE);
         let evidence = members.iter().find(|(seq, _)| *seq == head.evidence).map(|(_, o)| &**o);
         // Stored sightings have a part in the event, so that the request is not to blame.
         let row = EventRow::new(&event, evidence, self.words, self.unknown).map_err(LedgerError::Damaged)?;

@@ -57,11 +57,13 @@
 //! either: followers read the changes and move their cursors.
 
 mod apply;
+mod backup;
 mod checkpoint;
 mod datum;
 mod error;
 mod facts;
 mod health;
+mod inspect;
 mod journal;
 mod keys;
 mod ledger;
@@ -82,8 +84,10 @@ mod upkeep;
 mod words;
 mod writer;
 
+pub use backup::{Backup, BackupError};
 pub use error::{ErrorKind, FactsError, LedgerError, OpenError, RowError, StorageError};
 pub use health::{CommitLatency, FileSizes, LedgerHealth, WriterFault};
+pub use inspect::{ComparedSums, FollowerInfo, LedgerInfo, ReadEvents, SumsDiffer};
 pub use ledger::{Appended, Ledger};
 pub use measure::{Amount, MEASURES, Measure, MeasureKind, Totals};
 pub use outbox::{BatchRange, Unreadable};

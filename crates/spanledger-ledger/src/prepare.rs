@@ -63,7 +63,7 @@ pub(crate) struct PreparedEvent {
     /// The observation whose number becomes that of the event's row.
     pub(crate) first: usize,
     /// The observation whose identifiers, usage object and cost lines the event has.
-    pub(crate) evidence: usize,
+    pub(crate) evidence: Option<usize>,
 }
 
 /// The hashes of an observation's relations.
@@ -166,8 +166,9 @@ pub(crate) fn prepare(
         for event in fold(&component) {
             let all = || members.iter().map(|member| &*member.observation).enumerate();
             let first = all().find(|(_, o)| o.event_id == event.event_id).map_or(0, |(index, _)| index);
-            let evidence = evidence(&event, all()).unwrap_or(first);
-            let observation = members.get(evidence).map(|member| &*member.observation);
+            let evidence = evidence(&event, all());
+            let observation =
+                evidence.and_then(|index| members.get(index)).map(|member| &*member.observation);
             let row = EventRow::new(&event, observation, words, &mut prepared.unknown)?;
             prepared.deltas.add(&event, words, &mut prepared.unknown);
             events.push(PreparedEvent { row, first, evidence });
@@ -193,6 +194,18 @@ pub(crate) fn evidence<'a, I: Copy>(
 ) -> Option<I> {
     let mut best = None;
     for (index, o) in observations {
+        // A row without a value has that of its evidence, so the evidence must not have one that the event
+        // lacks.
+        let is_too_much = [
+            (event.span_id.is_none(), o.span_id.is_some()),
+            (event.trace_id.is_none(), o.trace_id.is_some()),
+            (event.response_id.is_none(), o.response.is_some()),
+            (event.parent_span_id.is_none(), o.parent_span_id.is_some()),
+            (event.usage_raw.is_none(), o.usage_raw.is_some()),
+        ];
+        if is_too_much.contains(&(true, true)) {
+            continue;
+        }
         let matches = [
             event.span_id == o.span_id,
             event.trace_id == o.trace_id,

@@ -89,6 +89,9 @@ pub(crate) static KEEP_SUPERSEDED: LazyLock<String> = LazyLock::new(|| {
 #[derive(Debug)]
 pub(crate) struct EventRow(Vec<(u16, Datum)>);
 
+/// The evidence of an event of which no observation can be it: no observation has this number.
+pub(crate) const NO_EVIDENCE: i64 = 0;
+
 /// The numbers at the beginning of an event's row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Head {

@@ -13,7 +13,7 @@ use crate::{
     error::RowError,
     journal::{self, ObservationRow},
     open, prepare, rollup,
-    row::{EventRow, Head, INSERT_EVENT},
+    row::{EventRow, Head, INSERT_EVENT, NO_EVIDENCE},
     schema,
     words::{Admission, Unknown, Words},
 };
@@ -110,7 +110,7 @@ impl Copy<'_> {
             let Some(&(seq, _)) = members.first() else { continue };
             last = base + row.get::<_, i64>(0)?;
             let candidates = members.iter().map(|(seq, observation)| (*seq, observation));
-            let evidence = prepare::evidence(&event, candidates).unwrap_or(seq);
+            let evidence = prepare::evidence(&event, candidates).unwrap_or(NO_EVIDENCE);
             let observation = members.iter().find(|(seq, _)| *seq == evidence).map(|(_, o)| o);
             let head = Head { seq, change_seq: last, evidence, epoch: None };
             EventRow::new(&event, observation, &self.words, &mut self.unknown)?.write(&mut insert, head)?;

@@ -1,6 +1,6 @@
 //! Appending: duplicates, revisions, cursors, amounts.
 
-use spanledger_event::{Timestamp, Usd};
+use spanledger_event::{Observation, ResponseRef, Timestamp, Usd, fold};
 use spanledger_ledger::{GroupBy, Ledger, LedgerReader, Query};
 
 use crate::support::{SECOND, call, folder, runtime, stored};
@@ -158,5 +158,33 @@ fn the_bounds_of_a_report_are_exact_to_the_nanosecond() {
         };
         let at = 10 * SECOND;
         assert_eq!((requests(at, at + 1), requests(at + 1, at + 2), requests(at - 1, at)), (1, 0, 0));
+    });
+}
+
+/// The event takes its identifiers from its best sighting. A row holds only those that differ from the
+/// sighting that is closest to the event, so a sighting with more of them than the event has is not that one.
+#[test]
+fn an_event_lacks_the_parent_that_only_another_sighting_states() {
+    let (_folder, path) = folder();
+    runtime().block_on(async {
+        let ledger = Ledger::open(&path).unwrap();
+        let best = call("r", "c1", 10, 5);
+        let other = Observation {
+            trace_id: Some("0123456789abcdef0123456789abcdef".into()),
+            span_id: Some("0123456789abcdef".into()),
+            parent_span_id: Some("fedcba9876543210".into()),
+            ..call("r", "c2", 20, 5)
+        };
+        let sightings = [best, other].map(|mut sighting| {
+            sighting.response =
+                Some(ResponseRef { namespace: "openai".into(), id: "chatcmpl-1".into(), unique: true });
+            sighting
+        });
+        for sighting in &sightings {
+            ledger.append(vec![sighting.clone()]).await.unwrap();
+        }
+        let events = stored(&ledger.reader().unwrap());
+        assert_eq!(events, fold(&sightings));
+        assert_eq!((events[0].span_id.is_some(), &events[0].parent_span_id), (true, &None));
     });
 }
