@@ -1,5 +1,6 @@
 //! Declares the command line. The doc comments are the help texts.
 
+mod ledger;
 mod price;
 mod prices;
 #[cfg(test)]
@@ -10,6 +11,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::{
+    ledger::{
+        LedgerBackupArguments, LedgerCheckArguments, LedgerCommand, LedgerCommandArguments, LedgerFormat,
+        LedgerInfoArguments,
+    },
     price::{BookArguments, PriceArguments, PriceFormat},
     prices::{
         BookCheckArguments, DiffArguments, DiffFormat, ImportArguments, ListArguments, ListFormat, PriceList,
@@ -38,6 +43,7 @@ pub(crate) enum Command {
     Report(ReportArguments),
     Tail(TailArguments),
     Check(CheckArguments),
+    Ledger(LedgerCommandArguments),
     #[cfg(feature = "demo")]
     Demo(DemoArguments),
     #[cfg(feature = "demo")]

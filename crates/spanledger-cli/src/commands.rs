@@ -3,6 +3,7 @@
 pub(crate) mod check;
 #[cfg(feature = "demo")]
 pub(crate) mod demo;
+pub(crate) mod ledger;
 pub(crate) mod report;
 pub(crate) mod serve;
 #[cfg(feature = "demo")]

@@ -17,15 +17,15 @@ use std::{
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use uuid::Uuid;
 
-pub(crate) use self::{
-    identity::FileIdentity,
-    lock::WriteLock,
-    read::{ReadConnection, Snapshot, reader},
-};
 use self::{
     identity::links,
     lock::LockError,
     look::{State, look, state},
+};
+pub(crate) use self::{
+    identity::{FileIdentity, beside},
+    lock::WriteLock,
+    read::{ReadConnection, Snapshot, reader},
 };
 use crate::{
     LedgerError,

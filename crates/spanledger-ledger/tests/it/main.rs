@@ -6,6 +6,7 @@ mod batches;
 mod crash;
 mod faults;
 mod files;
+mod inspect;
 mod kill;
 mod model;
 mod readers;
