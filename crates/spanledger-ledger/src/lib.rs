@@ -24,7 +24,7 @@
 //!
 //! Amounts are two integers, whole microdollars and the picodollars below them
 //! ([`Usd::to_parts`](spanledger_event::Usd::to_parts)), so that SQL sums them exactly and the sums do
-//! not overflow in practice. The view `openai_events` shows them as decimal text.
+//! not overflow in practice. The view `openai_events` shows both beside the amount as a number.
 //!
 //! The writer brings a file of an earlier version up to date when it opens it. `migrate.rs` does this,
 //! and explains how to add a column, a measure or a table.

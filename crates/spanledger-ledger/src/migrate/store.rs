@@ -30,7 +30,7 @@ pub(super) fn copy(transaction: &Transaction<'_>, from: i64) -> Result<(), Ledge
          DROP INDEX IF EXISTS event_explained; DROP INDEX event_timestamp; DROP INDEX event_change;",
     )?;
     transaction.execute_batch(&schema::ddl())?;
-    transaction.execute_batch("DROP VIEW openai_events")?;
+    transaction.execute_batch(schema::DROP_VIEWS)?;
     open::identify(transaction)?;
     let mut copy = Copy {
         transaction,
