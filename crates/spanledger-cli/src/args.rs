@@ -1,7 +1,9 @@
 //! Declares the command line. The doc comments are the help texts.
 
+mod ledger;
 mod price;
 mod prices;
+mod reprice;
 #[cfg(test)]
 mod tests;
 
@@ -10,11 +12,16 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::{
+    ledger::{
+        LedgerBackupArguments, LedgerCheckArguments, LedgerCommand, LedgerCommandArguments, LedgerFormat,
+        LedgerInfoArguments,
+    },
     price::{BookArguments, PriceArguments, PriceFormat},
     prices::{
         BookCheckArguments, DiffArguments, DiffFormat, ImportArguments, ListArguments, ListFormat, PriceList,
         PricesArguments, PricesCommand, ShowArguments,
     },
+    reprice::RepriceArguments,
 };
 #[cfg(feature = "demo")]
 use crate::config::ListenAddr;
@@ -38,6 +45,8 @@ pub(crate) enum Command {
     Report(ReportArguments),
     Tail(TailArguments),
     Check(CheckArguments),
+    Ledger(LedgerCommandArguments),
+    Reprice(RepriceArguments),
     #[cfg(feature = "demo")]
     Demo(DemoArguments),
     #[cfg(feature = "demo")]

@@ -4,6 +4,7 @@
 
 mod amount;
 mod event;
+mod ledger;
 pub(crate) mod parts;
 mod reasons;
 mod report;
@@ -11,6 +12,7 @@ pub(crate) mod text;
 
 pub(crate) use self::{
     event::event,
+    ledger::{LedgerView, ledger},
     report::{View, report},
 };
 #[cfg(feature = "demo")]

@@ -17,8 +17,19 @@ stores these columns under these names, and the JSON form has them in this order
 left out there. *FOCUS* is the column of the FinOps Open Cost and Usage Specification 1.2 that holds the
 same value, if there is one.
 
+Null is not zero. A cost that is unknown is null, and `cost_reason` says why. A count that the emitter did not
+state is null; 0 means that it stated 0.
+
+`cost_usd` is the cost of the request's first billed response. A retry may have been billed as well, for instance
+because that response was lost on the way: the amount is `retry_cost_usd`. `billed_usd` is both together, which is the
+amount on the provider's invoice; it is null if one of the billed responses has no price.
+
 An event may change: a later sighting states its usage, or a retry is billed. Then `revision` grows, and the
-event with the greatest revision is valid. Sums leave out events whose `state` is `void`.
+event with the greatest revision is valid. The revision is made from what is known of the event and does not count the
+changes, so gaps are normal. Sums leave out events whose `state` is `void`.
+
+In the ledger, the view `openai_events` has these columns, without the void events. [ledger.md](ledger.md) shows
+queries, exact sums, and the roll-ups: the sums by hour and by day that reports read.
 
 ";
 
@@ -37,10 +48,12 @@ pub fn reference() -> String {
     for column in COLUMNS {
         page.push_str(&row(column));
     }
-    page.push_str("\n## Types\n\n| type | in JSON | meaning |\n|---|---|---|\n");
-    for (kind, json, meaning) in KINDS {
+    page.push_str(
+        "\n## Types\n\n| type | in JSON | in the view `openai_events` | meaning |\n|---|---|---|---|\n",
+    );
+    for (kind, json, sql, meaning) in KINDS {
         // Writing to a string cannot fail.
-        writeln!(page, "| {} | {json} | {meaning} |", name(kind)).unwrap_or_default();
+        writeln!(page, "| {} | {json} | {sql} | {meaning} |", name(kind)).unwrap_or_default();
     }
     page.push_str("\n## Closed lists\n");
     list(&mut page, "state", EventState::ALL.map(|word| (word.as_str(), word.doc())));
@@ -54,14 +67,24 @@ pub fn reference() -> String {
 }
 
 /// How each kind of column is shown.
-const KINDS: [(ColumnKind, &str, &str); 7] = [
-    (ColumnKind::Text, "string", "UTF-8 text"),
-    (ColumnKind::Integer, "number", "a 64-bit integer"),
-    (ColumnKind::Boolean, "true or false", ""),
-    (ColumnKind::Usd, "number", "an exact amount, `DECIMAL(24,12)`; never a float"),
-    (ColumnKind::Decimal, "number", "an exact decimal number"),
-    (ColumnKind::Timestamp, "string", "RFC 3339 in UTC, to the nanosecond"),
-    (ColumnKind::Json, "the value itself", "JSON on one line"),
+const KINDS: [(ColumnKind, &str, &str, &str); 7] = [
+    (ColumnKind::Text, "string", "text", "UTF-8 text"),
+    (ColumnKind::Integer, "number", "integer", "a 64-bit integer"),
+    (ColumnKind::Boolean, "true or false", "0 or 1", ""),
+    (
+        ColumnKind::Usd,
+        "number",
+        "float; `…_micros` and `…_picos` beside it are integers and exact",
+        "an exact amount, `DECIMAL(24,12)`; never a float",
+    ),
+    (ColumnKind::Decimal, "number", "float", "an exact decimal number"),
+    (
+        ColumnKind::Timestamp,
+        "string, to the nanosecond",
+        "text, to the millisecond: `2026-11-21T10:00:00.123Z`",
+        "RFC 3339 in UTC",
+    ),
+    (ColumnKind::Json, "the value itself", "text", "JSON on one line"),
 ];
 
 fn name(kind: ColumnKind) -> &'static str {

@@ -24,7 +24,7 @@
 //!
 //! Amounts are two integers, whole microdollars and the picodollars below them
 //! ([`Usd::to_parts`](spanledger_event::Usd::to_parts)), so that SQL sums them exactly and the sums do
-//! not overflow in practice. The view `openai_events` shows them as decimal text.
+//! not overflow in practice. The view `openai_events` shows both beside the amount as a number.
 //!
 //! The writer brings a file of an earlier version up to date when it opens it. `migrate.rs` does this,
 //! and explains how to add a column, a measure or a table.
@@ -57,11 +57,14 @@
 //! either: followers read the changes and move their cursors.
 
 mod apply;
+mod backup;
 mod checkpoint;
 mod datum;
 mod error;
 mod facts;
 mod health;
+mod inspect;
+mod job;
 mod journal;
 mod keys;
 mod ledger;
@@ -76,14 +79,17 @@ mod report;
 mod rollup;
 mod row;
 mod schema;
+mod state;
 mod storage;
 mod template;
 mod upkeep;
 mod words;
 mod writer;
 
+pub use backup::{Backup, BackupError};
 pub use error::{ErrorKind, FactsError, LedgerError, OpenError, RowError, StorageError};
 pub use health::{CommitLatency, FileSizes, LedgerHealth, WriterFault};
+pub use inspect::{ComparedSums, FollowerInfo, LedgerInfo, ReadEvents, SumsDiffer};
 pub use ledger::{Appended, Ledger};
 pub use measure::{Amount, MEASURES, Measure, MeasureKind, Totals};
 pub use outbox::{BatchRange, Unreadable};

@@ -92,7 +92,7 @@ impl Target {
 
     fn apply(&self, transaction: &Transaction<'_>, from: i64) -> Result<(), LedgerError> {
         let version = self.version();
-        transaction.execute_batch("DROP VIEW openai_events")?;
+        transaction.execute_batch(schema::DROP_VIEWS)?;
         let from = if from < STORE {
             store::copy(transaction, from)?;
             TARGET.version()
@@ -110,7 +110,7 @@ impl Target {
         if self.newest_measure > from {
             rollup::rebuild(transaction)?;
         }
-        transaction.execute_batch(&schema::view(self.columns))?;
+        transaction.execute_batch(&schema::views(self.columns))?;
         Ok(transaction.pragma_update(None, "user_version", version)?)
     }
 }

@@ -90,6 +90,11 @@ impl LedgerReader {
         Ok(self.words.borrow())
     }
 
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether this reader shows the state of the moment when it was opened, and never a later one.
     pub fn is_snapshot(&self) -> bool {
         self.snapshot.is_some()

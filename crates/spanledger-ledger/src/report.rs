@@ -105,14 +105,17 @@ impl LedgerReader {
         query: &Query,
         sources: &[(&str, Option<i64>, Option<i64>)],
     ) -> Result<Report, LedgerError> {
-        // One transaction, so that all sources are of one moment.
-        let transaction = self.connection.unchecked_transaction()?;
+        // One transaction, so that all sources are of one moment. The caller may have begun it.
+        let transaction =
+            self.connection.is_autocommit().then(|| self.connection.unchecked_transaction()).transpose()?;
         let words = self.words()?;
         let mut groups: BTreeMap<String, Totals> = BTreeMap::new();
         for (source, since, until) in sources {
             self.sum(query, source, (*since, *until), &words, &mut groups)?;
         }
-        transaction.commit()?;
+        if let Some(transaction) = transaction {
+            transaction.commit()?;
+        }
         let rows = groups.into_iter().filter(|(_, totals)| totals.requests != 0);
         let mut rows: Vec<ReportRow> = rows
             .map(|(name, totals)| ReportRow { name: Some(name).filter(|name| !name.is_empty()), totals })

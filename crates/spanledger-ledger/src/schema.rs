@@ -5,7 +5,7 @@ use spanledger_event::{COLUMNS, Cell, Column, CostEvent};
 use crate::{
     keys, reasons,
     rollup::{DAY, HOUR},
-    storage::{self, Form},
+    storage::{self, Form, ViewColumn},
     words,
 };
 
@@ -98,7 +98,7 @@ CREATE TABLE batch (
     PRIMARY KEY (follower, cursor)
 ) STRICT, WITHOUT ROWID;
 
-{view}
+{views}
 ",
         words = words::DDL,
         keys = keys::DDL,
@@ -106,7 +106,7 @@ CREATE TABLE batch (
         reasons = reasons::INDEX,
         hour = HOUR.ddl(),
         day = DAY.ddl(),
-        view = view(COLUMNS),
+        views = views(COLUMNS),
     )
 }
 
@@ -138,17 +138,27 @@ pub(crate) fn add_column(column: &Column) -> String {
     sql
 }
 
-/// The view for people at an SQL prompt: amounts as numbers with their exact integers, readable times and
+/// The views for people at an SQL prompt: amounts as numbers with their exact integers, readable times and
 /// texts, no void events.
-pub(crate) fn view(columns: &[Column]) -> String {
-    let lines: Vec<String> =
-        columns.iter().flat_map(storage::view_columns).map(|column| format!("    {column}")).collect();
+///
+/// The view `openai_events` only gives each column of the view `openai_events_untyped` its type. SQLite's
+/// expressions have no declared type, so DuckDB would take all columns for texts. But DuckDB reads a view
+/// that it understands as its own: it understands the casts, and passes the other view to SQLite.
+pub(crate) fn views(columns: &[Column]) -> String {
+    let columns: Vec<ViewColumn> = columns.iter().flat_map(storage::view_columns).collect();
+    let list = |line: fn(&ViewColumn) -> String| columns.iter().map(line).collect::<Vec<_>>().join(",\n");
     format!(
-        "CREATE VIEW openai_events AS\nSELECT\n{}\nFROM event e LEFT JOIN observation o ON o.seq = coalesce(e.evidence, e.seq)\nWHERE e.state <> {};",
-        lines.join(",\n"),
-        words::VOID
+        "CREATE VIEW openai_events_untyped AS\nSELECT\n{values}\nFROM event e LEFT JOIN observation o ON o.seq = coalesce(e.evidence, e.seq)\nWHERE e.state <> {void};
+CREATE VIEW openai_events AS\nSELECT\n{casts}\nFROM openai_events_untyped;",
+        values = list(|ViewColumn { name, sql, .. }| format!("    {sql} AS {name}")),
+        casts = list(|ViewColumn { name, kind, .. }| format!("    CAST({name} AS {kind}) AS {name}")),
+        void = words::VOID
     )
 }
+
+/// Removes the views, which every version makes anew. The first versions have one.
+pub(crate) const DROP_VIEWS: &str =
+    "DROP VIEW IF EXISTS openai_events; DROP VIEW IF EXISTS openai_events_untyped;";
 
 /// Whether the column is taken from the evidence where the event's own is null.
 pub(crate) const fn is_inherited(column: &Column) -> bool {

@@ -90,40 +90,56 @@ fn hex_sql(column: &str) -> String {
     format!("CASE typeof({column}) WHEN 'blob' THEN lower(hex({column})) ELSE {column} END")
 }
 
-/// The columns of the view for one column of the event, which is in the row `e`, and whose evidence is in
-/// the row `o`.
-pub(crate) fn view_columns(column: &Column) -> Vec<String> {
+/// A column of the view `openai_events`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ViewColumn {
+    pub(crate) name: String,
+    /// The value, in terms of the event's row `e` and its evidence's row `o`.
+    pub(crate) sql: String,
+    /// A name that means the same type to SQLite, which looks for words such as `INT` in it, and to DuckDB,
+    /// in which `INTEGER` has 32 bits and `REAL` is a single float.
+    pub(crate) kind: &'static str,
+}
+
+/// The columns of the view for one column of the event.
+pub(crate) fn view_columns(column: &Column) -> Vec<ViewColumn> {
     let name = column.name;
     let own = format!("e.{name}");
-    let one = |sql: String| vec![format!("{sql} AS {name}")];
+    let of = |name: String, sql: String, kind: &'static str| ViewColumn { name, sql, kind };
+    let one = |sql: String, kind: &'static str| vec![of(name.to_owned(), sql, kind)];
     match form(column) {
         Form::Usd => vec![
             // SQLite goes on with floats where the integers overflow, beyond nine million dollars.
-            format!("({own}_micros * 1000000 + {own}_picos) / 1e12 AS {name}"),
-            format!("{own}_micros AS {name}_micros"),
-            format!("{own}_picos AS {name}_picos"),
+            of(name.to_owned(), format!("({own}_micros * 1000000 + {own}_picos) / 1e12"), "DOUBLE"),
+            of(format!("{name}_micros"), format!("{own}_micros"), "BIGINT"),
+            of(format!("{name}_picos"), format!("{own}_picos"), "BIGINT"),
         ],
-        Form::Integer if column.kind == ColumnKind::Timestamp => {
-            // Rounding down to whole seconds first keeps times before 1970 right.
-            let seconds = format!("({own} - (({own} % 1000000000) + 1000000000) % 1000000000) / 1000000000");
-            let millis = format!("((({own} % 1000000000) + 1000000000) % 1000000000) / 1000000");
-            one(format!(
-                "CASE WHEN {own} IS NULL THEN NULL ELSE strftime('%Y-%m-%dT%H:%M:%S', {seconds}, 'unixepoch') || printf('.%03dZ', {millis}) END"
-            ))
-        }
-        Form::Integer => one(own),
-        Form::Text if column.kind == ColumnKind::Decimal => one(format!("CAST({own} AS REAL)")),
-        Form::Text => one(own),
-        Form::Word => one(word_sql(&own)),
-        Form::WordOrDefault(default) => one(format!("coalesce({}, '{default}')", word_sql(&own))),
-        Form::Uuid => one(uuid_sql(&own)),
-        Form::Hex => one(hex_sql(&format!("coalesce({own}, o.{name})"))),
-        Form::Inherited => one(format!("coalesce({own}, o.{name})")),
+        Form::Integer => match column.kind {
+            ColumnKind::Timestamp => {
+                // Rounding down to whole seconds first keeps times before 1970 right.
+                let seconds =
+                    format!("({own} - (({own} % 1000000000) + 1000000000) % 1000000000) / 1000000000");
+                let millis = format!("((({own} % 1000000000) + 1000000000) % 1000000000) / 1000000");
+                let text = format!(
+                    "CASE WHEN {own} IS NULL THEN NULL ELSE strftime('%Y-%m-%dT%H:%M:%S', {seconds}, 'unixepoch') || printf('.%03dZ', {millis}) END"
+                );
+                one(text, "TEXT")
+            }
+            ColumnKind::Boolean => one(own, "BOOLEAN"),
+            _ => one(own, "BIGINT"),
+        },
+        Form::Text if column.kind == ColumnKind::Decimal => one(own, "DOUBLE"),
+        Form::Text => one(own, "TEXT"),
+        Form::Word => one(word_sql(&own), "TEXT"),
+        Form::WordOrDefault(default) => one(format!("coalesce({}, '{default}')", word_sql(&own)), "TEXT"),
+        Form::Uuid => one(uuid_sql(&own), "TEXT"),
+        Form::Hex => one(hex_sql(&format!("coalesce({own}, o.{name})")), "TEXT"),
+        Form::Inherited => one(format!("coalesce({own}, o.{name})"), "TEXT"),
         Form::Template => {
             let of =
                 |row: &str| template::sql(&format!("{row}.{name}_form"), &format!("{row}.{name}_numbers"));
             let text = format!("CASE WHEN {own}_numbers IS NOT NULL THEN {} ELSE {} END", of("e"), of("o"));
-            one(if column.nullable { text } else { format!("coalesce({text}, '[]')") })
+            one(if column.nullable { text } else { format!("coalesce({text}, '[]')") }, "TEXT")
         }
     }
 }

@@ -17,16 +17,26 @@ use crate::{
 
 /// The results of the checks, as text.
 #[derive(Default)]
-struct Findings {
+pub(super) struct Findings {
     text: String,
     failed: usize,
 }
 
-/// A sentence that says why `serve` can use something, or why it cannot and what to do.
-type Finding = Result<String, String>;
+/// A sentence that says why something is in order, or what is wrong with it and what to do.
+pub(super) type Finding = Result<String, String>;
 
 impl Findings {
-    fn add(&mut self, what: &str, finding: Finding) {
+    /// The findings, a line or more for each.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether nothing failed.
+    pub(super) fn is_ok(&self) -> bool {
+        self.failed == 0
+    }
+
+    pub(super) fn add(&mut self, what: &str, finding: Finding) {
         let (mark, words) = match finding {
             Ok(words) => ("ok    ", words),
             Err(words) => {
@@ -64,8 +74,8 @@ pub(crate) async fn run(arguments: CheckArguments) -> anyhow::Result<ExitCode> {
         // The configuration was read, so the options of the sink are valid. Nothing is sent to the sink.
         findings.add("sink", Ok(sink.to_string()));
     }
-    terminal::data(&findings.text)?;
-    Ok(if findings.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    terminal::data(findings.text())?;
+    Ok(if findings.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Reads the price files. Each mistake is a separate finding.

@@ -30,7 +30,7 @@ pub(super) fn copy(transaction: &Transaction<'_>, from: i64) -> Result<(), Ledge
          DROP INDEX IF EXISTS event_explained; DROP INDEX event_timestamp; DROP INDEX event_change;",
     )?;
     transaction.execute_batch(&schema::ddl())?;
-    transaction.execute_batch("DROP VIEW openai_events")?;
+    transaction.execute_batch(schema::DROP_VIEWS)?;
     open::identify(transaction)?;
     let mut copy = Copy {
         transaction,
@@ -131,7 +131,7 @@ impl Copy<'_> {
     /// Makes words of texts that repeat.
     fn learn(&mut self) -> Result<(), LedgerError> {
         self.rows += 1;
-        if self.rows % WORDS_EVERY == 0 {
+        if self.rows.is_multiple_of(WORDS_EVERY) {
             self.admission.admit(self.transaction, &self.words, std::mem::take(&mut self.unknown))?;
             self.admission.publish(&mut self.words);
         }

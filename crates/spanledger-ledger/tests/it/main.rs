@@ -7,6 +7,7 @@ mod crash;
 mod faults;
 mod files;
 mod hostile;
+mod inspect;
 mod kill;
 mod model;
 mod readers;
