@@ -264,15 +264,10 @@ impl Append<'_> {
         head.evidence = prepare::evidence(event, candidates).unwrap_or(NO_EVIDENCE);
         let evidence = members.iter().find(|(seq, _)| *seq == head.evidence).map(|(_, o)| &**o);
         // Stored sightings have a part in the event, so that the request is not to blame.
-<<<<<<< HEAD
-        let row = EventRow::new(&event, evidence, self.words, self.unknown).map_err(LedgerError::Damaged)?;
+        let row = EventRow::new(event, evidence, self.words, self.unknown).map_err(LedgerError::Damaged)?;
         // A follower reads the row of a fresh event by its number. A negative number is behind every cursor,
         // so such a row needs a change from the beginning.
         if !is_fresh || head.seq < 0 {
-=======
-        let row = EventRow::new(event, evidence, self.words, self.unknown).map_err(LedgerError::Damaged)?;
-        if !is_fresh {
->>>>>>> main
             // The order of the changes is that of the fold, which puts void events first.
             self.state.last_number += 1;
             head.change_seq = self.state.last_number;
