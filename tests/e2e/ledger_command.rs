@@ -100,3 +100,74 @@ fn a_check_says_what_is_wrong_with_a_ledger() {
         assert!(text.contains(words), "`{words}` is not in {text}");
     }
 }
+
+/// A price file with a model that the built-in book does not know.
+const OWN: &str = r#"
+[provider]
+name = "openai"
+[sources]
+contract = "enterprise agreement of 2026"
+[[model]]
+name = "our-model"
+[[price]]
+model = "our-model"
+from = 2026-01-01
+sources = ["contract"]
+prices_checked = 2026-01-05
+standard = { input_per_1m = "INPUT", output_per_1m = "20" }
+"#;
+
+/// Scenario: calls arrive before their prices are known. Guarantees: a preview changes nothing and says what would
+/// change; the change is made by the `serve` that has the ledger, and without `serve` by the command itself.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_are_priced_again_while_serve_runs_and_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, prices) = (folder.path().join("spanledger.db"), folder.path().join("prices.toml"));
+    std::fs::write(&prices, OWN.replace("INPUT", "7")).unwrap();
+    let serve = Serve::start(&path, &[]);
+    let admin = serve.admin.to_string();
+    let (client, url) = (reqwest::Client::new(), serve.http_url());
+    for (number, model) in [(0, "our-model"), (1, "our-model"), (2, "gpt-5.5")] {
+        assert_eq!(post_call(&client, &url, model, number, 1_000).await.unwrap(), 200);
+    }
+    let reprice = |more: &[&str]| {
+        let given = ["reprice", "--format", "json", "--ledger", path.to_str().unwrap(), "--prices"];
+        let output = run(&[&given[..], &[prices.to_str().unwrap()], more].concat());
+        (output.status.success(), stdout(&output), stderr(&output))
+    };
+    let costs = || {
+        let text =
+            stdout(&run(&["tail", "--no-follow", "--format", "json", "--ledger", path.to_str().unwrap()]));
+        let event = |line: &str| serde_json::from_str::<Value>(line).unwrap();
+        let mut costs: Vec<String> = text.lines().map(|line| event(line)["cost_usd"].to_string()).collect();
+        costs.sort();
+        costs
+    };
+    let (is_ok, text, said) = reprice(&[]);
+    assert!(is_ok && said.contains("nothing was changed"), "{said}");
+    let preview: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&preview["events"], preview["models"].as_array().unwrap().len()), (&2.into(), 1), "{text}");
+    assert_eq!(preview["models"][0]["model"], "our-model");
+    assert_eq!(preview["models"][0]["unpriced_after"], 0, "{text}");
+    assert!(text.contains("\"billed_usd_after\": 0.014"), "{text}");
+    assert_eq!(costs(), ["0.005", "null", "null"]);
+    let names: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert!(names.iter().all(|name| !name.to_string_lossy().contains("reprice")), "{names:?}");
+
+    let (is_ok, _, said) = reprice(&["--apply", "--admin-addr", "127.0.0.1:9"]);
+    assert!(!is_ok && said.contains("127.0.0.1:9") && said.contains("--admin-addr"), "{said}");
+    let (is_ok, text, said) = reprice(&["--apply", "--unpriced-only", "--admin-addr", &admin]);
+    assert!(is_ok, "{said}");
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["events"], 2, "{text}");
+    assert_eq!(costs(), ["0.005", "0.007", "0.007"]);
+    tokio::task::spawn_blocking(move || serve.stop()).await.unwrap();
+
+    std::fs::write(&prices, OWN.replace("INPUT", "9")).unwrap();
+    let (is_ok, text, said) = reprice(&["--apply"]);
+    assert!(is_ok && text.contains("\"events\": 2"), "{text}{said}");
+    assert_eq!(costs(), ["0.005", "0.009", "0.009"]);
+    assert_eq!(info(&path)["repricings"], 2);
+    ledger(&["check"], &path);
+}

@@ -3,6 +3,7 @@
 mod ledger;
 mod price;
 mod prices;
+mod reprice;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ pub(crate) use self::{
         BookCheckArguments, DiffArguments, DiffFormat, ImportArguments, ListArguments, ListFormat, PriceList,
         PricesArguments, PricesCommand, ShowArguments,
     },
+    reprice::RepriceArguments,
 };
 #[cfg(feature = "demo")]
 use crate::config::ListenAddr;
@@ -44,6 +46,7 @@ pub(crate) enum Command {
     Tail(TailArguments),
     Check(CheckArguments),
     Ledger(LedgerCommandArguments),
+    Reprice(RepriceArguments),
     #[cfg(feature = "demo")]
     Demo(DemoArguments),
     #[cfg(feature = "demo")]

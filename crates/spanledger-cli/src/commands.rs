@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod ledger;
 pub(crate) mod report;
+pub(crate) mod reprice;
 pub(crate) mod serve;
 #[cfg(feature = "demo")]
 pub(crate) mod stand_in;

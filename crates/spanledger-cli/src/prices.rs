@@ -37,15 +37,19 @@ pub(crate) fn run(arguments: &PricesArguments) -> anyhow::Result<ExitCode> {
 
 /// The built-in book, with the files laid over it.
 pub(crate) fn book(arguments: &BookArguments) -> anyhow::Result<PriceBook> {
-    let builtin = PriceBook::builtin();
+    let (builtin, files) = (PriceBook::builtin(), texts(arguments)?);
+    if files.is_empty() {
+        return Ok(builtin.clone());
+    }
+    Ok(builtin.layered(files::borrowed(&files))?)
+}
+
+/// The names and texts of the files.
+pub(crate) fn texts(arguments: &BookArguments) -> anyhow::Result<Vec<(String, String)>> {
     // An environment variable that is set to nothing names no file.
     let named: Vec<PathBuf> =
         arguments.files.iter().filter(|path| !path.is_empty()).map(PathBuf::from).collect();
-    if named.is_empty() {
-        return Ok(builtin.clone());
-    }
-    let files = files::read(&named)?;
-    Ok(builtin.layered(files::borrowed(&files))?)
+    files::read(&named)
 }
 
 /// The moment of `--at`.

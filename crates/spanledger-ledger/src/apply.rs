@@ -16,29 +16,12 @@ use spanledger_event::{
 use crate::{
     Appended, LedgerError, journal,
     keys::KeyIndex,
-    outbox::InFlight,
     prepare::{self, PreparedComponent, PreparedObservation},
     rollup::RollupDeltas,
     row::{self, EventRow, Head, INSERT_EVENT, KEEP_SUPERSEDED, NO_EVIDENCE, REPLACE_EVENT, SELECT_EVENT},
+    state::State,
     words::{Unknown, Words},
 };
-
-/// What the writer keeps in memory, and what the row of the table `ledger` holds.
-#[derive(Debug)]
-pub(crate) struct State {
-    pub(crate) index: KeyIndex,
-    pub(crate) in_flight: InFlight,
-    /// The latest number. Observations and changes of events share one sequence.
-    pub(crate) last_number: i64,
-    /// The latest change that a follower was given. Events up to it keep their timestamps.
-    pub(crate) handed_out: i64,
-    /// The number of repricings.
-    pub(crate) epoch: i64,
-    /// The number of observations that were ever journaled.
-    pub(crate) observations: i64,
-    /// The secret with which the keys are hashed.
-    pub(crate) seed: u64,
-}
 
 /// An append within a transaction.
 pub(crate) struct Append<'a> {
@@ -261,15 +244,15 @@ impl Append<'_> {
             // What was pruned is missing in the count, so the revision must be made to grow.
             event.revision = revision.max(known.revision + 1);
         }
-        self.replace(event, head, stored, members, is_fresh)
+        self.replace(&event, head, stored.as_ref(), members, is_fresh)
     }
 
     /// Writes an event in place of the stored one.
     pub(crate) fn replace(
         &mut self,
-        event: CostEvent,
+        event: &CostEvent,
         mut head: Head,
-        stored: Option<(Head, CostEvent)>,
+        stored: Option<&(Head, CostEvent)>,
         members: &[(i64, Arc<Observation>)],
         is_fresh: bool,
     ) -> Result<(), LedgerError> {
@@ -278,16 +261,16 @@ impl Append<'_> {
             members.len() <= 16 || o.event_id == event.event_id || o.span_id == event.span_id
         };
         let candidates = members.iter().filter(|(_, o)| is_near(o)).map(|(seq, o)| (*seq, &**o));
-        head.evidence = prepare::evidence(&event, candidates).unwrap_or(NO_EVIDENCE);
+        head.evidence = prepare::evidence(event, candidates).unwrap_or(NO_EVIDENCE);
         let evidence = members.iter().find(|(seq, _)| *seq == head.evidence).map(|(_, o)| &**o);
         // Stored sightings have a part in the event, so that the request is not to blame.
-        let row = EventRow::new(&event, evidence, self.words, self.unknown).map_err(LedgerError::Damaged)?;
+        let row = EventRow::new(event, evidence, self.words, self.unknown).map_err(LedgerError::Damaged)?;
         if !is_fresh {
             // The order of the changes is that of the fold, which puts void events first.
             self.state.last_number += 1;
             head.change_seq = self.state.last_number;
         }
-        if let Some((old, known)) = &stored {
+        if let Some((old, known)) = stored {
             if self.state.in_flight.contains(old.change_seq) {
                 self.connection.prepare_cached(&KEEP_SUPERSEDED)?.execute([head.seq])?;
             }
@@ -299,7 +282,7 @@ impl Append<'_> {
             self.deltas.remove(known, self.words, self.unknown);
         }
         self.written += 1;
-        self.deltas.add(&event, self.words, self.unknown);
+        self.deltas.add(event, self.words, self.unknown);
         let sql = if stored.is_some() { &REPLACE_EVENT } else { &INSERT_EVENT };
         row.write(&mut *self.connection.prepare_cached(sql)?, head)?;
         if head.change_seq != head.seq {
@@ -322,7 +305,7 @@ impl Append<'_> {
         event.state = EventState::Void;
         event.flags.clear();
         event.revision += 1;
-        self.replace(event, head, Some((head, known)), members, false)
+        self.replace(&event, head, Some(&(head, known)), members, false)
     }
 }
 

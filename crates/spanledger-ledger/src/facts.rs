@@ -10,8 +10,8 @@
 use std::sync::Arc;
 
 use spanledger_event::{
-    Bucket, CallOutcome, Cost, CostCertainty, Endpoint, EventId, Observation, ObservedAs, PartialAttribution,
-    ResponseRef, Role, Timestamp, UnpricedReason, Unstated, Usage, UsageSource, Usd,
+    CallOutcome, Cost, CostCertainty, Endpoint, EventId, Observation, ObservedAs, PartialAttribution,
+    ResponseRef, Role, Timestamp, UnpricedReason, UsageSource, Usd,
 };
 
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
 mod pen;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use pen::{Eye, Pen};
 pub(crate) use pen::{Packed, hex, uuid};
@@ -75,23 +76,6 @@ mod bit {
     /// The first bit that has no meaning.
     pub(super) const END: u32 = 42;
 }
-
-/// The buckets in the order of their bits. New buckets are added at the end.
-const BUCKETS: [Bucket; 13] = [
-    Bucket::Input,
-    Bucket::CachedInput,
-    Bucket::CacheWrite,
-    Bucket::CacheWrite1h,
-    Bucket::CacheWrite12h,
-    Bucket::AudioInput,
-    Bucket::CachedAudioInput,
-    Bucket::ImageInput,
-    Bucket::CachedImageInput,
-    Bucket::Output,
-    Bucket::Reasoning,
-    Bucket::AudioOutput,
-    Bucket::ImageOutput,
-];
 
 /// The columns of an observation's row that its facts leave out.
 #[derive(Clone, Debug, Default)]
@@ -207,7 +191,7 @@ pub(crate) fn encode(observation: &Observation, words: &Words, unknown: &mut Unk
     }
     w.flag(bit::USAGE, usage.is_some());
     if let Some(usage) = usage {
-        write_usage(&mut w.pen, usage);
+        usage::write(&mut w.pen, usage);
     }
     w.word(bit::USAGE_PROBLEM, usage_problem.as_deref());
     w.flag(bit::USAGE_UNKNOWN, !usage_unknown.is_empty());
@@ -279,55 +263,6 @@ fn write_cost(w: &mut Writer<'_>, cost: &Cost, start: Timestamp) {
     if *priced_at != start {
         w.pen.signed(priced_at.nanos().into());
     }
-}
-
-/// The counts that have a value, after a mask of them.
-fn write_usage(pen: &mut Pen<'_>, usage: &Usage) {
-    let counts = counts(usage);
-    let mut mask =
-        counts.iter().enumerate().fold(0_u64, |mask, (bit, count)| mask | u64::from(*count > 0) << bit);
-    let Unstated { cached, cache_write, reasoning } = usage.unstated();
-    for (bit, is_set) in [
-        (18, cached),
-        (19, cache_write),
-        (20, reasoning),
-        (32, usage.audio_seconds.is_some()),
-        (33, usage.variant.is_some()),
-        (34, !usage.units.is_empty()),
-    ] {
-        mask |= u64::from(is_set) << bit;
-    }
-    pen.unsigned(mask);
-    for count in counts.into_iter().filter(|count| *count > 0) {
-        pen.unsigned(count);
-    }
-    if let Some(seconds) = &usage.audio_seconds {
-        pen.decimal(seconds);
-    }
-    if let Some(variant) = &usage.variant {
-        pen.word(variant);
-    }
-    if !usage.units.is_empty() {
-        pen.unsigned(usage.units.len() as u64);
-        for (unit, quantity) in &usage.units {
-            pen.word(unit);
-            pen.decimal(quantity);
-        }
-    }
-}
-
-/// Buckets and whole units, in the order of their bits.
-fn counts(usage: &Usage) -> [u64; 18] {
-    let mut counts = [0; 18];
-    for (count, bucket) in counts.iter_mut().zip(BUCKETS) {
-        *count = usage.tokens(bucket);
-    }
-    counts[13] = usage.images;
-    counts[14] = usage.characters;
-    counts[15] = usage.web_search_calls;
-    counts[16] = usage.file_search_calls;
-    counts[17] = usage.code_interpreter_calls;
-    counts
 }
 
 /// Reads an observation from its facts and the columns beside them.
@@ -405,7 +340,7 @@ pub(crate) fn decode(facts: &[u8], columns: Columns<'_>, words: &Words) -> Resul
         observation.attempts = u32::try_from(eye.unsigned()?).map_err(|_| FactsError::Number)?;
     }
     if has(bit::USAGE) {
-        observation.usage = Some(read_usage(&mut eye)?);
+        observation.usage = Some(usage::read(&mut eye)?);
     }
     observation.usage_problem = word!(bit::USAGE_PROBLEM);
     if has(bit::USAGE_UNKNOWN) {
@@ -463,45 +398,4 @@ pub(crate) fn decode(facts: &[u8], columns: Columns<'_>, words: &Words) -> Resul
         observation.cost = Some(Cost { usd, certainty, reason, detail, lines, price_version, priced_at });
     }
     if eye.rest.is_empty() { Ok(observation) } else { Err(FactsError::Long) }
-}
-
-fn read_usage(eye: &mut Eye<'_>) -> Result<Usage, FactsError> {
-    let mask = eye.unsigned()?;
-    // The bits from 21 to 31 have no meaning.
-    if mask >> 35 != 0 || mask >> 21 & 0x7FF != 0 {
-        return Err(FactsError::Newer);
-    }
-    let mut counts = [0; 18];
-    for (bit, count) in counts.iter_mut().enumerate() {
-        if mask >> bit & 1 == 1 {
-            *count = eye.unsigned()?;
-        }
-    }
-    let mut usage = Usage::default();
-    for (count, bucket) in counts.into_iter().zip(BUCKETS) {
-        usage = usage.with(bucket, count);
-    }
-    [
-        usage.images,
-        usage.characters,
-        usage.web_search_calls,
-        usage.file_search_calls,
-        usage.code_interpreter_calls,
-    ] = [counts[13], counts[14], counts[15], counts[16], counts[17]];
-    if mask >> 32 & 1 == 1 {
-        usage.audio_seconds = Some(eye.decimal()?);
-    }
-    if mask >> 33 & 1 == 1 {
-        usage.variant = Some(eye.word()?.to_owned());
-    }
-    if mask >> 34 & 1 == 1 {
-        for _ in 0..eye.unsigned()? {
-            let unit = eye.word()?.to_owned();
-            usage.units.insert(unit, eye.decimal()?);
-        }
-    }
-    let is_unstated = |bit: u32| mask >> bit & 1 == 1;
-    let unstated =
-        Unstated { cached: is_unstated(18), cache_write: is_unstated(19), reasoning: is_unstated(20) };
-    Ok(usage.with_unstated(unstated))
 }

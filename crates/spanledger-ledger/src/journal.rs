@@ -1,6 +1,6 @@
 //! The journal: one row for each observation, which never changes.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rusqlite::{Connection, OptionalExtension, Row, Statement};
 use spanledger_event::{Cost, Observation};
@@ -89,8 +89,7 @@ pub(crate) fn load(
     words: &Words,
     seq: i64,
 ) -> Result<Option<Arc<Observation>>, LedgerError> {
-    let sql = const_format();
-    let mut statement = connection.prepare_cached(sql)?;
+    let mut statement = connection.prepare_cached(&SELECT)?;
     let observation = statement.query_row([seq], |row| Ok(read(row, 0, words))).optional()?;
     let Some(mut observation) = observation.transpose()? else { return Ok(None) };
     if let Some(cost) = repriced(connection, seq)? {
@@ -99,11 +98,9 @@ pub(crate) fn load(
     Ok(Some(Arc::new(observation)))
 }
 
-fn const_format() -> &'static str {
-    static SQL: std::sync::LazyLock<String> =
-        std::sync::LazyLock::new(|| format!("SELECT {COLUMNS} FROM observation WHERE seq = ?"));
-    &SQL
-}
+/// Selects an observation by its number.
+static SELECT: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {COLUMNS} FROM observation WHERE seq = ?"));
 
 /// The cost that the latest repricing gave to an observation.
 fn repriced(connection: &Connection, seq: i64) -> Result<Option<Cost>, LedgerError> {
@@ -113,7 +110,8 @@ fn repriced(connection: &Connection, seq: i64) -> Result<Option<Cost>, LedgerErr
     Ok(cost.map(|json| serde_json::from_str(&json)).transpose().map_err(RowError::from)?)
 }
 
-/// Calls `each` for every observation after `seq`, in the order of their numbers.
+/// Calls `each` for every observation after `seq`, in the order of their numbers. A row that cannot be read
+/// is left out, so that one damaged row does not keep the ledger closed.
 pub(crate) fn scan(
     connection: &Connection,
     words: &Words,
@@ -124,7 +122,11 @@ pub(crate) fn scan(
     let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query([after])?;
     while let Some(row) = rows.next()? {
-        each(row.get(9)?, read(row, 0, words)?)?;
+        let seq: i64 = row.get(9)?;
+        match read(row, 0, words) {
+            Ok(observation) => each(seq, observation)?,
+            Err(error) => tracing::error!(seq, %error, "ledger.observation.unreadable"),
+        }
     }
     Ok(())
 }

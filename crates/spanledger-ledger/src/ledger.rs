@@ -13,11 +13,12 @@ use crate::{
     LedgerError, LedgerHealth, LedgerReader,
     checkpoint::Checkpointer,
     error::OpenError,
+    job::{Job, Work},
     open::{self, WriteConnection, WriteLock},
     outbox::BatchRange,
     prepare,
     words::Words,
-    writer::{Job, Work, Writer},
+    writer::Writer,
 };
 
 /// How many requests may wait for the writer.

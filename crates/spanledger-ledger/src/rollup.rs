@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, fmt::Write as _, sync::LazyLock};
 
+use foldhash::fast::RandomState as FastHasher;
 use rusqlite::Connection;
 use spanledger_event::CostEvent;
 
@@ -160,8 +161,8 @@ type Key = (i64, [Datum; 4]);
 /// The changes of the roll-ups by one append. They are summed before they are written.
 #[derive(Debug, Default)]
 pub(crate) struct RollupDeltas {
-    hour: HashMap<Key, Integers>,
-    day: HashMap<Key, Integers>,
+    hour: HashMap<Key, Integers, FastHasher>,
+    day: HashMap<Key, Integers, FastHasher>,
 }
 
 impl RollupDeltas {

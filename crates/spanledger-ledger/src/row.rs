@@ -63,12 +63,8 @@ pub(crate) static READ_COLUMNS: LazyLock<String> = LazyLock::new(|| {
 pub(crate) const JOIN_EVIDENCE: &str = "LEFT JOIN observation o ON o.seq = coalesce(e.evidence, e.seq)";
 
 /// Selects an event by the number of its row.
-///
-/// `NOT INDEXED` makes a great difference: while SQLite considers a partial index, it compares the index's
-/// condition with the parameter, and then prepares the statement again for every value.
-pub(crate) static SELECT_EVENT: LazyLock<String> = LazyLock::new(|| {
-    format!("SELECT {} FROM event e NOT INDEXED {JOIN_EVIDENCE} WHERE e.seq = ?", *READ_COLUMNS)
-});
+pub(crate) static SELECT_EVENT: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {} FROM event e {JOIN_EVIDENCE} WHERE e.seq = ?", *READ_COLUMNS));
 
 fn write_sql(verb: &str) -> String {
     let parameters = ", ?".repeat(HEAD.len() + *WIDTH - 1);

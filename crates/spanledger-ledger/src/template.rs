@@ -168,8 +168,9 @@ pub(crate) fn join(form: &str, numbers: &str) -> Option<String> {
 /// The SQL expression that puts the text of two columns together. Where there is no form, the column of
 /// the numbers holds the text itself.
 pub(crate) fn sql(form: &str, numbers: &str) -> String {
-    let each: String = (0..NUMBERS_MAX).map(|index| format!(", {numbers} ->> {index}")).collect();
+    let each: Vec<String> = (0..NUMBERS_MAX).map(|index| format!("{numbers} ->> {index}")).collect();
+    let each = each.join(", ");
     format!(
-        "CASE WHEN {form} IS NULL THEN {numbers} ELSE printf((SELECT text FROM word WHERE id = {form}){each}) END"
+        "CASE WHEN {form} IS NULL THEN {numbers} ELSE printf((SELECT text FROM word WHERE id = {form}), {each}) END"
     )
 }

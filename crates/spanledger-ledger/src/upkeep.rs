@@ -220,9 +220,8 @@ impl Append<'_> {
         before: Timestamp,
         passed: i64,
     ) -> Result<Option<Vec<i64>>, LedgerError> {
-        let mut select = self
-            .connection
-            .prepare_cached("SELECT timestamp, change_seq FROM event NOT INDEXED WHERE seq = ?")?;
+        let mut select =
+            self.connection.prepare_cached("SELECT timestamp, change_seq FROM event WHERE seq = ?")?;
         let mut events = Vec::new();
         for seq in members.iter().flat_map(|seq| [*seq, -seq]) {
             let mut rows = select.query([seq])?;

@@ -10,6 +10,7 @@ use std::{
     hash::{BuildHasher, RandomState},
 };
 
+use foldhash::fast::RandomState as FastHasher;
 use rusqlite::Connection;
 
 #[cfg(test)]
@@ -34,7 +35,7 @@ const SEEN_MAX: usize = 65_536;
 /// The words that a ledger has.
 #[derive(Debug, Default)]
 pub(crate) struct Words {
-    numbers: HashMap<Box<str>, i64>,
+    numbers: HashMap<Box<str>, i64, FastHasher>,
     /// The word with the number `n` is at `n - 1`.
     texts: Vec<Box<str>>,
 }
@@ -84,7 +85,7 @@ impl Words {
 
 /// Texts of one append that are not in the dictionary, and how often each was seen.
 #[derive(Debug, Default)]
-pub(crate) struct Unknown(HashMap<Box<str>, u32>);
+pub(crate) struct Unknown(HashMap<Box<str>, u32, FastHasher>);
 
 impl Unknown {
     /// The greatest number of texts of one append that are considered.

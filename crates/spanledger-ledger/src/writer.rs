@@ -7,19 +7,18 @@ use std::{
 
 use rusqlite::Connection;
 use spanledger_event::ErrorChain;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::{
     Appended, ErrorKind, LedgerError, LedgerHealth,
-    apply::{Append, State},
+    apply::Append,
     checkpoint::Checkpointer,
-    journal,
-    keys::{self, KeyIndex},
+    job::{Answer, Job},
     open::{self, FileIdentity},
     outbox::{self, InFlight},
-    prepare::{Keys, Prepared},
+    prepare::Prepared,
     rollup::RollupDeltas,
-    upkeep,
+    state::State,
     words::{Admission, Unknown, Words},
 };
 
@@ -33,94 +32,6 @@ const RELATED_TIME: Duration = Duration::from_millis(20);
 /// All requests of a transaction together spend this time on such observations.
 const GROUP_RELATED_TIME: Duration = Duration::from_millis(60);
 
-/// Work on what is stored.
-pub(crate) type Work = Box<dyn FnMut(&mut Append<'_>) -> Result<(), LedgerError> + Send>;
-
-/// A request to the writer.
-pub(crate) enum Job {
-    Append {
-        prepared: Box<Prepared>,
-        done: oneshot::Sender<Result<Appended, LedgerError>>,
-    },
-    HandOut {
-        follower: String,
-        limit: usize,
-        done: oneshot::Sender<Result<Option<(i64, i64)>, LedgerError>>,
-    },
-    Advance {
-        follower: String,
-        cursor: i64,
-        done: oneshot::Sender<Result<(), LedgerError>>,
-    },
-    Probe(oneshot::Sender<Result<(), LedgerError>>),
-    Work {
-        work: Work,
-        done: oneshot::Sender<Result<(), LedgerError>>,
-    },
-    #[cfg(any(test, feature = "test-support"))]
-    Panic,
-}
-
-/// What a job is answered.
-enum Answer {
-    Appended(Appended),
-    /// A part of the append is left for the next transaction.
-    Unfinished,
-    HandedOut(Option<(i64, i64)>),
-    Done,
-}
-
-impl Job {
-    fn size(&self) -> usize {
-        match self {
-            Self::Append { prepared, .. } => prepared.size(),
-            _ => 0,
-        }
-    }
-
-    /// How many components of an append are done.
-    fn progress(&self) -> usize {
-        match self {
-            Self::Append { prepared, .. } => prepared.done,
-            _ => 0,
-        }
-    }
-
-    /// Whether a part of it was done by an earlier transaction.
-    fn is_begun(&self) -> bool {
-        self.progress() > 0
-    }
-
-    /// Answers the caller. If the caller no longer waits, the answer is dropped.
-    fn answer(self, answer: Result<Answer, LedgerError>) {
-        match self {
-            Self::Append { done, .. } => drop(done.send(answer.map(|answer| match answer {
-                Answer::Appended(appended) => appended,
-                Answer::Unfinished | Answer::HandedOut(_) | Answer::Done => Appended::default(),
-            }))),
-            Self::HandOut { done, .. } => drop(done.send(answer.map(|answer| match answer {
-                Answer::HandedOut(range) => range,
-                Answer::Appended(_) | Answer::Unfinished | Answer::Done => None,
-            }))),
-            Self::Advance { done, .. } | Self::Probe(done) | Self::Work { done, .. } => {
-                drop(done.send(answer.map(|_| ())))
-            }
-            #[cfg(any(test, feature = "test-support"))]
-            Self::Panic => {}
-        }
-    }
-
-    /// Whether the caller no longer waits for the answer. What a follower has acknowledged is kept anyway.
-    fn is_abandoned(&self) -> bool {
-        match self {
-            Self::Append { done, .. } => done.is_closed(),
-            Self::HandOut { done, .. } => done.is_closed(),
-            Self::Probe(done) => done.is_closed(),
-            _ => false,
-        }
-    }
-}
-
 #[derive(Debug)]
 pub(crate) struct Writer {
     connection: Connection,
@@ -132,67 +43,6 @@ pub(crate) struct Writer {
     admission: Admission,
     publish: watch::Sender<i64>,
     health: Arc<LedgerHealth>,
-}
-
-impl State {
-    /// Reads the state of a file.
-    pub(crate) fn load(connection: &Connection, words: &Words) -> Result<Self, LedgerError> {
-        let mut index = match KeyIndex::open(connection) {
-            Err(error) if error.rebuild_needed() => {
-                tracing::warn!(%error, "ledger.keys.rebuilt");
-                let transaction = connection.unchecked_transaction()?;
-                keys::clear(&transaction)?;
-                transaction.commit()?;
-                KeyIndex::open(connection)?
-            }
-            index => index?,
-        };
-        let state = connection.query_row(
-            "SELECT key_seed, last_number, handed_out, epoch, observations FROM ledger",
-            [],
-            |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
-        )?;
-        let seed = state.0.cast_unsigned();
-        // The keys of the latest observations are only in memory.
-        let after = index.last_seq().cast_signed();
-        let mut pruned = upkeep::pruned_keys(connection, after)?.into_iter().peekable();
-        journal::scan(connection, words, after, |seq, observation| {
-            while let Some((pruned, key)) = pruned.next_if(|(pruned, _)| *pruned < seq) {
-                index.insert(key, pruned.cast_unsigned());
-            }
-            for key in Keys::of(&observation, seed).filed() {
-                index.insert(*key, seq.cast_unsigned());
-            }
-            Ok(())
-        })?;
-        for (seq, key) in pruned {
-            index.insert(key, seq.cast_unsigned());
-        }
-        Ok(Self {
-            index,
-            in_flight: InFlight::load(connection)?,
-            last_number: state.1,
-            handed_out: state.2,
-            epoch: state.3,
-            observations: state.4,
-            seed,
-        })
-    }
-
-    fn numbers(&self) -> [i64; 4] {
-        [self.last_number, self.handed_out, self.epoch, self.observations]
-    }
-
-    fn set_numbers(&mut self, numbers: [i64; 4]) {
-        [self.last_number, self.handed_out, self.epoch, self.observations] = numbers;
-    }
-
-    fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
-        connection
-            .prepare_cached("UPDATE ledger SET last_number = ?, handed_out = ?, epoch = ?, observations = ?")?
-            .execute((self.last_number, self.handed_out, self.epoch, self.observations))?;
-        Ok(())
-    }
 }
 
 impl Writer {
@@ -251,6 +101,21 @@ impl Writer {
             // Requests that have not had their turn yet come before those that had a part of it.
             unfinished.sort_by_key(Job::is_begun);
         }
+        let keys = self.state.index.stats();
+        tracing::debug!(
+            in_memory = keys.keys_in_memory,
+            in_runs = keys.keys_in_runs,
+            runs = keys.runs,
+            pages = keys.pages,
+            unneeded_pages = keys.unneeded_pages,
+            merges = keys.merges,
+            filter_bytes = keys.filter_bytes,
+            memory_bytes = keys.memory_bytes,
+            pages_written = keys.pages_written,
+            bytes_written = keys.bytes_written,
+            pages_deleted = keys.pages_deleted,
+            "ledger.keys"
+        );
         self.checkpointer.stop();
         // Copies the write-ahead log into the file. If this fails, nothing is lost, because the log stays.
         let copied = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
@@ -483,7 +348,8 @@ impl Writer {
                 };
                 let begin = *append.spent;
                 while let Some(component) = components.get(*done) {
-                    if *append.spent - begin > RELATED_TIME || *append.spent > GROUP_RELATED_TIME {
+                    if append.spent.saturating_sub(begin) > RELATED_TIME || *append.spent > GROUP_RELATED_TIME
+                    {
                         if !*is_uncounted {
                             for left in &components[*done..] {
                                 append.count(left, false);

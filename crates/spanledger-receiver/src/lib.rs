@@ -47,6 +47,7 @@ mod pipeline;
 mod prices;
 mod readiness;
 mod refusal;
+mod reprice;
 mod server;
 mod transport;
 
@@ -60,4 +61,6 @@ pub use prices::{
 };
 pub use readiness::NotReady;
 pub(crate) use refusal::Refusal;
+pub use reprice::{RepriceSelection, Repricing, reprice};
 pub use server::{Addresses, BindError, RunningServer, ServeError, Server, ServerBuilder};
+pub use transport::RepriceRequest;

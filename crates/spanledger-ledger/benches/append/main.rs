@@ -32,6 +32,10 @@ use crate::{input::Input, run::Scenario};
 /// Requests with fewer observations than this are measured with `--singles` calls at most.
 const SMALL_REQUEST: u64 = 100;
 
+/// The allocator of the program `spanledger`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 struct Options {
     calls: Vec<u64>,
     singles: u64,

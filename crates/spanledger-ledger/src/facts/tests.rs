@@ -1,5 +1,5 @@
 use proptest::{collection::vec, option, prelude::*};
-use spanledger_event::{CostLine, JsonText};
+use spanledger_event::{Bucket, CostLine, JsonText, Unstated, Usage};
 
 use super::*;
 
@@ -187,12 +187,12 @@ proptest! {
         let at = cut.index(facts.len());
         prop_assert!(decode(&facts[..at], columns(&o), &words).is_err());
         facts[at] = byte;
-        let _: Result<_, _> = decode(&facts, columns(&o), &words);
+        drop(decode(&facts, columns(&o), &words));
     }
 
     #[test]
     fn any_bytes_are_read_without_a_panic(bytes in vec(any::<u8>(), 0..200)) {
-        let _: Result<_, _> = decode(&bytes, Columns::default(), &words());
+        drop(decode(&bytes, Columns::default(), &words()));
     }
 }
 

@@ -12,7 +12,6 @@ use super::{Entry, HASH_BITS, error::KeyError, run::Manifest};
 
 const CHECKSUM: usize = size_of::<u32>();
 const FIRST: usize = (HASH_BITS / 8) as usize;
-const HEADER: usize = CHECKSUM + FIRST;
 /// The greatest length of an entry.
 const ENTRY: usize = HASH_BITS.div_ceil(7) as usize + size_of::<u64>();
 const GREATEST: u64 = (1 << HASH_BITS) - 1;

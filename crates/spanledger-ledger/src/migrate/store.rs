@@ -131,7 +131,7 @@ impl Copy<'_> {
     /// Makes words of texts that repeat.
     fn learn(&mut self) -> Result<(), LedgerError> {
         self.rows += 1;
-        if self.rows % WORDS_EVERY == 0 {
+        if self.rows.is_multiple_of(WORDS_EVERY) {
             self.admission.admit(self.transaction, &self.words, std::mem::take(&mut self.unknown))?;
             self.admission.publish(&mut self.words);
         }

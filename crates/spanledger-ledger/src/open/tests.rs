@@ -77,7 +77,7 @@ fn a_look_sees_the_write_ahead_log_and_changes_nothing() {
     // A copy without `-shm`, as a backup program makes it of a database that is in use.
     let copy = folder.path().join("a copy? 100%#.db");
     fs::copy(&path, &copy).unwrap();
-    fs::copy(identity::beside(&path, "-wal"), identity::beside(&copy, "-wal")).unwrap();
+    fs::copy(beside(&path, "-wal"), beside(&copy, "-wal")).unwrap();
     let before = files(folder.path());
     assert_eq!(state(&copy, &look::open(&copy, Reading::Alone).unwrap()).unwrap(), State::Empty);
     assert_eq!(look(&copy).unwrap(), State::Ledger(0));

@@ -87,7 +87,7 @@ fn an_append_considers_a_bounded_number_of_texts() {
 /// The numbers of these words stand in the view and in indexes of existing files.
 #[test]
 fn the_fixed_words_keep_their_numbers() {
-    let number = |word: &str| FIXED.iter().position(|fixed| *fixed == word).unwrap() as i64 + 1;
+    let number = |word: &str| (1..).zip(FIXED).find(|(_, fixed)| *fixed == word).unwrap().0;
     assert_eq!((number("live"), number("quarantined"), number("void")), (1, QUARANTINED, VOID));
     assert_eq!((number("priced"), number("unpriced")), (4, 5));
 }

@@ -1,4 +1,4 @@
-//! The operator's port: `/healthz`, `/readyz`, `/metrics`.
+//! The operator's port: `/healthz`, `/readyz`, `/metrics`, and the [admin API](super::api).
 
 use std::{convert::Infallible, time::Duration};
 
@@ -14,6 +14,7 @@ use spanledger_event::ErrorChain;
 use tokio::net::TcpListener;
 
 use super::{
+    api,
     connections::Connections,
     response::{ResponseBody, full},
 };
@@ -33,7 +34,7 @@ pub(crate) async fn serve(listener: TcpListener, pipeline: Pipeline) {
         let pipeline = pipeline.clone();
         let service = service_fn(move |request| {
             let pipeline = pipeline.clone();
-            async move { Ok::<_, Infallible>(answer(&request, &pipeline).await) }
+            async move { Ok::<_, Infallible>(answer(request, &pipeline).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -43,7 +44,10 @@ pub(crate) async fn serve(listener: TcpListener, pipeline: Pipeline) {
     }
 }
 
-async fn answer(request: &Request<Incoming>, pipeline: &Pipeline) -> Response<ResponseBody> {
+async fn answer(request: Request<Incoming>, pipeline: &Pipeline) -> Response<ResponseBody> {
+    if request.uri().path().starts_with(api::PREFIX) {
+        return api::answer(request, pipeline).await;
+    }
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n");
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));

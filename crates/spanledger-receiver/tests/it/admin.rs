@@ -159,3 +159,44 @@ async fn the_metrics_show_the_ledger() {
         assert!(line.unwrap().parse::<u64>().unwrap() > 0, "{name}");
     }
 }
+
+/// Guarantees: what a web page could make a browser send is refused: another content type than JSON, and a host
+/// name that was made to point to this machine. A request for another ledger is refused too.
+#[tokio::test]
+async fn the_admin_api_refuses_what_a_web_page_could_send() {
+    let receiver = Observed::start().await;
+    let url = format!("http://{}/api/reprice", receiver.running.addresses().admin.unwrap());
+    let body = serde_json::json!({ "ledger": receiver.ledger.id() }).to_string();
+    let client = reqwest::Client::new();
+    let post = async |headers: &[(&str, &str)], body: &str| {
+        let mut request = client.post(&url).body(body.to_owned());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = soon(request.send()).await.unwrap();
+        (answer.status().as_u16(), soon(answer.text()).await.unwrap())
+    };
+    let json = ("content-type", "application/json");
+    for (headers, body, status, words) in [
+        (&[("content-type", "text/plain")][..], &body[..], 415, "application/json"),
+        (&[], &body, 415, "application/json"),
+        (&[json, ("host", "evil.example:4319")], &body, 403, "`evil.example:4319` is neither"),
+        (&[json, ("host", "127.0.0.1.evil.example")], &body, 403, "neither"),
+        (&[json], "{\"ledger\":\"another\"}", 409, "another ledger"),
+        (&[json], "{\"colour\":1}", 400, "colour"),
+        (&[json], "{\"ledger\":\"x\",\"since\":\"soon\"}", 409, "another ledger"),
+        (&[json], &body, 200, "\"events\":0"),
+        (
+            &[("content-type", "application/json; charset=utf-8"), ("host", "localhost:1")],
+            &body,
+            200,
+            "epoch",
+        ),
+        (&[json, ("host", "[::1]:4319")], &body, 200, "epoch"),
+    ] {
+        let (found, text) = post(headers, body).await;
+        assert!(found == status && text.contains(words), "{headers:?}: {found} {text}");
+    }
+    assert_eq!(receiver.get("/api/reprice").await.0, 405);
+    assert_eq!(receiver.get("/api/other").await.0, 404);
+}

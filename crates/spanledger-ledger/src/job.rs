@@ -1,0 +1,94 @@
+//! The requests to the writer, and their answers.
+
+use tokio::sync::oneshot;
+
+use crate::{Appended, LedgerError, apply::Append, prepare::Prepared};
+
+/// Work on what is stored.
+pub(crate) type Work = Box<dyn FnMut(&mut Append<'_>) -> Result<(), LedgerError> + Send>;
+
+/// A request to the writer.
+pub(crate) enum Job {
+    Append {
+        prepared: Box<Prepared>,
+        done: oneshot::Sender<Result<Appended, LedgerError>>,
+    },
+    HandOut {
+        follower: String,
+        limit: usize,
+        done: oneshot::Sender<Result<Option<(i64, i64)>, LedgerError>>,
+    },
+    Advance {
+        follower: String,
+        cursor: i64,
+        done: oneshot::Sender<Result<(), LedgerError>>,
+    },
+    Probe(oneshot::Sender<Result<(), LedgerError>>),
+    Work {
+        work: Work,
+        done: oneshot::Sender<Result<(), LedgerError>>,
+    },
+    #[cfg(any(test, feature = "test-support"))]
+    Panic,
+}
+
+/// What a job is answered.
+pub(crate) enum Answer {
+    Appended(Appended),
+    /// A part of the append is left for the next transaction.
+    Unfinished,
+    HandedOut(Option<(i64, i64)>),
+    Done,
+}
+
+impl Job {
+    /// The number of observations that are left.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Append { prepared, .. } => prepared.size(),
+            _ => 0,
+        }
+    }
+
+    /// How many components of an append are done.
+    pub(crate) fn progress(&self) -> usize {
+        match self {
+            Self::Append { prepared, .. } => prepared.done,
+            _ => 0,
+        }
+    }
+
+    /// Whether a part of it was done by an earlier transaction.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.progress() > 0
+    }
+
+    /// Answers the caller. If the caller no longer waits, the answer is dropped.
+    pub(crate) fn answer(self, answer: Result<Answer, LedgerError>) {
+        match self {
+            Self::Append { done, .. } => drop(done.send(answer.map(|answer| match answer {
+                Answer::Appended(appended) => appended,
+                Answer::Unfinished | Answer::HandedOut(_) | Answer::Done => Appended::default(),
+            }))),
+            Self::HandOut { done, .. } => drop(done.send(answer.map(|answer| match answer {
+                Answer::HandedOut(range) => range,
+                Answer::Appended(_) | Answer::Unfinished | Answer::Done => None,
+            }))),
+            Self::Advance { done, .. } | Self::Probe(done) | Self::Work { done, .. } => {
+                drop(done.send(answer.map(|_| ())));
+            }
+            #[cfg(any(test, feature = "test-support"))]
+            Self::Panic => {}
+        }
+    }
+
+    /// Whether the caller no longer waits for the answer. What a follower has acknowledged is kept anyway.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Append { done, .. } => done.is_closed(),
+            Self::HandOut { done, .. } => done.is_closed(),
+            Self::Probe(done) => done.is_closed(),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What the writer keeps in memory.
+
+use rusqlite::Connection;
+
+use crate::{
+    LedgerError, journal,
+    keys::{self, KeyIndex},
+    outbox::InFlight,
+    prepare::Keys,
+    upkeep,
+    words::Words,
+};
+
+/// What the writer keeps in memory, and what the row of the table `ledger` holds.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) index: KeyIndex,
+    pub(crate) in_flight: InFlight,
+    /// The latest number. Observations and changes of events share one sequence.
+    pub(crate) last_number: i64,
+    /// The latest change that a follower was given. Events up to it keep their timestamps.
+    pub(crate) handed_out: i64,
+    /// The number of repricings.
+    pub(crate) epoch: i64,
+    /// The number of observations that were ever journaled.
+    pub(crate) observations: i64,
+    /// The secret with which the keys are hashed.
+    pub(crate) seed: u64,
+}
+
+impl State {
+    /// Reads the state of a file.
+    pub(crate) fn load(connection: &Connection, words: &Words) -> Result<Self, LedgerError> {
+        let mut index = match KeyIndex::open(connection) {
+            Err(error) if error.rebuild_needed() => {
+                tracing::warn!(%error, "ledger.keys.rebuilt");
+                let transaction = connection.unchecked_transaction()?;
+                keys::clear(&transaction)?;
+                transaction.commit()?;
+                KeyIndex::open(connection)?
+            }
+            index => index?,
+        };
+        let state = connection.query_row(
+            "SELECT key_seed, last_number, handed_out, epoch, observations FROM ledger",
+            [],
+            |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
+        )?;
+        let seed = state.0.cast_unsigned();
+        // The keys of the latest observations are only in memory.
+        let after = index.last_seq().cast_signed();
+        let mut pruned = upkeep::pruned_keys(connection, after)?.into_iter().peekable();
+        journal::scan(connection, words, after, |seq, observation| {
+            while let Some((pruned, key)) = pruned.next_if(|(pruned, _)| *pruned < seq) {
+                index.insert(key, pruned.cast_unsigned());
+            }
+            for key in Keys::of(&observation, seed).filed() {
+                index.insert(*key, seq.cast_unsigned());
+            }
+            Ok(())
+        })?;
+        for (seq, key) in pruned {
+            index.insert(key, seq.cast_unsigned());
+        }
+        Ok(Self {
+            index,
+            in_flight: InFlight::load(connection)?,
+            last_number: state.1,
+            handed_out: state.2,
+            epoch: state.3,
+            observations: state.4,
+            seed,
+        })
+    }
+
+    pub(crate) fn numbers(&self) -> [i64; 4] {
+        [self.last_number, self.handed_out, self.epoch, self.observations]
+    }
+
+    pub(crate) fn set_numbers(&mut self, numbers: [i64; 4]) {
+        [self.last_number, self.handed_out, self.epoch, self.observations] = numbers;
+    }
+
+    pub(crate) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached("UPDATE ledger SET last_number = ?, handed_out = ?, epoch = ?, observations = ?")?
+            .execute((self.last_number, self.handed_out, self.epoch, self.observations))?;
+        Ok(())
+    }
+}
