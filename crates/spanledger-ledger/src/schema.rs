@@ -142,7 +142,7 @@ pub(crate) fn add_column(column: &Column) -> String {
 /// texts, no void events.
 ///
 /// The view `openai_events` only gives each column of the view `openai_events_untyped` its type. SQLite's
-/// expressions have no declared type, so DuckDB would take all columns for texts. But DuckDB reads a view
+/// expressions have no declared type, so `DuckDB` would take all columns for texts. But `DuckDB` reads a view
 /// that it understands as its own: it understands the casts, and passes the other view to SQLite.
 pub(crate) fn views(columns: &[Column]) -> String {
     let columns: Vec<ViewColumn> = columns.iter().flat_map(storage::view_columns).collect();

@@ -96,7 +96,7 @@ pub(crate) struct ViewColumn {
     pub(crate) name: String,
     /// The value, in terms of the event's row `e` and its evidence's row `o`.
     pub(crate) sql: String,
-    /// A name that means the same type to SQLite, which looks for words such as `INT` in it, and to DuckDB,
+    /// A name that means the same type to SQLite, which looks for words such as `INT` in it, and to `DuckDB`,
     /// in which `INTEGER` has 32 bits and `REAL` is a single float.
     pub(crate) kind: &'static str,
 }

@@ -23,12 +23,12 @@ use crate::{
 pub(super) struct Preview {
     /// Events that would have a new cost.
     pub(super) events: usize,
-    models: Vec<Model>,
-    total: Model,
+    models: Vec<ModelChange>,
+    total: ModelChange,
 }
 
 #[derive(Debug, Serialize)]
-struct Model {
+struct ModelChange {
     model: Option<String>,
     unpriced_before: i64,
     unpriced_after: i64,
@@ -86,7 +86,7 @@ impl Preview {
         let all = |sums: &BTreeMap<Option<String>, Totals>| {
             sums.values().fold(Totals::default(), |sum, totals| sum.plus(totals))
         };
-        let model = |model: Option<String>, before: &Totals, after: &Totals| Model {
+        let model = |model: Option<String>, before: &Totals, after: &Totals| ModelChange {
             model,
             unpriced_before: before.unpriced,
             unpriced_after: after.unpriced,
@@ -108,7 +108,7 @@ impl Preview {
         if self.models.is_empty() {
             return Ok(text);
         }
-        let row = |name: &str, model: &Model| {
+        let row = |name: &str, model: &ModelChange| {
             vec![
                 parts::clean(name),
                 model.unpriced_before.to_string(),
