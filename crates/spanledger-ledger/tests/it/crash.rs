@@ -30,6 +30,8 @@ use crate::support::Random;
 
 /// How many moments the ordinary test tries, each with up to three crashes.
 const SAMPLE: usize = 90;
+/// How many moments are tried while the log is copied. Each opens a ledger of 100,000 observations.
+const MOMENTS_OF_COPYING: usize = 10;
 /// How many power failures the long test tries at each moment.
 const POWER_FAILURES: usize = 3;
 const SEED: u64 = 7;
@@ -67,7 +69,7 @@ fn nothing_acknowledged_is_lost_while_the_log_is_copied_every_moment() {
     let is_copied_early =
         record[first..last].iter().any(|operation| operation.file == FILE && operation.is_write());
     assert!(is_copied_early, "the campaign is too short for the log to be copied before the end");
-    let tried = play(Campaign::Long, &record, &Effort::WhileCopying(SAMPLE)).unwrap();
+    let tried = play(Campaign::Long, &record, &Effort::WhileCopying(MOMENTS_OF_COPYING)).unwrap();
     println!("{} operations were recorded, {tried} crashes were tried", record.len());
 }
 

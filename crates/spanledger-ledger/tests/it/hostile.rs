@@ -64,11 +64,11 @@ fn after_hostile_requests_the_ledger_is_the_fold_of_what_it_accepted() {
             if refused_now == 0 {
                 accepted.extend(request);
             } else {
-                // The answer does not say which were refused. Those that were accepted are duplicates now.
+                // The answer does not say which were refused. Those that were accepted are duplicates now. One
+                // that did not fit together with its neighbours may fit alone.
                 for observation in request {
                     let again = ledger.append(vec![observation.clone()]).await.unwrap();
-                    assert_eq!(again.new, 0, "{what}: what was refused is accepted when it is repeated");
-                    if again.duplicates == 1 {
+                    if again.new + again.duplicates == 1 {
                         accepted.insert(observation);
                     }
                 }

@@ -50,7 +50,7 @@ impl Campaign {
         match self {
             Self::Varied => varied(),
             Self::Long => {
-                (0..12).map(|round| Step::Together(vec![bulk(round * 10_000, 4_000), lone(round)])).collect()
+                (0..24).map(|round| Step::Together(vec![large(round * 10_000, 4_000), lone(round)])).collect()
             }
         }
     }
@@ -63,6 +63,15 @@ fn lone(number: i64) -> Vec<Observation> {
 
 fn bulk(from: i64, count: i64) -> Vec<Observation> {
     (from..from + count).flat_map(|number| lone(1_000_000 + number)).collect()
+}
+
+/// Calls whose ids are long, so that the log grows fast.
+fn large(from: i64, count: i64) -> Vec<Observation> {
+    let call = |number: i64| {
+        let id = format!("{number:0>250}");
+        ObservationBuilder::record(&id, &id, number).tokens(100, 20).cost_picos(5).build()
+    };
+    (from..from + count).map(call).collect()
 }
 
 fn varied() -> Vec<Step> {
