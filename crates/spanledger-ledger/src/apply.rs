@@ -265,7 +265,9 @@ impl Append<'_> {
         let evidence = members.iter().find(|(seq, _)| *seq == head.evidence).map(|(_, o)| &**o);
         // Stored sightings have a part in the event, so that the request is not to blame.
         let row = EventRow::new(event, evidence, self.words, self.unknown).map_err(LedgerError::Damaged)?;
-        if !is_fresh {
+        // A follower reads the row of a fresh event by its number. A negative number is behind every cursor,
+        // so such a row needs a change from the beginning.
+        if !is_fresh || head.seq < 0 {
             // The order of the changes is that of the fold, which puts void events first.
             self.state.last_number += 1;
             head.change_seq = self.state.last_number;

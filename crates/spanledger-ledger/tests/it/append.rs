@@ -188,3 +188,22 @@ fn an_event_lacks_the_parent_that_only_another_sighting_states() {
         assert_eq!((events[0].span_id.is_some(), &events[0].parent_span_id), (true, &None));
     });
 }
+
+/// More calls than a request has are no attempts: each is an event of its own, which followers must see also
+/// if all of them came in one request.
+#[test]
+fn calls_under_a_reused_request_id_are_changes_that_followers_see() {
+    let (_folder, path) = folder();
+    runtime().block_on(async {
+        let ledger = Ledger::open(&path).unwrap();
+        let calls: Vec<_> = (0..300).map(|number| call("r", &format!("c{number}"), number, 5)).collect();
+        assert_eq!(ledger.append(calls.clone()).await.unwrap().new, 300);
+        let mut events = stored(&ledger.reader().unwrap());
+        let expected = fold(&calls);
+        assert_eq!((events.len(), expected.len()), (300, 300));
+        for (event, expected) in events.iter_mut().zip(&expected) {
+            event.revision = expected.revision;
+        }
+        assert_eq!(events, expected);
+    });
+}

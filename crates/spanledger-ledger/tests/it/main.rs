@@ -6,6 +6,7 @@ mod batches;
 mod crash;
 mod faults;
 mod files;
+mod hostile;
 mod inspect;
 mod kill;
 mod model;
