@@ -8,7 +8,7 @@
 //! | `price_reload` | `serve` with price files that change, its health and its metrics |
 //! | `crash` | `kill -9` between and during requests |
 //! | `ledger_file` | a ledger that is locked, or cannot be written |
-//! | `sql_view` | the ledger's view as Python's SQLite, pandas and DuckDB read it (peers), and the examples of `docs/ledger.md` |
+//! | `sql_view` | the ledger's view as Python's SQLite, pandas and `DuckDB` read it (peers), and the examples of `docs/ledger.md` |
 //! | `stdout_sink` | `serve --sink stdout` |
 //! | `instrumented_service` | a Rust service with the crate `spanledger` |
 //! | `python_service`, `collector` | a service in Python, an OpenTelemetry Collector (peers) |

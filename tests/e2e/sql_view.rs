@@ -1,5 +1,5 @@
 //! The view `openai_events` as programs read it that know nothing of Spanledger: Python's SQLite, pandas and
-//! DuckDB.
+//! `DuckDB`.
 
 use std::path::Path;
 

@@ -4,11 +4,15 @@
 //! A ledger is one SQLite file in WAL mode with `synchronous=FULL`. It holds four things, which every
 //! append changes together in one transaction:
 //!
-//! * the *journal*: every observation that was ever acknowledged. Its digest identifies it, so that a
-//!   repeated observation changes nothing;
-//! * the *events*, each with its `revision` and the `change_seq` of its latest change;
+//! * the *journal*: every observation that was acknowledged. An observation that has the facts of a stored
+//!   one changes nothing;
+//! * the *events*, each with its `revision` and the number of its latest change;
 //! * the *roll-ups*: the sums of the [measures](MEASURES) by hour and by day, which reports read;
-//! * the *cursors* of the followers, such as sinks: how far each has read the changes.
+//! * the *followers*, such as sinks: how far each has read the changes, and the batches that it was given.
+//!
+//! Beside them are a *dictionary* of texts that repeat, and an *index of keys* which finds the observations
+//! that belong together. People query the view `openai_events` and not the tables
+//! (`docs/ledger.md`).
 //!
 //! Two types use it:
 //!
@@ -19,8 +23,13 @@
 //!   sees whole transactions: events in the order of their changes, cursors,
 //!   [reports](LedgerReader::report).
 //!
-//! Only [`spanledger_event::fold()`] makes events from observations. An append loads the observations
-//! that are related to the new ones, folds them, and writes the events that differ from the stored ones.
+//! Only the fold of `spanledger-event` makes events from observations. An append asks
+//! [`related`](spanledger_event::related) for the stored observations that belong together with the new
+//! ones, folds each component, and writes the events that differ from the stored ones. Most new
+//! observations have no relatives: what they need is prepared outside the writer's thread.
+//!
+//! A follower is given batches ([`Ledger::hand_out`]). A batch stays the same until it is acknowledged
+//! ([`Ledger::advance`]), also after a restart.
 //!
 //! Amounts are two integers, whole microdollars and the picodollars below them
 //! ([`Usd::to_parts`](spanledger_event::Usd::to_parts)), so that SQL sums them exactly and the sums do
