@@ -36,7 +36,8 @@ pub struct Appended {
     pub duplicates: usize,
     /// Sightings of events that were pruned. The event had been counted, and the sighting is not stored.
     pub late: usize,
-    /// Observations that were not stored, because they exceed a limit. Repeating them does not help.
+    /// Why observations were not stored: they exceed a limit. To repeat the request does not help; an
+    /// observation that its own request tied to too many others may be taken alone.
     pub refused: Vec<RefusedReason>,
 }
 
