@@ -100,21 +100,24 @@ impl<'j, J: Journal> Closure<'j, J> {
 
     /// Loads a stored observation and its component. Returns its place, or none if it was pruned.
     pub(super) fn open(&mut self, number: u64) -> Result<Option<usize>, J::Error> {
-        let at = match self.numbers.get(&number) {
-            Some(known) => *known,
-            None => {
-                let loaded = self.journal.load(number)?.map(|observation| {
-                    let places = self.graph.places(&observation);
-                    self.insert(observation, Origin::Stored(number), places)
-                });
-                self.numbers.insert(number, loaded);
-                loaded
-            }
-        };
+        let at = self.load(number)?;
         if let Some(at) = at {
             self.expand(at)?;
         }
         Ok(at)
+    }
+
+    /// The place of a stored observation, which is loaded once; none if it was pruned.
+    fn load(&mut self, number: u64) -> Result<Option<usize>, J::Error> {
+        if let Some(known) = self.numbers.get(&number) {
+            return Ok(*known);
+        }
+        let loaded = self.journal.load(number)?.map(|observation| {
+            let places = self.graph.places(&observation);
+            self.insert(observation, Origin::Stored(number), places)
+        });
+        self.numbers.insert(number, loaded);
+        Ok(loaded)
     }
 
     /// The components of these places.
@@ -192,18 +195,7 @@ impl<'j, J: Journal> Closure<'j, J> {
         }
         let mut pruned = 0;
         for number in numbers {
-            let known = match self.numbers.get(&number) {
-                Some(known) => *known,
-                None => {
-                    let loaded = self.journal.load(number)?.map(|observation| {
-                        let places = self.graph.places(&observation);
-                        self.insert(observation, Origin::Stored(number), places)
-                    });
-                    self.numbers.insert(number, loaded);
-                    loaded
-                }
-            };
-            pruned += usize::from(known.is_none());
+            pruned += usize::from(self.load(number)?.is_none());
         }
         self.graph.shared[place].elsewhere = Elsewhere::Pruned(pruned);
         Ok(true)
