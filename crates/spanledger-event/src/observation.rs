@@ -1,7 +1,6 @@
 //! One sighting of a call.
 
 use serde::{Deserialize, Deserializer, Serialize};
-use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{Cost, EventId, JsonText, PartialAttribution, Timestamp, Usage, UsageSource, Usd, words::words};
 
@@ -119,8 +118,8 @@ pub struct ResponseRef {
 /// The emitter stated everything except [`cost`](Self::cost). The receiver adds the cost when the
 /// observation arrives, with the prices of the call's own time.
 ///
-/// The ledger keeps observations as JSON and knows a repeated one by the digest of that JSON. A new
-/// field is therefore optional, and not serialized where it is absent.
+/// Ledgers of versions 1 and 2 hold observations as JSON, and are still read. A new field is therefore
+/// optional, and not serialized where it is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "a field that is also a column is documented in the column table")]
 pub struct Observation {
@@ -206,20 +205,6 @@ impl Observation {
     ) -> Self {
         let call_id = call_id.into();
         Self { event_id, call_id, sighting, start, end: start, attempts: 1, ..Self::default() }
-    }
-
-    /// The observation as JSON, without its cost, and a digest of it.
-    ///
-    /// Deliveries of the same observation have the same digest, also when their costs differ; other
-    /// observations have another one. There is one exception: pricing adds the searches that a model
-    /// makes at each call to the usage, and the journal keeps them because the event's columns are made
-    /// from it. A repeat that arrives after the price book has changed that number has another digest.
-    /// It still counts once, because both share their [`call_id`](Self::call_id) and the
-    /// [fold](crate::fold()) makes one call of them.
-    pub fn to_journal(&self) -> Result<(String, u128), serde_json::Error> {
-        let journal = serde_json::to_string(self)?;
-        let digest = xxh3_128(journal.as_bytes());
-        Ok((journal, digest))
     }
 }
 

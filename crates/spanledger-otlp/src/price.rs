@@ -13,8 +13,8 @@ use spanledger_price::{
 mod tests;
 
 /// Prices a call with the rates of its own time, and adds to its usage the searches that its model
-/// makes at each call. Repeats of a call that were priced by different books still count once; see
-/// [`Observation::to_journal`].
+/// makes at each call. A repeat that is priced by a book with another number of searches is therefore
+/// another observation; it still counts once, because the fold makes one call of both.
 pub fn price(book: &PriceBook, o: &mut Observation) {
     let query = PriceQuery {
         provider: &o.provider,
