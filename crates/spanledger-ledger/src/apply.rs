@@ -41,10 +41,10 @@ pub(crate) struct Append<'a> {
 
 /// The stored observations, as the fold asks for them.
 pub(crate) struct Stored<'a> {
-    pub(crate) connection: &'a Connection,
-    pub(crate) index: &'a KeyIndex,
-    pub(crate) words: &'a Words,
-    pub(crate) seed: u64,
+    connection: &'a Connection,
+    index: &'a KeyIndex,
+    words: &'a Words,
+    seed: u64,
 }
 
 impl Journal for Stored<'_> {
@@ -83,6 +83,15 @@ impl Append<'_> {
         }
         let observations: Vec<&PreparedObservation> = component.observations.iter().collect();
         self.related(&observations)
+    }
+
+    pub(crate) fn stored_observations(&self) -> Stored<'_> {
+        Stored {
+            connection: self.connection,
+            index: &self.state.index,
+            words: self.words,
+            seed: self.state.seed,
+        }
     }
 
     /// Adds the component's prepared events to the roll-ups, or takes them out again.
@@ -151,13 +160,8 @@ impl Append<'_> {
     pub(crate) fn related(&mut self, prepared: &[&PreparedObservation]) -> Result<(), LedgerError> {
         let begin = Instant::now();
         let new: Vec<Arc<Observation>> = prepared.iter().map(|o| Arc::clone(&o.observation)).collect();
-        let mut stored = Stored {
-            connection: self.connection,
-            index: &self.state.index,
-            words: self.words,
-            seed: self.state.seed,
-        };
-        let related = related(&new, &mut stored)?;
+        let related = related(&new, &mut self.stored_observations())?;
+        self.unknown.next_component();
         self.appended.duplicates += related.duplicates.len();
         self.appended.late += related.late.len();
         self.appended.refused.extend(related.refused.into_iter().map(|(_, reason)| reason));

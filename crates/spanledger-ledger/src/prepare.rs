@@ -148,6 +148,7 @@ pub(crate) fn prepare(
     prepared.appended.refused = related.refused.into_iter().map(|(_, reason)| reason).collect();
     prepared.components.reserve(related.components.len());
     for component in related.components {
+        prepared.unknown.next_component();
         let is_crowded = !component.crowded.is_empty();
         let members: Vec<PreparedObservation> = component
             .new

@@ -83,34 +83,54 @@ impl Words {
     }
 }
 
-/// Texts of one append that are not in the dictionary, and how often each was seen.
+/// Texts of one append that are not in the dictionary, and in how many components each was seen.
+///
+/// An observation and its events state the same text several times, which does not make it one that
+/// repeats: a component counts once.
 #[derive(Debug, Default)]
-pub(crate) struct Unknown(HashMap<Box<str>, u32, FastHasher>);
+pub(crate) struct Unknown {
+    texts: HashMap<Box<str>, Seen, FastHasher>,
+    component: u32,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    components: u32,
+    last: u32,
+}
 
 impl Unknown {
     /// The greatest number of texts of one append that are considered.
     const TEXTS_MAX: usize = 4_096;
 
+    /// The next texts are those of another component.
+    pub(crate) fn next_component(&mut self) {
+        self.component = self.component.wrapping_add(1);
+    }
+
     pub(crate) fn add(&mut self, text: &str) {
         if text.len() > WORD_BYTES_MAX || text.is_empty() {
             return;
         }
-        if let Some(count) = self.0.get_mut(text) {
-            *count += 1;
-        } else if self.0.len() < Self::TEXTS_MAX {
-            self.0.insert(text.into(), 1);
+        if let Some(seen) = self.texts.get_mut(text) {
+            if seen.last != self.component {
+                *seen = Seen { components: seen.components + 1, last: self.component };
+            }
+        } else if self.texts.len() < Self::TEXTS_MAX {
+            self.texts.insert(text.into(), Seen { components: 1, last: self.component });
         }
     }
 
     /// Adds the texts of another append.
     pub(crate) fn merge(&mut self, other: Self) {
-        if self.0.is_empty() {
+        if self.texts.is_empty() {
             *self = other;
             return;
         }
-        for (text, count) in other.0 {
-            if self.0.len() < Self::TEXTS_MAX || self.0.contains_key(&text) {
-                *self.0.entry(text).or_default() += count;
+        self.next_component();
+        for (text, seen) in other.texts {
+            if self.texts.len() < Self::TEXTS_MAX || self.texts.contains_key(&text) {
+                self.texts.entry(text).or_default().components += seen.components;
             }
         }
     }
@@ -126,18 +146,20 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    /// Writes the texts that were seen before, or several times, to the dictionary.
+    /// Writes the texts that were seen before, or several times, to the dictionary. Call it once in a
+    /// transaction.
     pub(crate) fn admit(
         &mut self,
         connection: &Connection,
         words: &Words,
         unknown: Unknown,
     ) -> rusqlite::Result<()> {
-        let mut texts: Vec<_> = unknown.0.into_iter().collect();
+        let texts = unknown.texts.into_iter().map(|(text, seen)| (text, seen.components));
+        let mut texts: Vec<_> = texts.collect();
         // The order of a hash map is random. Equal input gives equal files.
         texts.sort();
         for (text, count) in texts {
-            if words.number(&text).is_some() || self.pending.contains(&text) {
+            if words.number(&text).is_some() {
                 continue;
             }
             let hash = self.hasher.hash_one(&text);

@@ -9,6 +9,7 @@ fn connection() -> Connection {
 fn unknown(texts: &[&str]) -> Unknown {
     let mut unknown = Unknown::default();
     for text in texts {
+        unknown.next_component();
         unknown.add(text);
     }
     unknown
@@ -37,6 +38,22 @@ fn a_text_becomes_a_word_when_it_is_seen_again() {
         (loaded.number("once"), loaded.text(2), loaded.text(3), loaded.text(0)),
         (Some(2), Some("once"), None, None)
     );
+}
+
+/// An event's row, its observation's row and the roll-ups state the same customer.
+#[test]
+fn a_text_that_one_component_states_several_times_was_seen_once() {
+    let connection = connection();
+    let (mut admission, words) = (Admission::default(), Words::default());
+    let mut append = Unknown::default();
+    for text in ["once", "again"] {
+        append.next_component();
+        for stated in [text, text, "again"] {
+            append.add(stated);
+        }
+    }
+    admission.admit(&connection, &words, append).unwrap();
+    assert_eq!(words_of(&connection), ["again"]);
 }
 
 #[test]
@@ -81,7 +98,7 @@ fn an_append_considers_a_bounded_number_of_texts() {
         }
         all.merge(one);
     }
-    assert_eq!(all.0.len(), Unknown::TEXTS_MAX);
+    assert_eq!(all.texts.len(), Unknown::TEXTS_MAX);
 }
 
 /// The numbers of these words stand in the view and in indexes of existing files.
