@@ -158,6 +158,8 @@ impl LedgerReader {
         mut found: impl FnMut(SumsDiffer) -> ControlFlow<()>,
     ) -> Result<ComparedSums, LedgerError> {
         let (mut since, mut compared) = (None, ComparedSums::default());
+        // Counting all observations takes long, so it is done once and only if it matters.
+        let mut was_pruned = None;
         loop {
             let next: Option<i64> = self
                 .connection
@@ -175,7 +177,11 @@ impl LedgerReader {
             for group_by in [GroupBy::Feature, GroupBy::Route, GroupBy::Model, GroupBy::Customer] {
                 let query = Query { group_by, since, until, environment: None };
                 let Some(differ) = self.compare(&query)? else { continue };
-                if differ.requests_of_rollups > differ.requests_of_events && self.was_pruned()? {
+                let has_more = differ.requests_of_rollups > differ.requests_of_events;
+                if has_more && was_pruned.is_none() {
+                    was_pruned = Some(self.was_pruned()?);
+                }
+                if has_more && was_pruned == Some(true) {
                     is_pruned = true;
                 } else if found(differ).is_break() {
                     return Ok(compared);
