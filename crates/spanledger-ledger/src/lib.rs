@@ -105,4 +105,4 @@ pub use outbox::{BatchRange, Unreadable};
 pub use reader::{BatchChanges, Change, LedgerReader, Summary};
 pub use reasons::{Reason, Reasons};
 pub use report::{GroupBy, Query, Report, ReportRow};
-pub use upkeep::{Pruned, Refolded, Repriced};
+pub use upkeep::{PrunePosition, Pruned, Refolded, Repriced};

@@ -10,19 +10,17 @@ use std::{
 use rusqlite::Connection;
 use spanledger_event::{Component, Cost, Observation, Timestamp, stored_components};
 
-use crate::{
-    Ledger, LedgerError, LedgerReader,
-    apply::{Append, Stored},
-    error::RowError,
-    journal,
-    prepare::Keys,
-};
+use crate::{Ledger, LedgerError, LedgerReader, apply::Append, error::RowError, journal, prepare::Keys};
 
 #[cfg(test)]
 mod tests;
 
-/// So many events are looked at in one call of [`Ledger::prune`].
-const CANDIDATES_MAX: usize = 20_000;
+/// A place in the order in which [`Ledger::prune`] looks at events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PrunePosition {
+    timestamp: i64,
+    seq: i64,
+}
 
 /// What a call of [`Ledger::prune`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,11 +29,11 @@ pub struct Pruned {
     pub events: usize,
     /// Observations that were deleted with them.
     pub observations: usize,
-    /// Events that were looked at and kept, because they belong together with later ones, or because a
+    /// Groups of events that were looked at and kept, because they belong together with later ones, or because a
     /// follower has not passed them.
     pub kept: usize,
-    /// Whether there was nothing more to delete.
-    pub is_done: bool,
+    /// Where the next call goes on; `None` if every event that is old enough was looked at.
+    pub next: Option<PrunePosition>,
 }
 
 /// What a call of [`Ledger::reprice`] did.
@@ -57,14 +55,20 @@ pub struct Refolded {
 }
 
 impl Ledger {
-    /// Deletes events that began before a moment, with their observations, at most about `limit` events.
-    /// Repeat it until [`is_done`](Pruned::is_done).
+    /// Deletes events that began before a moment, with their observations. One call looks at `limit` events;
+    /// repeat it with [`next`](Pruned::next) until that is `None`.
     ///
-    /// An event is deleted only after every follower has passed it. The roll-ups keep its sums, and the index
+    /// An event is deleted only after every follower that the ledger knows has passed it. The ledger knows a
+    /// follower from its first batch or cursor on. The roll-ups keep its sums, and the index
     /// keeps its keys: a late sighting of it is counted ([`Appended::late`](crate::Appended::late)) and
     /// changes nothing. Events that belong together are deleted together.
-    pub async fn prune(&self, before: Timestamp, limit: usize) -> Result<Pruned, LedgerError> {
-        self.work(move |append| append.prune(before, limit)).await
+    pub async fn prune(
+        &self,
+        before: Timestamp,
+        after: Option<PrunePosition>,
+        limit: usize,
+    ) -> Result<Pruned, LedgerError> {
+        self.work(move |append| append.prune(before, after, limit)).await
     }
 
     /// Begins to price stored observations again. Returns the number of the repricing, which becomes a part
@@ -132,18 +136,9 @@ fn numbers(connection: &Connection, after: i64, limit: usize) -> rusqlite::Resul
 }
 
 impl Append<'_> {
-    fn journal_of(&self) -> Stored<'_> {
-        Stored {
-            connection: self.connection,
-            index: &self.state.index,
-            words: self.words,
-            seed: self.state.seed,
-        }
-    }
-
     fn components(&self, numbers: &[i64]) -> Result<Vec<Component>, LedgerError> {
         let numbers: Vec<u64> = numbers.iter().map(|number| number.cast_unsigned()).collect();
-        stored_components(&numbers, &mut self.journal_of())
+        stored_components(&numbers, &mut self.stored_observations())
     }
 
     fn reprice(&mut self, epoch: i64, costs: &[(i64, Cost)]) -> Result<Repriced, LedgerError> {
@@ -176,24 +171,34 @@ impl Append<'_> {
         Ok(Refolded { last, corrected: self.written - before, is_done: numbers.len() < limit })
     }
 
-    fn prune(&mut self, before: Timestamp, limit: usize) -> Result<Pruned, LedgerError> {
-        let passed: Option<i64> =
-            self.connection.query_row("SELECT min(cursor) FROM follower", [], |row| row.get(0))?;
+    fn prune(
+        &mut self,
+        before: Timestamp,
+        after: Option<PrunePosition>,
+        limit: usize,
+    ) -> Result<Pruned, LedgerError> {
+        let passed: Option<i64> = self.connection.query_row(
+            "SELECT min(cursor) FROM (SELECT cursor FROM follower UNION ALL SELECT cursor FROM batch)",
+            [],
+            |row| row.get(0),
+        )?;
         let passed = passed.unwrap_or(i64::MAX);
-        let candidates: Vec<i64> = {
+        let after = after.unwrap_or(PrunePosition { timestamp: i64::MIN, seq: i64::MIN });
+        let candidates: Vec<PrunePosition> = {
             let mut statement = self.connection.prepare_cached(
-                "SELECT seq FROM event WHERE timestamp < ? ORDER BY timestamp, seq LIMIT ?",
+                "SELECT timestamp, seq FROM event WHERE timestamp < ?1 AND (timestamp, seq) > (?2, ?3)
+                 ORDER BY timestamp, seq LIMIT ?4",
             )?;
-            let limit = i64::try_from(CANDIDATES_MAX).unwrap_or(i64::MAX);
-            statement.query_map([before.nanos(), limit], |row| row.get(0))?.collect::<Result<_, _>>()?
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let position =
+                |row: &rusqlite::Row<'_>| Ok(PrunePosition { timestamp: row.get(0)?, seq: row.get(1)? });
+            let rows = statement.query_map([before.nanos(), after.timestamp, after.seq, limit], position)?;
+            rows.collect::<Result<_, _>>()?
         };
-        let mut pruned = Pruned { is_done: true, ..Pruned::default() };
+        let next = candidates.last().copied().filter(|_| candidates.len() >= limit);
+        let mut pruned = Pruned { next, ..Pruned::default() };
         let mut seen: BTreeSet<i64> = BTreeSet::new();
-        for seq in candidates {
-            if pruned.events >= limit {
-                pruned.is_done = false;
-                break;
-            }
+        for PrunePosition { seq, .. } in candidates {
             if seen.contains(&seq.abs()) {
                 continue;
             }

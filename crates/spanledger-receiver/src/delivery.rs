@@ -67,6 +67,8 @@ async fn follow(
     let name = sink.name().to_owned();
     let mut reader = ledger.reader()?;
     let mut changes = ledger.changes();
+    // The ledger knows the sink from now on, so that no event is pruned before the sink has it.
+    advance(&ledger, &name, 0).await?;
     let mut is_last_look = false;
     loop {
         // These are checked before the read, so that a change or a stop during the read causes another read.

@@ -42,8 +42,8 @@ fn pruned_events_are_gone_but_their_sums_stay_and_late_sightings_are_known_also_
         let old = || call("old", "c1", 10, 5);
         ledger.append(vec![old(), call("new", "c2", 20, 7)]).await.unwrap();
         let before = billed(&ledger);
-        let pruned = ledger.prune(at(15), 100).await.unwrap();
-        assert_eq!((pruned.events, pruned.observations, pruned.is_done), (1, 1, true));
+        let pruned = ledger.prune(at(15), None, 100).await.unwrap();
+        assert_eq!((pruned.events, pruned.observations, pruned.next), (1, 1, None));
         assert_eq!((events(&ledger).len(), billed(&ledger)), (1, before));
         // The same record, another sighting of its call, and a retry of the request.
         let mut span = old();
@@ -71,27 +71,55 @@ fn nothing_is_pruned_that_a_follower_has_not_passed_or_that_belongs_to_later_eve
             .build();
         ledger.append(vec![call("r", "c", 5, 1), agent, inner]).await.unwrap();
         ledger.advance("sink", 0).await.unwrap();
-        let pruned = ledger.prune(at(15), 100).await.unwrap();
+        let pruned = ledger.prune(at(15), None, 100).await.unwrap();
         assert_eq!((pruned.events, pruned.kept), (0, 2));
         let last = *ledger.changes().borrow();
         ledger.advance("sink", last).await.unwrap();
-        let pruned = ledger.prune(at(15), 100).await.unwrap();
-        assert_eq!((pruned.events, pruned.kept, pruned.is_done), (1, 1, true));
+        let pruned = ledger.prune(at(15), None, 100).await.unwrap();
+        assert_eq!((pruned.events, pruned.kept, pruned.next), (1, 1, None));
         assert_eq!(events(&ledger).len(), 2);
     });
 }
 
 #[test]
-fn pruning_stops_at_its_limit_and_goes_on_with_the_next_call() {
+fn pruning_stops_at_its_limit_and_goes_on_after_it() {
     runtime().block_on(async {
         let (_folder, ledger) = open();
-        let calls = (0..5).map(|i| call(&format!("r{i}"), &format!("c{i}"), i, 1)).collect();
+        // The two oldest events are kept, because each has a retry after the limit.
+        let calls = (0..5).map(|i| call(&format!("r{i}"), &format!("c{i}"), i, 1));
+        let retries = (0..2).map(|i| {
+            let agent =
+                ObservationBuilder::span(&format!("t{i}"), "agent", i).tokens(50, 5).aggregate(90).build();
+            let inner = ObservationBuilder::span(&format!("t{i}"), "call", 60)
+                .in_trace(&format!("t{i}"), "call", Some("agent"))
+                .tokens(50, 5)
+                .build();
+            [agent, inner]
+        });
+        ledger.append(calls.chain(retries.flatten()).collect()).await.unwrap();
+        let (mut next, mut events, mut kept, mut calls) = (None, 0, 0, 0);
+        loop {
+            let pruned = ledger.prune(at(50), next, 2).await.unwrap();
+            (events, kept, calls) = (events + pruned.events, kept + pruned.kept, calls + 1);
+            next = pruned.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        assert_eq!((events, kept, calls), (5, 2, 4));
+    });
+}
+
+#[test]
+fn nothing_is_pruned_that_comes_after_the_only_batch_of_a_follower() {
+    runtime().block_on(async {
+        let (_folder, ledger) = open();
+        let calls = (0..3).map(|i| call(&format!("r{i}"), &format!("c{i}"), i, 1)).collect();
         ledger.append(calls).await.unwrap();
-        let pruned = ledger.prune(at(100), 3).await.unwrap();
-        assert_eq!((pruned.events, pruned.is_done), (3, false));
-        let pruned = ledger.prune(at(100), 3).await.unwrap();
-        assert_eq!((pruned.events, pruned.is_done), (2, true));
-        assert_eq!(billed(&ledger), (5, Usd::from_picos(5)));
+        // The follower has not acknowledged anything, so that it has no cursor yet.
+        ledger.hand_out("sink", 1).await.unwrap().unwrap();
+        let pruned = ledger.prune(at(50), None, 10).await.unwrap();
+        assert_eq!((pruned.events, pruned.kept), (0, 3));
     });
 }
 

@@ -77,7 +77,7 @@ fn sums_of_pruned_events_are_no_differences() {
     let calls = (0..6).map(|n| call(&format!("r{n}"), &format!("c{n}"), n * DAY, 5)).collect();
     runtime.block_on(ledger.append(calls)).unwrap();
     let before = Timestamp::from_nanos(2 * DAY * SECOND);
-    assert_eq!(runtime.block_on(ledger.prune(before, 100)).unwrap().events, 2);
+    assert_eq!(runtime.block_on(ledger.prune(before, None, 100)).unwrap().events, 2);
     let reader = ledger.reader().unwrap();
     assert_eq!(differences(&reader), (ComparedSums { days: 4, pruned: 1 }, Vec::new()));
     // An event that the roll-ups do not have is a difference.
