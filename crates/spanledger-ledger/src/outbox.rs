@@ -5,6 +5,7 @@
 //! replaces is kept in the table `superseded`.
 
 use rusqlite::{Connection, OptionalExtension};
+use spanledger_event::limits::COMPONENT_MAX;
 
 use crate::{LedgerError, words};
 
@@ -83,7 +84,9 @@ pub(crate) fn hand_out(
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let limit = limit.max(1);
-    let mut rows = statement.query((cursor, i64::try_from(limit.saturating_mul(2)).unwrap_or(i64::MAX)))?;
+    // The void events before their successor are at most those of one component.
+    let most = i64::try_from(limit.saturating_add(COMPONENT_MAX)).unwrap_or(i64::MAX);
+    let mut rows = statement.query((cursor, most))?;
     let (mut last, mut count) = (None, 0);
     while let Some(row) = rows.next()? {
         last = Some(row.get::<_, i64>(0)?);
