@@ -32,6 +32,8 @@ pub struct Pipeline {
     destination: Option<Destination>,
     counters: Arc<Counters>,
     is_served: Arc<AtomicBool>,
+    /// Held by the repricing that is running.
+    repricing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Pipeline {
@@ -44,6 +46,7 @@ impl Pipeline {
             destination: None,
             counters: Arc::default(),
             is_served: Arc::default(),
+            repricing: Arc::default(),
         }
     }
 
@@ -52,6 +55,10 @@ impl Pipeline {
     pub fn with_destination(mut self, destination: Destination) -> Self {
         self.destination = Some(destination);
         self
+    }
+
+    pub(crate) fn repricing(&self) -> &tokio::sync::Mutex<()> {
+        &self.repricing
     }
 
     /// The counters since the start.
@@ -122,8 +129,9 @@ impl Pipeline {
         let appended = self.ledger.append(observations).await.map_err(|error| refusal_of(&error))?;
         self.counters.add_observations(appended.new);
         self.counters.add_duplicates(appended.duplicates + appended.late);
-        for reason in &appended.refused {
-            tracing::warn!(%reason, "receiver.observation.refused");
+        if let Some(reason) = appended.refused.first() {
+            // One line for a request, however many there are.
+            tracing::warn!(count = appended.refused.len(), %reason, "receiver.observations.refused");
         }
         self.counters.add_unpriced(&unpriced);
         Ok(())

@@ -105,6 +105,11 @@ async fn accept(request: Request<Incoming>, pipeline: &Pipeline) -> Result<serde
         book if request.prices.is_empty() => book.clone(),
         book => book.layered(files).map_err(|errors| bad(errors.to_string()))?,
     };
+    // Two at a time would take turns in giving the same observations their costs.
+    let Ok(_running) = pipeline.repricing().try_lock() else {
+        let words = "another repricing is running: wait until it is done".to_owned();
+        return Err((StatusCode::CONFLICT, words));
+    };
     let done = reprice(ledger, &book, selection).await.map_err(|error| {
         tracing::error!(error = %ErrorChain(&error), "receiver.reprice.failed");
         (StatusCode::SERVICE_UNAVAILABLE, ErrorChain(&error).to_string())
