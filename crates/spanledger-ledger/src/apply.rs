@@ -7,18 +7,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection};
 use spanledger_event::{
     Component, CostEvent, EventId, EventState, Journal, Observation, REVISION_OF_EPOCH, Relation,
     RelationKind, related,
 };
 
 use crate::{
-    Appended, LedgerError, journal,
+    Appended, LedgerError,
+    evidence::{self, Inherited},
+    journal,
     keys::KeyIndex,
-    prepare::{self, PreparedComponent, PreparedObservation},
+    packed::{PackedRows, RowPacker},
+    prepare::{Content, PreparedComponent, PreparedObservation},
     rollup::RollupDeltas,
-    row::{self, EventRow, Head, INSERT_EVENT, KEEP_SUPERSEDED, NO_EVIDENCE, REPLACE_EVENT, SELECT_EVENT},
+    row::{self, Head, INSERT_EVENT, KEEP_SUPERSEDED, NO_EVIDENCE, REPLACE_EVENT, SELECT_EVENT},
     state::State,
     words::{Unknown, Words},
 };
@@ -37,6 +40,36 @@ pub(crate) struct Append<'a> {
     pub(crate) epoch: Option<i64>,
     /// How many events were written in place of stored ones or after them.
     pub(crate) written: usize,
+    inserts: Inserts<'a>,
+}
+
+/// What an append changes besides the tables.
+pub(crate) struct Changes<'a> {
+    pub(crate) words: &'a Words,
+    pub(crate) unknown: &'a mut Unknown,
+    pub(crate) deltas: &'a mut RollupDeltas,
+    /// The time that the transaction has spent on observations with stored relatives.
+    pub(crate) spent: &'a mut Duration,
+}
+
+/// The statements that each observation needs. To look them up in the connection's cache for each of them
+/// would take a tenth of the writer's time.
+#[derive(Default)]
+struct Inserts<'a> {
+    observation: Option<CachedStatement<'a>>,
+    event: Option<CachedStatement<'a>>,
+}
+
+/// The statement, which is prepared at the first use.
+fn prepared<'s, 'a>(
+    statement: &'s mut Option<CachedStatement<'a>>,
+    connection: &'a Connection,
+    sql: &str,
+) -> rusqlite::Result<&'s mut CachedStatement<'a>> {
+    if statement.is_none() {
+        *statement = Some(connection.prepare_cached(sql)?);
+    }
+    statement.as_mut().ok_or(rusqlite::Error::InvalidQuery)
 }
 
 /// The stored observations, as the fold asks for them.
@@ -64,25 +97,37 @@ impl Journal for Stored<'_> {
     }
 }
 
-impl Append<'_> {
+impl<'a> Append<'a> {
+    pub(crate) fn new(
+        connection: &'a Connection,
+        state: &'a mut State,
+        appended: &'a mut Appended,
+        changes: Changes<'a>,
+    ) -> Self {
+        let Changes { words, unknown, deltas, spent } = changes;
+        let (epoch, written, inserts) = (None, 0, Inserts::default());
+        Self { connection, state, words, unknown, deltas, appended, spent, epoch, written, inserts }
+    }
+
     /// Appends a component whose events are prepared. If the ledger has relatives of it, the events are
     /// folded again.
     pub(crate) fn component(
         &mut self,
+        content: &Content,
         component: &PreparedComponent,
         is_counted: bool,
     ) -> Result<(), LedgerError> {
-        if self.is_fresh(component)? {
+        let observations = content.observations(component);
+        if self.is_fresh(observations)? {
             if !is_counted {
-                self.count(component, true);
+                self.count(observations, true);
             }
-            return self.write_fresh(component);
+            return self.write_fresh(content, component);
         }
         if is_counted {
-            self.count(component, false);
+            self.count(observations, false);
         }
-        let observations: Vec<&PreparedObservation> = component.observations.iter().collect();
-        self.related(&observations)
+        self.related(&content.rows, observations)
     }
 
     pub(crate) fn stored_observations(&self) -> Stored<'_> {
@@ -94,10 +139,9 @@ impl Append<'_> {
         }
     }
 
-    /// Adds the component's prepared events to the roll-ups, or takes them out again.
-    pub(crate) fn count(&mut self, component: &PreparedComponent, is_added: bool) {
-        let observations = component.observations.iter().map(|o| &*o.observation);
-        for event in spanledger_event::fold(observations) {
+    /// Adds the prepared events of a component to the roll-ups, or takes them out again.
+    pub(crate) fn count(&mut self, component: &[PreparedObservation], is_added: bool) {
+        for event in spanledger_event::fold(component.iter().map(|o| &*o.observation)) {
             if is_added {
                 self.deltas.add(&event, self.words, self.unknown);
             } else {
@@ -107,8 +151,8 @@ impl Append<'_> {
     }
 
     /// Whether the ledger has no relative of the component.
-    fn is_fresh(&self, component: &PreparedComponent) -> Result<bool, LedgerError> {
-        for key in component.observations.iter().flat_map(|o| o.keys.asked()) {
+    fn is_fresh(&self, component: &[PreparedObservation]) -> Result<bool, LedgerError> {
+        for key in component.iter().flat_map(|o| o.keys.asked()) {
             if self.state.index.may_contain(*key)
                 && !self.state.index.find(self.connection, *key, 1)?.is_empty()
             {
@@ -118,14 +162,14 @@ impl Append<'_> {
         Ok(true)
     }
 
-    fn write_fresh(&mut self, component: &PreparedComponent) -> Result<(), LedgerError> {
+    fn write_fresh(&mut self, content: &Content, component: &PreparedComponent) -> Result<(), LedgerError> {
         let first = self.state.last_number + 1;
-        for observation in &component.observations {
-            self.journal(observation, |_| true)?;
+        for observation in content.observations(component) {
+            self.journal(&content.rows, observation, |_| true)?;
         }
         let number = |index: usize| first + i64::try_from(index).unwrap_or_default();
-        let mut insert = self.connection.prepare_cached(&INSERT_EVENT)?;
-        for event in &component.events {
+        let insert = prepared(&mut self.inserts.event, self.connection, &INSERT_EVENT)?;
+        for event in content.events(component) {
             let seq = number(event.first);
             let head = Head {
                 seq,
@@ -133,7 +177,7 @@ impl Append<'_> {
                 evidence: event.evidence.map_or(NO_EVIDENCE, number),
                 epoch: None,
             };
-            event.row.write(&mut insert, head)?;
+            row::write(insert, &content.rows, &event.row, head)?;
         }
         Ok(())
     }
@@ -142,13 +186,15 @@ impl Append<'_> {
     /// be filed. Returns its number.
     fn journal(
         &mut self,
-        prepared: &PreparedObservation,
+        rows: &PackedRows,
+        observation: &PreparedObservation,
         is_filed: impl Fn(u64) -> bool,
     ) -> Result<i64, LedgerError> {
         self.state.last_number += 1;
         let seq = self.state.last_number;
-        prepared.row.write(&mut *self.connection.prepare_cached(journal::INSERT)?, seq)?;
-        for key in prepared.keys.filed().iter().filter(|key| is_filed(**key)) {
+        let insert = prepared(&mut self.inserts.observation, self.connection, journal::INSERT)?;
+        journal::write(insert, rows, &observation.row, seq)?;
+        for key in observation.keys.filed().iter().filter(|key| is_filed(**key)) {
             self.state.index.insert(*key, seq.cast_unsigned());
         }
         self.state.observations += 1;
@@ -157,7 +203,11 @@ impl Append<'_> {
     }
 
     /// Appends observations together with their stored relatives.
-    pub(crate) fn related(&mut self, prepared: &[&PreparedObservation]) -> Result<(), LedgerError> {
+    pub(crate) fn related(
+        &mut self,
+        rows: &PackedRows,
+        prepared: &[PreparedObservation],
+    ) -> Result<(), LedgerError> {
         let begin = Instant::now();
         let new: Vec<Arc<Observation>> = prepared.iter().map(|o| Arc::clone(&o.observation)).collect();
         let related = related(&new, &mut self.stored_observations())?;
@@ -166,28 +216,34 @@ impl Append<'_> {
         self.appended.late += related.late.len();
         self.appended.refused.extend(related.refused.into_iter().map(|(_, reason)| reason));
         for component in related.components {
-            self.fold(&component, prepared)?;
+            self.fold(&component, rows, prepared)?;
         }
         *self.spent += begin.elapsed();
         Ok(())
     }
 
+    /// Folds stored observations again, and writes the events that differ from the stored ones.
+    pub(crate) fn fold_stored(&mut self, component: &Component) -> Result<(), LedgerError> {
+        self.fold(component, &PackedRows::default(), &[])
+    }
+
     /// Journals the new observations of a component, and writes its events.
-    pub(crate) fn fold(
+    fn fold(
         &mut self,
         component: &Component,
-        prepared: &[&PreparedObservation],
+        rows: &PackedRows,
+        prepared: &[PreparedObservation],
     ) -> Result<(), LedgerError> {
         let mut members: Vec<(i64, Arc<Observation>)> =
             component.stored.iter().map(|(seq, o)| (seq.cast_signed(), Arc::clone(o))).collect();
         let full = self.full_keys(component)?;
         for (index, observation) in &component.new {
-            let seq = self.journal(prepared[*index], |key| !full.contains(&key))?;
+            let seq = self.journal(rows, &prepared[*index], |key| !full.contains(&key))?;
             members.push((seq, Arc::clone(observation)));
         }
         members.sort_by_key(|(seq, _)| *seq);
         let folded = component.fold();
-        let rows = rows(&members, component);
+        let rows = rows_of_events(&members, component);
         for id in &folded.retired {
             self.retire(id, &members)?;
         }
@@ -265,10 +321,13 @@ impl Append<'_> {
             members.len() <= 16 || o.event_id == event.event_id || o.span_id == event.span_id
         };
         let candidates = members.iter().filter(|(_, o)| is_near(o)).map(|(seq, o)| (*seq, &**o));
-        head.evidence = prepare::evidence(event, candidates).unwrap_or(NO_EVIDENCE);
-        let evidence = members.iter().find(|(seq, _)| *seq == head.evidence).map(|(_, o)| &**o);
+        let (evidence, inherited) =
+            evidence::find(event, candidates).unwrap_or((NO_EVIDENCE, Inherited::default()));
+        head.evidence = evidence;
+        let mut packer = RowPacker::new(self.words, self.unknown);
         // Stored sightings have a part in the event, so that the request is not to blame.
-        let row = EventRow::new(event, evidence, self.words, self.unknown).map_err(LedgerError::Damaged)?;
+        let row = row::pack(event, inherited, &mut packer).map_err(LedgerError::Damaged)?;
+        let rows = packer.finish();
         // A follower reads the row of a fresh event by its number. A negative number is behind every cursor,
         // so such a row needs a change from the beginning.
         if !is_fresh || head.seq < 0 {
@@ -289,8 +348,12 @@ impl Append<'_> {
         }
         self.written += 1;
         self.deltas.add(event, self.words, self.unknown);
-        let sql = if stored.is_some() { &REPLACE_EVENT } else { &INSERT_EVENT };
-        row.write(&mut *self.connection.prepare_cached(sql)?, head)?;
+        if stored.is_some() {
+            row::write(&mut *self.connection.prepare_cached(&REPLACE_EVENT)?, &rows, &row, head)?;
+        } else {
+            let insert = prepared(&mut self.inserts.event, self.connection, &INSERT_EVENT)?;
+            row::write(insert, &rows, &row, head)?;
+        }
         if head.change_seq != head.seq {
             self.connection
                 .prepare_cached("INSERT INTO change (change_seq, seq) VALUES (?, ?)")?
@@ -317,7 +380,7 @@ impl Append<'_> {
 
 /// The number of each event's row: that of its first observation. The event of a call under a reused
 /// request id has the negative number, because the positive one belongs to the event of that id.
-fn rows(members: &[(i64, Arc<Observation>)], component: &Component) -> HashMap<EventId, i64> {
+fn rows_of_events(members: &[(i64, Arc<Observation>)], component: &Component) -> HashMap<EventId, i64> {
     let mut rows = HashMap::new();
     for (seq, o) in members {
         let relation = Relation { kind: RelationKind::Event, value: o.event_id.as_str() };

@@ -107,8 +107,14 @@ impl Writer<'_> {
     }
 }
 
-/// The bytes of an observation's facts.
-pub(crate) fn encode(observation: &Observation, words: &Words, unknown: &mut Unknown) -> Vec<u8> {
+/// Writes an observation's facts to the end of `out`. `scratch` is overwritten.
+pub(crate) fn encode(
+    observation: &Observation,
+    words: &Words,
+    unknown: &mut Unknown,
+    scratch: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+) {
     let Observation {
         event_id,
         call_id,
@@ -150,7 +156,8 @@ pub(crate) fn encode(observation: &Observation, words: &Words, unknown: &mut Unk
     } = observation;
     let PartialAttribution { feature, route, customer_id, environment, request_id, batch_job_id, dims } =
         attribution;
-    let pen = Pen { out: Vec::with_capacity(160), words, unknown };
+    scratch.clear();
+    let pen = Pen { out: scratch, words, unknown };
     let mut w = Writer { pen, mask: 0 };
     w.pen.id(event_id.as_str());
     w.pen.out.extend_from_slice(&start.nanos().to_le_bytes());
@@ -234,12 +241,10 @@ pub(crate) fn encode(observation: &Observation, words: &Words, unknown: &mut Unk
         write_cost(&mut w, cost, *start);
     }
 
-    let mut facts = Vec::with_capacity(w.pen.out.len() + 8);
-    let mut head = Pen { out: std::mem::take(&mut facts), words, unknown: &mut Unknown::default() };
-    head.unsigned(w.mask);
-    facts = head.out;
-    facts.extend_from_slice(&w.pen.out);
-    facts
+    // The mask comes first, and is known last.
+    let Writer { mask, .. } = w;
+    pen::unsigned(out, mask);
+    out.extend_from_slice(scratch);
 }
 
 /// Whether the call's id is made of its trace and span, as that of most spans is.

@@ -4,11 +4,17 @@
 //! The form is a format string of SQLite's `printf`, and the numbers are a JSON array, so that the view
 //! `openai_events` puts the text together in SQL ([`sql`]).
 
-use std::fmt::Write as _;
+use std::{
+    collections::HashMap,
+    fmt::{self, Write as _},
+    hash::{BuildHasher as _, Hash as _, Hasher as _},
+    rc::Rc,
+};
 
+use foldhash::fast::RandomState as FastHasher;
 use spanledger_event::CostLine;
 
-use crate::words::WORD_BYTES_MAX;
+use crate::words::{WORD_BYTES_MAX, Words};
 
 #[cfg(test)]
 mod tests;
@@ -118,32 +124,97 @@ pub(crate) fn split(json: &str) -> Option<Split> {
     splitter.finish()
 }
 
-/// Takes cost lines apart: the form has their kinds, units and rates, the numbers are quantities and
-/// amounts. The text is that of the event's column `cost_lines`.
-pub(crate) fn split_lines(lines: &[CostLine]) -> Option<Split> {
+/// The form of cost lines: it has their kinds, units and rates. `None` if there are too many lines.
+fn line_form(lines: &[CostLine]) -> Option<String> {
     let mut splitter = Splitter::with_capacity(96 * lines.len());
-    let mut number = String::new();
     for (index, line) in lines.iter().enumerate() {
         splitter.text(if index == 0 { "[{\"kind\":" } else { ",{\"kind\":" });
         splitter.text(&serde_json::to_string(&line.kind).ok()?);
         splitter.text(",\"quantity\":");
-        number.clear();
-        write!(number, "{}", line.quantity.normalize()).ok()?;
-        splitter.number(&number);
+        splitter.number("0");
         splitter.text(",\"unit\":");
         splitter.text(&serde_json::to_string(&line.unit).ok()?);
         splitter.text(",\"rate\":");
-        number.clear();
-        write!(number, "{}", line.rate.normalize()).ok()?;
-        splitter.text(&number);
+        splitter.text(&line.rate.normalize().to_string());
         splitter.text(",\"usd\":");
-        number.clear();
-        write!(number, "{}", line.usd).ok()?;
-        splitter.number(&number);
+        splitter.number("0");
         splitter.text("}");
     }
     splitter.text("]");
-    splitter.finish()
+    splitter.finish().map(|split| split.form)
+}
+
+/// The numbers of cost lines: their quantities and amounts.
+pub(crate) fn line_numbers(lines: &[CostLine], numbers: &mut String) {
+    numbers.clear();
+    numbers.push('[');
+    for line in lines {
+        if numbers.len() > 1 {
+            numbers.push(',');
+        }
+        push_number(numbers, &line.quantity.normalize());
+        numbers.push(',');
+        push_number(numbers, &line.usd);
+    }
+    numbers.push(']');
+}
+
+/// Adds a number as [`Splitter::number`] does.
+fn push_number(numbers: &mut String, number: &impl fmt::Display) {
+    let begin = numbers.len();
+    write!(numbers, "{number}").unwrap_or_default();
+    if !is_plain_integer(&numbers[begin..]) {
+        numbers.insert(begin, '"');
+        numbers.push('"');
+    }
+}
+
+/// The forms of the cost lines of an append. Most calls share a few, so that each is made and looked up
+/// once.
+#[derive(Debug, Default)]
+pub(crate) struct LineForms(HashMap<u64, KnownForm, FastHasher>);
+
+#[derive(Debug)]
+struct KnownForm {
+    /// Lines that have the form.
+    lines: Vec<CostLine>,
+    form: LineForm,
+}
+
+/// The form of cost lines.
+#[derive(Clone, Debug)]
+pub(crate) enum LineForm {
+    /// It is the word with this number.
+    Word(i64),
+    /// It is no word yet.
+    Text(Rc<str>),
+    /// There is none: the lines are stored as they are.
+    None,
+}
+
+impl LineForms {
+    pub(crate) fn of(&mut self, lines: &[CostLine], words: &Words) -> LineForm {
+        let mut hasher = self.0.hasher().build_hasher();
+        for CostLine { kind, unit, rate, .. } in lines {
+            (kind, unit, rate).hash(&mut hasher);
+        }
+        let has_form = |known: &KnownForm| {
+            let is_like =
+                |(a, b): (&CostLine, &CostLine)| a.rate == b.rate && a.kind == b.kind && a.unit == b.unit;
+            known.lines.len() == lines.len() && known.lines.iter().zip(lines).all(is_like)
+        };
+        let hash = hasher.finish();
+        match self.0.get(&hash) {
+            Some(known) if has_form(known) => return known.form.clone(),
+            _ => {}
+        }
+        let form = match line_form(lines) {
+            Some(form) => words.number(&form).map_or_else(|| LineForm::Text(form.into()), LineForm::Word),
+            None => LineForm::None,
+        };
+        self.0.insert(hash, KnownForm { lines: lines.to_vec(), form: form.clone() });
+        form
+    }
 }
 
 /// Puts a text together again. `None` if the numbers do not fit the form.

@@ -154,7 +154,7 @@ impl Append<'_> {
         let numbers: Vec<i64> = costs.iter().map(|(seq, _)| *seq).collect();
         let before = self.written;
         for component in self.components(&numbers)? {
-            self.fold(&component, &[])?;
+            self.fold_stored(&component)?;
         }
         Ok(Repriced { events: self.written - before })
     }
@@ -166,7 +166,7 @@ impl Append<'_> {
         };
         let before = self.written;
         for component in self.components(&numbers)? {
-            self.fold(&component, &[])?;
+            self.fold_stored(&component)?;
         }
         Ok(Refolded { last, corrected: self.written - before, is_done: numbers.len() < limit })
     }

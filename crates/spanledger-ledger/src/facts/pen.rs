@@ -9,7 +9,7 @@ use crate::{
 
 /// Writes values.
 pub(crate) struct Pen<'a> {
-    pub(crate) out: Vec<u8>,
+    pub(crate) out: &'a mut Vec<u8>,
     pub(crate) words: &'a Words,
     pub(crate) unknown: &'a mut Unknown,
 }
@@ -21,10 +21,13 @@ impl Pen<'_> {
 
     /// Seven bits in each byte, the lowest first; the highest bit says that more follow.
     pub(crate) fn unsigned(&mut self, number: u64) {
-        self.wide(u128::from(number));
+        unsigned(self.out, number);
     }
 
     pub(crate) fn wide(&mut self, mut number: u128) {
+        if let Ok(number) = u64::try_from(number) {
+            return self.unsigned(number);
+        }
         while number >= 0x80 {
             self.out.push((number & 0x7F) as u8 | 0x80);
             number >>= 7;
@@ -79,6 +82,15 @@ impl Pen<'_> {
             }
         }
     }
+}
+
+/// Seven bits in each byte, the lowest first; the highest bit says that more follow.
+pub(crate) fn unsigned(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push((number & 0x7F) as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push((number & 0x7F) as u8);
 }
 
 /// An identifier in its shortest form. Only the canonical spelling is packed, so that it is given back as it was.

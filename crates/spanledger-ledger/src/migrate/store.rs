@@ -11,9 +11,11 @@ use super::STORE;
 use crate::{
     LedgerError,
     error::RowError,
-    journal::{self, ObservationRow},
-    open, prepare, rollup,
-    row::{EventRow, Head, INSERT_EVENT, NO_EVIDENCE},
+    evidence::{self, Inherited},
+    journal, open,
+    packed::RowPacker,
+    rollup,
+    row::{self, Head, INSERT_EVENT, NO_EVIDENCE},
     schema,
     words::{Admission, Unknown, Words},
 };
@@ -75,8 +77,10 @@ impl Copy<'_> {
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let observation = old_observation(row)?;
-            ObservationRow::new(&observation, &self.words, &mut self.unknown)
-                .write(&mut insert, row.get(0)?)?;
+            let seq = row.get(0)?;
+            let mut packer = RowPacker::new(&self.words, &mut self.unknown);
+            let row = journal::pack(&observation, &mut packer);
+            journal::write(&mut insert, &packer.finish(), &row, seq)?;
             self.learn()?;
         }
         Ok(())
@@ -110,10 +114,12 @@ impl Copy<'_> {
             let Some(&(seq, _)) = members.first() else { continue };
             last = base + row.get::<_, i64>(0)?;
             let candidates = members.iter().map(|(seq, observation)| (*seq, observation));
-            let evidence = prepare::evidence(&event, candidates).unwrap_or(NO_EVIDENCE);
-            let observation = members.iter().find(|(seq, _)| *seq == evidence).map(|(_, o)| o);
+            let (evidence, inherited) =
+                evidence::find(&event, candidates).unwrap_or((NO_EVIDENCE, Inherited::default()));
             let head = Head { seq, change_seq: last, evidence, epoch: None };
-            EventRow::new(&event, observation, &self.words, &mut self.unknown)?.write(&mut insert, head)?;
+            let mut packer = RowPacker::new(&self.words, &mut self.unknown);
+            let columns = row::pack(&event, inherited, &mut packer)?;
+            row::write(&mut insert, &packer.finish(), &columns, head)?;
             if last != seq {
                 connection
                     .prepare_cached("INSERT INTO change (change_seq, seq) VALUES (?, ?)")?

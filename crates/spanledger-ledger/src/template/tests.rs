@@ -42,9 +42,42 @@ fn cost_lines_keep_their_rates_in_the_form() {
         usd: Usd::from_picos(3_000_000_000),
     };
     let lines = [line.clone(), line];
-    let split = split_lines(&lines).unwrap();
-    assert_eq!(split.numbers, r#"[1200,"0.003",1200,"0.003"]"#);
-    assert_eq!(join(&split.form, &split.numbers).unwrap(), serde_json::to_string(&lines).unwrap());
+    let (form, mut numbers) = (line_form(&lines).unwrap(), "old".to_owned());
+    line_numbers(&lines, &mut numbers);
+    assert_eq!(numbers, r#"[1200,"0.003",1200,"0.003"]"#);
+    assert_eq!(join(&form, &numbers).unwrap(), serde_json::to_string(&lines).unwrap());
+}
+
+fn line() -> impl Strategy<Value = CostLine> {
+    let decimal = || (any::<i64>(), 0..20_u32).prop_map(|(n, scale)| rust_decimal::Decimal::new(n, scale));
+    ("[a-b%\"]{0,2}", decimal(), "[a-b]{0,1}", decimal(), any::<i64>()).prop_map(
+        |(kind, quantity, unit, rate, picos)| CostLine {
+            kind: kind.into(),
+            quantity: quantity.normalize(),
+            unit: unit.into(),
+            rate: rate.normalize(),
+            usd: Usd::from_picos(picos.into()),
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn all_cost_lines_are_given_back(many in proptest::collection::vec(
+        proptest::collection::vec(line(), 1..14), 1..8,
+    )) {
+        let (words, mut forms, mut numbers) = (Words::default(), LineForms::default(), String::new());
+        // Each is looked up twice, so that known forms are used too.
+        for lines in many.iter().chain(&many) {
+            let text = serde_json::to_string(lines).unwrap();
+            line_numbers(lines, &mut numbers);
+            match forms.of(lines, &words) {
+                LineForm::Text(form) => prop_assert_eq!(join(&form, &numbers), Some(text)),
+                LineForm::None => prop_assert!(lines.len() > NUMBERS_MAX / 2, "{}", text),
+                LineForm::Word(number) => prop_assert!(false, "there is no word {number}"),
+            }
+        }
+    }
 }
 
 #[test]
