@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{CachedStatement, Connection};
+use rusqlite::Connection;
 use spanledger_event::{
     Component, CostEvent, EventId, EventState, Journal, Observation, REVISION_OF_EPOCH, Relation,
     RelationKind, related,
@@ -18,20 +18,19 @@ use crate::{
     evidence::{self, Inherited},
     journal,
     keys::KeyIndex,
-    packed::{PackedRows, RowPacker},
+    packed::{PackedRows, RowPacker, RowStatement},
     prepare::{Content, PreparedComponent, PreparedObservation},
     rollup::RollupDeltas,
     row::{self, Head, INSERT_EVENT, KEEP_SUPERSEDED, NO_EVIDENCE, REPLACE_EVENT, SELECT_EVENT},
     state::State,
-    words::{Unknown, Words},
+    words::{Lookup, Unknown, Words},
 };
 
 /// An append within a transaction.
 pub(crate) struct Append<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) state: &'a mut State,
-    pub(crate) words: &'a Words,
-    pub(crate) unknown: &'a mut Unknown,
+    pub(crate) words: Lookup<'a>,
     pub(crate) deltas: &'a mut RollupDeltas,
     pub(crate) appended: &'a mut Appended,
     /// The time that was spent on observations with stored relatives.
@@ -56,18 +55,18 @@ pub(crate) struct Changes<'a> {
 /// would take a tenth of the writer's time.
 #[derive(Default)]
 struct Inserts<'a> {
-    observation: Option<CachedStatement<'a>>,
-    event: Option<CachedStatement<'a>>,
+    observation: Option<RowStatement<'a>>,
+    event: Option<RowStatement<'a>>,
 }
 
 /// The statement, which is prepared at the first use.
 fn prepared<'s, 'a>(
-    statement: &'s mut Option<CachedStatement<'a>>,
+    statement: &'s mut Option<RowStatement<'a>>,
     connection: &'a Connection,
     sql: &str,
-) -> rusqlite::Result<&'s mut CachedStatement<'a>> {
+) -> rusqlite::Result<&'s mut RowStatement<'a>> {
     if statement.is_none() {
-        *statement = Some(connection.prepare_cached(sql)?);
+        *statement = Some(RowStatement::new(connection, sql)?);
     }
     statement.as_mut().ok_or(rusqlite::Error::InvalidQuery)
 }
@@ -105,8 +104,9 @@ impl<'a> Append<'a> {
         changes: Changes<'a>,
     ) -> Self {
         let Changes { words, unknown, deltas, spent } = changes;
+        let words = Lookup::new(words, unknown);
         let (epoch, written, inserts) = (None, 0, Inserts::default());
-        Self { connection, state, words, unknown, deltas, appended, spent, epoch, written, inserts }
+        Self { connection, state, words, deltas, appended, spent, epoch, written, inserts }
     }
 
     /// Appends a component whose events are prepared. If the ledger has relatives of it, the events are
@@ -134,7 +134,7 @@ impl<'a> Append<'a> {
         Stored {
             connection: self.connection,
             index: &self.state.index,
-            words: self.words,
+            words: self.words.dictionary(),
             seed: self.state.seed,
         }
     }
@@ -143,9 +143,9 @@ impl<'a> Append<'a> {
     pub(crate) fn count(&mut self, component: &[PreparedObservation], is_added: bool) {
         for event in spanledger_event::fold(component.iter().map(|o| &*o.observation)) {
             if is_added {
-                self.deltas.add(&event, self.words, self.unknown);
+                self.deltas.add(&event, &mut self.words);
             } else {
-                self.deltas.remove(&event, self.words, self.unknown);
+                self.deltas.remove(&event, &mut self.words);
             }
         }
     }
@@ -211,7 +211,7 @@ impl<'a> Append<'a> {
         let begin = Instant::now();
         let new: Vec<Arc<Observation>> = prepared.iter().map(|o| Arc::clone(&o.observation)).collect();
         let related = related(&new, &mut self.stored_observations())?;
-        self.unknown.next_component();
+        self.words.next_component();
         self.appended.duplicates += related.duplicates.len();
         self.appended.late += related.late.len();
         self.appended.refused.extend(related.refused.into_iter().map(|(_, reason)| reason));
@@ -276,7 +276,7 @@ impl<'a> Append<'a> {
         let mut select = self.connection.prepare_cached(&SELECT_EVENT)?;
         let mut rows = select.query([seq])?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        Ok(Some((row::read_head(row)?, row::read(row, self.words)?)))
+        Ok(Some((row::read_head(row)?, row::read(row, self.words.dictionary())?)))
     }
 
     /// Writes an event if it differs from the stored one.
@@ -324,7 +324,7 @@ impl<'a> Append<'a> {
         let (evidence, inherited) =
             evidence::find(event, candidates).unwrap_or((NO_EVIDENCE, Inherited::default()));
         head.evidence = evidence;
-        let mut packer = RowPacker::new(self.words, self.unknown);
+        let mut packer = RowPacker::new(&mut self.words);
         // Stored sightings have a part in the event, so that the request is not to blame.
         let row = row::pack(event, inherited, &mut packer).map_err(LedgerError::Damaged)?;
         let rows = packer.finish();
@@ -344,12 +344,12 @@ impl<'a> Append<'a> {
                     .prepare_cached("DELETE FROM change WHERE change_seq = ?")?
                     .execute([old.change_seq])?;
             }
-            self.deltas.remove(known, self.words, self.unknown);
+            self.deltas.remove(known, &mut self.words);
         }
         self.written += 1;
-        self.deltas.add(event, self.words, self.unknown);
+        self.deltas.add(event, &mut self.words);
         if stored.is_some() {
-            row::write(&mut *self.connection.prepare_cached(&REPLACE_EVENT)?, &rows, &row, head)?;
+            row::write(&mut RowStatement::new(self.connection, &REPLACE_EVENT)?, &rows, &row, head)?;
         } else {
             let insert = prepared(&mut self.inserts.event, self.connection, &INSERT_EVENT)?;
             row::write(insert, &rows, &row, head)?;

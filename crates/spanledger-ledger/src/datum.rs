@@ -10,7 +10,7 @@ use rusqlite::{
 use crate::{
     error::RowError,
     facts::{hex, uuid},
-    words::{Unknown, Words},
+    words::{Lookup, Words},
 };
 
 /// The value of a column that holds the number of a word, or a text.
@@ -31,14 +31,8 @@ impl ToSql for Datum {
 
 impl Datum {
     /// The number of a word, or the text.
-    pub(crate) fn word(text: &str, words: &Words, unknown: &mut Unknown) -> Self {
-        words.number(text).map_or_else(
-            || {
-                unknown.add(text);
-                Self::Text(text.into())
-            },
-            Self::Integer,
-        )
+    pub(crate) fn word(text: &str, words: &mut Lookup<'_>) -> Self {
+        words.number(text).map_or_else(|| Self::Text(text.into()), Self::Integer)
     }
 }
 

@@ -16,7 +16,7 @@ use spanledger_event::{
 
 use crate::{
     error::FactsError,
-    words::{Unknown, Words},
+    words::{Lookup, Words},
 };
 
 mod pen;
@@ -89,12 +89,12 @@ pub(crate) struct Columns<'a> {
 }
 
 /// Writes optional values and notes their bits.
-struct Writer<'a> {
-    pen: Pen<'a>,
+struct Writer<'p, 'a> {
+    pen: Pen<'p, 'a>,
     mask: u64,
 }
 
-impl Writer<'_> {
+impl Writer<'_, '_> {
     fn flag(&mut self, bit: u32, is_set: bool) {
         self.mask |= u64::from(is_set) << bit;
     }
@@ -110,8 +110,7 @@ impl Writer<'_> {
 /// Writes an observation's facts to the end of `out`. `scratch` is overwritten.
 pub(crate) fn encode(
     observation: &Observation,
-    words: &Words,
-    unknown: &mut Unknown,
+    words: &mut Lookup<'_>,
     scratch: &mut Vec<u8>,
     out: &mut Vec<u8>,
 ) {
@@ -157,7 +156,7 @@ pub(crate) fn encode(
     let PartialAttribution { feature, route, customer_id, environment, request_id, batch_job_id, dims } =
         attribution;
     scratch.clear();
-    let pen = Pen { out: scratch, words, unknown };
+    let pen = Pen { out: scratch, words };
     let mut w = Writer { pen, mask: 0 };
     w.pen.id(event_id.as_str());
     w.pen.out.extend_from_slice(&start.nanos().to_le_bytes());
@@ -253,7 +252,7 @@ fn is_call_of_span(call: &str, trace: Option<&str>, span: Option<&str>) -> bool 
     call.strip_prefix(trace).and_then(|rest| rest.strip_prefix(':')) == Some(span)
 }
 
-fn write_cost(w: &mut Writer<'_>, cost: &Cost, start: Timestamp) {
+fn write_cost(w: &mut Writer<'_, '_>, cost: &Cost, start: Timestamp) {
     let Cost { usd, certainty, reason, detail, lines: _, price_version, priced_at } = cost;
     w.flag(bit::UPPER_BOUND, *certainty == CostCertainty::UpperBound);
     w.flag(bit::UNCERTAIN, *certainty == CostCertainty::Uncertain);

@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, LazyLock};
 
-use rusqlite::{Connection, OptionalExtension, Row, Statement};
+use rusqlite::{Connection, OptionalExtension, Row};
 use spanledger_event::{Cost, Observation};
 
 use crate::{
     LedgerError, datum,
     error::RowError,
     facts::{self, Columns},
-    packed::{PackedRow, PackedRows, RowPacker},
+    packed::{PackedRow, PackedRows, RowPacker, RowStatement},
     row,
     words::Words,
 };
@@ -24,7 +24,7 @@ const COLUMNS: &str = "response_id, trace_id, span_id, parent_span_id, usage_raw
     cost_lines_form, cost_lines_numbers, facts";
 
 /// Packs an observation, but for its number.
-pub(crate) fn pack(o: &Observation, packer: &mut RowPacker<'_>) -> PackedRow {
+pub(crate) fn pack(o: &Observation, packer: &mut RowPacker<'_, '_>) -> PackedRow {
     let begin = packer.begin();
     if let Some(response) = &o.response {
         packer.text(2, &response.id);
@@ -47,14 +47,14 @@ pub(crate) fn pack(o: &Observation, packer: &mut RowPacker<'_>) -> PackedRow {
 
 /// Writes a packed observation with a statement of [`INSERT`].
 pub(crate) fn write(
-    statement: &mut Statement<'_>,
+    statement: &mut RowStatement<'_>,
     rows: &PackedRows,
     row: &PackedRow,
     seq: i64,
 ) -> rusqlite::Result<()> {
     rows.bind(row, statement)?;
-    statement.raw_bind_parameter(1, seq)?;
-    statement.raw_execute()?;
+    statement.bind(1, seq)?;
+    statement.execute()?;
     Ok(())
 }
 

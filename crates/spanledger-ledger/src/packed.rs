@@ -6,15 +6,15 @@
 use std::ops::Range;
 
 use rusqlite::{
-    Statement,
-    types::{ToSqlOutput, ValueRef},
+    CachedStatement, Connection, ToSql,
+    types::{Null, ToSqlOutput, ValueRef},
 };
 use spanledger_event::{CostLine, Observation};
 
 use crate::{
     facts::{self, Packed},
-    template::{self, LineForm, LineForms},
-    words::{Unknown, Words},
+    template::{self, LineForms},
+    words::Lookup,
 };
 
 #[cfg(test)]
@@ -38,14 +38,44 @@ mod tag {
 
 impl PackedRows {
     /// Binds the values of a row to their parameters, and null to all others.
-    pub(crate) fn bind(&self, row: &PackedRow, statement: &mut Statement<'_>) -> rusqlite::Result<()> {
-        statement.clear_bindings();
+    pub(crate) fn bind(&self, row: &PackedRow, to: &mut RowStatement<'_>) -> rusqlite::Result<()> {
+        let before = std::mem::take(&mut to.bound);
         let mut rest = self.0.get(row.0.clone()).unwrap_or_default();
         while let Some((parameter, value, next)) = first(rest) {
-            statement.raw_bind_parameter(usize::from(parameter), ToSqlOutput::Borrowed(value))?;
+            to.bind(parameter.into(), ToSqlOutput::Borrowed(value))?;
             rest = next;
         }
+        let mut left = before & !to.bound;
+        while left != 0 {
+            to.statement.raw_bind_parameter(left.trailing_zeros() as usize, Null)?;
+            left &= left - 1;
+        }
         Ok(())
+    }
+}
+
+/// A statement that writes rows. It remembers what it has bound, because to bind null to all parameters
+/// takes longer than to bind it to the few that the next row does not have.
+pub(crate) struct RowStatement<'c> {
+    statement: CachedStatement<'c>,
+    /// A bit for each parameter that is not null.
+    bound: u128,
+}
+
+impl<'c> RowStatement<'c> {
+    pub(crate) fn new(connection: &'c Connection, sql: &str) -> rusqlite::Result<Self> {
+        let mut statement = connection.prepare_cached(sql)?;
+        statement.clear_bindings();
+        Ok(Self { statement, bound: 0 })
+    }
+
+    pub(crate) fn bind(&mut self, parameter: usize, value: impl ToSql) -> rusqlite::Result<()> {
+        self.bound |= 1 << parameter;
+        self.statement.raw_bind_parameter(parameter, value)
+    }
+
+    pub(crate) fn execute(&mut self) -> rusqlite::Result<usize> {
+        self.statement.raw_execute()
     }
 }
 
@@ -64,9 +94,8 @@ fn first(bytes: &[u8]) -> Option<(u8, ValueRef<'_>, &[u8])> {
 
 /// Packs rows. Texts that the dictionary has become their numbers.
 #[derive(Debug)]
-pub(crate) struct RowPacker<'a> {
-    pub(crate) words: &'a Words,
-    pub(crate) unknown: &'a mut Unknown,
+pub(crate) struct RowPacker<'p, 'a> {
+    pub(crate) words: &'p mut Lookup<'a>,
     line_forms: LineForms,
     rows: PackedRows,
     /// Facts and a text in the making. Their memory is used again for the next ones.
@@ -74,15 +103,14 @@ pub(crate) struct RowPacker<'a> {
     text: String,
 }
 
-impl<'a> RowPacker<'a> {
-    pub(crate) fn new(words: &'a Words, unknown: &'a mut Unknown) -> Self {
-        Self::with_capacity(words, unknown, 0)
+impl<'p, 'a> RowPacker<'p, 'a> {
+    pub(crate) fn new(words: &'p mut Lookup<'a>) -> Self {
+        Self::with_capacity(words, 0)
     }
 
-    pub(crate) fn with_capacity(words: &'a Words, unknown: &'a mut Unknown, bytes: usize) -> Self {
+    pub(crate) fn with_capacity(words: &'p mut Lookup<'a>, bytes: usize) -> Self {
         let rows = PackedRows(Vec::with_capacity(bytes));
-        let (scratch, text) = (Vec::new(), String::new());
-        Self { words, unknown, line_forms: LineForms::default(), rows, scratch, text }
+        Self { words, line_forms: LineForms::default(), rows, scratch: Vec::new(), text: String::new() }
     }
 
     /// The packed rows.
@@ -120,11 +148,9 @@ impl<'a> RowPacker<'a> {
 
     /// The number of a word, or the text.
     pub(crate) fn word(&mut self, parameter: usize, text: &str) {
-        if let Some(number) = self.words.number(text) {
-            self.integer(parameter, number);
-        } else {
-            self.unknown.add(text);
-            self.text(parameter, text);
+        match self.words.number(text) {
+            Some(number) => self.integer(parameter, number),
+            None => self.text(parameter, text),
         }
     }
 
@@ -147,12 +173,11 @@ impl<'a> RowPacker<'a> {
 
     /// A JSON text in two columns: the number of its form and its numbers, or no form and the text.
     pub(crate) fn template(&mut self, parameter: usize, json: &str) {
-        if let Some(split) = template::split(json) {
-            if let Some(number) = self.words.number(&split.form) {
-                self.integer(parameter, number);
-                return self.text(parameter + 1, &split.numbers);
-            }
-            self.unknown.add(&split.form);
+        if let Some(split) = template::split(json)
+            && let Some(number) = self.words.number(&split.form)
+        {
+            self.integer(parameter, number);
+            return self.text(parameter + 1, &split.numbers);
         }
         self.text(parameter + 1, json);
     }
@@ -160,17 +185,11 @@ impl<'a> RowPacker<'a> {
     /// Cost lines in two columns, as [`RowPacker::template`] has them.
     pub(crate) fn cost_lines(&mut self, parameter: usize, lines: &[CostLine]) {
         let mut text = std::mem::take(&mut self.text);
-        match self.line_forms.of(lines, self.words) {
-            LineForm::Word(number) => {
-                self.integer(parameter, number);
-                template::line_numbers(lines, &mut text);
-            }
-            form => {
-                if let LineForm::Text(form) = form {
-                    self.unknown.add(&form);
-                }
-                text = serde_json::to_string(lines).unwrap_or_default();
-            }
+        if let Some(number) = self.line_forms.of(lines, self.words) {
+            self.integer(parameter, number);
+            template::line_numbers(lines, &mut text);
+        } else {
+            text = serde_json::to_string(lines).unwrap_or_default();
         }
         self.text(parameter + 1, &text);
         self.text = text;
@@ -182,7 +201,7 @@ impl<'a> RowPacker<'a> {
         let bytes = &mut self.rows.0;
         let length = bytes.len();
         bytes.extend_from_slice(&[0; 4]);
-        facts::encode(observation, self.words, self.unknown, &mut self.scratch, bytes);
+        facts::encode(observation, self.words, &mut self.scratch, bytes);
         let written = u32::try_from(bytes.len() - length - 4).unwrap_or(u32::MAX);
         bytes[length..length + 4].copy_from_slice(&written.to_le_bytes());
     }

@@ -15,7 +15,7 @@ use crate::{
     packed::{PackedRow, PackedRows, RowPacker},
     rollup::RollupDeltas,
     row,
-    words::{Unknown, Words},
+    words::{Lookup, Unknown, Words},
 };
 
 /// An append that is ready for the writer.
@@ -164,8 +164,14 @@ pub(crate) fn prepare(
     words: &Words,
     seed: u64,
 ) -> Result<Prepared, RowError> {
-    let observations: Vec<Arc<Observation>> = observations.into_iter().map(|o| Arc::new(o.bound())).collect();
-    let keys: Vec<Keys> = observations.iter().map(|o| Keys::of(o, seed)).collect();
+    let (observations, keys): (Vec<Arc<Observation>>, Vec<Keys>) = observations
+        .into_iter()
+        .map(|mut observation| {
+            observation.bound_in_place();
+            let keys = Keys::of(&observation, seed);
+            (Arc::new(observation), keys)
+        })
+        .unzip();
     let is_lone = lone(&keys);
     let tied: Vec<usize> = (0..observations.len()).filter(|&index| !is_lone[index]).collect();
     let of_tied: Vec<Arc<Observation>> = tied.iter().map(|&index| Arc::clone(&observations[index])).collect();
@@ -173,8 +179,9 @@ pub(crate) fn prepare(
     let mut prepared = Prepared::default();
     prepared.appended.duplicates = related.duplicates.len();
     prepared.appended.refused = related.refused.into_iter().map(|(_, reason)| reason).collect();
+    let mut words = Lookup::new(words, &mut prepared.unknown);
     let mut making = Making {
-        packer: RowPacker::with_capacity(words, &mut prepared.unknown, observations.len() * ROW_BYTES),
+        packer: RowPacker::with_capacity(&mut words, observations.len() * ROW_BYTES),
         deltas: &mut prepared.deltas,
         content: &mut prepared.content,
     };
@@ -218,15 +225,15 @@ fn lone(keys: &[Keys]) -> Vec<bool> {
 }
 
 /// The content of an append in the making.
-struct Making<'a> {
-    packer: RowPacker<'a>,
+struct Making<'a, 'w> {
+    packer: RowPacker<'a, 'w>,
     deltas: &'a mut RollupDeltas,
     content: &'a mut Content,
 }
 
-impl Making<'_> {
+impl Making<'_, '_> {
     fn lone(&mut self, observation: &Arc<Observation>, keys: Keys) -> Result<(), RowError> {
-        self.packer.unknown.next_component();
+        self.packer.words.next_component();
         let first = self.content.observations.len();
         let row = journal::pack(observation, &mut self.packer);
         self.content.observations.push(PreparedObservation {
@@ -238,7 +245,7 @@ impl Making<'_> {
     }
 
     fn component(&mut self, component: &Component, keys: impl Fn(usize) -> Keys) -> Result<(), RowError> {
-        self.packer.unknown.next_component();
+        self.packer.words.next_component();
         let first = self.content.observations.len();
         let is_crowded = !component.crowded.is_empty();
         let into = if is_crowded { &mut self.content.crowded } else { &mut self.content.observations };
@@ -262,7 +269,7 @@ impl Making<'_> {
             let first = all().find(|(_, o)| o.event_id == event.event_id).map_or(0, |(index, _)| index);
             let (evidence, inherited) = evidence::find(event, all()).unzip();
             let row = row::pack(event, inherited.unwrap_or_default(), packer)?;
-            deltas.add(event, packer.words, packer.unknown);
+            deltas.add(event, packer.words);
             content.events.push(PreparedEvent { row, first, evidence });
         }
         content.components.push(PreparedComponent {

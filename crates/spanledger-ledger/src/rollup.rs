@@ -9,7 +9,7 @@ use spanledger_event::CostEvent;
 use crate::{
     datum::Datum,
     measure::{self, INTEGERS, Integers},
-    words::{self, Unknown, Words},
+    words::{self, Lookup},
 };
 
 /// Nanoseconds in an hour.
@@ -130,11 +130,11 @@ impl Rollup {
         [0, 1, 2, 3].map(|index| self.dimensions[index].name)
     }
 
-    fn key(&self, event: &CostEvent, words: &Words, unknown: &mut Unknown) -> Key {
+    fn key(&self, event: &CostEvent, words: &mut Lookup<'_>) -> Key {
         let bucket = event.timestamp.nanos().div_euclid(self.bucket_nanos) * self.bucket_nanos;
         let mut value = |index: usize| {
             let text = (self.dimensions[index].get)(event).unwrap_or_default();
-            Datum::word(text, words, unknown)
+            Datum::word(text, words)
         };
         (bucket, [value(0), value(1), value(2), value(3)])
     }
@@ -178,27 +178,21 @@ pub(crate) struct RollupDeltas {
 }
 
 impl RollupDeltas {
-    pub(crate) fn add(&mut self, event: &CostEvent, words: &Words, unknown: &mut Unknown) {
-        self.change(event, words, unknown, i64::saturating_add);
+    pub(crate) fn add(&mut self, event: &CostEvent, words: &mut Lookup<'_>) {
+        self.change(event, words, i64::saturating_add);
     }
 
-    pub(crate) fn remove(&mut self, event: &CostEvent, words: &Words, unknown: &mut Unknown) {
-        self.change(event, words, unknown, i64::saturating_sub);
+    pub(crate) fn remove(&mut self, event: &CostEvent, words: &mut Lookup<'_>) {
+        self.change(event, words, i64::saturating_sub);
     }
 
-    fn change(
-        &mut self,
-        event: &CostEvent,
-        words: &Words,
-        unknown: &mut Unknown,
-        with: impl Fn(i64, i64) -> i64,
-    ) {
+    fn change(&mut self, event: &CostEvent, words: &mut Lookup<'_>, with: impl Fn(i64, i64) -> i64) {
         if !event.counts() {
             return;
         }
         let sums = measure::contributions(event);
         for (rollup, deltas) in [(HOUR, &mut self.hour), (DAY, &mut self.day)] {
-            let delta = deltas.entry(rollup.key(event, words, unknown)).or_insert([0; INTEGERS]);
+            let delta = deltas.entry(rollup.key(event, words)).or_insert([0; INTEGERS]);
             for (delta, sum) in delta.iter_mut().zip(sums) {
                 *delta = with(*delta, sum);
             }
@@ -228,12 +222,12 @@ impl RollupDeltas {
             let mut update = connection.prepare_cached(update)?;
             let mut insert = connection.prepare_cached(insert)?;
             // Neighbours in the table are written one after another.
-            let mut deltas: Vec<_> = deltas.into_iter().filter(|(_, sums)| *sums != [0; INTEGERS]).collect();
-            deltas.sort_unstable_by(|(a, _), (b, _)| (a.0, &a.1).cmp(&(b.0, &b.1)));
+            let mut deltas: Vec<_> = deltas.iter().filter(|(_, sums)| **sums != [0; INTEGERS]).collect();
+            deltas.sort_unstable_by_key(|(key, _)| *key);
             for (key, sums) in deltas {
-                // Most rows exist. SQLite adds to one in half the time that an upsert takes.
-                if execute(&mut update, &key, &sums)? == 0 {
-                    execute(&mut insert, &key, &sums)?;
+                // Most rows exist, and to add to one takes SQLite less time than an upsert.
+                if execute(&mut update, key, sums)? == 0 {
+                    execute(&mut insert, key, sums)?;
                 }
             }
         }

@@ -2,14 +2,14 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{Row, Statement, types::ValueRef};
+use rusqlite::{Row, types::ValueRef};
 use spanledger_event::{COLUMNS, Cell, Column, ColumnKind, CostEvent, Timestamp, Usd};
 
 use crate::{
     LedgerError, datum,
     error::RowError,
     evidence::Inherited,
-    packed::{PackedRow, PackedRows, RowPacker},
+    packed::{PackedRow, PackedRows, RowPacker, RowStatement},
     schema::{self, HEAD},
     storage::{self, Form},
     template,
@@ -104,7 +104,7 @@ pub(crate) struct Head {
 pub(crate) fn pack(
     event: &CostEvent,
     inherited: Inherited,
-    packer: &mut RowPacker<'_>,
+    packer: &mut RowPacker<'_, '_>,
 ) -> Result<PackedRow, RowError> {
     let begin = packer.begin();
     for place in PLACES.iter() {
@@ -120,7 +120,7 @@ fn pack_column(
     event: &CostEvent,
     inherited: Inherited,
     place: &Place,
-    packer: &mut RowPacker<'_>,
+    packer: &mut RowPacker<'_, '_>,
 ) -> Result<(), RowError> {
     let parameter = HEAD.len() + place.index + 1;
     if place.inherited.is_some_and(|inheritable| inherited.has(inheritable))
@@ -153,19 +153,21 @@ fn pack_column(
 
 /// Writes a packed event with a statement of [`INSERT_EVENT`] or [`REPLACE_EVENT`].
 pub(crate) fn write(
-    statement: &mut Statement<'_>,
+    statement: &mut RowStatement<'_>,
     rows: &PackedRows,
     row: &PackedRow,
     head: Head,
 ) -> rusqlite::Result<()> {
     rows.bind(row, statement)?;
-    statement.raw_bind_parameter(1, head.seq)?;
-    statement.raw_bind_parameter(2, head.change_seq)?;
+    statement.bind(1, head.seq)?;
+    statement.bind(2, head.change_seq)?;
     if head.evidence != head.seq {
-        statement.raw_bind_parameter(3, head.evidence)?;
+        statement.bind(3, head.evidence)?;
     }
-    statement.raw_bind_parameter(4, head.epoch)?;
-    statement.raw_execute()?;
+    if head.epoch.is_some() {
+        statement.bind(4, head.epoch)?;
+    }
+    statement.execute()?;
     Ok(())
 }
 

@@ -8,13 +8,12 @@ use std::{
     collections::HashMap,
     fmt::{self, Write as _},
     hash::{BuildHasher as _, Hash as _, Hasher as _},
-    rc::Rc,
 };
 
 use foldhash::fast::RandomState as FastHasher;
 use spanledger_event::CostLine;
 
-use crate::words::{WORD_BYTES_MAX, Words};
+use crate::words::{Lookup, WORD_BYTES_MAX};
 
 #[cfg(test)]
 mod tests;
@@ -152,9 +151,16 @@ pub(crate) fn line_numbers(lines: &[CostLine], numbers: &mut String) {
         if numbers.len() > 1 {
             numbers.push(',');
         }
-        push_number(numbers, &line.quantity.normalize());
+        match u64::try_from(line.quantity.mantissa()) {
+            // Almost every quantity is a whole number.
+            Ok(whole) if line.quantity.scale() == 0 => push_digits(numbers, whole),
+            _ => push_number(numbers, &line.quantity.normalize()),
+        }
         numbers.push(',');
-        push_number(numbers, &line.usd);
+        match u64::try_from(line.usd.picos()) {
+            Ok(picos) => push_picos(numbers, picos),
+            Err(_) => push_number(numbers, &line.usd),
+        }
     }
     numbers.push(']');
 }
@@ -163,10 +169,51 @@ pub(crate) fn line_numbers(lines: &[CostLine], numbers: &mut String) {
 fn push_number(numbers: &mut String, number: &impl fmt::Display) {
     let begin = numbers.len();
     write!(numbers, "{number}").unwrap_or_default();
+    quote(numbers, begin);
+}
+
+/// Makes a string of the number from `begin` on, if SQLite might not read it exactly.
+fn quote(numbers: &mut String, begin: usize) {
     if !is_plain_integer(&numbers[begin..]) {
         numbers.insert(begin, '"');
         numbers.push('"');
     }
+}
+
+/// Adds a whole number. Every observation has some, and this takes a third of the time of the standard
+/// library's way.
+fn push_digits(numbers: &mut String, mut number: u64) {
+    let begin = numbers.len();
+    let (mut digits, mut at) = ([0; 20], 20);
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    numbers.push_str(std::str::from_utf8(&digits[at..]).unwrap_or_default());
+    quote(numbers, begin);
+}
+
+/// Adds an amount in its shortest form.
+fn push_picos(numbers: &mut String, picos: u64) {
+    const PICOS_PER_DOLLAR: u64 = 1_000_000_000_000;
+    let (dollars, mut rest) = (picos / PICOS_PER_DOLLAR, picos % PICOS_PER_DOLLAR);
+    if rest == 0 {
+        return push_digits(numbers, dollars);
+    }
+    numbers.push('"');
+    write!(numbers, "{dollars}.").unwrap_or_default();
+    let mut digits = [b'0'; 12];
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    let digits = std::str::from_utf8(&digits).unwrap_or_default();
+    numbers.push_str(digits.trim_end_matches('0'));
+    numbers.push('"');
 }
 
 /// The forms of the cost lines of an append. Most calls share a few, so that each is made and looked up
@@ -178,22 +225,34 @@ pub(crate) struct LineForms(HashMap<u64, KnownForm, FastHasher>);
 struct KnownForm {
     /// Lines that have the form.
     lines: Vec<CostLine>,
-    form: LineForm,
+    form: Form,
 }
 
 /// The form of cost lines.
-#[derive(Clone, Debug)]
-pub(crate) enum LineForm {
+#[derive(Debug)]
+enum Form {
     /// It is the word with this number.
     Word(i64),
     /// It is no word yet.
-    Text(Rc<str>),
+    Text(String),
     /// There is none: the lines are stored as they are.
     None,
 }
 
+impl Form {
+    /// The number of the word. A form that is no word is looked up each time, so that each is noted.
+    fn number(&self, words: &mut Lookup<'_>) -> Option<i64> {
+        match self {
+            Self::Word(number) => Some(*number),
+            Self::Text(form) => words.number(form),
+            Self::None => None,
+        }
+    }
+}
+
 impl LineForms {
-    pub(crate) fn of(&mut self, lines: &[CostLine], words: &Words) -> LineForm {
+    /// The number of the word that is the form of these lines.
+    pub(crate) fn of(&mut self, lines: &[CostLine], words: &mut Lookup<'_>) -> Option<i64> {
         let mut hasher = self.0.hasher().build_hasher();
         for CostLine { kind, unit, rate, .. } in lines {
             (kind, unit, rate).hash(&mut hasher);
@@ -205,15 +264,14 @@ impl LineForms {
         };
         let hash = hasher.finish();
         match self.0.get(&hash) {
-            Some(known) if has_form(known) => return known.form.clone(),
+            Some(known) if has_form(known) => return known.form.number(words),
             _ => {}
         }
-        let form = match line_form(lines) {
-            Some(form) => words.number(&form).map_or_else(|| LineForm::Text(form.into()), LineForm::Word),
-            None => LineForm::None,
-        };
-        self.0.insert(hash, KnownForm { lines: lines.to_vec(), form: form.clone() });
-        form
+        let text = line_form(lines);
+        let number = text.as_ref().and_then(|form| words.number(form));
+        let form = number.map_or_else(|| text.map_or(Form::None, Form::Text), Form::Word);
+        self.0.insert(hash, KnownForm { lines: lines.to_vec(), form });
+        number
     }
 }
 

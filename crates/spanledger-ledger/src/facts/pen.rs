@@ -4,17 +4,16 @@ use rust_decimal::Decimal;
 
 use crate::{
     error::FactsError,
-    words::{Unknown, Words},
+    words::{Lookup, Words},
 };
 
 /// Writes values.
-pub(crate) struct Pen<'a> {
-    pub(crate) out: &'a mut Vec<u8>,
-    pub(crate) words: &'a Words,
-    pub(crate) unknown: &'a mut Unknown,
+pub(crate) struct Pen<'p, 'a> {
+    pub(crate) out: &'p mut Vec<u8>,
+    pub(crate) words: &'p mut Lookup<'a>,
 }
 
-impl Pen<'_> {
+impl Pen<'_, '_> {
     pub(crate) fn byte(&mut self, byte: u8) {
         self.out.push(byte);
     }
@@ -47,11 +46,9 @@ impl Pen<'_> {
 
     /// A text that often repeats: the number of a word, or the text.
     pub(crate) fn word(&mut self, text: &str) {
-        if let Some(number) = self.words.number(text) {
-            self.unsigned(number.cast_unsigned() << 1 | 1);
-        } else {
-            self.unknown.add(text);
-            self.text(text);
+        match self.words.number(text) {
+            Some(number) => self.unsigned(number.cast_unsigned() << 1 | 1),
+            None => self.text(text),
         }
     }
 

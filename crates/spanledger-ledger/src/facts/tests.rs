@@ -2,6 +2,7 @@ use proptest::{collection::vec, option, prelude::*};
 use spanledger_event::{Bucket, CostLine, JsonText, Unstated, Usage};
 
 use super::*;
+use crate::words::Unknown;
 
 /// Texts with the shapes of identifiers and words, and others.
 fn text() -> impl Strategy<Value = String> {
@@ -157,7 +158,8 @@ fn words() -> Words {
 
 fn encoded(o: &Observation) -> Vec<u8> {
     let (mut scratch, mut facts) = (vec![1, 2, 3], Vec::new());
-    encode(o, &words(), &mut Unknown::default(), &mut scratch, &mut facts);
+    let (words, mut unknown) = (words(), Unknown::default());
+    encode(o, &mut Lookup::new(&words, &mut unknown), &mut scratch, &mut facts);
     facts
 }
 

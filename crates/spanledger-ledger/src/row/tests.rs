@@ -1,7 +1,7 @@
 use rusqlite::Connection;
 
 use super::*;
-use crate::words::Unknown;
+use crate::words::{Lookup, Unknown};
 
 /// Values of a column at the limits of what the ledger stores.
 fn limits(column: &Column) -> Vec<Cell<'static>> {
@@ -38,10 +38,11 @@ fn connection() -> (Connection, Words) {
 
 fn write(connection: &Connection, words: &Words, event: &CostEvent, sql: &str) -> Result<(), RowError> {
     let mut unknown = Unknown::default();
-    let mut packer = RowPacker::new(words, &mut unknown);
+    let mut words = Lookup::new(words, &mut unknown);
+    let mut packer = RowPacker::new(&mut words);
     let row = pack(event, Inherited::default(), &mut packer)?;
     let head = Head { seq: 1, change_seq: 1, evidence: 1, epoch: None };
-    super::write(&mut connection.prepare(sql).unwrap(), &packer.finish(), &row, head).unwrap();
+    super::write(&mut RowStatement::new(connection, sql).unwrap(), &packer.finish(), &row, head).unwrap();
     Ok(())
 }
 
