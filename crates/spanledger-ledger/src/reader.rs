@@ -128,7 +128,9 @@ impl LedgerReader {
     /// The events of a batch that was handed out, as they were then. The same batch gives the same events
     /// until it is acknowledged.
     ///
-    /// A void event is left out if the follower was never given the event.
+    /// A void event is left out if all of it is newer than the follower's cursor, so that the follower was never
+    /// given the event. A follower that was behind while an older event changed several times may be given it
+    /// as void for the first time.
     pub fn batch(&self, range: &BatchRange) -> Result<BatchChanges, LedgerError> {
         let transaction = self.connection.unchecked_transaction()?;
         let words = self.words()?;
