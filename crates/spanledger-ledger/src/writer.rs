@@ -207,6 +207,10 @@ impl Writer {
         }
         let shared = Arc::clone(&self.words);
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        if self.health.fault().is_some() {
+            // A commit ends the fault, so it must need the disk. One of repetitions alone would write nothing.
+            open::write_nothing(&self.connection)?;
+        }
         let mut unknown = Unknown::default();
         let mut deltas = RollupDeltas::default();
         let mut answers = Vec::with_capacity(group.len());
