@@ -97,7 +97,7 @@ mod writer;
 
 pub use backup::{Backup, BackupError};
 pub use error::{ErrorKind, FactsError, LedgerError, OpenError, RowError, StorageError};
-pub use health::{CommitLatency, FileSizes, LedgerHealth, WriterFault};
+pub use health::{CommitLatency, FileSizes, KeyIndexSize, LedgerHealth, WriterFault};
 pub use inspect::{ComparedSums, FollowerInfo, LedgerInfo, ReadEvents, SumsDiffer};
 pub use ledger::{Appended, Ledger};
 pub use measure::{Amount, MEASURES, Measure, MeasureKind, Totals};

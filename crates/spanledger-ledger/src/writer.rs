@@ -61,6 +61,7 @@ impl Writer {
             State::load(&connection, &words)?
         };
         let (publish, changes) = watch::channel(state.last_number);
+        health.saw_keys(&state.index.stats());
         let admission = Admission::default();
         let writer =
             Self { connection, identity, checkpointer, id, state, words, admission, publish, health };
@@ -134,6 +135,7 @@ impl Writer {
         let error = match self.transact(&mut group) {
             Ok(answers) => {
                 if answers.wrote {
+                    self.health.saw_keys(&self.state.index.stats());
                     self.health.committed(&answers.sum(), began.elapsed());
                 }
                 // Publish before answering, so that a caller sees the change when its append returns.
