@@ -50,6 +50,7 @@ mod refusal;
 mod reprice;
 mod server;
 mod transport;
+mod upkeep;
 
 pub use context::Limits;
 pub use counters::Counters;
@@ -63,4 +64,5 @@ pub use readiness::NotReady;
 pub(crate) use refusal::Refusal;
 pub use reprice::{RepriceSelection, Repricing, reprice};
 pub use server::{Addresses, BindError, RunningServer, ServeError, Server, ServerBuilder};
-pub use transport::RepriceRequest;
+pub use transport::{ForgetRequest, Forgetting, PruneRequest, RepriceRequest, UpkeepRequest};
+pub use upkeep::{Compaction, Pace, Pruning, Refolding, Retention, compact, prune, refold};
