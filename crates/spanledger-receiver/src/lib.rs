@@ -36,6 +36,7 @@
 //! The receiver does not sample, batch or transform traces: use an OpenTelemetry Collector for that
 //! (`collector-config/` has a configuration with a Collector in front of this receiver).
 
+mod accepted;
 mod budget;
 mod context;
 mod counters;

@@ -1,11 +1,12 @@
 //! The operator's port.
 
 use rusqlite::Connection;
+use spanledger_event::limits;
 use spanledger_ledger::Ledger;
 use spanledger_otlp::ObservationReader;
 use spanledger_price::PriceBook;
 use spanledger_receiver::{Pipeline, RunningServer, Server};
-use spanledger_testkit::otlp::PROTOBUF;
+use spanledger_testkit::otlp::{PROTOBUF, SpanBuilder, protobuf, traces};
 
 use crate::support::{Call, Http1, TRACES, head, post, soon};
 
@@ -47,6 +48,26 @@ impl Observed {
         assert_eq!(status, 503, "{text}");
         assert!(text.starts_with("not ready: ") && text.contains(words), "{text}");
     }
+}
+
+#[tokio::test]
+async fn refused_observations_are_counted_by_reason() {
+    let observed = Observed::start().await;
+    let refused = "spanledger_observations_refused_total{reason=\"sightings_of_call\"}";
+    let (_, metrics) = observed.get("/metrics").await;
+    assert!(metrics.contains(&format!("{refused} 0")), "a reason that did not occur is shown: {metrics}");
+    let sighting = SpanBuilder::chat("gpt-5.5");
+    let sightings = (0..=i64::try_from(limits::CALL_LIMIT).unwrap())
+        .map(|tokens| sighting.clone().tokens(1_000, tokens).build());
+    let headers = [("content-type", PROTOBUF)];
+    let body = protobuf(&traces(sightings));
+    assert_eq!(post(observed.running.addresses().http, TRACES, &headers, body).await.status, 200);
+    let (_, metrics) = observed.get("/metrics").await;
+    assert!(metrics.contains(&format!("{refused} 1")), "{metrics}");
+    assert!(
+        metrics.contains("spanledger_requests_refused_total 0"),
+        "the request was not refused: {metrics}"
+    );
 }
 
 /// Guarantees: `/readyz` is 200 while requests are accepted, and 503 while a stopping server answers its last
