@@ -216,7 +216,7 @@ impl Append<'_> {
     }
 
     /// The stored event of a row.
-    fn stored(&self, seq: i64) -> Result<Option<(Head, CostEvent)>, LedgerError> {
+    pub(crate) fn stored(&self, seq: i64) -> Result<Option<(Head, CostEvent)>, LedgerError> {
         let mut select = self.connection.prepare_cached(&SELECT_EVENT)?;
         let mut rows = select.query([seq])?;
         let Some(row) = rows.next()? else { return Ok(None) };

@@ -89,9 +89,9 @@ pub struct FileSizes {
     pub log: u64,
 }
 
-/// The index by which the writer finds what belongs to a new observation.
+/// What the index by which the writer finds what belongs to a new observation takes while it runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KeyIndexSize {
+pub struct KeyIndexLoad {
     /// The sorted parts of the index in the database. A look-up may have to read each of them.
     pub runs: u64,
     /// What the writer keeps of the index in memory, in bytes.
@@ -205,9 +205,9 @@ impl LedgerHealth {
         }
     }
 
-    /// The size of the index of keys after the last commit.
-    pub fn key_index_size(&self) -> KeyIndexSize {
-        KeyIndexSize {
+    /// What the index of keys takes after the last commit.
+    pub fn key_index_load(&self) -> KeyIndexLoad {
+        KeyIndexLoad {
             runs: self.key_runs.load(Ordering::Relaxed),
             memory_bytes: self.key_memory_bytes.load(Ordering::Relaxed),
         }

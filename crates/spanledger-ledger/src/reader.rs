@@ -74,6 +74,10 @@ const CHANGED: &str = "FROM change c JOIN event e ON e.seq = c.seq
 const SUPERSEDED: &str = "FROM superseded e LEFT JOIN observation o ON o.seq = coalesce(e.evidence, e.seq)
     WHERE e.change_seq > ?1 AND e.change_seq <= ?2 ORDER BY e.change_seq LIMIT ?3";
 
+/// The number of the latest change.
+const LAST_CHANGE: &str = "SELECT max(coalesce((SELECT max(seq) FROM event), 0),
+    coalesce((SELECT max(change_seq) FROM change), 0))";
+
 impl LedgerReader {
     /// Opens an existing ledger for reading.
     ///
@@ -255,7 +259,7 @@ impl LedgerReader {
                     count(*) FILTER (WHERE state <> {void}),
                     count(*) FILTER (WHERE state = {quarantined}),
                     count(*) FILTER (WHERE state = {void}),
-                    max(coalesce((SELECT max(seq) FROM event), 0), coalesce((SELECT max(change_seq) FROM change), 0))
+                    ({LAST_CHANGE})
              FROM event",
             void = words::VOID,
             quarantined = words::QUARANTINED
@@ -269,6 +273,11 @@ impl LedgerReader {
                 last_change: row.get(4)?,
             })
         })?)
+    }
+
+    /// The number of the latest change; 0 if there is none. It costs nothing, unlike [`summary`](Self::summary).
+    pub fn last_change(&self) -> Result<i64, LedgerError> {
+        Ok(self.connection.query_row(LAST_CHANGE, [], |row| row.get(0))?)
     }
 
     /// The version of the file's tables, where it is older than this program's: the writer will bring

@@ -102,6 +102,6 @@ impl Collector for Snapshot {
                 MetricType::Gauge,
             )?)?;
         }
-        ledger::encode(self.0.ledger(), &mut encoder)
+        ledger::encode(&self.0, &mut encoder)
     }
 }

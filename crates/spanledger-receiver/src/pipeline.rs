@@ -1,7 +1,7 @@
 //! Decodes an OTLP message, prices its calls, appends them to the ledger and forwards its traces.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -15,6 +15,7 @@ use crate::{
     accepted::Accepted,
     forward::Outgoing,
     message::{Compression, Message, Signal},
+    upkeep::RetentionStatus,
 };
 
 #[cfg(test)]
@@ -37,8 +38,11 @@ pub struct Pipeline {
     destination: Option<Destination>,
     counters: Arc<Counters>,
     is_served: Arc<AtomicBool>,
-    /// Held by the repricing that is running.
-    repricing: Arc<tokio::sync::Mutex<()>>,
+    /// Held by the work on the stored ledger that is running, such as a repricing.
+    upkeep: Arc<tokio::sync::Mutex<()>>,
+    /// The names of the sinks that receive the ledger's events.
+    sinks: Arc<OnceLock<Vec<String>>>,
+    retention: Arc<RetentionStatus>,
 }
 
 impl Pipeline {
@@ -51,7 +55,9 @@ impl Pipeline {
             destination: None,
             counters: Arc::default(),
             is_served: Arc::default(),
-            repricing: Arc::default(),
+            upkeep: Arc::default(),
+            sinks: Arc::default(),
+            retention: Arc::default(),
         }
     }
 
@@ -62,8 +68,22 @@ impl Pipeline {
         self
     }
 
-    pub(crate) fn repricing(&self) -> &tokio::sync::Mutex<()> {
-        &self.repricing
+    pub(crate) fn upkeep(&self) -> &tokio::sync::Mutex<()> {
+        &self.upkeep
+    }
+
+    /// The names of the sinks, once a server delivers to them.
+    pub(crate) fn sinks(&self) -> &[String] {
+        self.sinks.get().map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn set_sinks(&self, names: Vec<String>) {
+        // A pipeline has one server, which sets the names once.
+        drop(self.sinks.set(names));
+    }
+
+    pub(crate) fn retention(&self) -> &RetentionStatus {
+        &self.retention
     }
 
     /// The counters since the start.

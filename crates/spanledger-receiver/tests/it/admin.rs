@@ -223,6 +223,11 @@ async fn the_admin_api_refuses_what_a_web_page_could_send() {
         let (found, text) = post(headers, body).await;
         assert!(found == status && text.contains(words), "{headers:?}: {found} {text}");
     }
-    assert_eq!(receiver.get("/api/reprice").await.0, 405);
+    for task in ["reprice", "refold", "prune", "compact", "forget"] {
+        let url = format!("http://{}/api/{task}", receiver.running.addresses().admin.unwrap());
+        let answer = soon(client.post(url).body(body.clone()).send()).await.unwrap();
+        assert_eq!(answer.status(), 415, "{task}");
+        assert_eq!(receiver.get(&format!("/api/{task}")).await.0, 405);
+    }
     assert_eq!(receiver.get("/api/other").await.0, 404);
 }
