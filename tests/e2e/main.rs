@@ -8,6 +8,7 @@
 //! | `price_reload` | `serve` with price files that change, its health and its metrics |
 //! | `crash` | `kill -9` between and during requests |
 //! | `ledger_file` | a ledger that is locked, or cannot be written |
+//! | `ledger_command`, `ledger_upkeep` | `spanledger ledger` and `reprice`, while `serve` runs and without it |
 //! | `sql_view` | the ledger's view as Python's SQLite, pandas and `DuckDB` read it (peers), and the examples of `docs/ledger.md` |
 //! | `stdout_sink` | `serve --sink stdout` |
 //! | `instrumented_service` | a Rust service with the crate `spanledger` |
@@ -24,6 +25,7 @@ mod crash;
 mod instrumented_service;
 mod ledger_command;
 mod ledger_file;
+mod ledger_upkeep;
 mod negotiated_prices;
 mod price_command;
 mod price_oracle;

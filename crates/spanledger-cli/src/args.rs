@@ -13,8 +13,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::{
     ledger::{
-        LedgerBackupArguments, LedgerCheckArguments, LedgerCommand, LedgerCommandArguments, LedgerFormat,
-        LedgerInfoArguments,
+        LedgerBackupArguments, LedgerCheckArguments, LedgerCommand, LedgerCommandArguments,
+        LedgerCompactArguments, LedgerForgetArguments, LedgerFormat, LedgerInfoArguments,
+        LedgerPruneArguments, LedgerRefoldArguments, LedgerRestoreArguments,
     },
     price::{BookArguments, PriceArguments, PriceFormat},
     prices::{
@@ -23,9 +24,7 @@ pub(crate) use self::{
     },
     reprice::RepriceArguments,
 };
-#[cfg(feature = "demo")]
-use crate::config::ListenAddr;
-use crate::config::{LEDGER, Options};
+use crate::config::{LEDGER, ListenAddr, Options};
 
 /// Where does our AI money go?
 ///
@@ -205,4 +204,11 @@ pub(crate) struct LedgerArguments {
     /// The ledger's file.
     #[arg(long, value_name = "FILE", env = "SPANLEDGER_LEDGER", default_value = LEDGER)]
     pub(crate) ledger: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AdminArguments {
+    /// The admin address of the `serve` that has the ledger open.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4319")]
+    pub(crate) admin_addr: ListenAddr,
 }

@@ -10,6 +10,7 @@ pub(crate) mod serve;
 #[cfg(feature = "demo")]
 pub(crate) mod stand_in;
 pub(crate) mod tail;
+mod work;
 
 use std::path::Path;
 

@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::Context as _;
 use spanledger_otlp::AttributionKeys;
-use spanledger_receiver::{Limits, PriceFiles};
+use spanledger_receiver::{Limits, PriceFiles, Retention};
 use spanledger_sinks::{ConfiguredSink, SinkSpec};
 
 pub(crate) use self::{
@@ -47,6 +47,7 @@ pub(crate) struct Config {
     pub(crate) forward_traces: Option<String>,
     pub(crate) sinks: Vec<ConfiguredSink>,
     pub(crate) prices: PriceFiles,
+    pub(crate) retention: Option<Retention>,
     pub(crate) admin_addr: Option<SocketAddr>,
     pub(crate) limits: Limits,
     pub(crate) keys: AttributionKeys,
@@ -91,6 +92,7 @@ impl Config {
             forward_traces: receiver.forward_traces,
             sinks,
             prices: PriceFiles::new(options.prices),
+            retention: options.keep_days.map(Retention::days),
             admin_addr,
             limits,
             keys: keys(options.attribution),

@@ -2,7 +2,7 @@
 //!
 //! Text from outside the program is made safe by [`text`] before it reaches a terminal, a spreadsheet or JSON.
 
-mod amount;
+pub(crate) mod amount;
 mod event;
 mod ledger;
 pub(crate) mod parts;

@@ -272,7 +272,7 @@ impl<'a> Append<'a> {
     }
 
     /// The stored event of a row.
-    fn stored(&self, seq: i64) -> Result<Option<(Head, CostEvent)>, LedgerError> {
+    pub(crate) fn stored(&self, seq: i64) -> Result<Option<(Head, CostEvent)>, LedgerError> {
         let mut select = self.connection.prepare_cached(&SELECT_EVENT)?;
         let mut rows = select.query([seq])?;
         let Some(row) = rows.next()? else { return Ok(None) };
@@ -321,9 +321,16 @@ impl<'a> Append<'a> {
             members.len() <= 16 || o.event_id == event.event_id || o.span_id == event.span_id
         };
         let candidates = members.iter().filter(|(_, o)| is_near(o)).map(|(seq, o)| (*seq, &**o));
-        let (evidence, inherited) =
+        let (evidence, mut inherited) =
             evidence::find(event, candidates).unwrap_or((NO_EVIDENCE, Inherited::default()));
         head.evidence = evidence;
+        // The row inherits columns of the journal, which has the cost from before a repricing.
+        if self.state.epoch != 0
+            && let Some(journaled) =
+                journal::load_before_repricing(self.connection, self.words.dictionary(), evidence)?
+        {
+            inherited = Inherited::between(event, &journaled);
+        }
         let mut packer = RowPacker::new(&mut self.words);
         // Stored sightings have a part in the event, so that the request is not to blame.
         let row = row::pack(event, inherited, &mut packer).map_err(LedgerError::Damaged)?;

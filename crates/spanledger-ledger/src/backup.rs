@@ -1,15 +1,25 @@
-//! Copies a ledger while it is in use.
+//! Copies a ledger while it is in use, and puts copies in the place of ledgers.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
-use crate::{LedgerError, LedgerReader, Summary, error::StorageError, open::beside};
+use crate::{
+    LedgerError, LedgerReader, Summary,
+    error::StorageError,
+    open::{self, beside},
+};
 
 /// The end of the name of a copy that is not complete. It takes its final name at the end, so that a copy
 /// that broke off is never taken for a backup.
 const UNFINISHED: &str = ".unfinished";
+/// The end of the name of a copy that is about to take the place of a ledger.
+const RESTORED: &str = ".restored";
+/// The end of the name of a ledger whose place a copy took.
+const REPLACED: &str = ".replaced";
+/// The suffixes of a ledger and of its write-ahead log.
+const PARTS: [&str; 2] = ["", "-wal"];
 
 /// A copy that was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +128,98 @@ impl LedgerReader {
         fs::rename(unfinished, target).map_err(file_error)?;
         sync_folder(target).map_err(file_error)?;
         Ok(Backup { bytes, summary })
+    }
+}
+
+/// What [`restore`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// The new ledger.
+    pub backup: Backup,
+    /// Where the ledger is that was there before.
+    pub replaced: Option<PathBuf>,
+}
+
+/// Why a copy was not put in the place of a ledger. The ledger is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// The ledger is in use, or the file there is not a ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The ledger of an earlier restoring is still there.
+    #[error("{path} is left of an earlier restoring: move it away or delete it, and run the command again")]
+    Left {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The copy is the ledger itself.
+    #[error("{path} is the ledger itself: name the copy, and the ledger with --ledger")]
+    Same {
+        /// The ledger.
+        path: PathBuf,
+    },
+    /// The copy cannot be read, or not be written to the folder of the ledger.
+    #[error(transparent)]
+    Copy(#[from] BackupError),
+    /// A file cannot be renamed.
+    #[error("{path} cannot be renamed or created: check that this user may write to its folder")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Puts a copy in the place of a ledger, which must not be open for writing. The ledger that is there is renamed
+/// together with its write-ahead log, which would otherwise be applied to the copy.
+///
+/// If it breaks off, it can be repeated. The copy stays as it is.
+pub fn restore(copy: &LedgerReader, ledger: impl AsRef<Path>) -> Result<Restored, RestoreError> {
+    let ledger = ledger.as_ref();
+    let file_error = |source| RestoreError::File { path: ledger.to_owned(), source };
+    let ledger = &std::path::absolute(ledger).map_err(file_error)?;
+    let is_same = fs::canonicalize(ledger)
+        .is_ok_and(|ledger| fs::canonicalize(copy.path()).is_ok_and(|copy| copy == ledger));
+    if is_same {
+        return Err(RestoreError::Same { path: ledger.clone() });
+    }
+    // Nobody may begin to write the old ledger until the new one is there.
+    let lock = if ledger.exists() { Some(open::lock(ledger)?) } else { None };
+    let replaced = beside(ledger, REPLACED);
+    for suffix in PARTS {
+        let old = beside(&replaced, suffix);
+        if beside(ledger, suffix).exists() && old.exists() {
+            return Err(RestoreError::Left { path: old });
+        }
+    }
+    let new = beside(ledger, RESTORED);
+    // What is there was not complete, because it would have taken its place.
+    remove(&new).map_err(file_error)?;
+    let backup = copy.backup(&new)?;
+    // The database goes first: without it, its log is applied to nothing.
+    for suffix in PARTS {
+        match fs::rename(beside(ledger, suffix), beside(&replaced, suffix)) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(file_error(source)),
+            _ => {}
+        }
+    }
+    // SQLite makes it again.
+    remove(&beside(ledger, "-shm")).map_err(file_error)?;
+    sync_folder(ledger).map_err(file_error)?;
+    fs::rename(&new, ledger).map_err(file_error)?;
+    sync_folder(ledger).map_err(file_error)?;
+    drop(lock);
+    Ok(Restored { backup, replaced: replaced.exists().then_some(replaced) })
+}
+
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

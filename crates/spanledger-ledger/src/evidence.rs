@@ -23,7 +23,8 @@ impl Inherited {
         self.0.get(place) == Some(&true)
     }
 
-    fn between(event: &CostEvent, o: &Observation) -> Self {
+    /// The columns in which the event equals the observation.
+    pub(crate) fn between(event: &CostEvent, o: &Observation) -> Self {
         Self([
             event.span_id == o.span_id,
             event.trace_id == o.trace_id,

@@ -6,7 +6,7 @@ use rusqlite::OptionalExtension as _;
 use spanledger_event::Timestamp;
 
 use crate::{
-    FileSizes, GroupBy, LedgerError, LedgerReader, Query, Summary, Unreadable,
+    FileSizes, GroupBy, LedgerError, LedgerReader, Pages, Query, Summary, Unreadable,
     open::beside,
     row::{self, JOIN_EVIDENCE, READ_COLUMNS},
 };
@@ -25,10 +25,25 @@ pub struct LedgerInfo {
     pub repricings: i64,
     /// The sizes of its files.
     pub sizes: FileSizes,
+    /// The pages of its file.
+    pub pages: Pages,
+    /// The size of the index of keys.
+    pub keys: KeyIndexSize,
     /// How much it holds.
     pub summary: Summary,
     /// Its followers, such as sinks, by name.
     pub followers: Vec<FollowerInfo>,
+}
+
+/// How much the index of keys holds on disk. The keys of pruned events stay in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyIndexSize {
+    /// Keys. Those of the latest observations are only in the writer's memory, and are not counted.
+    pub keys: i64,
+    /// The pages that hold them.
+    pub pages: i64,
+    /// The sorted runs of pages.
+    pub runs: i64,
 }
 
 /// How far a follower is.
@@ -90,10 +105,16 @@ impl LedgerReader {
             .query_row("SELECT id, epoch FROM ledger", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let schema_version = self.connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let (summary, followers) = (self.summary()?, self.followers()?);
+        let pages = self.pages()?;
+        let keys = self.connection.query_row(
+            "SELECT coalesce(sum(entries), 0), coalesce(sum(pages), 0), count(*) FROM key_run",
+            [],
+            |row| Ok(KeyIndexSize { keys: row.get(0)?, pages: row.get(1)?, runs: row.get(2)? }),
+        )?;
         transaction.commit()?;
         let bytes = |suffix| fs::metadata(beside(self.path(), suffix)).map_or(0, |file| file.len());
         let sizes = FileSizes { database: bytes(""), log: bytes("-wal") };
-        Ok(LedgerInfo { id, schema_version, repricings, sizes, summary, followers })
+        Ok(LedgerInfo { id, schema_version, repricings, sizes, pages, keys, summary, followers })
     }
 
     fn followers(&self) -> Result<Vec<FollowerInfo>, LedgerError> {

@@ -14,7 +14,7 @@ use crate::{
     checkpoint::Checkpointer,
     error::OpenError,
     job::{Job, Work},
-    open::{self, WriteConnection, WriteLock},
+    open::{self, FileIdentity, WriteConnection, WriteLock},
     outbox::BatchRange,
     prepare,
     words::Words,
@@ -62,6 +62,7 @@ pub struct Ledger {
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
+    identity: FileIdentity,
     id: String,
     seed: u64,
     words: Arc<RwLock<Words>>,
@@ -82,7 +83,7 @@ impl Ledger {
         let checkpointer = Checkpointer::start(&identity, &health)?;
         let words = Arc::default();
         let (writer, changes) =
-            Writer::new(connection, identity, checkpointer, Arc::clone(&words), Arc::clone(&health))?;
+            Writer::new(connection, identity.clone(), checkpointer, Arc::clone(&words), Arc::clone(&health))?;
         let (id, seed) = (writer.id().to_owned(), writer.seed());
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let watched = Arc::clone(&health);
@@ -94,7 +95,7 @@ impl Ledger {
             })
             .map_err(|source| LedgerError::Open { path: path.clone(), source: OpenError::from(source) })?;
         let (jobs, writer) = (Some(jobs), Some(writer));
-        let shared = Shared { path, id, seed, words, jobs, changes, health, writer, _lock: lock };
+        let shared = Shared { path, identity, id, seed, words, jobs, changes, health, writer, _lock: lock };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -190,6 +191,10 @@ impl Ledger {
     /// The ledger's id, which no other ledger has.
     pub fn id(&self) -> &str {
         &self.shared.id
+    }
+
+    pub(crate) fn identity(&self) -> &FileIdentity {
+        &self.shared.identity
     }
 
     /// Lets the writer do work on what is stored.

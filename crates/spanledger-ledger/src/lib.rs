@@ -97,14 +97,14 @@ mod upkeep;
 mod words;
 mod writer;
 
-pub use backup::{Backup, BackupError};
+pub use backup::{Backup, BackupError, RestoreError, Restored, restore};
 pub use error::{ErrorKind, FactsError, LedgerError, OpenError, RowError, StorageError};
-pub use health::{CommitLatency, FileSizes, LedgerHealth, WriterFault};
-pub use inspect::{ComparedSums, FollowerInfo, LedgerInfo, ReadEvents, SumsDiffer};
+pub use health::{CommitLatency, FileSizes, KeyIndexLoad, LedgerHealth, WriterFault};
+pub use inspect::{ComparedSums, FollowerInfo, KeyIndexSize, LedgerInfo, ReadEvents, SumsDiffer};
 pub use ledger::{Appended, Ledger};
 pub use measure::{Amount, MEASURES, Measure, MeasureKind, Totals};
 pub use outbox::{BatchRange, Unreadable};
 pub use reader::{BatchChanges, Change, LedgerReader, Summary};
 pub use reasons::{Reason, Reasons};
 pub use report::{GroupBy, Query, Report, ReportRow};
-pub use upkeep::{PrunePosition, Pruned, Refolded, Repriced};
+pub use upkeep::{Compacted, Pages, PrunePosition, PrunePreview, Pruned, Refolded, Repriced};

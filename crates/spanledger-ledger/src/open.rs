@@ -65,10 +65,7 @@ pub(crate) fn writer(path: &Path) -> Result<WriteConnection, LedgerError> {
         // Refuse another program's file before anything of it is changed, its locks included.
         look(path)?;
     }
-    let lock = WriteLock::acquire(path).map_err(|refused| match refused {
-        LockError::InUse => LedgerError::InUse { path: path.clone() },
-        LockError::File(source) => error(path, source),
-    })?;
+    let lock = acquire(path)?;
     let opened = locked(path, &lock);
     if opened.is_err() && !exists && fs::metadata(path).is_ok_and(|file| file.len() == 0) {
         // Leave no empty file behind. If it cannot be removed, it does no harm.
@@ -76,6 +73,23 @@ pub(crate) fn writer(path: &Path) -> Result<WriteConnection, LedgerError> {
     }
     let (connection, identity) = opened?;
     Ok(WriteConnection { connection, identity, lock })
+}
+
+fn acquire(path: &Path) -> Result<WriteLock, LedgerError> {
+    WriteLock::acquire(path).map_err(|refused| match refused {
+        LockError::InUse => LedgerError::InUse { path: path.to_owned() },
+        LockError::File(source) => error(path, source),
+    })
+}
+
+/// Locks an existing ledger without opening it, so that nobody can begin to write it. Another program's file is
+/// refused; a ledger may be damaged, or of another version.
+pub(crate) fn lock(path: &Path) -> Result<WriteLock, LedgerError> {
+    refuse_all_but_files(path)?;
+    match look(path) {
+        Err(error @ (LedgerError::Foreign { .. } | LedgerError::InUse { .. })) => Err(error),
+        _ => acquire(path),
+    }
 }
 
 /// Opens the file that this process has locked.
@@ -89,6 +103,12 @@ fn locked(path: &Path, lock: &WriteLock) -> Result<(Connection, FileIdentity), L
             .map_err(|source| error(path, source))?;
     // Look again: another writer may have changed the tables before this one got the lock.
     let state = state(path, &connection)?;
+    if matches!(state, State::Empty) {
+        // So that the file can shrink in parts (`upkeep/space.rs`). Later it would have to be written anew.
+        connection
+            .pragma_update(None, "auto_vacuum", "INCREMENTAL")
+            .map_err(|source| error(path, StorageError::from(source)))?;
+    }
     configure(path, &connection)?;
     match state {
         State::Empty => create(&mut connection).map_err(|source| error(path, source))?,

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use spanledger_event::UnpricedReason;
+use spanledger_event::{RefusedReason, UnpricedReason};
 
 /// Counters of requests, spans and observations, from the start of the process.
 #[derive(Debug, Default)]
@@ -21,7 +21,37 @@ pub struct Counters {
     observations: AtomicU64,
     duplicates: AtomicU64,
     forwarded: AtomicU64,
-    unpriced: Mutex<BTreeMap<UnpricedReason, u64>>,
+    unpriced: ByReason<UnpricedReason>,
+    observations_refused: ByReason<RefusedReason>,
+}
+
+/// A counter for each reason.
+#[derive(Debug)]
+struct ByReason<R>(Mutex<BTreeMap<R, u64>>);
+
+impl<R> Default for ByReason<R> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<R: Copy + Ord> ByReason<R> {
+    /// The counts of all these reasons, also of those that did not occur.
+    fn counts(&self, all: impl IntoIterator<Item = R>) -> BTreeMap<R, u64> {
+        let mut counts: BTreeMap<R, u64> = all.into_iter().map(|reason| (reason, 0)).collect();
+        counts.extend(self.0.lock().unwrap_or_else(PoisonError::into_inner).iter());
+        counts
+    }
+
+    fn add(&self, reasons: &[R]) {
+        if reasons.is_empty() {
+            return;
+        }
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for reason in reasons {
+            *counts.entry(*reason).or_default() += 1;
+        }
+    }
 }
 
 /// Defines a public getter and a crate-wide adder for each counter.
@@ -65,18 +95,20 @@ impl Counters {
     /// Observations of accepted requests that have no cost, by reason. An observation that had been
     /// delivered before is counted again.
     pub fn unpriced(&self) -> BTreeMap<UnpricedReason, u64> {
-        let mut counts: BTreeMap<_, _> = UnpricedReason::ALL.into_iter().map(|reason| (reason, 0)).collect();
-        counts.extend(self.unpriced.lock().unwrap_or_else(PoisonError::into_inner).iter());
-        counts
+        self.unpriced.counts(UnpricedReason::ALL)
     }
 
     pub(crate) fn add_unpriced(&self, reasons: &[UnpricedReason]) {
-        if reasons.is_empty() {
-            return;
-        }
-        let mut counts = self.unpriced.lock().unwrap_or_else(PoisonError::into_inner);
-        for reason in reasons {
-            *counts.entry(*reason).or_default() += 1;
-        }
+        self.unpriced.add(reasons);
+    }
+
+    /// Observations that the ledger refused, because they exceed a limit of what belongs together, by reason.
+    /// One that a client sends again is counted again.
+    pub fn observations_refused(&self) -> BTreeMap<RefusedReason, u64> {
+        self.observations_refused.counts(RefusedReason::ALL)
+    }
+
+    pub(crate) fn add_observations_refused(&self, reasons: &[RefusedReason]) {
+        self.observations_refused.add(reasons);
     }
 }

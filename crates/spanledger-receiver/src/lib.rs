@@ -36,6 +36,7 @@
 //! The receiver does not sample, batch or transform traces: use an OpenTelemetry Collector for that
 //! (`collector-config/` has a configuration with a Collector in front of this receiver).
 
+mod accepted;
 mod budget;
 mod context;
 mod counters;
@@ -50,6 +51,7 @@ mod refusal;
 mod reprice;
 mod server;
 mod transport;
+mod upkeep;
 
 pub use context::Limits;
 pub use counters::Counters;
@@ -63,4 +65,5 @@ pub use readiness::NotReady;
 pub(crate) use refusal::Refusal;
 pub use reprice::{RepriceSelection, Repricing, reprice};
 pub use server::{Addresses, BindError, RunningServer, ServeError, Server, ServerBuilder};
-pub use transport::RepriceRequest;
+pub use transport::{ForgetRequest, Forgetting, PruneRequest, RepriceRequest, UpkeepRequest};
+pub use upkeep::{Compaction, Pace, Pruning, Refolding, Retention, compact, prune, refold};

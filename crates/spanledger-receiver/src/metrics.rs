@@ -70,6 +70,12 @@ impl Collector for Snapshot {
         for (reason, count) in counters.unpriced() {
             ConstCounter::new(count).encode(family.encode_family(&[("reason", reason.as_str())])?)?;
         }
+        let help = "Observations of AI calls that were not stored, because they exceed a limit, by reason";
+        let mut family =
+            encoder.encode_descriptor("observations_refused", help, None, MetricType::Counter)?;
+        for (reason, count) in counters.observations_refused() {
+            ConstCounter::new(count).encode(family.encode_family(&[("reason", reason.as_str())])?)?;
+        }
 
         let (book, reloads) = (prices.current(), prices.reloads());
         let help = "The version of the prices in force";
@@ -96,6 +102,6 @@ impl Collector for Snapshot {
                 MetricType::Gauge,
             )?)?;
         }
-        ledger::encode(self.0.ledger(), &mut encoder)
+        ledger::encode(&self.0, &mut encoder)
     }
 }

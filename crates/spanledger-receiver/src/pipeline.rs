@@ -1,7 +1,7 @@
 //! Decodes an OTLP message, prices its calls, appends them to the ledger and forwards its traces.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -12,8 +12,10 @@ use spanledger_otlp::{DecodeError, Logs, ObservationReader, ReadLogs, Traces, pr
 
 use crate::{
     Counters, Destination, Prices, Refusal,
+    accepted::Accepted,
     forward::Outgoing,
     message::{Compression, Message, Signal},
+    upkeep::RetentionStatus,
 };
 
 #[cfg(test)]
@@ -22,6 +24,10 @@ mod tests;
 /// Larger bodies, and all compressed ones, are decoded on a blocking thread instead of a thread of the
 /// runtime.
 const INLINE_BYTES_MAX: usize = 128 * 1_024;
+
+/// Why a record of the crate `spanledger` is rejected.
+pub(crate) const NO_EVENT_ID: &str =
+    "a record of the crate spanledger has no event id: let no processor on the way remove it";
 
 /// Processes requests. Clones share one pipeline.
 #[derive(Clone, Debug)]
@@ -32,8 +38,11 @@ pub struct Pipeline {
     destination: Option<Destination>,
     counters: Arc<Counters>,
     is_served: Arc<AtomicBool>,
-    /// Held by the repricing that is running.
-    repricing: Arc<tokio::sync::Mutex<()>>,
+    /// Held by the work on the stored ledger that is running, such as a repricing.
+    upkeep: Arc<tokio::sync::Mutex<()>>,
+    /// The names of the sinks that receive the ledger's events.
+    sinks: Arc<OnceLock<Vec<String>>>,
+    retention: Arc<RetentionStatus>,
 }
 
 impl Pipeline {
@@ -46,7 +55,9 @@ impl Pipeline {
             destination: None,
             counters: Arc::default(),
             is_served: Arc::default(),
-            repricing: Arc::default(),
+            upkeep: Arc::default(),
+            sinks: Arc::default(),
+            retention: Arc::default(),
         }
     }
 
@@ -57,8 +68,22 @@ impl Pipeline {
         self
     }
 
-    pub(crate) fn repricing(&self) -> &tokio::sync::Mutex<()> {
-        &self.repricing
+    pub(crate) fn upkeep(&self) -> &tokio::sync::Mutex<()> {
+        &self.upkeep
+    }
+
+    /// The names of the sinks, once a server delivers to them.
+    pub(crate) fn sinks(&self) -> &[String] {
+        self.sinks.get().map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn set_sinks(&self, names: Vec<String>) {
+        // A pipeline has one server, which sets the names once.
+        drop(self.sinks.set(names));
+    }
+
+    pub(crate) fn retention(&self) -> &RetentionStatus {
+        &self.retention
     }
 
     /// The counters since the start.
@@ -85,21 +110,21 @@ impl Pipeline {
         self.is_served.store(is_served, Ordering::Relaxed);
     }
 
-    /// Processes a message. On success its observations are durable in the ledger, and the destination
-    /// has accepted its traces.
-    pub(crate) async fn accept(&self, message: Message) -> Result<(), Refusal> {
+    /// Processes a message. On success its observations are durable in the ledger, except those that it
+    /// rejected, and the destination has accepted its traces.
+    pub(crate) async fn accept(&self, message: Message) -> Result<Accepted, Refusal> {
         // The budgeted bytes are kept until the ledger and the destination have answered.
-        let Decoded { observations, outgoing, budgeted } = self.decode(message).await?;
-        let record = self.record(observations, budgeted.clone());
+        let Decoded { observations, accepted, outgoing, budgeted } = self.decode(message).await?;
+        let record = self.record(observations, accepted, budgeted.clone());
         match (&self.destination, outgoing) {
             (Some(destination), Some(outgoing)) => {
                 // Both run at the same time, so the ledger does not wait for the destination. If the
                 // destination fails, the client repeats the request, and its observations are duplicates.
                 let (recorded, forwarded) = tokio::join!(record, destination.send(outgoing));
-                recorded?;
+                let accepted = recorded?;
                 forwarded?;
                 self.counters.add_forwarded(1);
-                Ok(())
+                Ok(accepted)
             }
             _ => record.await,
         }
@@ -107,15 +132,20 @@ impl Pipeline {
 
     /// Appends in a task of its own, which keeps the budgeted bytes: when the client goes away and the
     /// request is dropped, the observations stay in the ledger's queue, and their memory stays covered.
-    async fn record(&self, observations: Vec<Observation>, budgeted: [Bytes; 2]) -> Result<(), Refusal> {
+    async fn record(
+        &self,
+        observations: Vec<Observation>,
+        accepted: Accepted,
+        budgeted: [Bytes; 2],
+    ) -> Result<Accepted, Refusal> {
         if observations.is_empty() {
-            return Ok(());
+            return Ok(accepted);
         }
         let this = self.clone();
         let appending = tokio::spawn(async move {
-            let appended = this.append(observations).await;
+            let accepted = this.append(observations, accepted).await;
             drop(budgeted);
-            appended
+            accepted
         });
         appending.await.unwrap_or_else(|error| {
             tracing::error!(%error, "receiver.ledger.append.aborted");
@@ -123,18 +153,27 @@ impl Pipeline {
         })
     }
 
-    async fn append(&self, observations: Vec<Observation>) -> Result<(), Refusal> {
+    /// Appends observations, and adds to the answer those that the ledger refused.
+    async fn append(
+        &self,
+        observations: Vec<Observation>,
+        mut accepted: Accepted,
+    ) -> Result<Accepted, Refusal> {
         let unpriced: Vec<UnpricedReason> =
             observations.iter().filter_map(|observation| observation.cost.as_ref()?.reason).collect();
         let appended = self.ledger.append(observations).await.map_err(|error| refusal_of(&error))?;
         self.counters.add_observations(appended.new);
         self.counters.add_duplicates(appended.duplicates + appended.late);
+        self.counters.add_observations_refused(&appended.refused);
         if let Some(reason) = appended.refused.first() {
             // One line for a request, however many there are.
             tracing::warn!(count = appended.refused.len(), %reason, "receiver.observations.refused");
         }
+        for reason in appended.refused {
+            accepted.reject(1, reason);
+        }
         self.counters.add_unpriced(&unpriced);
-        Ok(())
+        Ok(accepted)
     }
 
     /// Decodes a message. The message moves into the blocking task with its part of the budget: if the
@@ -153,6 +192,7 @@ impl Pipeline {
     fn decode_now(&self, message: &Message) -> Result<Decoded, Refusal> {
         let malformed = |error: DecodeError| Refusal::Malformed(ErrorChain(&error).to_string());
         let plain = message.inflate()?;
+        let mut accepted = Accepted::new(message.signal);
         let mut outgoing = None;
         let mut observations = match message.signal {
             Signal::Traces => {
@@ -165,6 +205,7 @@ impl Pipeline {
                 let logs = Logs::decode(&plain, message.encoding).map_err(malformed)?;
                 self.counters.add_records(logs.record_count());
                 let ReadLogs { observations, rejected } = self.reader.logs(&logs);
+                accepted.reject(rejected, NO_EVENT_ID);
                 if rejected > 0 {
                     self.counters.add_records_rejected(rejected);
                     tracing::warn!(
@@ -182,7 +223,7 @@ impl Pipeline {
         for observation in &mut observations {
             price(&book, observation);
         }
-        Ok(Decoded { observations, outgoing, budgeted: [message.bytes.clone(), plain] })
+        Ok(Decoded { observations, accepted, outgoing, budgeted: [message.bytes.clone(), plain] })
     }
 }
 
@@ -190,6 +231,8 @@ impl Pipeline {
 #[derive(Debug)]
 struct Decoded {
     observations: Vec<Observation>,
+    /// The answer so far.
+    accepted: Accepted,
     /// The message for the destination; `None` without a destination, and for logs.
     outgoing: Option<Outgoing>,
     /// The bytes as they came and the inflated ones. Their part of the budget stands for the memory of

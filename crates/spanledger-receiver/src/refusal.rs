@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use tonic::Code;
 
 /// The greatest size of a message to the client in bytes; far below the 4 MiB that OTLP recommends for a response.
-const MESSAGE_BYTES_MAX: usize = 1_024;
+pub(crate) const MESSAGE_BYTES_MAX: usize = 1_024;
 
 /// Why a request is refused. The text is for the developer of the client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    DeliveryOptions, Limits, Pipeline, PriceWatch, deliver,
+    DeliveryOptions, Limits, Pipeline, PriceWatch, Retention, deliver,
     transport::{admin, ports::OtlpPorts},
 };
 
@@ -54,7 +54,7 @@ impl ServerBuilder {
         self
     }
 
-    /// The address of `/healthz`, `/readyz` and `/metrics`. By default they are not served.
+    /// The address of `/healthz`, `/readyz`, `/metrics` and the admin API. By default they are not served.
     pub fn admin(mut self, address: impl Into<Option<SocketAddr>>) -> Self {
         self.admin = address.into();
         self
@@ -93,6 +93,7 @@ impl ServerBuilder {
             sinks: Vec::new(),
             delivery: DeliveryOptions::default(),
             price_watch: None,
+            retention: None,
         })
     }
 }
@@ -175,6 +176,7 @@ pub struct Server {
     sinks: Vec<Box<dyn Sink>>,
     delivery: DeliveryOptions,
     price_watch: Option<PriceWatch>,
+    retention: Option<Retention>,
 }
 
 impl fmt::Debug for Server {
@@ -222,6 +224,13 @@ impl Server {
         self
     }
 
+    /// Deletes old events while the server runs.
+    #[must_use]
+    pub fn with_retention(mut self, retention: Retention) -> Self {
+        self.retention = Some(retention);
+        self
+    }
+
     /// Serves in the background.
     pub fn spawn(self, pipeline: Pipeline) -> RunningServer {
         let addresses = self.addresses;
@@ -244,6 +253,10 @@ impl Server {
         let mut background = JoinSet::new();
         if let Some(watch) = self.price_watch {
             background.spawn(watch.run());
+        }
+        pipeline.set_sinks(self.sinks.iter().map(|sink| sink.name().to_owned()).collect());
+        if let Some(retention) = self.retention {
+            background.spawn(retention.run(pipeline.clone()));
         }
         if let Some(listener) = self.admin {
             background.spawn(admin::serve(listener, pipeline.clone()));

@@ -9,4 +9,4 @@ mod http;
 pub(crate) mod ports;
 mod response;
 
-pub use api::RepriceRequest;
+pub use api::{ForgetRequest, Forgetting, PruneRequest, RepriceRequest, UpkeepRequest};

@@ -2,8 +2,7 @@
 
 use clap::Args;
 
-use super::{BookArguments, LedgerArguments, LedgerFormat};
-use crate::config::ListenAddr;
+use super::{AdminArguments, BookArguments, LedgerArguments, LedgerFormat};
 
 /// Price stored calls again, with the present price book and your own price files.
 ///
@@ -33,9 +32,8 @@ pub(crate) struct RepriceArguments {
     /// Make the change. Without this option it is only shown.
     #[arg(long)]
     pub(crate) apply: bool,
-    /// The admin address of the `serve` that has the ledger open.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4319")]
-    pub(crate) admin_addr: ListenAddr,
+    #[command(flatten)]
+    pub(crate) admin: AdminArguments,
     /// The output format.
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: LedgerFormat,

@@ -36,6 +36,9 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     for ConfiguredSink { sink, .. } in config.sinks {
         server = server.with_sink(sink);
     }
+    if let Some(retention) = config.retention {
+        server = server.with_retention(retention);
+    }
     let shutdown = async {
         stopped.await;
         terminal::say("stopping: open requests are answered, and events are delivered to their sinks");
@@ -68,6 +71,9 @@ fn announce(config: &Config, addresses: Addresses, pipeline: &Pipeline) {
     }
     for sink in &config.sinks {
         terminal::say(format!("events    to {sink}"));
+    }
+    if let Some(retention) = config.retention {
+        terminal::say(format!("events    older than {retention} are deleted"));
     }
 }
 

@@ -19,7 +19,7 @@ const BATCH_MAX: usize = 1_000;
 pub(crate) async fn run(arguments: &TailArguments) -> anyhow::Result<ExitCode> {
     let path = &arguments.ledger.ledger;
     let mut reader = open_ledger(path)?;
-    let last = reader.summary()?.last_change;
+    let last = reader.last_change()?;
     let back = i64::try_from(arguments.lines).unwrap_or(i64::MAX);
     let mut cursor = reader.nth_change_from_end(back)?;
     if last == 0 {

@@ -4,7 +4,7 @@
 //! command line (clap). The id of an argument is its key in the file. Its doc comment is the text of the
 //! help and of the reference page docs/configuration.md, which a test compares with this file.
 
-use std::path::PathBuf;
+use std::{num::NonZeroU32, path::PathBuf};
 
 use clap::{
     Args,
@@ -41,8 +41,12 @@ pub(crate) struct Options {
         value_parser = OsStringValueParser::new().map(PathBuf::from)
     )]
     pub(crate) prices: Vec<PathBuf>,
-    /// The address that serves /healthz, /readyz and /metrics; `off` disables it.
-    /// [default: 127.0.0.1:4319]
+    /// Events whose call began more than so many days ago are deleted, once all sinks have received them.
+    /// Reports keep their sums.
+    #[arg(long, value_name = "DAYS", env = "SPANLEDGER_KEEP_DAYS")]
+    pub(crate) keep_days: Option<NonZeroU32>,
+    /// The address that serves /healthz, /readyz, /metrics, and POST requests below /api/, with which commands
+    /// such as `reprice --apply` change the ledger; `off` disables it. [default: 127.0.0.1:4319]
     #[arg(long, value_name = "ADDRESS", env = "SPANLEDGER_ADMIN_ADDR")]
     pub(crate) admin_addr: Option<AdminAddr>,
     #[command(flatten)]
@@ -148,6 +152,7 @@ impl Options {
             sinks,
             sink_tables,
             prices: if self.prices.is_empty() { other.prices } else { self.prices },
+            keep_days: self.keep_days.or(other.keep_days),
             admin_addr: self.admin_addr.or(other.admin_addr),
             receiver: ReceiverOptions {
                 grpc_addr: receiver.grpc_addr.or(fallback.grpc_addr),

@@ -36,7 +36,7 @@ pub(crate) fn ledger(
 }
 
 fn text(view: &LedgerView<'_>, width: Option<usize>) -> String {
-    let LedgerInfo { sizes, summary, .. } = view.info;
+    let LedgerInfo { sizes, pages, keys, summary, .. } = view.info;
     let bytes = |bytes: u64| grouped(i64::try_from(bytes).unwrap_or(i64::MAX));
     let columns = width.unwrap_or(WIDTH);
     let line = |label: &str, text: &str| wrapped(&format!("{label:<14}"), 14, &printable(text), columns);
@@ -45,6 +45,19 @@ fn text(view: &LedgerView<'_>, width: Option<usize>) -> String {
     text.push_str(&line("schema", &format!("version {}", view.info.schema_version)));
     let size = format!("{} bytes, and {} in the write-ahead log", bytes(sizes.database), bytes(sizes.log));
     text.push_str(&line("size", &size));
+    let free = format!("{} bytes, which later events use", bytes(pages.free * pages.bytes));
+    let free = if pages.can_shrink {
+        free
+    } else {
+        free + "; the file cannot shrink until `spanledger ledger compact` has run once without `serve`"
+    };
+    text.push_str(&line("free", &free));
+    let index = format!(
+        "{} keys in {} bytes; those of deleted events stay",
+        grouped(keys.keys),
+        grouped(keys.pages.saturating_mul(i64::try_from(pages.bytes).unwrap_or_default()))
+    );
+    text.push_str(&line("key index", &index));
     text.push_str(&line("observations", &grouped(summary.observations)));
     let events = format!(
         "{}, {} of them quarantined; {} more are void",
@@ -95,6 +108,10 @@ struct JsonLedger<'a> {
     schema_version: i64,
     database_bytes: u64,
     wal_bytes: u64,
+    free_bytes: u64,
+    can_shrink: bool,
+    indexed_keys: i64,
+    key_index_bytes: u64,
     observations: i64,
     events: i64,
     quarantined: i64,
@@ -131,7 +148,7 @@ struct JsonReason<'a> {
 
 impl<'a> JsonLedger<'a> {
     fn new(view: &'a LedgerView<'a>) -> Self {
-        let LedgerInfo { id, schema_version, repricings, sizes, summary, followers } = view.info;
+        let LedgerInfo { id, schema_version, repricings, sizes, pages, keys, summary, followers } = view.info;
         let follower = |follower: &'a FollowerInfo| JsonFollower {
             name: &follower.name,
             cursor: follower.cursor,
@@ -153,6 +170,10 @@ impl<'a> JsonLedger<'a> {
             schema_version: *schema_version,
             database_bytes: sizes.database,
             wal_bytes: sizes.log,
+            free_bytes: pages.free * pages.bytes,
+            can_shrink: pages.can_shrink,
+            indexed_keys: keys.keys,
+            key_index_bytes: u64::try_from(keys.pages).unwrap_or_default() * pages.bytes,
             observations: summary.observations,
             events: summary.events,
             quarantined: summary.quarantined,

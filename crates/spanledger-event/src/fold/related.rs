@@ -29,7 +29,7 @@ pub trait Journal {
 }
 
 /// Why a new observation was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum RefusedReason {
     /// The call has as many distinct sightings as are kept.
@@ -43,6 +43,20 @@ pub enum RefusedReason {
         "the observation would tie more than 2,048 others together: ids of events, calls and responses must not form chains"
     )]
     ComponentFull,
+}
+
+impl RefusedReason {
+    /// All reasons.
+    pub const ALL: [Self; 3] = [Self::SightingsOfCall, Self::KnownResponse, Self::ComponentFull];
+
+    /// The reason in one word, for counters.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SightingsOfCall => "sightings_of_call",
+            Self::KnownResponse => "known_response",
+            Self::ComponentFull => "component_full",
+        }
+    }
 }
 
 /// What became of new observations.

@@ -1,11 +1,14 @@
+use std::ops::ControlFlow;
+
+use rusqlite::Connection;
 use spanledger_event::{
-    CostEvent, Usd,
+    Cost, CostEvent, CostLine, Observation, Timestamp, Usd,
     test_support::{ObservationBuilder, SECOND},
 };
 use tempfile::TempDir;
 
 use super::*;
-use crate::{GroupBy, Query};
+use crate::{GroupBy, LedgerReader, Query};
 
 fn open() -> (TempDir, Ledger) {
     let folder = tempfile::tempdir().unwrap();
@@ -151,6 +154,31 @@ fn a_repricing_makes_a_new_revision_and_moves_the_sums() {
     });
 }
 
+/// The row of an event leaves out what the row of an observation has, which keeps its first cost.
+#[test]
+fn a_repriced_event_has_the_lines_of_its_new_cost() {
+    runtime().block_on(async {
+        let (_folder, ledger) = open();
+        let line = |kind: &'static str| CostLine {
+            kind: kind.into(),
+            quantity: 3.into(),
+            unit: "call".into(),
+            rate: 2.into(),
+            usd: Usd::from_picos(6),
+        };
+        let mut observation = call("r", "c1", 1, 6);
+        observation.cost.as_mut().unwrap().lines = vec![line("input")];
+        ledger.append(vec![observation.clone()]).await.unwrap();
+        for lines in [vec![line("output"), line("input")], vec![], vec![line("input")]] {
+            let epoch = ledger.begin_repricing().await.unwrap();
+            let cost = Cost { lines: lines.clone(), ..observation.cost.clone().unwrap() };
+            assert_eq!(ledger.reprice(epoch, vec![(1, cost.clone())]).await.unwrap().events, 1);
+            assert_eq!(events(&ledger)[0].cost_lines, lines);
+            assert_eq!(ledger.reprice(epoch, vec![(1, cost)]).await.unwrap().events, 0, "nothing is new");
+        }
+    });
+}
+
 #[test]
 fn folding_again_corrects_an_event_that_differs_from_its_observations() {
     runtime().block_on(async {
@@ -168,5 +196,214 @@ fn folding_again_corrects_an_event_that_differs_from_its_observations() {
         let attempts: Vec<_> = events(&ledger).iter().map(|event| event.attempts).collect();
         assert_eq!(attempts, [1, 1]);
         assert_eq!(before.len(), 2);
+    });
+}
+
+fn connection(folder: &TempDir) -> Connection {
+    Connection::open(folder.path().join("spanledger.db")).unwrap()
+}
+
+fn differences(reader: &LedgerReader) -> usize {
+    let mut count = 0;
+    reader
+        .compare_sums(|_| {
+            count += 1;
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    count
+}
+
+#[test]
+fn a_pruning_says_which_follower_holds_events_back_and_a_forgotten_one_holds_nothing() {
+    runtime().block_on(async {
+        let (_folder, ledger) = open();
+        ledger.append(vec![call("r", "c1", 1, 1), call("s", "c2", 2, 1)]).await.unwrap();
+        let last = *ledger.changes().borrow();
+        ledger.advance("fast", last).await.unwrap();
+        ledger.advance("slow", 1).await.unwrap();
+        ledger.hand_out("slow", 1).await.unwrap().unwrap();
+        let preview = ledger.reader().unwrap().prune_preview(at(50)).unwrap();
+        assert_eq!((preview.old, preview.prunable, preview.oldest), (2, 1, Some(at(1))));
+        assert_eq!(preview.held_by.into_iter().collect::<Vec<_>>(), [("slow".to_owned(), 1)]);
+        let pruned = ledger.prune(at(50), None, 10).await.unwrap();
+        assert_eq!((pruned.events, pruned.kept, pruned.held, pruned.oldest_held), (1, 1, 1, Some(at(2))));
+        assert_eq!(pruned.held_by.into_iter().collect::<Vec<_>>(), ["slow"]);
+
+        assert!(ledger.forget("slow").await.unwrap());
+        assert!(!ledger.forget("slow").await.unwrap());
+        let followers = ledger.reader().unwrap().info().unwrap().followers;
+        assert_eq!(followers.iter().map(|follower| &*follower.name).collect::<Vec<_>>(), ["fast"]);
+        let pruned = ledger.prune(at(50), None, 10).await.unwrap();
+        assert_eq!((pruned.events, pruned.kept, pruned.held_by.len()), (1, 0, 0));
+    });
+}
+
+#[test]
+fn a_follower_that_comes_back_after_it_was_forgotten_receives_what_is_there() {
+    runtime().block_on(async {
+        let (_folder, ledger) = open();
+        ledger.append(vec![call("r", "c1", 1, 1)]).await.unwrap();
+        let range = ledger.hand_out("sink", 10).await.unwrap().unwrap();
+        ledger.advance("sink", range.last).await.unwrap();
+        assert_eq!(ledger.hand_out("sink", 10).await.unwrap(), None);
+        ledger.forget("sink").await.unwrap();
+        assert_eq!(ledger.hand_out("sink", 10).await.unwrap(), Some(range));
+    });
+}
+
+#[test]
+fn an_event_whose_observation_cannot_be_read_is_kept_and_the_others_are_pruned() {
+    runtime().block_on(async {
+        let (folder, ledger) = open();
+        let calls = (0..3).map(|i| call(&format!("r{i}"), &format!("c{i}"), i, 1)).collect();
+        ledger.append(calls).await.unwrap();
+        connection(&folder).execute_batch("UPDATE observation SET facts = x'ff' WHERE seq = 2").unwrap();
+        let pruned = ledger.prune(at(50), None, 10).await.unwrap();
+        assert_eq!((pruned.events, pruned.kept, pruned.unreadable, pruned.next), (2, 1, 1, None));
+        let refolded = ledger.refold(0, 10).await.unwrap();
+        assert_eq!((refolded.observations, refolded.unreadable, refolded.is_done), (0, 1, true));
+    });
+}
+
+#[test]
+fn the_keys_of_pruned_observations_are_kept_beside_the_index_only_until_it_has_them() {
+    runtime().block_on(async {
+        let (folder, ledger) = open();
+        ledger.append(vec![call("old", "c1", 1, 1)]).await.unwrap();
+        ledger.prune(at(50), None, 10).await.unwrap();
+        // The index on disk is empty, and has all keys up to the number 0.
+        connection(&folder).execute_batch("INSERT INTO pruned_key (seq, key) VALUES (0, 1)").unwrap();
+        ledger.prune(at(50), None, 10).await.unwrap();
+        let kept: (i64, i64) = connection(&folder)
+            .query_row("SELECT min(seq), max(seq) FROM pruned_key", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
+        assert_eq!(kept, (1, 1));
+    });
+}
+
+#[test]
+fn an_event_whose_row_cannot_be_read_is_made_again_with_a_greater_revision_and_the_same_sums() {
+    runtime().block_on(async {
+        let (folder, ledger) = open();
+        ledger.append(vec![call("r", "c1", 1, 5), call("s", "c2", 2, 7)]).await.unwrap();
+        let before = events(&ledger);
+        // A sink has received both.
+        let range = ledger.hand_out("sink", 10).await.unwrap().unwrap();
+        ledger.advance("sink", range.last).await.unwrap();
+        connection(&folder).execute_batch("UPDATE event SET state = 77 WHERE seq = 1").unwrap();
+        assert!(ledger.reader().unwrap().changes_after(0, 10).is_err());
+        let done = ledger.refold(0, 10).await.unwrap();
+        assert_eq!((done.observations, done.corrected, done.unreadable), (2, 1, 0));
+        let mut after = events(&ledger);
+        after.sort_by_key(|event| event.timestamp);
+        assert!(after[0].revision > before[0].revision);
+        after[0].revision = before[0].revision;
+        assert_eq!(after, before);
+        assert_eq!(differences(&ledger.reader().unwrap()), 0);
+        let again = ledger.hand_out("sink", 10).await.unwrap().unwrap();
+        assert_eq!(ledger.reader().unwrap().batch(&again).unwrap().changes.len(), 1);
+        assert_eq!(ledger.refold(0, 10).await.unwrap().corrected, 0);
+    });
+}
+
+#[test]
+fn folding_in_small_parts_corrects_each_event_once() {
+    runtime().block_on(async {
+        let (folder, ledger) = open();
+        // Three sightings of one call, and another call.
+        let sighting = |service: &str| {
+            let mut call = call("r", "c1", 1, 5);
+            call.service_name = Some(service.to_owned());
+            call
+        };
+        ledger
+            .append(vec![sighting("a"), call("s", "c2", 2, 7), sighting("b"), sighting("c")])
+            .await
+            .unwrap();
+        connection(&folder).execute_batch("UPDATE event SET attempts = 9").unwrap();
+        let (mut last, mut observations, mut corrected) = (0, 0, 0);
+        loop {
+            let done = ledger.refold(last, 1).await.unwrap();
+            (last, observations, corrected) =
+                (done.last, observations + done.observations, corrected + done.corrected);
+            if done.is_done {
+                break;
+            }
+        }
+        assert_eq!((observations, corrected), (4, 2));
+    });
+}
+
+/// Appends calls and prunes most of them, so that the file has free pages.
+async fn with_free_pages(ledger: &Ledger) {
+    for part in 0..4_i64 {
+        let calls = (0..500).map(|i| {
+            let name = format!("{part}-{i}");
+            call(&name, &name, part, 1)
+        });
+        ledger.append(calls.collect()).await.unwrap();
+    }
+    let mut next = None;
+    loop {
+        next = ledger.prune(at(3), next, 500).await.unwrap().next;
+        if next.is_none() {
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_compaction_gives_free_pages_back_in_parts_and_loses_nothing() {
+    runtime().block_on(async {
+        let (folder, ledger) = open();
+        with_free_pages(&ledger).await;
+        let (reader, sums) = (ledger.reader().unwrap(), billed(&ledger));
+        let before = reader.pages().unwrap();
+        assert!(before.can_shrink && before.free > 10, "{before:?}");
+        let first = ledger.compact(3).await.unwrap();
+        assert_eq!((first.pages, first.left.free), (3, before.free - 3));
+        let rest = ledger.compact(100_000).await.unwrap();
+        assert_eq!((rest.left.free, rest.left.total), (0, before.total - before.free));
+        assert_eq!(ledger.compact(10).await.unwrap().pages, 0);
+        drop(reader);
+        let sizes = ledger.copy_log().unwrap();
+        assert_eq!(sizes.database, rest.left.total * rest.left.bytes);
+        let reader = ledger.reader().unwrap();
+        assert_eq!(reader.integrity().unwrap(), Vec::<String>::new());
+        assert_eq!((reader.changes_after(0, 1_000).unwrap().len(), billed(&ledger)), (500, sums));
+        assert_eq!(ledger.append(vec![call("0-1", "0-1", 0, 1)]).await.unwrap().late, 1);
+        drop((reader, ledger));
+        let ledger = Ledger::open(folder.path().join("spanledger.db")).unwrap();
+        assert_eq!(
+            (billed(&ledger), ledger.append(vec![call("0-1", "0-1", 0, 1)]).await.unwrap().late),
+            (sums, 1)
+        );
+    });
+}
+
+#[test]
+fn a_file_that_cannot_shrink_is_written_anew_and_can_from_then_on() {
+    runtime().block_on(async {
+        let (folder, ledger) = open();
+        with_free_pages(&ledger).await;
+        let sums = billed(&ledger);
+        drop(ledger);
+        // As earlier versions made it.
+        connection(&folder).execute_batch("PRAGMA auto_vacuum = NONE; VACUUM").unwrap();
+        let ledger = Ledger::open(folder.path().join("spanledger.db")).unwrap();
+        ledger.append(vec![call("more", "more", 9, 1)]).await.unwrap();
+        assert!(!ledger.reader().unwrap().pages().unwrap().can_shrink);
+        assert_eq!(ledger.compact(10).await.unwrap().pages, 0);
+        ledger.rebuild_file().unwrap();
+        let pages = ledger.reader().unwrap().pages().unwrap();
+        assert!(pages.can_shrink && pages.free == 0, "{pages:?}");
+        // The writer goes on with the new file.
+        assert_eq!(
+            ledger.append(vec![call("0-1", "0-1", 0, 1), call("new", "new", 9, 1)]).await.unwrap().late,
+            1
+        );
+        assert_eq!(billed(&ledger).0, sums.0 + 2);
+        assert_eq!(ledger.reader().unwrap().integrity().unwrap(), Vec::<String>::new());
     });
 }

@@ -10,20 +10,22 @@
 
 mod requests;
 
+mod slowest;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use futures_util::future::join;
+use futures_util::future::{join, poll_immediate};
 use spanledger_event::{CostEvent, EventId, EventState, Observation, fold};
-use spanledger_ledger::Ledger;
+use spanledger_ledger::{Appended, Ledger};
 
-use self::requests::Sender;
+use self::{
+    requests::Sender,
+    slowest::{Slowest, Took},
+};
 use crate::support::{call, folder, runtime, stored};
-
-/// The time of an append, and how many observations the hostile request had.
-type Slowest = (Duration, usize);
 
 #[test]
 fn after_hostile_requests_the_ledger_is_the_fold_of_what_it_accepted() {
@@ -38,10 +40,9 @@ fn after_hostile_requests_the_ledger_is_the_fold_of_what_it_accepted() {
 
     let (_folder, path) = folder();
     let mut accepted = BTreeSet::new();
-    // The slowest append of each kind, and the slowest append of somebody else beside it.
-    let mut slowest: BTreeMap<&str, [Slowest; 2]> = BTreeMap::new();
+    let mut slowest = Slowest::default();
     let (mut sent, mut refused) = (0, 0);
-    let slowest = runtime().block_on(async {
+    runtime().block_on(async {
         let ledger = Ledger::open(&path).unwrap();
         let mut sender = Sender::new(u64::try_from(seed).unwrap(), size_max);
         for number in 0..requests {
@@ -50,16 +51,19 @@ fn after_hostile_requests_the_ledger_is_the_fold_of_what_it_accepted() {
             // Somebody else's call, which is appended at the same time.
             let id = format!("neighbour-{number}");
             let neighbour = vec![call(&id, &id, i64::try_from(number).unwrap(), 3)];
-            let (hostile, other) =
+            let ((hostile, took), (other, beside)) =
                 join(timed(&ledger, request.clone()), timed(&ledger, neighbour.clone())).await;
-            let [of_kind, beside] = slowest.entry(kind).or_default();
-            *of_kind = (*of_kind).max((hostile.0, request.len()));
-            *beside = (*beside).max((other.0, request.len()));
-            assert_eq!((other.1, other.2), (1, 0), "{what}: the neighbour's call was not accepted");
+            assert_eq!(
+                (other.new, other.refused.len()),
+                (1, 0),
+                "{what}: the neighbour's call was not accepted"
+            );
             accepted.extend(neighbour);
 
             sent += request.len();
-            let refused_now = request.len() - hostile.1 - hostile.2;
+            let refused_now = hostile.refused.len();
+            assert_eq!(hostile.new + hostile.duplicates + refused_now, request.len(), "{what}");
+            slowest.add(kind, &what, &hostile, took, beside);
             refused += refused_now;
             if refused_now == 0 {
                 accepted.extend(request);
@@ -79,22 +83,34 @@ fn after_hostile_requests_the_ledger_is_the_fold_of_what_it_accepted() {
         }
         compare(&ledger, &accepted, "the end");
         assert_eq!(ledger.reader().unwrap().integrity().unwrap(), Vec::<String>::new());
-        slowest
     });
     println!("{sent} observations were sent, {} different ones accepted, {refused} refused", accepted.len());
-    println!(
-        "the slowest append of each kind and its observations, and the slowest append beside such a one:"
-    );
-    for (kind, [of_kind, beside]) in slowest {
-        println!("{:>9.1?} {:>5} {:>9.1?} {:>5}  {kind}", of_kind.0, of_kind.1, beside.0, beside.1);
-    }
+    print!("{slowest}");
 }
 
-/// The time of an append, and how many observations were new and known.
-async fn timed(ledger: &Ledger, observations: Vec<Observation>) -> (Duration, usize, usize) {
+/// Appends, and measures how long that took.
+async fn timed(ledger: &Ledger, observations: Vec<Observation>) -> (Appended, Took) {
+    let health = ledger.health();
+    let commits = || (health.commits(), health.commit_latency().total);
+    let (commits_before, committing_before) = commits();
     let before = Instant::now();
-    let appended = ledger.append(observations).await.unwrap();
-    (before.elapsed(), appended.new, appended.duplicates)
+    let mut append = Box::pin(ledger.append(observations));
+    // Until it waits for the first time, an append is prepared in the caller's task.
+    let answer = poll_immediate(&mut append).await;
+    let preparation = before.elapsed();
+    let appended = match answer {
+        Some(answer) => answer,
+        None => append.await,
+    };
+    let whole = before.elapsed();
+    let (commits, committing) = commits();
+    let took = Took {
+        whole,
+        preparation,
+        commits: commits - commits_before,
+        committing: committing.saturating_sub(committing_before),
+    };
+    (appended.unwrap(), took)
 }
 
 /// Every event of the fold is in the ledger. What the ledger has besides is void: an event of a request id

@@ -4,7 +4,10 @@ use std::{fs, ops::ControlFlow};
 
 use rusqlite::Connection;
 use spanledger_event::Timestamp;
-use spanledger_ledger::{BackupError, ComparedSums, GroupBy, Ledger, LedgerReader, Query, SumsDiffer};
+use spanledger_ledger::{
+    BackupError, ComparedSums, GroupBy, Ledger, LedgerError, LedgerReader, Query, RestoreError, SumsDiffer,
+    restore,
+};
 
 use crate::support::{SECOND, call, folder, runtime, stored};
 
@@ -144,4 +147,81 @@ fn a_backup_that_fails_leaves_no_file() {
     assert!(error.to_string().contains("check that its folder exists"), "{error}");
     let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert!(names.iter().all(|name| !name.to_string_lossy().contains("copy")), "{names:?}");
+}
+
+#[test]
+fn the_latest_change_is_known_without_reading_all_events() {
+    let (_folder, path) = folder();
+    let ledger = Ledger::open(&path).unwrap();
+    assert_eq!(ledger.reader().unwrap().last_change().unwrap(), 0);
+    runtime().block_on(async {
+        ledger.append(vec![call("r", "c", 0, 5)]).await.unwrap();
+        let mut again = call("r", "c", 0, 5);
+        again.service_name = Some("service".to_owned());
+        ledger.append(vec![again]).await.unwrap();
+    });
+    let reader = ledger.reader().unwrap();
+    assert_eq!(reader.last_change().unwrap(), 3);
+    assert_eq!(reader.summary().unwrap().last_change, 3);
+}
+
+/// Scenario: `kill -9` leaves a write-ahead log. Guarantees: a copy that takes the ledger's place is not mixed with
+/// that log, the old ledger is whole under its new name, and nothing is replaced that a writer has open.
+#[test]
+fn a_restored_copy_takes_the_place_of_a_ledger_and_of_its_log() {
+    let (folder, path) = folder();
+    let copy = folder.path().join("copy.db");
+    let ledger = Ledger::open(&path).unwrap();
+    let runtime = runtime();
+    runtime.block_on(ledger.append(vec![call("r1", "c1", 0, 5)])).unwrap();
+    ledger.reader().unwrap().backup(&copy).unwrap();
+    runtime.block_on(ledger.append(vec![call("r2", "c2", 0, 5)])).unwrap();
+    let reader = LedgerReader::open(&copy).unwrap();
+    assert!(matches!(restore(&reader, &path), Err(RestoreError::Ledger(LedgerError::InUse { .. }))));
+    assert!(matches!(restore(&ledger.reader().unwrap(), &path), Err(RestoreError::Same { .. })));
+    // A killed writer leaves its log.
+    let log = folder.path().join("spanledger.db-wal");
+    let left = fs::read(&log).unwrap();
+    let database = fs::read(&path).unwrap();
+    drop(ledger);
+    fs::write(&path, database).unwrap();
+    fs::write(&log, left).unwrap();
+
+    let restored = restore(&reader, &path).unwrap();
+    let replaced = restored.replaced.unwrap();
+    assert_eq!((restored.backup.summary.events, replaced.exists()), (1, true));
+    assert!(!log.exists() && copy.exists());
+    assert_eq!(stored(&LedgerReader::open(&path).unwrap()).len(), 1);
+    assert_eq!(stored(&LedgerReader::open(&replaced).unwrap()).len(), 2);
+    let ledger = Ledger::open(&path).unwrap();
+    assert_eq!(runtime.block_on(ledger.append(vec![call("r2", "c2", 0, 5)])).unwrap().new, 1);
+    drop(ledger);
+
+    // The second time, the first replaced ledger is not overwritten.
+    assert!(matches!(restore(&reader, &path), Err(RestoreError::Left { .. })));
+    assert_eq!(stored(&LedgerReader::open(&path).unwrap()).len(), 2);
+    // It broke off after the database was renamed.
+    fs::remove_file(&replaced).unwrap();
+    let rename = |from: &str, to: &str| fs::rename(folder.path().join(from), folder.path().join(to));
+    rename("spanledger.db", "spanledger.db.replaced").unwrap();
+    drop(fs::remove_file(folder.path().join("spanledger.db.replaced-wal")));
+    fs::write(&log, "the log of the old ledger").unwrap();
+    restore(&reader, &path).unwrap();
+    assert_eq!(stored(&LedgerReader::open(&path).unwrap()).len(), 1);
+    assert!(!log.exists());
+}
+
+#[test]
+fn another_programs_database_is_not_replaced_by_a_copy() {
+    let (folder, path) = folder();
+    let copy = folder.path().join("copy.db");
+    Ledger::open(&path).unwrap().reader().unwrap().backup(&copy).unwrap();
+    let foreign = folder.path().join("foreign.db");
+    Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE theirs (a)").unwrap();
+    let reader = LedgerReader::open(&copy).unwrap();
+    assert!(matches!(restore(&reader, &foreign), Err(RestoreError::Ledger(LedgerError::Foreign { .. }))));
+    // Where there is nothing yet, the copy is put there.
+    let new = folder.path().join("new.db");
+    assert_eq!(restore(&reader, &new).unwrap().replaced, None);
+    LedgerReader::open(&new).unwrap();
 }

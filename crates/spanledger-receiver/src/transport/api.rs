@@ -5,6 +5,8 @@
 //! does. A page whose host name was made to point to this machine sends that name as `Host`, so that only
 //! addresses and `localhost` are accepted.
 
+mod task;
+
 use std::{net::IpAddr, time::Duration};
 
 use bytes::Bytes;
@@ -14,15 +16,11 @@ use hyper::{
     body::Incoming,
     header::{self, HeaderValue},
 };
-use serde::{Deserialize, Serialize};
-use spanledger_event::{ErrorChain, Timestamp};
-use spanledger_price::PriceBook;
 
+use self::task::Task;
+pub use self::task::{ForgetRequest, Forgetting, PruneRequest, RepriceRequest, UpkeepRequest};
 use super::response::{ResponseBody, full};
-use crate::{
-    Pipeline,
-    reprice::{RepriceSelection, reprice},
-};
+use crate::Pipeline;
 
 /// The greatest size of a request in bytes. Price files make up most of it.
 const BODY_BYTES_MAX: usize = 32 << 20;
@@ -30,26 +28,6 @@ const BODY_BYTES_MAX: usize = 32 << 20;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// The beginning of all paths of the API.
 pub(super) const PREFIX: &str = "/api/";
-
-/// The body of `POST /api/reprice`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RepriceRequest {
-    /// The id of the ledger that is meant. A server with another ledger refuses the request.
-    pub ledger: String,
-    /// Only calls that began at this moment or later (RFC 3339).
-    #[serde(default)]
-    pub since: Option<String>,
-    /// Only calls that began before this moment (RFC 3339).
-    #[serde(default)]
-    pub until: Option<String>,
-    /// Only calls without a price.
-    #[serde(default)]
-    pub unpriced_only: bool,
-    /// Names and texts of price files, which are laid over the built-in book.
-    #[serde(default)]
-    pub prices: Vec<(String, String)>,
-}
 
 /// Why a request is refused.
 type Refused = (StatusCode, String);
@@ -71,9 +49,11 @@ pub(super) async fn answer(request: Request<Incoming>, pipeline: &Pipeline) -> R
 }
 
 async fn accept(request: Request<Incoming>, pipeline: &Pipeline) -> Result<serde_json::Value, Refused> {
-    if request.uri().path() != "/api/reprice" {
-        return Err((StatusCode::NOT_FOUND, "the admin API has /api/reprice".to_owned()));
-    }
+    let path = request.uri().path().strip_prefix(PREFIX).unwrap_or_default();
+    let Some(task) = Task::named(path) else {
+        let known: Vec<String> = Task::ALL.iter().map(|task| format!("{PREFIX}{}", task.name())).collect();
+        return Err((StatusCode::NOT_FOUND, format!("the admin API has {}", known.join(", "))));
+    };
     if request.method() != Method::POST {
         return Err((StatusCode::METHOD_NOT_ALLOWED, "only POST is allowed".to_owned()));
     }
@@ -83,39 +63,7 @@ async fn accept(request: Request<Incoming>, pipeline: &Pipeline) -> Result<serde
         .await
         .map_err(|_| (StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time".to_owned()))?
         .map_err(|error| (StatusCode::BAD_REQUEST, format!("the body cannot be read: {error}")))?;
-    let request: RepriceRequest = serde_json::from_slice(&body.to_bytes())
-        .map_err(|error| (StatusCode::BAD_REQUEST, format!("the body is not a request: {error}")))?;
-    let ledger = pipeline.ledger();
-    if request.ledger != ledger.id() {
-        let words = format!("this server writes another ledger, {}", ledger.path().display());
-        return Err((StatusCode::CONFLICT, words));
-    }
-    let bad = |words: String| (StatusCode::BAD_REQUEST, words);
-    let moment = |text: &Option<String>| match text {
-        None => Ok(None),
-        Some(text) => match Timestamp::parse(text) {
-            Some(at) => Ok(Some(at)),
-            None => Err(bad(format!("`{text}` is not a moment: write it as 2026-11-01T10:00:00Z"))),
-        },
-    };
-    let (since, until) = (moment(&request.since)?, moment(&request.until)?);
-    let selection = RepriceSelection { since, until, unpriced_only: request.unpriced_only };
-    let files = request.prices.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-    let book = match PriceBook::builtin() {
-        book if request.prices.is_empty() => book.clone(),
-        book => book.layered(files).map_err(|errors| bad(errors.to_string()))?,
-    };
-    // Two at a time would take turns in giving the same observations their costs.
-    let Ok(_running) = pipeline.repricing().try_lock() else {
-        let words = "another repricing is running: wait until it is done".to_owned();
-        return Err((StatusCode::CONFLICT, words));
-    };
-    let done = reprice(ledger, &book, selection).await.map_err(|error| {
-        tracing::error!(error = %ErrorChain(&error), "receiver.reprice.failed");
-        (StatusCode::SERVICE_UNAVAILABLE, ErrorChain(&error).to_string())
-    })?;
-    tracing::info!(epoch = done.epoch, events = done.events, "receiver.reprice.done");
-    serde_json::to_value(done).map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+    task.run(&body.to_bytes(), pipeline).await
 }
 
 /// Refuses requests that a web page could send.

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     Refusal,
+    accepted::Accepted,
     context::Shared,
     message::{Compression, Message, Signal},
 };
@@ -22,7 +23,7 @@ use crate::{
 mod tests;
 
 /// The prefix of a message: a flag of one byte and a length of four.
-const PREFIX_BYTES: usize = 5;
+pub(super) const PREFIX_BYTES: usize = 5;
 
 /// Whether a request is gRPC with protobuf. A request over HTTP/1.1 is never gRPC: gRPC needs HTTP/2.
 pub(super) fn is_grpc(request: &Parts) -> bool {
@@ -36,7 +37,7 @@ pub(super) fn is_grpc(request: &Parts) -> bool {
 
 pub(super) async fn handle(request: &Parts, body: &mut Incoming, shared: &Shared) -> Response<ResponseBody> {
     match accept(request, body, shared).await {
-        Ok(()) => grpc_success(),
+        Ok(accepted) => grpc_success(&accepted),
         Err(refusal) => {
             shared.note_refusal(&refusal);
             grpc_refusal(&refusal)
@@ -44,7 +45,7 @@ pub(super) async fn handle(request: &Parts, body: &mut Incoming, shared: &Shared
     }
 }
 
-async fn accept(request: &Parts, body: &mut Incoming, shared: &Shared) -> Result<(), Refusal> {
+async fn accept(request: &Parts, body: &mut Incoming, shared: &Shared) -> Result<Accepted, Refusal> {
     let path = request.uri.path();
     let signal = Signal::from_grpc_path(path).ok_or_else(|| {
         Refusal::NotFound(format!("the method {path} is not served: spanledger accepts OTLP traces and logs"))

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     Refusal,
+    accepted::Accepted,
     context::Shared,
     message::{Compression, Message, Signal},
 };
@@ -18,7 +19,7 @@ pub(super) async fn handle(request: &Parts, body: &mut Incoming, shared: &Shared
     // A response has the encoding of its request. If that is unknown, a refusal is written in JSON.
     let response_encoding = encoding.unwrap_or(Encoding::Json);
     match accept(request, body, encoding, shared).await {
-        Ok(()) => http_success(response_encoding),
+        Ok(accepted) => http_success(&accepted, response_encoding),
         Err(refusal) => {
             shared.note_refusal(&refusal);
             // With `Expect: 100-continue` the body has not been sent; there is nothing to discard.
@@ -35,7 +36,7 @@ async fn accept(
     body: &mut Incoming,
     encoding: Option<Encoding>,
     shared: &Shared,
-) -> Result<(), Refusal> {
+) -> Result<Accepted, Refusal> {
     let signal = signal(request)?;
     if request.method != Method::POST {
         return Err(Refusal::MethodNotAllowed);

@@ -3,14 +3,19 @@
 use std::{convert::Infallible, time::Duration};
 
 use ::http::{HeaderMap, HeaderValue, header};
-use bytes::Bytes;
+use bytes::{BufMut as _, Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use hyper::Response;
+use opentelemetry_proto::tonic::collector::{
+    logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse},
+    trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse},
+};
 use prost::Message as _;
 use spanledger_otlp::Encoding;
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::Refusal;
+use super::grpc::PREFIX_BYTES;
+use crate::{Refusal, accepted::Accepted, message::Signal};
 
 /// The wait before a retry. It is long enough for a temporary fault to end, and short enough for SDKs, whose
 /// time limit for an export is ten seconds in total.
@@ -25,13 +30,48 @@ pub(super) fn full(bytes: Bytes) -> ResponseBody {
     Full::new(bytes).boxed_unsync()
 }
 
-/// OTLP/HTTP: a full success leaves `partial_success` unset, so its body is empty or `{}`.
-pub(super) fn http_success(encoding: Encoding) -> Response<ResponseBody> {
-    let (content_type, body) = match encoding {
-        Encoding::Protobuf => (PROTOBUF, Bytes::new()),
-        Encoding::Json => (JSON, Bytes::from_static(b"{}")),
+/// The export response of OTLP in protobuf. A full success leaves `partial_success` unset, so it is empty.
+fn protobuf(accepted: &Accepted) -> Vec<u8> {
+    if accepted.rejected() == 0 {
+        return Vec::new();
+    }
+    let rejected = i64::try_from(accepted.rejected()).unwrap_or(i64::MAX);
+    let error_message = accepted.message();
+    match accepted.signal() {
+        Signal::Traces => ExportTraceServiceResponse {
+            partial_success: Some(ExportTracePartialSuccess { rejected_spans: rejected, error_message }),
+        }
+        .encode_to_vec(),
+        Signal::Logs => ExportLogsServiceResponse {
+            partial_success: Some(ExportLogsPartialSuccess { rejected_log_records: rejected, error_message }),
+        }
+        .encode_to_vec(),
+    }
+}
+
+/// The export response of OTLP in JSON. Integers of 64 bits are texts there.
+fn json(accepted: &Accepted) -> Vec<u8> {
+    if accepted.rejected() == 0 {
+        return b"{}".to_vec();
+    }
+    let rejected = match accepted.signal() {
+        Signal::Traces => "rejectedSpans",
+        Signal::Logs => "rejectedLogRecords",
     };
-    let mut response = Response::new(full(body));
+    let partial = serde_json::json!({
+        rejected: accepted.rejected().to_string(),
+        "errorMessage": accepted.message(),
+    });
+    serde_json::json!({ "partialSuccess": partial }).to_string().into_bytes()
+}
+
+/// OTLP/HTTP: a success, full or partial, is 200 with the export response.
+pub(super) fn http_success(accepted: &Accepted, encoding: Encoding) -> Response<ResponseBody> {
+    let (content_type, body) = match encoding {
+        Encoding::Protobuf => (PROTOBUF, protobuf(accepted)),
+        Encoding::Json => (JSON, json(accepted)),
+    };
+    let mut response = Response::new(full(Bytes::from(body)));
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     response
 }
@@ -69,13 +109,17 @@ pub(super) fn http_refusal(refusal: &Refusal, encoding: Encoding) -> Response<Re
     response
 }
 
-/// OTLP/gRPC: a success is an empty message, which leaves `partial_success` unset, and the status in the
-/// trailers.
-pub(super) fn grpc_success() -> Response<ResponseBody> {
+/// OTLP/gRPC: a success, full or partial, is the export response, and the status in the trailers.
+pub(super) fn grpc_success(accepted: &Accepted) -> Response<ResponseBody> {
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
-    // A flag of one byte and a length of four, all zero.
-    let body = Full::new(Bytes::from_static(&[0; 5])).with_trailers(std::future::ready(Some(Ok(trailers))));
+    let message = protobuf(accepted);
+    let mut body = BytesMut::with_capacity(PREFIX_BYTES + message.len());
+    // The message is not compressed.
+    body.put_u8(0);
+    body.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    body.put_slice(&message);
+    let body = Full::new(body.freeze()).with_trailers(std::future::ready(Some(Ok(trailers))));
     let mut response = Response::new(body.boxed_unsync());
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     response

@@ -1,11 +1,12 @@
 //! The operator's port.
 
 use rusqlite::Connection;
+use spanledger_event::limits;
 use spanledger_ledger::Ledger;
 use spanledger_otlp::ObservationReader;
 use spanledger_price::PriceBook;
 use spanledger_receiver::{Pipeline, RunningServer, Server};
-use spanledger_testkit::otlp::PROTOBUF;
+use spanledger_testkit::otlp::{PROTOBUF, SpanBuilder, protobuf, traces};
 
 use crate::support::{Call, Http1, TRACES, head, post, soon};
 
@@ -47,6 +48,26 @@ impl Observed {
         assert_eq!(status, 503, "{text}");
         assert!(text.starts_with("not ready: ") && text.contains(words), "{text}");
     }
+}
+
+#[tokio::test]
+async fn refused_observations_are_counted_by_reason() {
+    let observed = Observed::start().await;
+    let refused = "spanledger_observations_refused_total{reason=\"sightings_of_call\"}";
+    let (_, metrics) = observed.get("/metrics").await;
+    assert!(metrics.contains(&format!("{refused} 0")), "a reason that did not occur is shown: {metrics}");
+    let sighting = SpanBuilder::chat("gpt-5.5");
+    let sightings = (0..=i64::try_from(limits::CALL_LIMIT).unwrap())
+        .map(|tokens| sighting.clone().tokens(1_000, tokens).build());
+    let headers = [("content-type", PROTOBUF)];
+    let body = protobuf(&traces(sightings));
+    assert_eq!(post(observed.running.addresses().http, TRACES, &headers, body).await.status, 200);
+    let (_, metrics) = observed.get("/metrics").await;
+    assert!(metrics.contains(&format!("{refused} 1")), "{metrics}");
+    assert!(
+        metrics.contains("spanledger_requests_refused_total 0"),
+        "the request was not refused: {metrics}"
+    );
 }
 
 /// Guarantees: `/readyz` is 200 while requests are accepted, and 503 while a stopping server answers its last
@@ -154,7 +175,12 @@ async fn the_metrics_show_the_ledger() {
     ] {
         assert!(text.lines().any(|other| other == line), "`{line}` is not in:\n{text}");
     }
-    for name in ["ledger_database_bytes", "ledger_wal_bytes", "ledger_last_commit_timestamp_seconds"] {
+    for name in [
+        "ledger_database_bytes",
+        "ledger_wal_bytes",
+        "ledger_last_commit_timestamp_seconds",
+        "ledger_key_memory_bytes",
+    ] {
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("spanledger_{name} ")));
         assert!(line.unwrap().parse::<u64>().unwrap() > 0, "{name}");
     }
@@ -197,6 +223,11 @@ async fn the_admin_api_refuses_what_a_web_page_could_send() {
         let (found, text) = post(headers, body).await;
         assert!(found == status && text.contains(words), "{headers:?}: {found} {text}");
     }
-    assert_eq!(receiver.get("/api/reprice").await.0, 405);
+    for task in ["reprice", "refold", "prune", "compact", "forget"] {
+        let url = format!("http://{}/api/{task}", receiver.running.addresses().admin.unwrap());
+        let answer = soon(client.post(url).body(body.clone()).send()).await.unwrap();
+        assert_eq!(answer.status(), 415, "{task}");
+        assert_eq!(receiver.get(&format!("/api/{task}")).await.0, 405);
+    }
     assert_eq!(receiver.get("/api/other").await.0, 404);
 }

@@ -17,6 +17,7 @@ mod hostile;
 mod http;
 mod json;
 mod limits;
+mod partial_success;
 mod shutdown;
 mod support;
 mod wire;

@@ -1,10 +1,6 @@
 //! What a repricing would change: the change is made in a copy, and both are compared.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -13,6 +9,7 @@ use spanledger_ledger::{GroupBy, Ledger, LedgerReader, Query, Totals};
 use spanledger_price::PriceBook;
 use spanledger_receiver::{RepriceSelection, reprice};
 
+use super::folder::PreviewFolder;
 use crate::{
     args::LedgerFormat,
     render::parts::{self, counted},
@@ -36,16 +33,6 @@ struct ModelChange {
     billed_usd_after: Usd,
 }
 
-/// A folder that is removed at the end.
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // If it stays behind, its name says what it is.
-        drop(fs::remove_dir_all(&self.0));
-    }
-}
-
 /// Makes the change in a copy of the ledger.
 pub(super) async fn make(
     reader: &LedgerReader,
@@ -53,15 +40,14 @@ pub(super) async fn make(
     selection: RepriceSelection,
 ) -> anyhow::Result<Preview> {
     let beside = reader.path().parent().filter(|folder| !folder.as_os_str().is_empty());
-    let name = format!(".spanledger-reprice-{}", std::process::id());
-    let folder = Folder(beside.unwrap_or(Path::new(".")).join(name));
-    fs::create_dir(&folder.0).with_context(|| {
+    let beside = beside.unwrap_or(Path::new("."));
+    let folder = PreviewFolder::create(beside).with_context(|| {
         format!(
-            "a copy of the ledger is needed for the preview, and {} cannot be created",
-            folder.0.display()
+            "a copy of the ledger is needed for the preview, and no folder can be created in {}",
+            beside.display()
         )
     })?;
-    let copy = folder.0.join("copy.db");
+    let copy = folder.path().join("copy.db");
     reader.backup(&copy)?;
     let ledger = Ledger::open(&copy)?;
     let before = sums(&ledger)?;
