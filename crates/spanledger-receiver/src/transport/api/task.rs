@@ -138,7 +138,8 @@ impl Task {
                 let _turn = turn(&request.ledger, pipeline).await?;
                 let compacted = compact(ledger, Pace::beside_others()).await;
                 let Some(done) = compacted.map_err(|error| self.failed(&error))? else {
-                    let words = "an earlier version made this ledger, and its file must be written anew once before                                  it can shrink: stop `serve`, and run the command again without it";
+                    let words = "an earlier version made this ledger, and its file must be written anew once before \
+                                 it can shrink: stop `serve`, and run the command again without it";
                     return Err((StatusCode::CONFLICT, words.to_owned()));
                 };
                 json(done)
