@@ -120,7 +120,8 @@ impl Task {
                     book if request.prices.is_empty() => book.clone(),
                     book => book.layered(files).map_err(|errors| bad(errors.to_string()))?,
                 };
-                json(reprice(ledger, &book, selection).await.map_err(|error| self.failed(&error))?)
+                let repriced = reprice(ledger, &book, selection, Pace::beside_others()).await;
+                json(repriced.map_err(|error| self.failed(&error))?)
             }
             Self::Refold => {
                 let request: UpkeepRequest = parse(body)?;
