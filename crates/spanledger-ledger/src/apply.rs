@@ -267,6 +267,12 @@ impl Append<'_> {
         let candidates = members.iter().filter(|(_, o)| is_near(o)).map(|(seq, o)| (*seq, &**o));
         head.evidence = prepare::evidence(event, candidates).unwrap_or(NO_EVIDENCE);
         let evidence = members.iter().find(|(seq, _)| *seq == head.evidence).map(|(_, o)| &**o);
+        // The row inherits columns of the journal, which has the cost from before a repricing.
+        let journaled = match self.state.epoch {
+            0 => None,
+            _ => journal::load_before_repricing(self.connection, self.words, head.evidence)?,
+        };
+        let evidence = journaled.as_ref().or(evidence);
         // Stored sightings have a part in the event, so that the request is not to blame.
         let row = EventRow::new(event, evidence, self.words, self.unknown).map_err(LedgerError::Damaged)?;
         // A follower reads the row of a fresh event by its number. A negative number is behind every cursor,

@@ -14,7 +14,7 @@ use std::{
 
 use spanledger_event::ErrorChain;
 
-use crate::{Appended, ErrorKind, LedgerError};
+use crate::{Appended, ErrorKind, LedgerError, keys::KeyStats};
 
 /// A commit that takes longer is a fault: a disk or a lock holds the writer up.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
@@ -48,6 +48,8 @@ pub struct LedgerHealth {
     errors: [AtomicU64; ErrorKind::ALL.len()],
     database_bytes: AtomicU64,
     log_bytes: AtomicU64,
+    key_runs: AtomicU64,
+    key_memory_bytes: AtomicU64,
 }
 
 /// Why a ledger does not record what it receives. The text says what to do.
@@ -87,6 +89,15 @@ pub struct FileSizes {
     pub log: u64,
 }
 
+/// What the index by which the writer finds what belongs to a new observation takes while it runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyIndexLoad {
+    /// The sorted parts of the index in the database. A look-up may have to read each of them.
+    pub runs: u64,
+    /// What the writer keeps of the index in memory, in bytes.
+    pub memory_bytes: u64,
+}
+
 impl LedgerHealth {
     pub(crate) fn new() -> Self {
         Self {
@@ -105,6 +116,8 @@ impl LedgerHealth {
             errors: Default::default(),
             database_bytes: AtomicU64::default(),
             log_bytes: AtomicU64::default(),
+            key_runs: AtomicU64::default(),
+            key_memory_bytes: AtomicU64::default(),
         }
     }
 
@@ -190,6 +203,20 @@ impl LedgerHealth {
             database: self.database_bytes.load(Ordering::Relaxed),
             log: self.log_bytes.load(Ordering::Relaxed),
         }
+    }
+
+    /// What the index of keys takes after the last commit.
+    pub fn key_index_load(&self) -> KeyIndexLoad {
+        KeyIndexLoad {
+            runs: self.key_runs.load(Ordering::Relaxed),
+            memory_bytes: self.key_memory_bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The writer has changed its index of keys.
+    pub(crate) fn saw_keys(&self, stats: &KeyStats) {
+        self.key_runs.store(stats.runs, Ordering::Relaxed);
+        self.key_memory_bytes.store(stats.memory_bytes, Ordering::Relaxed);
     }
 
     /// The writer begins to work on a group of requests.

@@ -89,13 +89,33 @@ pub(crate) fn load(
     words: &Words,
     seq: i64,
 ) -> Result<Option<Arc<Observation>>, LedgerError> {
-    let mut statement = connection.prepare_cached(&SELECT)?;
-    let observation = statement.query_row([seq], |row| Ok(read(row, 0, words))).optional()?;
-    let Some(mut observation) = observation.transpose()? else { return Ok(None) };
+    let Some(mut observation) = load_as_journaled(connection, words, seq)? else { return Ok(None) };
     if let Some(cost) = repriced(connection, seq)? {
         observation.cost = Some(cost);
     }
     Ok(Some(Arc::new(observation)))
+}
+
+/// Reads an observation that was repriced as it was before. `None` if it was not repriced.
+pub(crate) fn load_before_repricing(
+    connection: &Connection,
+    words: &Words,
+    seq: i64,
+) -> Result<Option<Observation>, LedgerError> {
+    match repriced(connection, seq)? {
+        Some(_) => load_as_journaled(connection, words, seq),
+        None => Ok(None),
+    }
+}
+
+fn load_as_journaled(
+    connection: &Connection,
+    words: &Words,
+    seq: i64,
+) -> Result<Option<Observation>, LedgerError> {
+    let mut statement = connection.prepare_cached(&SELECT)?;
+    let observation = statement.query_row([seq], |row| Ok(read(row, 0, words))).optional()?;
+    Ok(observation.transpose()?)
 }
 
 /// Selects an observation by its number.

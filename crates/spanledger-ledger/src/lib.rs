@@ -97,7 +97,7 @@ mod writer;
 
 pub use backup::{Backup, BackupError, RestoreError, Restored, restore};
 pub use error::{ErrorKind, FactsError, LedgerError, OpenError, RowError, StorageError};
-pub use health::{CommitLatency, FileSizes, LedgerHealth, WriterFault};
+pub use health::{CommitLatency, FileSizes, KeyIndexLoad, LedgerHealth, WriterFault};
 pub use inspect::{ComparedSums, FollowerInfo, KeyIndexSize, LedgerInfo, ReadEvents, SumsDiffer};
 pub use ledger::{Appended, Ledger};
 pub use measure::{Amount, MEASURES, Measure, MeasureKind, Totals};

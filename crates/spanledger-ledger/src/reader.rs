@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Ref, RefCell},
+    collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
@@ -15,7 +16,7 @@ use crate::{
     migrate::TARGET,
     open::{self, Snapshot},
     outbox::{BatchRange, Unreadable},
-    row::{self, JOIN_EVIDENCE, READ_COLUMNS},
+    row::{self, Head, JOIN_EVIDENCE, READ_COLUMNS},
     words::{self, Words},
 };
 
@@ -116,34 +117,51 @@ impl LedgerReader {
     pub fn changes_after(&self, cursor: i64, limit: usize) -> Result<Vec<Change>, LedgerError> {
         let transaction = self.connection.unchecked_transaction()?;
         let words = self.words()?;
-        let mut read = BatchChanges::default();
+        let mut changes = Vec::new();
         for source in [UNCHANGED, CHANGED] {
-            self.read_changes(source, (cursor, i64::MAX), limit, &words, &mut read, &|_, _| true)?;
+            self.read_changes(source, (cursor, i64::MAX), limit, &words, |head, event| {
+                changes.push(Change { seq: head.change_seq, event: event? });
+                Ok(())
+            })?;
         }
         transaction.commit()?;
-        if let Some(first) = read.unreadable.into_iter().next() {
-            return Err(first.error);
-        }
-        read.changes.sort_by_key(|change| change.seq);
-        read.changes.truncate(limit);
-        Ok(read.changes)
+        changes.sort_by_key(|change| change.seq);
+        changes.truncate(limit);
+        Ok(changes)
     }
 
     /// The events of a batch that was handed out, as they were then. The same batch gives the same events
     /// until it is acknowledged.
     ///
-    /// A void event is left out if the follower was never given the event.
+    /// A void event is left out if all of it is newer than the follower's cursor, so that the follower was never
+    /// given the event. A follower that was behind while an older event changed several times may be given it
+    /// as void for the first time.
     pub fn batch(&self, range: &BatchRange) -> Result<BatchChanges, LedgerError> {
         let transaction = self.connection.unchecked_transaction()?;
         let words = self.words()?;
-        let mut read = BatchChanges::default();
-        let bounds = (range.cursor, range.last);
-        // The row's number is that of the event's first change.
-        let is_wanted = |event: &CostEvent, seq: i64| event.counts() || seq.abs() <= range.cursor;
+        // By the number of the event's row. The batch of another follower may keep an earlier revision of an event
+        // of which this batch has a later one.
+        let mut latest: BTreeMap<i64, (i64, Result<CostEvent, LedgerError>)> = BTreeMap::new();
         for source in [UNCHANGED, CHANGED, SUPERSEDED] {
-            self.read_changes(source, bounds, usize::MAX, &words, &mut read, &is_wanted)?;
+            self.read_changes(source, (range.cursor, range.last), usize::MAX, &words, |head, event| {
+                if latest.get(&head.seq).is_none_or(|(seq, _)| *seq < head.change_seq) {
+                    latest.insert(head.seq, (head.change_seq, event));
+                }
+                Ok(())
+            })?;
         }
         transaction.commit()?;
+        let mut read = BatchChanges::default();
+        for (row, (seq, event)) in latest {
+            match event {
+                // The row's number is that of the event's first observation.
+                Ok(event) if event.counts() || row.abs() <= range.cursor => {
+                    read.changes.push(Change { seq, event });
+                }
+                Ok(_) => {}
+                Err(error) => read.unreadable.push(Unreadable { seq, error }),
+            }
+        }
         read.changes.sort_by_key(|change| change.seq);
         Ok(read)
     }
@@ -154,21 +172,13 @@ impl LedgerReader {
         (after, last): (i64, i64),
         limit: usize,
         words: &Words,
-        read: &mut BatchChanges,
-        is_wanted: &dyn Fn(&CostEvent, i64) -> bool,
+        mut each: impl FnMut(Head, Result<CostEvent, LedgerError>) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
         let mut statement = self.connection.prepare_cached(&format!("SELECT {} {source}", *READ_COLUMNS))?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut rows = statement.query([after, last, limit])?;
         while let Some(row) = rows.next()? {
-            let head = row::read_head(row)?;
-            match row::read(row, words) {
-                Ok(event) if is_wanted(&event, head.seq) => {
-                    read.changes.push(Change { seq: head.change_seq, event });
-                }
-                Ok(_) => {}
-                Err(error) => read.unreadable.push(Unreadable { seq: head.change_seq, error }),
-            }
+            each(row::read_head(row)?, row::read(row, words))?;
         }
         Ok(())
     }

@@ -61,6 +61,7 @@ impl Writer {
             State::load(&connection, &words)?
         };
         let (publish, changes) = watch::channel(state.last_number);
+        health.saw_keys(&state.index.stats());
         let admission = Admission::default();
         let writer =
             Self { connection, identity, checkpointer, id, state, words, admission, publish, health };
@@ -134,6 +135,7 @@ impl Writer {
         let error = match self.transact(&mut group) {
             Ok(answers) => {
                 if answers.wrote {
+                    self.health.saw_keys(&self.state.index.stats());
                     self.health.committed(&answers.sum(), began.elapsed());
                 }
                 // Publish before answering, so that a caller sees the change when its append returns.
@@ -207,6 +209,10 @@ impl Writer {
         }
         let shared = Arc::clone(&self.words);
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        if self.health.fault().is_some() {
+            // A commit ends the fault, so it must need the disk. One of repetitions alone would write nothing.
+            open::write_nothing(&self.connection)?;
+        }
         let mut unknown = Unknown::default();
         let mut deltas = RollupDeltas::default();
         let mut answers = Vec::with_capacity(group.len());

@@ -44,7 +44,7 @@ pub enum DeliveryOutcome {
 /// * **Cancel-safe.** Dropping the future has the same meaning as `Retry`.
 /// * **Events are not changed.** Columns, amounts and times are written as they are, unless the
 ///   configuration leaves columns out. An event whose state is `void` is delivered too: the destination
-///   then stops counting an earlier revision.
+///   then stops counting an earlier revision, if it has one.
 /// * **A stop has a deadline.** A blocked write may occupy a thread of the runtime's pool for blocking
 ///   work; after the deadline the program ends without waiting for it.
 pub trait Sink: Send {

@@ -2,7 +2,7 @@ use std::ops::ControlFlow;
 
 use rusqlite::Connection;
 use spanledger_event::{
-    Cost, CostEvent, Observation, Timestamp, Usd,
+    Cost, CostEvent, CostLine, Observation, Timestamp, Usd,
     test_support::{ObservationBuilder, SECOND},
 };
 use tempfile::TempDir;
@@ -151,6 +151,31 @@ fn a_repricing_makes_a_new_revision_and_moves_the_sums() {
         assert_eq!(ledger.append(vec![span]).await.unwrap().new, 1);
         assert_eq!(billed(&ledger), (2, Usd::from_picos(57)));
         assert_eq!(ledger.begin_repricing().await.unwrap(), epoch + 1);
+    });
+}
+
+/// The row of an event leaves out what the row of an observation has, which keeps its first cost.
+#[test]
+fn a_repriced_event_has_the_lines_of_its_new_cost() {
+    runtime().block_on(async {
+        let (_folder, ledger) = open();
+        let line = |kind: &'static str| CostLine {
+            kind: kind.into(),
+            quantity: 3.into(),
+            unit: "call".into(),
+            rate: 2.into(),
+            usd: Usd::from_picos(6),
+        };
+        let mut observation = call("r", "c1", 1, 6);
+        observation.cost.as_mut().unwrap().lines = vec![line("input")];
+        ledger.append(vec![observation.clone()]).await.unwrap();
+        for lines in [vec![line("output"), line("input")], vec![], vec![line("input")]] {
+            let epoch = ledger.begin_repricing().await.unwrap();
+            let cost = Cost { lines: lines.clone(), ..observation.cost.clone().unwrap() };
+            assert_eq!(ledger.reprice(epoch, vec![(1, cost.clone())]).await.unwrap().events, 1);
+            assert_eq!(events(&ledger)[0].cost_lines, lines);
+            assert_eq!(ledger.reprice(epoch, vec![(1, cost)]).await.unwrap().events, 0, "nothing is new");
+        }
     });
 }
 

@@ -93,6 +93,29 @@ fn an_event_that_was_never_delivered_is_not_delivered_as_void() {
     });
 }
 
+/// The batch of one follower keeps a revision for itself alone.
+#[test]
+fn a_follower_is_not_given_what_another_follower_still_has_in_hand() {
+    let (_folder, path) = folder();
+    runtime().block_on(async {
+        let ledger = Ledger::open(&path).unwrap();
+        let [span, record] = sightings("a", 1);
+        ledger.append(vec![span]).await.unwrap();
+        let slow = ledger.hand_out("slow", 10).await.unwrap().unwrap();
+        let kept = changes(&ledger, &slow);
+        // Now the first event is void, and another one counts.
+        ledger.append(vec![record]).await.unwrap();
+        let range = ledger.hand_out("quick", 10).await.unwrap().unwrap();
+        let given = changes(&ledger, &range);
+        let states: Vec<_> = given.iter().map(|change| change.event.state).collect();
+        assert_eq!(states, [EventState::Live]);
+        assert_ne!(given[0].event.event_id, kept[0].event.event_id);
+        assert_eq!(changes(&ledger, &slow), kept);
+        ledger.advance("slow", slow.last).await.unwrap();
+        assert_eq!(changes(&ledger, &range), given);
+    });
+}
+
 #[test]
 fn the_timestamp_stays_once_the_event_was_handed_out() {
     let (_folder, path) = folder();

@@ -7,7 +7,8 @@
 //! no request may be there in part, and the events must be the fold of the observations.
 //!
 //! Two kinds of crash are tried. After `kill -9` everything is there that the process wrote. After a power
-//! failure, of what was written since the last sync of a file any part may be missing, sector by sector.
+//! failure, of what was written since the last sync of a file any part may be missing, sector by sector. A sync
+//! that fails loses what it should have stored, as far as that is not written again.
 //!
 //! By default a sample of the moments is tried. All of them are tried with
 //!
@@ -70,6 +71,27 @@ fn nothing_acknowledged_is_lost_while_the_log_is_copied_every_moment() {
         record[first..last].iter().any(|operation| operation.file == FILE && operation.is_write());
     assert!(is_copied_early, "the campaign is too short for the log to be copied before the end");
     let tried = play(Campaign::Long, &record, &Effort::WhileCopying(MOMENTS_OF_COPYING)).unwrap();
+    println!("{} operations were recorded, {tried} crashes were tried", record.len());
+}
+
+/// When a sync fails, the request is answered with an error, and the fault is shown until the disk works again.
+/// Whatever the disk has lost then, and whenever the power fails after it, nothing acknowledged is lost.
+#[test]
+fn nothing_acknowledged_is_lost_after_the_disk_failed_to_store() {
+    let Some(record) = recorded(Campaign::Failing) else { return };
+    let failed = |file: &str| {
+        let is_it = |one: &&Operation| one.change == Change::FailedSync && one.file == file;
+        record.iter().filter(is_it).count()
+    };
+    assert!(failed(&format!("{FILE}-wal")) >= 10 && failed(FILE) >= 2, "the syncs did not fail");
+    play(Campaign::Failing, &record, &Effort::Sample(SAMPLE / 2)).unwrap();
+}
+
+#[test]
+#[ignore = "takes minutes: it tries a crash at every moment"]
+fn nothing_acknowledged_is_lost_after_the_disk_failed_to_store_every_moment() {
+    let Some(record) = recorded(Campaign::Failing) else { return };
+    let tried = play(Campaign::Failing, &record, &Effort::Everything).unwrap();
     println!("{} operations were recorded, {tried} crashes were tried", record.len());
 }
 
@@ -209,6 +231,7 @@ fn summary(operation: &Operation) -> String {
         Change::Write { at, data } => format!("a write of {} bytes at {at} of {file}", data.len()),
         Change::Truncate { length } => format!("a truncation of {file} to {length}"),
         Change::Sync => format!("a sync of {file}"),
+        Change::FailedSync => format!("a failed sync of {file}"),
         Change::Unlink => format!("the removal of {file}"),
     }
 }

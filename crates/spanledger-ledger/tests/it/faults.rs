@@ -220,6 +220,8 @@ fn health_counts_commits_and_shows_sizes() {
         assert_eq!(sizes.database, fs::metadata(&path).unwrap().len());
         assert_eq!(sizes.log, fs::metadata(beside(&path, "-wal")).unwrap().len());
         assert!(sizes.log > 0);
+        let keys = health.key_index_load();
+        assert!(keys.runs == 0 && keys.memory_bytes > 0, "one observation is not worth a run: {keys:?}");
     });
 }
 

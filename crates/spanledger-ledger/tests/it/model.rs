@@ -1,212 +1,32 @@
 //! Compares the ledger with a naive one, which keeps everything in memory and folds all of it each time.
 //!
 //! Random operations run on both: appends (with repetitions, in any order, split in any way, several
-//! at once, without waiting for the answer), cursors that move, a restart, and a crash: the files are
-//! copied while the ledger is open, and the test goes on with the copy. After every operation both must
-//! show the same events, positions, cursors, counts and reports.
+//! at once, without waiting for the answer), cursors that move, followers that read batches, new prices, folding
+//! again, pruning, a restart, and a crash: the files are copied while the ledger is open, and the test goes on
+//! with the copy. After every operation both must show the same events, positions, cursors, counts and reports,
+//! and in the end every follower has the same events.
+//!
+//! The ordinary test is small. `SPANLEDGER_MODEL_CASES=5000` makes it long.
 
-use std::{collections::BTreeMap, path::Path};
+mod naive;
+mod operations;
+mod reader;
+
+use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
 use futures_util::{FutureExt as _, future::join_all};
 use proptest::{collection::vec, prelude::*, sample::Index};
-use spanledger_event::{
-    Bucket, CallOutcome, Cost, CostCertainty, CostEvent, EventId, EventState, Flag, Observation, ObservedAs,
-    ResponseRef, Role, Timestamp, Unstated, Usage, Usd, fold,
-};
+use spanledger_event::{EventId, EventState, Observation, ObservedAs, Timestamp, Usd, fold};
 use spanledger_ledger::{
-    Amount, Appended, Change, GroupBy, Ledger, LedgerReader, MEASURES, Query, ReportRow, Totals,
+    Amount, Change, GroupBy, Ledger, LedgerReader, MEASURES, PrunePosition, Query, ReportRow, Totals,
 };
 
+use self::{
+    naive::Naive,
+    operations::{FOLLOWERS, NewCost, Operation, READERS, observations, operations, queries},
+    reader::Reader,
+};
 use crate::support::{SECOND, call, folder, runtime};
-
-const FOLLOWERS: [&str; 2] = ["warehouse", "stdout"];
-const HOUR: i64 = 3_600 * SECOND;
-
-#[derive(Clone, Debug)]
-enum Operation {
-    /// Appends observations and waits for the answer.
-    Append(Vec<Index>),
-    /// Appends several times at once; the writer may commit them together.
-    AppendTogether(Vec<Vec<Index>>),
-    /// Appends, and drops the future before it completes.
-    AppendAndLeave(Vec<Index>),
-    /// Moves the cursor of a follower.
-    Advance(usize, Index),
-    /// Closes the ledger and opens it again.
-    Reopen,
-    /// Copies the files while the ledger is open, and goes on with the copy.
-    Crash,
-}
-
-fn operations() -> impl Strategy<Value = Vec<Operation>> {
-    let batch = || vec(any::<Index>(), 1..5);
-    let operation = prop_oneof![
-        6 => batch().prop_map(Operation::Append),
-        2 => vec(batch(), 2..4).prop_map(Operation::AppendTogether),
-        1 => batch().prop_map(Operation::AppendAndLeave),
-        2 => (0..FOLLOWERS.len(), any::<Index>()).prop_map(|(follower, to)| Operation::Advance(follower, to)),
-        1 => Just(Operation::Reopen),
-        1 => Just(Operation::Crash),
-    ];
-    vec(operation, 1..16)
-}
-
-/// Observations with few distinct ids, so that they are often related: three requests, calls with a record
-/// and a span, shared responses, agents around calls, failures and unpriced calls.
-fn observations() -> impl Strategy<Value = Vec<Observation>> {
-    let one = (0..3_usize, 0..4_usize, -90_000..90_000_i64, 0..4_usize, 0..3_u64, 0..7_usize).prop_map(
-        |(request, number, second, response, tokens, kind)| {
-            let request_id = ["r", "s", "t"][request];
-            let call_id = format!("call-{request}-{number}");
-            let mut o = call(request_id, &call_id, second, i128::from(tokens) + 1);
-            o.trace_id = Some("trace".into());
-            o.span_id = Some(format!("span{number}"));
-            o.parent_span_id = Some(format!("span{request}"));
-            o.usage = Some(Usage::default().with(Bucket::Input, 10 * tokens).with(Bucket::Output, tokens));
-            o.attribution.environment = Some(["test", "production"][number % 2].into());
-            match kind {
-                0 => {
-                    o.outcome = CallOutcome::Failed("500".into());
-                    o.usage = None;
-                    o.cost = Some(Cost::free("test", o.start));
-                }
-                1 => o.cost = o.cost.map(|cost| Cost { usd: None, ..cost }),
-                2 => {
-                    o.model = None;
-                    o.response_model = Some("gpt-5.5-2026-04-23".into());
-                }
-                3 => o.attribution.feature = None,
-                4 | 5 => {
-                    o.sighting = ObservedAs::Span;
-                    o.event_id = EventId::of_span("trace", &format!("span{number}"), o.start);
-                    o.attribution.customer_id = None;
-                    // A span may state only the totals, so that its cost is not exact.
-                    o.usage = o.usage.map(|usage| usage.with_unstated(Unstated::ALL));
-                    let certainty = CostCertainty::ALL[usize::try_from(tokens).unwrap()];
-                    o.cost = o.cost.map(|cost| Cost { certainty, ..cost });
-                }
-                _ => {}
-            }
-            if kind == 5 {
-                o.role = Role::Aggregate;
-                o.end = Timestamp::from_nanos((second + 40_000) * SECOND);
-            }
-            if response < 3 && kind != 0 {
-                let (id, unique) = (response.to_string(), response < 2);
-                o.response = Some(ResponseRef { namespace: "openai".into(), id, unique });
-            }
-            o
-        },
-    );
-    vec(one, 1..12)
-}
-
-/// The simplest implementation of a ledger. It does not know the numbers of changes: those of the ledger
-/// are only compared with each other.
-#[derive(Default)]
-struct Naive {
-    /// Distinct observations. The first delivery counts, with its price.
-    observations: Vec<Observation>,
-    events: BTreeMap<EventId, Stored>,
-    /// How many operations there were. An event that appears in one was handed out if a cursor was moved
-    /// to the end of this or a later one.
-    operations: usize,
-    handed_out: usize,
-    /// The greatest number after each operation.
-    ends: Vec<i64>,
-    cursors: BTreeMap<&'static str, i64>,
-}
-
-struct Stored {
-    /// The event; its revision is that of the ledger.
-    event: CostEvent,
-    operation: usize,
-    has_changed: bool,
-}
-
-impl Naive {
-    fn append(&mut self, observations: &[Observation]) -> Appended {
-        let mut appended = Appended::default();
-        for observation in observations {
-            if self.observations.iter().any(|known| known.has_same_facts(observation)) {
-                appended.duplicates += 1;
-            } else {
-                self.observations.push(observation.clone());
-                appended.new += 1;
-            }
-        }
-        for mut event in fold(&self.observations) {
-            let operation = self.operations + 1;
-            let stored = self.events.entry(event.event_id.clone()).or_insert_with(|| Stored {
-                event: CostEvent { revision: 0, ..event.clone() },
-                operation,
-                has_changed: true,
-            });
-            event.revision = stored.event.revision;
-            if stored.operation <= self.handed_out {
-                event.timestamp = stored.event.timestamp;
-            }
-            stored.has_changed |= event != stored.event;
-            stored.event = event;
-        }
-        appended
-    }
-
-    /// Moves the cursor to the end of an operation.
-    fn advance(&mut self, follower: &'static str, operation: usize) -> i64 {
-        let end = operation.checked_sub(1).map_or(0, |index| self.ends[index]);
-        let cursor = self.cursors.entry(follower).or_default();
-        *cursor = end.max(*cursor);
-        self.handed_out = self.handed_out.max(operation);
-        end
-    }
-
-    fn count(&self, is_counted: impl Fn(EventState) -> bool) -> i64 {
-        let count = self.events.values().filter(|stored| is_counted(stored.event.state)).count();
-        i64::try_from(count).unwrap()
-    }
-
-    /// The sums by group, sorted by name. Groups without requests are left out.
-    fn report(&self, query: &Query) -> BTreeMap<Option<String>, Totals> {
-        let mut groups: BTreeMap<Option<String>, Totals> = BTreeMap::new();
-        for event in self.events.values().map(|stored| &stored.event) {
-            let is_asked_for = event.state != EventState::Void
-                && query.since.is_none_or(|since| since <= event.timestamp)
-                && query.until.is_none_or(|until| event.timestamp < until)
-                && query.environment.as_ref().is_none_or(|name| event.environment.as_ref() == Some(name));
-            if !is_asked_for {
-                continue;
-            }
-            let name = match query.group_by {
-                GroupBy::Feature => event.feature.clone(),
-                GroupBy::Route => event.route.clone(),
-                GroupBy::Customer => event.customer_id.clone(),
-                GroupBy::Model => event.model.clone().or_else(|| event.response_model.clone()),
-                GroupBy::Day => Some(event.timestamp.to_string()[..10].to_owned()),
-                _ => panic!("the model does not know this grouping"),
-            };
-            let known = event.cost_usd.unwrap_or_default() + event.retry_cost_usd.unwrap_or_default();
-            let group = groups.entry(name).or_default();
-            group.requests += 1;
-            group.attempts += event.attempts;
-            group.failed += i64::from(event.error_code.is_some());
-            group.retried += i64::from(event.attempts > 1);
-            group.unpriced += i64::from(event.billed_usd.is_none());
-            group.cost_upper_bound += i64::from(event.flags.contains(&Flag::CostUpperBound));
-            group.cost_uncertain += i64::from(event.flags.contains(&Flag::CostUncertain));
-            group.prompt_tokens += event.prompt_tokens.unwrap_or(0);
-            if event.cached_tokens.is_some() {
-                group.cache_known_prompt_tokens += event.prompt_tokens.unwrap_or(0);
-            }
-            group.cached_tokens += event.cached_tokens.unwrap_or(0);
-            group.completion_tokens += event.completion_tokens.unwrap_or(0);
-            group.reasoning_tokens += event.reasoning_tokens.unwrap_or(0);
-            group.billed = group.billed + event.billed_usd.unwrap_or(known);
-            group.retry = group.retry + event.retry_cost_usd.unwrap_or_default();
-        }
-        groups
-    }
-}
 
 /// The sums that the naive ledger computes. This test ignores other measures.
 fn known_measures(totals: &Totals) -> Vec<(&'static str, Amount)> {
@@ -241,13 +61,9 @@ fn check(ledger: &Ledger, naive: &mut Naive, queries: &[Query]) -> Result<(), Te
     prop_assert_eq!(changes.len(), naive.events.len());
     for Change { seq, event } in &changes {
         let stored = naive.events.get_mut(&event.event_id).unwrap();
-        prop_assert_eq!(*seq > before, stored.has_changed, "{:?} at {} after {}", event, seq, before);
-        prop_assert_eq!(event.revision > stored.event.revision, stored.has_changed);
-        stored.event.revision = event.revision;
-        stored.has_changed = false;
-        prop_assert_eq!(event, &stored.event);
+        let has_changed = stored.settle(event).map_err(TestCaseError::fail)?;
+        prop_assert_eq!(*seq > before, has_changed, "{:?} at {} after {}", event, seq, before);
     }
-    naive.operations += 1;
     naive.ends.push(last);
     prop_assert_eq!(&in_pages(&reader, 2), &changes);
     for follower in FOLLOWERS {
@@ -256,14 +72,26 @@ fn check(ledger: &Ledger, naive: &mut Naive, queries: &[Query]) -> Result<(), Te
     }
     for (id, stored) in &naive.events {
         let event = reader.event(id).unwrap();
-        prop_assert_eq!(event.as_ref(), Some(&stored.event));
+        prop_assert_eq!(event.as_ref(), Some(stored.event()));
+    }
+    for id in naive.pruned.keys() {
+        prop_assert_eq!(reader.event(id).unwrap(), None);
     }
     let from_end = changes.len().min(3);
     let cursor = reader.nth_change_from_end(3).unwrap();
     prop_assert_eq!(&reader.changes_after(cursor, 9).unwrap()[..], &changes[changes.len() - from_end..]);
 
+    // What is priced again or pruned shows in the observations, too.
+    let observations = reader.observations(0, usize::MAX).unwrap();
+    prop_assert!(observations.is_sorted_by(|a, b| a.0 < b.0));
+    let mut observations: Vec<Observation> = observations.into_iter().map(|(_, one)| one).collect();
+    let mut expected = naive.observations.clone();
+    observations.sort();
+    expected.sort();
+    prop_assert_eq!(observations, expected);
+
     let summary = reader.summary().unwrap();
-    prop_assert_eq!(usize::try_from(summary.observations).unwrap(), naive.observations.len());
+    prop_assert_eq!(usize::try_from(summary.observations).unwrap(), naive.total);
     prop_assert_eq!(summary.events, naive.count(|state| state != EventState::Void));
     prop_assert_eq!(summary.quarantined, naive.count(|state| state == EventState::Quarantined));
     prop_assert_eq!(summary.void, naive.count(|state| state == EventState::Void));
@@ -271,21 +99,40 @@ fn check(ledger: &Ledger, naive: &mut Naive, queries: &[Query]) -> Result<(), Te
 
     for query in queries {
         let report = reader.report(query).unwrap();
-        prop_assert_eq!(&report, &reader.report_from_events(query).unwrap(), "{:?}", query);
-        let naive = naive.report(query);
-        prop_assert_eq!(report.rows.len(), naive.len(), "{:?}", query);
-        let mut total = Totals::default();
-        for ReportRow { name, totals } in &report.rows {
-            let expected = naive.get(name).map(known_measures);
-            prop_assert_eq!(Some(known_measures(totals)), expected, "{:?} of {:?}", name, query);
-            total = total.plus(totals);
+        expect_rows(query, &report.rows, &naive.report(query))?;
+        let of_events = reader.report_from_events(query).unwrap();
+        expect_rows(query, &of_events.rows, &naive.report_of_events(query))?;
+        if naive.pruned.is_empty() {
+            prop_assert_eq!(&report, &of_events, "{:?}", query);
         }
+        let total = report.rows.iter().fold(Totals::default(), |sum, row| sum.plus(&row.totals));
         prop_assert_eq!(report.total, total);
         let is_sorted = match query.group_by {
             GroupBy::Day => report.rows.is_sorted_by(|a, b| a.name < b.name),
             _ => report.rows.is_sorted_by(|a, b| a.totals.billed >= b.totals.billed),
         };
         prop_assert!(is_sorted, "{:?}", report);
+    }
+    let mut differ = Vec::new();
+    reader
+        .compare_sums(|one| {
+            differ.push(one);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    prop_assert_eq!(differ, Vec::new());
+    Ok(())
+}
+
+fn expect_rows(
+    query: &Query,
+    rows: &[ReportRow],
+    expected: &BTreeMap<Option<String>, Totals>,
+) -> Result<(), TestCaseError> {
+    prop_assert_eq!(rows.len(), expected.len(), "{:?}", query);
+    for ReportRow { name, totals } in rows {
+        let expected = expected.get(name).map(known_measures);
+        prop_assert_eq!(Some(known_measures(totals)), expected, "{:?} of {:?}", name, query);
     }
     Ok(())
 }
@@ -309,34 +156,6 @@ fn copy_files(from: &Path, to: &Path) {
     }
 }
 
-fn queries() -> impl Strategy<Value = Vec<Query>> {
-    let groups = [GroupBy::Feature, GroupBy::Route, GroupBy::Customer, GroupBy::Model, GroupBy::Day];
-    // The bounds are at the start of a day or an hour, where the roll-ups answer, and between, where the
-    // events do.
-    let bound = || {
-        proptest::option::of(
-            prop_oneof![
-                (-2..2_i64).prop_map(|day| day * 24 * HOUR),
-                (-30..30_i64).prop_map(|hour| hour * HOUR),
-                (-90_000..90_000_i64).prop_map(|second| second * SECOND),
-            ]
-            .prop_map(Timestamp::from_nanos),
-        )
-    };
-    let environment = proptest::option::of(proptest::sample::select(vec!["test", "production", "other"]));
-    let query = (proptest::sample::select(groups.to_vec()), bound(), bound(), environment);
-    let query = query.prop_map(|(group_by, since, until, environment)| Query {
-        group_by,
-        since,
-        until,
-        environment: environment.map(str::to_owned),
-    });
-    vec(query, 4).prop_map(move |mut queries| {
-        queries.extend(groups.map(Query::by));
-        queries
-    })
-}
-
 async fn run(
     observations: &[Observation],
     operations: &[Operation],
@@ -348,6 +167,7 @@ async fn run(
     let (mut folder, mut path) = folder();
     let mut ledger = Ledger::open(&path).unwrap();
     let mut naive = Naive::default();
+    let mut readers = READERS.map(Reader::new);
     for operation in operations {
         match operation {
             Operation::Append(indexes) => {
@@ -370,13 +190,31 @@ async fn run(
                 ledger.advance(FOLLOWERS[0], naive.advance(FOLLOWERS[0], 0)).await.unwrap();
                 // The dropped request was recorded as a whole or not at all.
                 let observations = ledger.reader().unwrap().summary().unwrap().observations;
-                if usize::try_from(observations).unwrap() != naive.observations.len() {
+                if usize::try_from(observations).unwrap() != naive.total {
                     naive.append(&batch);
                 }
             }
             Operation::Advance(follower, to) => {
-                let end = naive.advance(FOLLOWERS[*follower], to.index(naive.operations + 1));
+                let end = naive.advance(FOLLOWERS[*follower], to.index(naive.ends.len() + 1));
                 ledger.advance(FOLLOWERS[*follower], end).await.unwrap();
+            }
+            Operation::Read(reader, limit) => {
+                let last = readers[*reader].read(&ledger, *limit).await?;
+                naive.handed_out = naive.handed_out.max(last.unwrap_or_default());
+            }
+            Operation::Acknowledge(reader) => readers[*reader].acknowledge(&ledger).await,
+            Operation::Reprice(steps) => reprice(&ledger, &mut naive, steps).await?,
+            Operation::Refold(limit) => {
+                let (mut after, mut is_done) = (0, false);
+                while !is_done {
+                    let done = ledger.refold(after, *limit).await.unwrap();
+                    prop_assert_eq!(done.corrected, 0, "every event is the fold of its observations");
+                    (after, is_done) = (done.last, done.is_done);
+                }
+            }
+            Operation::Prune(before, limit) => {
+                let before = Timestamp::from_nanos(before * SECOND);
+                prune(&ledger, &mut naive, &readers, before, *limit).await?;
             }
             Operation::Reopen => {
                 drop(ledger);
@@ -391,13 +229,79 @@ async fn run(
             }
         }
         check(&ledger, &mut naive, queries)?;
+        for reader in &readers {
+            reader.check(&ledger)?;
+        }
+    }
+    for (reader, limit) in readers.into_iter().zip([1, 7]) {
+        reader.finish(&ledger, &naive, limit).await?;
     }
     prop_assert_eq!(ledger.reader().unwrap().integrity().unwrap(), Vec::<String>::new());
     Ok(())
 }
 
+/// Gives stored observations new costs in both ledgers.
+async fn reprice(
+    ledger: &Ledger,
+    naive: &mut Naive,
+    steps: &[Vec<(Index, NewCost)>],
+) -> Result<(), TestCaseError> {
+    let epoch = ledger.begin_repricing().await.unwrap();
+    for costs in steps {
+        let stored = ledger.reader().unwrap().observations(0, usize::MAX).unwrap();
+        if stored.is_empty() {
+            break;
+        }
+        let mut given: BTreeMap<i64, (&Observation, &NewCost)> = BTreeMap::new();
+        for (index, cost) in costs {
+            let (number, observation) = index.get(&stored);
+            given.insert(*number, (observation, cost));
+        }
+        let costs = given.iter().map(|(number, (o, cost))| (*number, cost.at(o.start))).collect();
+        let repriced = ledger.reprice(epoch, costs).await.unwrap();
+        naive.reprice(given.values().map(|(observation, cost)| (*observation, cost.at(observation.start))));
+        prop_assert!(repriced.events <= naive.events.len());
+    }
+    Ok(())
+}
+
+/// Prunes both ledgers.
+async fn prune(
+    ledger: &Ledger,
+    naive: &mut Naive,
+    readers: &[Reader],
+    before: Timestamp,
+    limit: usize,
+) -> Result<(), TestCaseError> {
+    let changes = ledger.reader().unwrap().changes_after(0, usize::MAX).unwrap();
+    let changes: BTreeMap<EventId, i64> =
+        changes.into_iter().map(|change| (change.event.event_id, change.seq)).collect();
+    let cursors = naive.cursors.values().copied().chain(readers.iter().filter_map(|reader| reader.cursor));
+    let passed = cursors.min().unwrap_or(i64::MAX);
+    let (events, observations) = naive.prune(before, passed, &changes);
+    for (reader, event) in readers.iter().flat_map(|reader| events.iter().map(move |event| (reader, event))) {
+        reader.expect_pruned(event)?;
+    }
+    let (mut pruned, mut next) = ((0, 0), None::<PrunePosition>);
+    loop {
+        let done = ledger.prune(before, next, limit).await.unwrap();
+        pruned = (pruned.0 + done.events, pruned.1 + done.observations);
+        next = done.next;
+        if next.is_none() {
+            break;
+        }
+    }
+    prop_assert_eq!(pruned, (events.len(), observations), "before {} and behind {}", before, passed);
+    Ok(())
+}
+
+/// How many random cases are tried.
+fn cases() -> u32 {
+    std::env::var("SPANLEDGER_MODEL_CASES").map_or(64, |cases| cases.parse().unwrap())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
     fn the_ledger_and_a_naive_ledger_give_the_same_results(

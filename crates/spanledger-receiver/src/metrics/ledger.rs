@@ -44,7 +44,7 @@ pub(super) fn encode(pipeline: &Pipeline, encoder: &mut DescriptorEncoder<'_>) -
         ConstCounter::new(count).encode(family.encode_family(&[("kind", kind.as_str())])?)?;
     }
 
-    let sizes = health.file_sizes();
+    let (sizes, keys) = (health.file_sizes(), health.key_index_load());
     let last_commit = health.last_commit_at().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
     for (name, help, value) in [
         (
@@ -69,6 +69,16 @@ pub(super) fn encode(pipeline: &Pipeline, encoder: &mut DescriptorEncoder<'_>) -
         ),
         ("ledger_database_bytes", "The size of the ledger's file before the last commit", sizes.database),
         ("ledger_wal_bytes", "The size of the ledger's write-ahead log before the last commit", sizes.log),
+        (
+            "ledger_key_runs",
+            "Sorted parts of the ledger's index of keys; a look-up may have to read each of them",
+            keys.runs,
+        ),
+        (
+            "ledger_key_memory_bytes",
+            "The memory that the ledger's writer uses for its index of keys",
+            keys.memory_bytes,
+        ),
     ] {
         ConstGauge::new(value).encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
     }

@@ -175,7 +175,12 @@ async fn the_metrics_show_the_ledger() {
     ] {
         assert!(text.lines().any(|other| other == line), "`{line}` is not in:\n{text}");
     }
-    for name in ["ledger_database_bytes", "ledger_wal_bytes", "ledger_last_commit_timestamp_seconds"] {
+    for name in [
+        "ledger_database_bytes",
+        "ledger_wal_bytes",
+        "ledger_last_commit_timestamp_seconds",
+        "ledger_key_memory_bytes",
+    ] {
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("spanledger_{name} ")));
         assert!(line.unwrap().parse::<u64>().unwrap() > 0, "{name}");
     }

@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, path::Path};
 
 use futures_util::future::join_all;
 use spanledger_event::{CostEvent, Observation, fold, test_support::ObservationBuilder};
-use spanledger_ledger::{Ledger, LedgerError};
+use spanledger_ledger::{ErrorKind, Ledger, LedgerError};
 
-use super::record::{acknowledge, recorded_campaign, recorded_folder};
+use super::record::{acknowledge, fail_syncs_of, recorded_campaign, recorded_folder};
 use crate::support::{runtime, stored};
 
 pub(super) const FILE: &str = "spanledger.db";
@@ -24,6 +24,12 @@ pub(super) enum Step {
     Checkpoint,
     /// Closes the ledger and opens it again.
     Reopen,
+    /// Appends while the syncs of the log fail, which must be said, and again when the disk works.
+    FailingLog(Vec<Vec<Observation>>),
+    /// Copies the log into the file while its syncs fail, which must be said.
+    FailingCheckpoint,
+    /// Closes the ledger while the syncs of the file fail, and opens it again.
+    FailingClose,
     /// Fills pages of the file, which [`Compact`](Self::Compact) frees.
     Fill,
     /// Frees these pages, takes them out of the file, and copies the log into it, which cuts the file.
@@ -37,15 +43,18 @@ pub(super) enum Campaign {
     Varied,
     /// So much that the log is copied into the file while the ledger goes on.
     Long,
+    /// On a disk that sometimes fails to store what was written.
+    Failing,
 }
 
 impl Campaign {
-    pub(super) const ALL: [Self; 2] = [Self::Varied, Self::Long];
+    pub(super) const ALL: [Self; 3] = [Self::Varied, Self::Long, Self::Failing];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Varied => "varied",
             Self::Long => "long",
+            Self::Failing => "failing",
         }
     }
 
@@ -53,6 +62,7 @@ impl Campaign {
     pub(super) fn steps(self) -> Vec<Step> {
         match self {
             Self::Varied => varied(),
+            Self::Failing => failing(),
             Self::Long => {
                 (0..24).map(|round| Step::Together(vec![large(round * 10_000, 4_000), lone(round)])).collect()
             }
@@ -129,6 +139,30 @@ fn varied() -> Vec<Step> {
     ]
 }
 
+fn failing() -> Vec<Step> {
+    use Step::{Checkpoint, FailingCheckpoint, FailingClose, FailingLog, InTurn, Reopen, Together};
+    vec![
+        InTurn(vec![lone(1), lone(2)]),
+        FailingLog(vec![lone(3), bulk(0, 30), lone(1)]),
+        InTurn(vec![lone(4)]),
+        // A commit that failed is longer than the one that takes its place.
+        FailingLog(vec![bulk(100, 40)]),
+        FailingLog(vec![lone(5)]),
+        Together((10..16).map(lone).collect()),
+        FailingCheckpoint,
+        InTurn(vec![lone(6), bulk(200, 10)]),
+        Checkpoint,
+        // The log begins again at its start.
+        FailingLog(vec![lone(7), lone(8)]),
+        InTurn(vec![lone(9)]),
+        FailingClose,
+        InTurn(vec![lone(20)]),
+        Reopen,
+        FailingLog(vec![lone(21)]),
+        InTurn(vec![lone(22)]),
+    ]
+}
+
 /// An acknowledgement that the ledger owes: of an append or of a follower's move.
 #[derive(Clone, Debug)]
 pub(super) enum Owed {
@@ -141,11 +175,16 @@ pub(super) fn owed(steps: &[Step]) -> Vec<Owed> {
     let mut owed = Vec::new();
     for step in steps {
         match step {
-            Step::InTurn(requests) | Step::Together(requests) => {
+            Step::InTurn(requests) | Step::Together(requests) | Step::FailingLog(requests) => {
                 owed.extend(requests.iter().cloned().map(Owed::Observations));
             }
             Step::Advance(cursor) => owed.push(Owed::Cursor(*cursor)),
-            Step::Checkpoint | Step::Reopen | Step::Fill | Step::Compact => {}
+            Step::Checkpoint
+            | Step::Reopen
+            | Step::FailingCheckpoint
+            | Step::FailingClose
+            | Step::Fill
+            | Step::Compact => {}
         }
     }
     owed
@@ -184,10 +223,7 @@ pub(super) fn run() {
                     ledger.advance(FOLLOWER, cursor).await.unwrap();
                     acknowledge(next());
                 }
-                Step::Checkpoint => {
-                    let connection = rusqlite::Connection::open(&path).unwrap();
-                    connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(())).unwrap();
-                }
+                Step::Checkpoint => checkpoint(&path).unwrap(),
                 Step::Reopen => {
                     drop(ledger);
                     ledger = Ledger::open(&path).unwrap();
@@ -207,9 +243,48 @@ pub(super) fn run() {
                     assert!(pages > 10, "only {pages} pages were free");
                     ledger.copy_log().unwrap();
                 }
+                Step::FailingLog(requests) => {
+                    let failing = fail_syncs_of(&format!("{FILE}-wal"));
+                    for request in &requests {
+                        let error = ledger.append(request.clone()).await.unwrap_err();
+                        expect_failed_sync(&ledger, &error);
+                    }
+                    let error = ledger.probe().await.unwrap_err();
+                    expect_failed_sync(&ledger, &error);
+                    drop(failing);
+                    ledger.probe().await.unwrap();
+                    assert_eq!(ledger.health().fault(), None, "the disk works again");
+                    for request in requests {
+                        ledger.append(request).await.unwrap();
+                        acknowledge(next());
+                    }
+                }
+                Step::FailingCheckpoint => {
+                    let _failing = fail_syncs_of(FILE);
+                    checkpoint(&path).unwrap_err();
+                }
+                Step::FailingClose => {
+                    let failing = fail_syncs_of(FILE);
+                    drop(ledger);
+                    drop(failing);
+                    ledger = Ledger::open(&path).unwrap();
+                }
             }
         }
     });
+}
+
+fn checkpoint(path: &Path) -> rusqlite::Result<()> {
+    let connection = rusqlite::Connection::open(path)?;
+    connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))
+}
+
+/// The error says what is wrong, and so does what `/readyz` shows.
+fn expect_failed_sync(ledger: &Ledger, error: &LedgerError) {
+    assert_eq!(error.kind(), ErrorKind::Io, "{error:?}");
+    let fault = ledger.health().fault().unwrap();
+    assert_eq!(fault.kind, ErrorKind::Io, "{fault:?}");
+    assert!(fault.message.contains("fsync failed"), "{fault:?}");
 }
 
 /// Opens the ledger that a crash left in the folder, and compares it with what was acknowledged before the

@@ -8,6 +8,8 @@ use crate::support::Random;
 
 /// A disk writes a sector whole or not at all.
 pub(super) const SECTOR: usize = 512;
+/// The system keeps files in memory by pages.
+const PAGE: usize = 4_096;
 
 /// The files while the record is played.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +29,27 @@ struct Recorded {
     is_removed: bool,
 }
 
+impl Recorded {
+    /// Stores the pages that were written since the last sync.
+    fn sync(&mut self) {
+        for change in self.pending.drain(..) {
+            match change {
+                Change::Write { at, data } => {
+                    let (first, end) = (at / PAGE * PAGE, (at + data.len()).next_multiple_of(PAGE));
+                    let end = end.min(self.now.len());
+                    if self.synced.len() < end {
+                        self.synced.resize(end, 0);
+                    }
+                    if first < end {
+                        self.synced[first..end].copy_from_slice(&self.now[first..end]);
+                    }
+                }
+                change => apply(&mut self.synced, &change),
+            }
+        }
+    }
+}
+
 impl Disk {
     pub(super) fn apply(&mut self, operation: &Operation) {
         if operation.file.is_empty() {
@@ -36,10 +59,10 @@ impl Disk {
         }
         let file = self.files.entry(operation.file.clone()).or_default();
         match &operation.change {
-            Change::Sync => {
-                file.synced.clone_from(&file.now);
-                file.pending.clear();
-            }
+            Change::Sync => file.sync(),
+            // A system like Linux regards what it could not write as written, so that the next sync does not
+            // try it again. Only a page that is written again is stored.
+            Change::FailedSync => file.pending.clear(),
             Change::Unlink => file.is_removed = true,
             change => {
                 if std::mem::take(&mut file.is_removed) {
@@ -125,7 +148,7 @@ fn apply(bytes: &mut Vec<u8>, change: &Change) {
             bytes[*at..end].copy_from_slice(data);
         }
         Change::Truncate { length } => bytes.resize(*length, 0),
-        Change::Sync | Change::Unlink => {}
+        Change::Sync | Change::FailedSync | Change::Unlink => {}
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) const ACKNOWLEDGED: &str = "acknowledged";
 const RECORD: &str = "SPANLEDGER_TEST_RECORD";
 const CAMPAIGN: &str = "SPANLEDGER_TEST_CAMPAIGN";
 const FOLDER: &str = "SPANLEDGER_TEST_RECORDED_FOLDER";
+const FAILING_SYNC: &str = "SPANLEDGER_TEST_FAILING_SYNC";
 
 /// One change of a file or of the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub(super) enum Change {
     },
     /// Everything that was done to the file before has reached the disk.
     Sync,
+    /// The disk failed to store what was done to the file since the last sync.
+    FailedSync,
     Unlink,
 }
 
@@ -55,6 +58,21 @@ pub(super) fn recorded_folder() -> PathBuf {
 pub(super) fn recorded_campaign() -> Campaign {
     let name = env::var(CAMPAIGN).unwrap();
     Campaign::ALL.into_iter().find(|campaign| campaign.name() == name).unwrap()
+}
+
+/// Makes the syncs of a file in the folder fail, in the child process, until the guard is dropped.
+pub(super) fn fail_syncs_of(file: &str) -> FailingSync {
+    let path = PathBuf::from(env::var_os(FAILING_SYNC).unwrap());
+    fs::write(&path, file).unwrap();
+    FailingSync(path)
+}
+
+pub(super) struct FailingSync(PathBuf);
+
+impl Drop for FailingSync {
+    fn drop(&mut self) {
+        fs::remove_file(&self.0).unwrap();
+    }
 }
 
 /// Notes that the ledger has answered.
@@ -87,6 +105,7 @@ pub(super) fn record(test: &str, campaign: Campaign, folder: &Path) -> Result<Ve
         .args([test, "--exact", "--ignored", "--nocapture", "--test-threads=1"])
         .env("LD_PRELOAD", &library)
         .env(RECORD, &file)
+        .env(FAILING_SYNC, made.path().join("failing"))
         .env(CAMPAIGN, campaign.name())
         .env(FOLDER, folder)
         .stdout(Stdio::null())
@@ -115,6 +134,7 @@ fn read(mut bytes: &[u8]) -> Vec<Operation> {
             b'W' => Change::Write { at: number, data: data.to_owned() },
             b'T' => Change::Truncate { length: number },
             b'S' => Change::Sync,
+            b'F' => Change::FailedSync,
             b'U' => Change::Unlink,
             _ => panic!("the recorder cannot record `{}` of {file}", String::from_utf8_lossy(data)),
         };

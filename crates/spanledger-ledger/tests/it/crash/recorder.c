@@ -4,6 +4,9 @@
  * folder is named by SPANLEDGER_TEST_RECORDED_FOLDER, the record by SPANLEDGER_TEST_RECORD. `record.rs`
  * reads the record.
  *
+ * The file that SPANLEDGER_TEST_FAILING_SYNC names, if it is there, holds the name of a file in the folder
+ * whose syncs fail with EIO, as those of a broken disk. They are recorded as 'F'.
+ *
  * Every operation is done and recorded under one lock, so the order of the record is the order in which
  * the operations happened. Memory that is mapped (SQLite's -shm file) is not recorded: SQLite makes it
  * again from the log. Operations that would change a file in a way that `record.rs` cannot repeat are
@@ -26,11 +29,13 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const char *folder;
 static size_t folder_length;
+static const char *failing;
 static int record = -1;
 
 __attribute__((constructor)) static void start(void) {
     const char *path = getenv("SPANLEDGER_TEST_RECORD");
     folder = getenv("SPANLEDGER_TEST_RECORDED_FOLDER");
+    failing = getenv("SPANLEDGER_TEST_FAILING_SYNC");
     if (path && folder) {
         folder_length = strlen(folder);
         record = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -126,11 +131,28 @@ static int resize(int (*real)(int, off_t), int fd, off_t length) {
 int ftruncate(int fd, off_t length) { return resize(REAL(ftruncate), fd, length); }
 int ftruncate64(int fd, off64_t length) { return resize((int (*)(int, off_t))REAL(ftruncate64), fd, length); }
 
+static int sync_fails(const char *name) {
+    char named[256];
+    int fd = failing ? open(failing, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0) return 0;
+    ssize_t length = read(fd, named, sizeof named - 1);
+    close(fd);
+    if (length < 0) return 0;
+    named[length] = 0;
+    return strcmp(named, name) == 0;
+}
+
 static int synchronize(int (*real)(int), int fd) {
     char buffer[4096];
     const char *name = name_of(fd, buffer, sizeof buffer);
     if (!name) return real(fd);
     pthread_mutex_lock(&lock);
+    if (sync_fails(name)) {
+        note('F', name, 0, NULL, 0);
+        pthread_mutex_unlock(&lock);
+        errno = EIO;
+        return -1;
+    }
     int result = real(fd);
     if (result == 0) note('S', name, 0, NULL, 0);
     pthread_mutex_unlock(&lock);
