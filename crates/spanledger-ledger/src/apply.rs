@@ -143,9 +143,9 @@ impl<'a> Append<'a> {
     pub(crate) fn count(&mut self, component: &[PreparedObservation], is_added: bool) {
         for event in spanledger_event::fold(component.iter().map(|o| &*o.observation)) {
             if is_added {
-                self.deltas.add(&event, &mut self.words);
+                self.deltas.add(&event, false, &mut self.words);
             } else {
-                self.deltas.remove(&event, &mut self.words);
+                self.deltas.remove(&event, false, &mut self.words);
             }
         }
     }
@@ -351,10 +351,10 @@ impl<'a> Append<'a> {
                     .prepare_cached("DELETE FROM change WHERE change_seq = ?")?
                     .execute([old.change_seq])?;
             }
-            self.deltas.remove(known, &mut self.words);
+            self.deltas.remove(known, self.is_settled(head.seq), &mut self.words);
         }
         self.written += 1;
-        self.deltas.add(event, &mut self.words);
+        self.deltas.add(event, self.is_settled(head.seq), &mut self.words);
         if stored.is_some() {
             row::write(&mut RowStatement::new(self.connection, &REPLACE_EVENT)?, &rows, &row, head)?;
         } else {
@@ -367,6 +367,11 @@ impl<'a> Append<'a> {
                 .execute((head.change_seq, head.seq))?;
         }
         Ok(())
+    }
+
+    /// Whether the roll-ups have the event of a row, if it is stored.
+    pub(crate) fn is_settled(&self, seq: i64) -> bool {
+        seq.abs() <= self.state.rolled_up
     }
 
     /// Makes the event of a request id void, because the id turned out to be no request's.

@@ -173,6 +173,16 @@ impl Ledger {
         drop(self.send(Job::Panic).await);
     }
 
+    /// Writes the roll-ups after so many observations, for tests that append only a few.
+    #[cfg(any(test, feature = "test-support"))]
+    pub async fn roll_up_every(&self, observations: i64) -> Result<(), LedgerError> {
+        let set = move |append: &mut crate::apply::Append<'_>| {
+            append.state.behind.written_every = observations;
+            Ok(())
+        };
+        self.run(Box::new(set)).await
+    }
+
     /// A channel that holds the greatest number of all changes and observations, and reports when it grows.
     pub fn changes(&self) -> watch::Receiver<i64> {
         self.shared.changes.clone()

@@ -44,7 +44,12 @@ pub(crate) struct Step {
 }
 
 /// The changes since version 3, in their order.
-const STEPS: &[Step] = &[];
+const STEPS: &[Step] = &[Step {
+    since: 4,
+    sql: "ALTER TABLE ledger ADD COLUMN rolled_up INTEGER NOT NULL DEFAULT 0;
+          UPDATE ledger SET rolled_up = last_number;",
+    readers_need_it: true,
+}];
 
 /// What the tables of a version are made of.
 pub(crate) struct Target {

@@ -269,7 +269,7 @@ impl Making<'_, '_> {
             let first = all().find(|(_, o)| o.event_id == event.event_id).map_or(0, |(index, _)| index);
             let (evidence, inherited) = evidence::find(event, all()).unzip();
             let row = row::pack(event, inherited.unwrap_or_default(), packer)?;
-            deltas.add(event, packer.words);
+            deltas.add(event, false, packer.words);
             content.events.push(PreparedEvent { row, first, evidence });
         }
         content.components.push(PreparedComponent {

@@ -7,7 +7,7 @@ use spanledger_event::Timestamp;
 
 use crate::{
     LedgerError, LedgerReader, Totals, datum, measure,
-    rollup::{self, CUSTOMER, DAY, ENVIRONMENT, FEATURE, HOUR, MODEL, ROUTE},
+    rollup::{self, CUSTOMER, DAY, ENVIRONMENT, FEATURE, HOUR, MODEL, ROUTE, behind},
     words::Words,
 };
 
@@ -82,7 +82,8 @@ impl LedgerReader {
         if first.zip(last).is_some_and(|(first, last)| first >= last) {
             return self.report_from(query, &[(&events, since, until)]);
         }
-        let mut sources = vec![(rollup.name, first, last)];
+        let behind = format!("({})", behind::sql_over_events_behind());
+        let mut sources = vec![(rollup.name, first, last), (&behind, first, last)];
         if first != since {
             sources.push((&events, since, first));
         }

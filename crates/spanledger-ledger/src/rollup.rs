@@ -1,4 +1,4 @@
-//! Roll-ups: sums over events by hour or day, which are updated in the same transaction as the events.
+//! Roll-ups: sums over events by hour or day. They are written [behind](behind) the events.
 
 use std::{collections::HashMap, fmt::Write as _, sync::LazyLock};
 
@@ -11,6 +11,8 @@ use crate::{
     measure::{self, INTEGERS, Integers},
     words::{self, Lookup},
 };
+
+pub(crate) mod behind;
 
 /// Nanoseconds in an hour.
 const HOUR_NANOS: i64 = 3_600_000_000_000;
@@ -73,13 +75,11 @@ pub(crate) const DAY: Rollup = Rollup {
 /// Rebuilds the roll-ups from the events.
 pub(crate) fn rebuild(transaction: &Connection) -> rusqlite::Result<()> {
     for rollup in [HOUR, DAY] {
-        let (name, nanos) = (rollup.name, rollup.bucket_nanos);
+        let name = rollup.name;
         let dimensions = rollup.dimension_names().join(", ");
         let columns: Vec<String> = measure::sql_columns().collect();
         let sums: Vec<String> = columns.iter().map(|column| format!("sum({column})")).collect();
-        // SQL's `%` has the sign of its left side. The bucket of a time before 1970 must start before
-        // that time too, so the remainder is made positive.
-        let bucket = format!("bucket - (bucket % {nanos} + {nanos}) % {nanos}");
+        let bucket = rollup.sql_bucket();
         transaction.execute_batch(&format!(
             "DROP TABLE {name};
              {ddl}
@@ -91,6 +91,7 @@ pub(crate) fn rebuild(transaction: &Connection) -> rusqlite::Result<()> {
             events = sql_over_events(),
         ))?;
     }
+    transaction.execute("UPDATE ledger SET rolled_up = last_number", [])?;
     Ok(())
 }
 
@@ -124,6 +125,14 @@ impl Rollup {
         )
         .unwrap_or_default();
         sql
+    }
+
+    /// The start of the bucket of the time `bucket`, in SQL.
+    fn sql_bucket(&self) -> String {
+        // SQL's `%` has the sign of its left side. The bucket of a time before 1970 must start before
+        // that time too, so the remainder is made positive.
+        let nanos = self.bucket_nanos;
+        format!("bucket - (bucket % {nanos} + {nanos}) % {nanos}")
     }
 
     fn dimension_names(&self) -> [&'static str; 4] {
@@ -170,22 +179,43 @@ impl Rollup {
 /// The start of the bucket, and the values of the dimensions.
 type Key = (i64, [Datum; 4]);
 
-/// The changes of the roll-ups by one append. They are summed before they are written.
+/// The changes of the roll-ups by one append.
 #[derive(Debug, Default)]
 pub(crate) struct RollupDeltas {
+    /// Those of events that are not in the roll-ups yet.
+    fresh: Sums,
+    /// Those of events that the roll-ups have.
+    settled: Sums,
+}
+
+impl RollupDeltas {
+    pub(crate) fn add(&mut self, event: &CostEvent, is_settled: bool, words: &mut Lookup<'_>) {
+        self.of(is_settled).change(event, words, i64::saturating_add);
+    }
+
+    pub(crate) fn remove(&mut self, event: &CostEvent, is_settled: bool, words: &mut Lookup<'_>) {
+        self.of(is_settled).change(event, words, i64::saturating_sub);
+    }
+
+    fn of(&mut self, is_settled: bool) -> &mut Sums {
+        if is_settled { &mut self.settled } else { &mut self.fresh }
+    }
+
+    /// Adds the changes of another append.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.fresh.merge(other.fresh);
+        self.settled.merge(other.settled);
+    }
+}
+
+/// Sums of events by the rows of the roll-ups. They are added up before they are written.
+#[derive(Debug, Default)]
+struct Sums {
     hour: HashMap<Key, Integers, FastHasher>,
     day: HashMap<Key, Integers, FastHasher>,
 }
 
-impl RollupDeltas {
-    pub(crate) fn add(&mut self, event: &CostEvent, words: &mut Lookup<'_>) {
-        self.change(event, words, i64::saturating_add);
-    }
-
-    pub(crate) fn remove(&mut self, event: &CostEvent, words: &mut Lookup<'_>) {
-        self.change(event, words, i64::saturating_sub);
-    }
-
+impl Sums {
     fn change(&mut self, event: &CostEvent, words: &mut Lookup<'_>, with: impl Fn(i64, i64) -> i64) {
         if !event.counts() {
             return;
@@ -199,8 +229,7 @@ impl RollupDeltas {
         }
     }
 
-    /// Adds the changes of another append.
-    pub(crate) fn merge(&mut self, other: Self) {
+    fn merge(&mut self, other: Self) {
         for (mine, theirs) in [(&mut self.hour, other.hour), (&mut self.day, other.day)] {
             if mine.is_empty() {
                 *mine = theirs;
@@ -215,7 +244,7 @@ impl RollupDeltas {
         }
     }
 
-    pub(crate) fn write(self, connection: &Connection) -> rusqlite::Result<()> {
+    fn write(self, connection: &Connection) -> rusqlite::Result<()> {
         static SQL: LazyLock<[[String; 2]; 2]> =
             LazyLock::new(|| [HOUR, DAY].map(|rollup| [rollup.update(), rollup.insert()]));
         for ([update, insert], deltas) in SQL.iter().zip([self.hour, self.day]) {

@@ -35,7 +35,8 @@ pub(crate) fn ddl() -> String {
     last_number INTEGER NOT NULL,
     handed_out INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
-    observations INTEGER NOT NULL
+    observations INTEGER NOT NULL,
+    rolled_up INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 {words}
 

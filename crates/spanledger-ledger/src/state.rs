@@ -7,6 +7,7 @@ use crate::{
     keys::{self, KeyIndex},
     outbox::InFlight,
     prepare::Keys,
+    rollup::behind::Behind,
     upkeep,
     words::Words,
 };
@@ -24,6 +25,9 @@ pub(crate) struct State {
     pub(crate) epoch: i64,
     /// The number of observations that were ever journaled.
     pub(crate) observations: i64,
+    /// The roll-ups have the events of the rows up to this number.
+    pub(crate) rolled_up: i64,
+    pub(crate) behind: Behind,
     /// The secret with which the keys are hashed.
     pub(crate) seed: u64,
 }
@@ -42,9 +46,12 @@ impl State {
             index => index?,
         };
         let state = connection.query_row(
-            "SELECT key_seed, last_number, handed_out, epoch, observations FROM ledger",
+            "SELECT key_seed, last_number, handed_out, epoch, observations, rolled_up FROM ledger",
             [],
-            |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
+            |row| {
+                let key_seed: i64 = row.get(0)?;
+                Ok((key_seed, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+            },
         )?;
         let seed = state.0.cast_unsigned();
         // The keys of the latest observations are only in memory.
@@ -69,22 +76,26 @@ impl State {
             handed_out: state.2,
             epoch: state.3,
             observations: state.4,
+            rolled_up: state.5,
+            behind: Behind::default(),
             seed,
         })
     }
 
-    pub(crate) fn numbers(&self) -> [i64; 4] {
-        [self.last_number, self.handed_out, self.epoch, self.observations]
+    pub(crate) fn numbers(&self) -> [i64; 5] {
+        [self.last_number, self.handed_out, self.epoch, self.observations, self.rolled_up]
     }
 
-    pub(crate) fn set_numbers(&mut self, numbers: [i64; 4]) {
-        [self.last_number, self.handed_out, self.epoch, self.observations] = numbers;
+    pub(crate) fn set_numbers(&mut self, numbers: [i64; 5]) {
+        [self.last_number, self.handed_out, self.epoch, self.observations, self.rolled_up] = numbers;
     }
 
     pub(crate) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
         connection
-            .prepare_cached("UPDATE ledger SET last_number = ?, handed_out = ?, epoch = ?, observations = ?")?
-            .execute((self.last_number, self.handed_out, self.epoch, self.observations))?;
+            .prepare_cached(
+                "UPDATE ledger SET last_number = ?, handed_out = ?, epoch = ?, observations = ?, rolled_up = ?",
+            )?
+            .execute(self.numbers())?;
         Ok(())
     }
 }

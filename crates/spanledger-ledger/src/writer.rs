@@ -17,7 +17,7 @@ use crate::{
     open::{self, FileIdentity},
     outbox::{self, InFlight},
     prepare::Prepared,
-    rollup::RollupDeltas,
+    rollup::{RollupDeltas, behind},
     state::State,
     words::{Admission, Unknown, Words},
 };
@@ -118,11 +118,25 @@ impl Writer {
             "ledger.keys"
         );
         self.checkpointer.stop();
+        // If this fails, the next writer does it.
+        if let Err(error) = self.finish_rollups() {
+            tracing::debug!(%error, "the ledger's roll-ups are behind its events");
+        }
         // Copies the write-ahead log into the file. If this fails, nothing is lost, because the log stays.
         let copied = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         if let Err(error) = copied {
             tracing::debug!(%error, "the ledger's write-ahead log was not copied into the file");
         }
+    }
+
+    fn finish_rollups(&mut self) -> Result<(), LedgerError> {
+        if self.state.rolled_up == self.state.last_number {
+            return Ok(());
+        }
+        self.identity.check()?;
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        behind::begin(&self.connection, &mut self.state, true)?;
+        Ok(self.connection.execute_batch("COMMIT")?)
     }
 
     /// Commits the whole group in one transaction. A job that fails alone is undone alone; an error of the
@@ -169,6 +183,7 @@ impl Writer {
         }
         self.state.index.undo(&mark);
         self.state.set_numbers(numbers);
+        self.state.behind.forget();
         self.admission.undo();
         match InFlight::load(&self.connection) {
             Ok(in_flight) => self.state.in_flight = in_flight,
@@ -213,6 +228,8 @@ impl Writer {
             // A commit ends the fault, so it must need the disk. One of repetitions alone would write nothing.
             open::write_nothing(&self.connection)?;
         }
+        let has_work = group.iter().any(|job| matches!(job, Job::Work { .. }));
+        behind::begin(&self.connection, &mut self.state, has_work)?;
         let mut unknown = Unknown::default();
         let mut deltas = RollupDeltas::default();
         let mut answers = Vec::with_capacity(group.len());
@@ -225,7 +242,7 @@ impl Writer {
                     Changes { words: &words, unknown: &mut unknown, deltas: &mut deltas, spent: &mut spent };
                 answers.push(self.savepoint(job, changes)?);
             }
-            deltas.write(&self.connection)?;
+            behind::end(&self.connection, &mut self.state, deltas)?;
             self.admission.admit(&self.connection, &words, unknown)?;
         }
         let added = usize::try_from(self.state.observations - observations).unwrap_or_default();

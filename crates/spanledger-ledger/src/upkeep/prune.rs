@@ -216,6 +216,10 @@ impl Append<'_> {
         for seq in members.iter().flat_map(|seq| [*seq, -seq]) {
             let mut rows = select.query([seq])?;
             let Some(row) = rows.next()? else { continue };
+            if !self.is_settled(seq) {
+                // It was appended in this transaction, and its sums are not in the roll-ups.
+                return Ok(Err(Kept::Later));
+            }
             let (timestamp, change): (i64, i64) = (row.get(0)?, row.get(1)?);
             if timestamp >= before.nanos() {
                 return Ok(Err(Kept::Later));

@@ -117,7 +117,7 @@ impl Append<'_> {
     fn restore(&mut self, row: &DamagedRow) -> Result<(), LedgerError> {
         let Some((_, event)) = self.stored(row.seq)? else { return Ok(()) };
         // The sums have the event already, because nothing took the unreadable one out of them.
-        self.deltas.remove(&event, &mut self.words);
+        self.deltas.remove(&event, self.is_settled(row.seq), &mut self.words);
         let is_handed_out = row.seq.abs() <= self.state.handed_out;
         let timestamp = if is_handed_out { row.timestamp } else { event.timestamp.nanos() };
         self.connection

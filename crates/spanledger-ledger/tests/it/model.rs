@@ -165,7 +165,7 @@ async fn run(
         indexes.iter().map(|index| index.get(observations).clone()).collect()
     };
     let (mut folder, mut path) = folder();
-    let mut ledger = Ledger::open(&path).unwrap();
+    let mut ledger = crate::support::open(&path).await;
     let mut naive = Naive::default();
     let mut readers = READERS.map(Reader::new);
     for operation in operations {
@@ -218,14 +218,14 @@ async fn run(
             }
             Operation::Reopen => {
                 drop(ledger);
-                ledger = Ledger::open(&path).unwrap();
+                ledger = crate::support::open(&path).await;
             }
             Operation::Crash => {
                 let (copy, copy_path) = crate::support::folder();
                 copy_files(folder.path(), copy.path());
                 drop(ledger);
                 (folder, path) = (copy, copy_path);
-                ledger = Ledger::open(&path).unwrap();
+                ledger = crate::support::open(&path).await;
             }
         }
         check(&ledger, &mut naive, queries)?;

@@ -1,9 +1,9 @@
 //! Functions that several tests use.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use spanledger_event::{Bucket, CostEvent, Observation, Usage, test_support::ObservationBuilder};
-use spanledger_ledger::LedgerReader;
+use spanledger_ledger::{Ledger, LedgerReader};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -11,6 +11,14 @@ pub(crate) use spanledger_event::test_support::SECOND;
 
 pub(crate) fn runtime() -> Runtime {
     Builder::new_current_thread().build().unwrap()
+}
+
+/// Opens a ledger that writes its roll-ups after every few observations, so that a test sees them on both
+/// sides of that.
+pub(crate) async fn open(path: &Path) -> Ledger {
+    let ledger = Ledger::open(path).unwrap();
+    ledger.roll_up_every(5).await.unwrap();
+    ledger
 }
 
 /// A folder for a ledger, and the file in it.

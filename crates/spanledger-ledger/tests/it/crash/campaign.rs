@@ -194,7 +194,7 @@ pub(super) fn owed(steps: &[Step]) -> Vec<Owed> {
 pub(super) fn run() {
     let path = recorded_folder().join(FILE);
     runtime().block_on(async {
-        let mut ledger = Ledger::open(&path).unwrap();
+        let mut ledger = crate::support::open(&path).await;
         let mut number = 0;
         let mut next = || {
             number += 1;
@@ -226,7 +226,7 @@ pub(super) fn run() {
                 Step::Checkpoint => checkpoint(&path).unwrap(),
                 Step::Reopen => {
                     drop(ledger);
-                    ledger = Ledger::open(&path).unwrap();
+                    ledger = crate::support::open(&path).await;
                 }
                 Step::Fill => {
                     let connection = rusqlite::Connection::open(&path).unwrap();
@@ -267,7 +267,7 @@ pub(super) fn run() {
                     let failing = fail_syncs_of(FILE);
                     drop(ledger);
                     drop(failing);
-                    ledger = Ledger::open(&path).unwrap();
+                    ledger = crate::support::open(&path).await;
                 }
             }
         }
