@@ -66,7 +66,8 @@ pub struct Related {
     pub components: Vec<Component>,
     /// The new observations that equal a stored one or an earlier new one in everything but the cost.
     pub duplicates: Vec<usize>,
-    /// The new observations of which other sightings were pruned.
+    /// The new observations of which other sightings were pruned, and aggregates in a trace of which calls may
+    /// have been pruned.
     pub late: Vec<usize>,
     /// The new observations that are not taken, and why.
     pub refused: Vec<(usize, RefusedReason)>,

@@ -56,6 +56,8 @@ fn a_sighting_of_a_pruned_event_is_late() {
     let gateway = span("u", "v").response_of_gateway("host", "g");
     assert!(!is_late(&mut store, gateway), "the id may be of another response");
     assert!(!is_late(&mut store, span("t", "w")), "the trace goes on");
+    assert!(is_late(&mut store, span("t", "agent").aggregate(9)), "its calls may have counted");
+    assert!(!is_late(&mut store, span("v", "agent").aggregate(9)), "nothing of the trace was pruned");
 }
 
 #[test]
