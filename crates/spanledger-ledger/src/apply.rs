@@ -10,7 +10,7 @@ use std::{
 use rusqlite::Connection;
 use spanledger_event::{
     Component, CostEvent, EventId, EventState, Journal, Observation, REVISION_OF_EPOCH, Relation,
-    RelationKind, related,
+    RelationKind, related_while,
 };
 
 use crate::{
@@ -22,6 +22,9 @@ use crate::{
     state::State,
     words::{Unknown, Words},
 };
+
+/// So many observations with stored relatives are appended together.
+const TOGETHER_MAX: usize = 256;
 
 /// An append within a transaction.
 pub(crate) struct Append<'a> {
@@ -65,21 +68,51 @@ impl Journal for Stored<'_> {
 }
 
 impl Append<'_> {
-    /// Appends a component whose events are prepared. If the ledger has relatives of it, the events are
-    /// folded again.
-    pub(crate) fn component(
+    /// Appends the first of these components. If the ledger has relatives of it, those behind it that have some,
+    /// too, are appended together with it, as far as the time allows: what several of them belong to is then
+    /// loaded and folded once. Returns how many components were appended.
+    pub(crate) fn next_components(
         &mut self,
-        component: &PreparedComponent,
+        components: &[PreparedComponent],
         is_counted: bool,
-    ) -> Result<(), LedgerError> {
-        if self.is_fresh(component)? {
+        time: Duration,
+    ) -> Result<usize, LedgerError> {
+        let Some((first, others)) = components.split_first() else { return Ok(0) };
+        if self.is_fresh(first)? {
             if !is_counted {
-                self.count(component, true);
+                self.count(first, true);
             }
-            return self.write_fresh(component);
+            self.write_fresh(first)?;
+            return Ok(1);
         }
+        let mut together: Vec<&PreparedObservation> = first.observations.iter().collect();
+        // Where in `together` each component ends.
+        let mut ends = vec![together.len()];
+        for component in others {
+            if together.len() >= TOGETHER_MAX || self.is_fresh(component)? {
+                break;
+            }
+            together.extend(&component.observations);
+            ends.push(together.len());
+        }
+        let begin = Instant::now();
+        let seen = self.related_while(&together, |next| {
+            next == 0 || ends.binary_search(&next).is_err() || begin.elapsed() < time
+        })?;
+        let appended = ends.partition_point(|end| *end <= seen);
         if is_counted {
-            self.count(component, false);
+            for component in components.iter().take(appended) {
+                self.count(component, false);
+            }
+        }
+        Ok(appended)
+    }
+
+    /// Appends a component alone, whose events are not counted yet.
+    pub(crate) fn component(&mut self, component: &PreparedComponent) -> Result<(), LedgerError> {
+        if self.is_fresh(component)? {
+            self.count(component, true);
+            return self.write_fresh(component);
         }
         let observations: Vec<&PreparedObservation> = component.observations.iter().collect();
         self.related(&observations)
@@ -158,18 +191,29 @@ impl Append<'_> {
 
     /// Appends observations together with their stored relatives.
     pub(crate) fn related(&mut self, prepared: &[&PreparedObservation]) -> Result<(), LedgerError> {
+        self.related_while(prepared, |_| true)?;
+        Ok(())
+    }
+
+    /// The same, but stops before an observation, given by its index, for which `goes_on` is false. Returns how
+    /// many were looked at.
+    fn related_while(
+        &mut self,
+        prepared: &[&PreparedObservation],
+        goes_on: impl FnMut(usize) -> bool,
+    ) -> Result<usize, LedgerError> {
         let begin = Instant::now();
         let new: Vec<Arc<Observation>> = prepared.iter().map(|o| Arc::clone(&o.observation)).collect();
-        let related = related(&new, &mut self.stored_observations())?;
-        self.unknown.next_component();
+        let related = related_while(&new, &mut self.stored_observations(), goes_on)?;
         self.appended.duplicates += related.duplicates.len();
         self.appended.late += related.late.len();
         self.appended.refused.extend(related.refused.into_iter().map(|(_, reason)| reason));
         for component in related.components {
+            self.unknown.next_component();
             self.fold(&component, prepared)?;
         }
         *self.spent += begin.elapsed();
-        Ok(())
+        Ok(related.seen)
     }
 
     /// Journals the new observations of a component, and writes its events.

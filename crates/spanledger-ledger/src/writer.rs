@@ -322,7 +322,7 @@ impl Writer {
                     written: 0,
                 };
                 match part {
-                    Some(component) => append.component(component, false),
+                    Some(component) => append.component(component),
                     None => append.related(&crowded),
                 }
             })?;
@@ -353,7 +353,7 @@ impl Writer {
                     written: 0,
                 };
                 let begin = *append.spent;
-                while let Some(component) = components.get(*done) {
+                while *done < components.len() {
                     if append.spent.saturating_sub(begin) > RELATED_TIME || *append.spent > GROUP_RELATED_TIME
                     {
                         if !*is_uncounted {
@@ -364,8 +364,7 @@ impl Writer {
                         }
                         return Ok(Answer::Unfinished);
                     }
-                    append.component(component, !*is_uncounted)?;
-                    *done += 1;
+                    *done += append.next_components(&components[*done..], !*is_uncounted, RELATED_TIME)?;
                 }
                 if !crowded.is_empty() {
                     append.related(&crowded.iter().collect::<Vec<_>>())?;
