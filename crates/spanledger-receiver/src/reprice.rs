@@ -8,11 +8,12 @@ use spanledger_ledger::{Ledger, LedgerError, LedgerReader};
 use spanledger_otlp::price;
 use spanledger_price::PriceBook;
 
+use crate::Pace;
+
 #[cfg(test)]
 mod tests;
 
-/// So many observations are read and priced at once. The events of those whose cost changes are one
-/// transaction, which the appends of others wait for.
+/// So many observations are read and priced at once.
 const STEP: usize = 500;
 
 /// Which observations are priced again.
@@ -45,6 +46,7 @@ pub async fn reprice(
     ledger: &Ledger,
     book: &PriceBook,
     selection: RepriceSelection,
+    mut pace: Pace,
 ) -> Result<Repricing, LedgerError> {
     let mut done = Repricing::default();
     let mut step =
@@ -60,9 +62,15 @@ pub async fn reprice(
         if done.epoch == 0 {
             done.epoch = ledger.begin_repricing().await?;
         }
-        let costs = std::mem::take(&mut step.costs);
-        done.observations += costs.len();
-        done.events += ledger.reprice(done.epoch, costs).await?.events;
+        let mut costs = std::mem::take(&mut step.costs);
+        while !costs.is_empty() {
+            let rest = costs.split_off(costs.len().min(pace.limit()));
+            done.observations += costs.len();
+            let repriced = ledger.reprice(done.epoch, costs).await?;
+            done.events += repriced.events;
+            pace.worked(repriced.took).await;
+            costs = rest;
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use jiff::Timestamp as Moment;
 use spanledger_event::Timestamp;
-use spanledger_receiver::{RepriceRequest, RepriceSelection, Repricing, reprice};
+use spanledger_receiver::{Pace, RepriceRequest, RepriceSelection, Repricing, reprice};
 
 use super::{ensure_current, open_ledger, work};
 use crate::{
@@ -41,7 +41,7 @@ pub(crate) async fn run(arguments: &RepriceArguments) -> anyhow::Result<ExitCode
         prices: files,
     };
     let done: Repricing = work::run(path, &arguments.admin, "reprice", &request, async |ledger| {
-        Ok(reprice(&ledger, &book, selection).await?)
+        Ok(reprice(&ledger, &book, selection, Pace::alone()).await?)
     })
     .await?;
     let text = format!("{} have a new cost\n", parts::counted(done.events, "event"));

@@ -33,7 +33,8 @@ pub(super) async fn run<Answer: DeserializeOwned>(
 async fn ask<Answer: DeserializeOwned>(url: &str, request: &impl Serialize) -> anyhow::Result<Answer> {
     let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
     let body = serde_json::to_string(request)?;
-    let remedy = "give the address of its admin port with --admin-addr, or stop it";
+    let remedy = "if it is `serve`, give the address of its admin port with --admin-addr, or stop it; if it is another \
+                  command, wait until that ends";
     let answer = client
         .post(url)
         .header(reqwest::header::CONTENT_TYPE, "application/json")

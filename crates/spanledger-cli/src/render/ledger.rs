@@ -53,7 +53,7 @@ fn text(view: &LedgerView<'_>, width: Option<usize>) -> String {
     };
     text.push_str(&line("free", &free));
     let index = format!(
-        "{} keys in {} bytes; those of deleted events stay",
+        "{} keys in {} bytes on disk; the keys of deleted events stay",
         grouped(keys.keys),
         grouped(keys.pages.saturating_mul(i64::try_from(pages.bytes).unwrap_or_default()))
     );

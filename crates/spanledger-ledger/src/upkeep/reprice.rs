@@ -1,6 +1,6 @@
 //! Pricing stored observations again.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use spanledger_event::{Cost, Observation};
 
@@ -12,6 +12,8 @@ use crate::{Ledger, LedgerError, LedgerReader, apply::Append, error::RowError, j
 pub struct Repriced {
     /// Events that have a new revision.
     pub events: usize,
+    /// How long the work took, the commit not included.
+    pub took: Duration,
 }
 
 impl Ledger {
@@ -30,8 +32,8 @@ impl Ledger {
     /// Gives observations, by their numbers, new costs, and folds their events again. The journal keeps the
     /// old costs.
     pub async fn reprice(&self, epoch: i64, costs: Vec<(i64, Cost)>) -> Result<Repriced, LedgerError> {
-        let (repriced, _) = self.work(move |append| append.reprice(epoch, &costs)).await?;
-        Ok(repriced)
+        let (repriced, took) = self.work(move |append| append.reprice(epoch, &costs)).await?;
+        Ok(Repriced { took, ..repriced })
     }
 }
 
@@ -68,6 +70,6 @@ impl Append<'_> {
         for component in self.components(&numbers)? {
             self.fold(&component, &[])?;
         }
-        Ok(Repriced { events: self.written - before })
+        Ok(Repriced { events: self.written - before, took: Duration::ZERO })
     }
 }

@@ -42,12 +42,12 @@ fn what_had_no_price_has_one_after_a_repricing_and_the_rest_keeps_its_revision()
         ledger.append(calls).await.unwrap();
         let since = Timestamp::parse("2026-11-03T00:00:00Z");
         let selection = RepriceSelection { since, until: None, unpriced_only: true };
-        let done = reprice(&ledger, &own, selection).await.unwrap();
+        let done = reprice(&ledger, &own, selection, Pace::alone()).await.unwrap();
         assert_eq!(done, Repricing { epoch: 1, observations: 2, events: 2 });
         let everything = RepriceSelection::default();
-        let done = reprice(&ledger, &own, everything).await.unwrap();
+        let done = reprice(&ledger, &own, everything, Pace::alone()).await.unwrap();
         assert_eq!(done, Repricing { epoch: 2, observations: 1, events: 1 }, "the rest has its price");
-        assert_eq!(reprice(&ledger, &own, everything).await.unwrap(), Repricing::default());
+        assert_eq!(reprice(&ledger, &own, everything, Pace::alone()).await.unwrap(), Repricing::default());
         let changes = ledger.reader().unwrap().changes_after(0, 10).unwrap();
         let costs: Vec<String> =
             changes.iter().filter_map(|change| Some(change.event.cost_usd?.to_string())).collect();

@@ -31,24 +31,30 @@ pub async fn compact(ledger: &Ledger, mut pace: Pace) -> Result<Option<Compactio
     if !before.can_shrink {
         return Ok(None);
     }
-    let after = loop {
+    loop {
         let compacted = ledger.compact(pace.limit()).await?;
         // An append may have used the last free pages meanwhile, so that none was given back.
         if compacted.left.free == 0 || compacted.pages == 0 {
-            break compacted.left;
-        }
-        pace.worked(compacted.took).await;
-    };
-    let bytes_after = after.total * after.bytes;
-    let mut file_bytes = copy_log(ledger).await?.database;
-    for _ in 1..COPIES {
-        if file_bytes <= bytes_after {
             break;
         }
-        tokio::time::sleep(COPY_INTERVAL).await;
-        file_bytes = copy_log(ledger).await?.database;
+        pace.worked(compacted.took).await;
     }
-    Ok(Some(Compaction { bytes_before: before.total * before.bytes, bytes_after, file_bytes }))
+    let mut copies = 1;
+    loop {
+        let file_bytes = copy_log(ledger).await?.database;
+        // What others have appended meanwhile is counted, too.
+        let after = ledger.reader()?.pages()?;
+        let bytes_after = after.total * after.bytes;
+        if file_bytes <= bytes_after || copies >= COPIES {
+            return Ok(Some(Compaction {
+                bytes_before: before.total * before.bytes,
+                bytes_after,
+                file_bytes,
+            }));
+        }
+        copies += 1;
+        tokio::time::sleep(COPY_INTERVAL).await;
+    }
 }
 
 /// SQLite blocks, so it does not run on a thread of the runtime.

@@ -31,12 +31,12 @@ impl Pace {
     }
 
     /// The size of the next part.
-    pub(super) fn limit(&self) -> usize {
+    pub(crate) fn limit(&self) -> usize {
         self.limit
     }
 
     /// A part took so long.
-    pub(super) async fn worked(&mut self, took: Duration) {
+    pub(crate) async fn worked(&mut self, took: Duration) {
         self.adapt(took);
         if self.rest > 0 {
             tokio::time::sleep(took.saturating_mul(self.rest)).await;

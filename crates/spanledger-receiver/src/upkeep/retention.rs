@@ -14,8 +14,10 @@ use crate::Pipeline;
 
 /// How often old events are looked for.
 const INTERVAL: Duration = Duration::from_hours(1);
+/// The nanoseconds of a second.
+const SECOND_NANOS: i128 = 1_000_000_000;
 /// The nanoseconds of a day.
-const DAY_NANOS: i128 = 86_400_000_000_000;
+const DAY_NANOS: i128 = 86_400 * SECOND_NANOS;
 
 /// How long events are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,13 +46,13 @@ impl Retention {
         Self { days }
     }
 
-    /// The moment before which events are deleted.
+    /// The moment before which events are deleted, in whole seconds.
     pub fn before(self, now: SystemTime) -> Timestamp {
         let nanos = match now.duration_since(UNIX_EPOCH) {
             Ok(since) => i128::try_from(since.as_nanos()).unwrap_or_default(),
             Err(error) => -i128::try_from(error.duration().as_nanos()).unwrap_or_default(),
         };
-        let before = nanos - i128::from(self.days.get()) * DAY_NANOS;
+        let before = nanos - nanos.rem_euclid(SECOND_NANOS) - i128::from(self.days.get()) * DAY_NANOS;
         // Before the first moment that can be stored, there are no events.
         Timestamp::from_nanos(i64::try_from(before).unwrap_or(i64::MIN))
     }

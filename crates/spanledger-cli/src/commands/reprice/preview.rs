@@ -7,7 +7,7 @@ use serde::Serialize;
 use spanledger_event::Usd;
 use spanledger_ledger::{GroupBy, Ledger, LedgerReader, Query, Totals};
 use spanledger_price::PriceBook;
-use spanledger_receiver::{RepriceSelection, reprice};
+use spanledger_receiver::{Pace, RepriceSelection, reprice};
 
 use super::folder::PreviewFolder;
 use crate::{
@@ -51,7 +51,7 @@ pub(super) async fn make(
     reader.backup(&copy)?;
     let ledger = Ledger::open(&copy)?;
     let before = sums(&ledger)?;
-    let done = reprice(&ledger, book, selection).await?;
+    let done = reprice(&ledger, book, selection, Pace::alone()).await?;
     let after = sums(&ledger)?;
     drop(ledger);
     Ok(Preview::new(done.events, &before, &after))

@@ -30,6 +30,10 @@ pub(super) enum Step {
     FailingCheckpoint,
     /// Closes the ledger while the syncs of the file fail, and opens it again.
     FailingClose,
+    /// Fills pages of the file, which [`Compact`](Self::Compact) frees.
+    Fill,
+    /// Frees these pages, takes them out of the file, and copies the log into it, which cuts the file.
+    Compact,
 }
 
 /// Which steps the child process takes.
@@ -85,7 +89,7 @@ fn large(from: i64, count: i64) -> Vec<Observation> {
 }
 
 fn varied() -> Vec<Step> {
-    use Step::{Advance, Checkpoint, InTurn, Reopen, Together};
+    use Step::{Advance, Checkpoint, Compact, Fill, InTurn, Reopen, Together};
     let record = |number: i64| {
         let call_id = format!("trace-{number}:span-{number}");
         let record = ObservationBuilder::record(&format!("both-{number}"), &call_id, number).tokens(100, 20);
@@ -126,6 +130,11 @@ fn varied() -> Vec<Step> {
         Checkpoint,
         Together((310..314).map(lone).collect()),
         Reopen,
+        // What arrives now lies behind the pages that become free, and is moved.
+        Fill,
+        InTurn(vec![bulk(1_100, 12), lone(6)]),
+        Compact,
+        InTurn(vec![lone(7)]),
         InTurn(vec![lone(5), vec![retry(4)]]),
     ]
 }
@@ -170,7 +179,12 @@ pub(super) fn owed(steps: &[Step]) -> Vec<Owed> {
                 owed.extend(requests.iter().cloned().map(Owed::Observations));
             }
             Step::Advance(cursor) => owed.push(Owed::Cursor(*cursor)),
-            Step::Checkpoint | Step::Reopen | Step::FailingCheckpoint | Step::FailingClose => {}
+            Step::Checkpoint
+            | Step::Reopen
+            | Step::FailingCheckpoint
+            | Step::FailingClose
+            | Step::Fill
+            | Step::Compact => {}
         }
     }
     owed
@@ -213,6 +227,21 @@ pub(super) fn run() {
                 Step::Reopen => {
                     drop(ledger);
                     ledger = Ledger::open(&path).unwrap();
+                }
+                Step::Fill => {
+                    let connection = rusqlite::Connection::open(&path).unwrap();
+                    let fill = "CREATE TABLE filler (x); INSERT INTO filler VALUES (zeroblob(60000))";
+                    connection.execute_batch(fill).unwrap();
+                }
+                Step::Compact => {
+                    rusqlite::Connection::open(&path).unwrap().execute_batch("DROP TABLE filler").unwrap();
+                    let (mut free, mut pages) = (1, 0);
+                    while free > 0 {
+                        let compacted = ledger.compact(6).await.unwrap();
+                        (free, pages) = (compacted.left.free, pages + compacted.pages);
+                    }
+                    assert!(pages > 10, "only {pages} pages were free");
+                    ledger.copy_log().unwrap();
                 }
                 Step::FailingLog(requests) => {
                     let failing = fail_syncs_of(&format!("{FILE}-wal"));

@@ -120,7 +120,8 @@ impl Task {
                     book if request.prices.is_empty() => book.clone(),
                     book => book.layered(files).map_err(|errors| bad(errors.to_string()))?,
                 };
-                json(reprice(ledger, &book, selection).await.map_err(|error| self.failed(&error))?)
+                let repriced = reprice(ledger, &book, selection, Pace::beside_others()).await;
+                json(repriced.map_err(|error| self.failed(&error))?)
             }
             Self::Refold => {
                 let request: UpkeepRequest = parse(body)?;
@@ -138,7 +139,8 @@ impl Task {
                 let _turn = turn(&request.ledger, pipeline).await?;
                 let compacted = compact(ledger, Pace::beside_others()).await;
                 let Some(done) = compacted.map_err(|error| self.failed(&error))? else {
-                    let words = "an earlier version made this ledger, and its file must be written anew once before                                  it can shrink: stop `serve`, and run the command again without it";
+                    let words = "an earlier version made this ledger, and its file must be written anew once before \
+                                 it can shrink: stop `serve`, and run the command again without it";
                     return Err((StatusCode::CONFLICT, words.to_owned()));
                 };
                 json(done)
