@@ -102,10 +102,36 @@ impl fmt::Display for Usd {
         let magnitude = self.0.unsigned_abs();
         let dollars = magnitude / PICOS_PER_DOLLAR.unsigned_abs();
         let picos = magnitude % PICOS_PER_DOLLAR.unsigned_abs();
-        let digits = format!("{picos:012}");
-        let digits = digits.trim_end_matches('0');
-        let point = if digits.is_empty() { "" } else { "." };
-        f.pad_integral(self.0 >= 0, "", &format!("{dollars}{point}{digits}"))
+        // Every row of the ledger has such texts, so the digits are written without an allocation: from the
+        // last one on, into a buffer with room for those of an `i128`.
+        let (mut text, mut at) = ([0; 48], 48);
+        let mut put = |byte: u8| {
+            at -= 1;
+            text[at] = byte;
+        };
+        let digit = |number: u128| b'0' + (number % 10) as u8;
+        let mut rest = u64::try_from(picos).unwrap_or_default();
+        let mut places = SCALE;
+        while rest != 0 && rest.is_multiple_of(10) {
+            rest /= 10;
+            places -= 1;
+        }
+        if rest != 0 {
+            for _ in 0..places {
+                put(digit(rest.into()));
+                rest /= 10;
+            }
+            put(b'.');
+        }
+        let mut dollars = dollars;
+        loop {
+            put(digit(dollars));
+            dollars /= 10;
+            if dollars == 0 {
+                break;
+            }
+        }
+        f.pad_integral(self.0 >= 0, "", std::str::from_utf8(&text[at..]).unwrap_or_default())
     }
 }
 

@@ -14,13 +14,16 @@ use spanledger_event::{
 };
 
 use crate::{
-    Appended, LedgerError, journal,
+    Appended, LedgerError,
+    evidence::{self, Inherited},
+    journal,
     keys::KeyIndex,
-    prepare::{self, PreparedComponent, PreparedObservation},
+    packed::{PackedRows, RowPacker, RowStatement},
+    prepare::{Content, PreparedComponent, PreparedObservation},
     rollup::RollupDeltas,
-    row::{self, EventRow, Head, INSERT_EVENT, KEEP_SUPERSEDED, NO_EVIDENCE, REPLACE_EVENT, SELECT_EVENT},
+    row::{self, Head, INSERT_EVENT, KEEP_SUPERSEDED, NO_EVIDENCE, REPLACE_EVENT, SELECT_EVENT},
     state::State,
-    words::{Unknown, Words},
+    words::{Lookup, Unknown, Words},
 };
 
 /// So many observations with stored relatives are appended together.
@@ -30,8 +33,7 @@ const TOGETHER_MAX: usize = 256;
 pub(crate) struct Append<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) state: &'a mut State,
-    pub(crate) words: &'a Words,
-    pub(crate) unknown: &'a mut Unknown,
+    pub(crate) words: Lookup<'a>,
     pub(crate) deltas: &'a mut RollupDeltas,
     pub(crate) appended: &'a mut Appended,
     /// The time that was spent on observations with stored relatives.
@@ -40,6 +42,36 @@ pub(crate) struct Append<'a> {
     pub(crate) epoch: Option<i64>,
     /// How many events were written in place of stored ones or after them.
     pub(crate) written: usize,
+    inserts: Inserts<'a>,
+}
+
+/// What an append changes besides the tables.
+pub(crate) struct Changes<'a> {
+    pub(crate) words: &'a Words,
+    pub(crate) unknown: &'a mut Unknown,
+    pub(crate) deltas: &'a mut RollupDeltas,
+    /// The time that the transaction has spent on observations with stored relatives.
+    pub(crate) spent: &'a mut Duration,
+}
+
+/// The statements that each observation needs. To look them up in the connection's cache for each of them
+/// would take a tenth of the writer's time.
+#[derive(Default)]
+struct Inserts<'a> {
+    observation: Option<RowStatement<'a>>,
+    event: Option<RowStatement<'a>>,
+}
+
+/// The statement, which is prepared at the first use.
+fn prepared<'s, 'a>(
+    statement: &'s mut Option<RowStatement<'a>>,
+    connection: &'a Connection,
+    sql: &str,
+) -> rusqlite::Result<&'s mut RowStatement<'a>> {
+    if statement.is_none() {
+        *statement = Some(RowStatement::new(connection, sql)?);
+    }
+    statement.as_mut().ok_or(rusqlite::Error::InvalidQuery)
 }
 
 /// The stored observations, as the fold asks for them.
@@ -67,81 +99,86 @@ impl Journal for Stored<'_> {
     }
 }
 
-impl Append<'_> {
-    /// Appends the first of these components. If the ledger has relatives of it, those behind it that have some,
-    /// too, are appended together with it, as far as the time allows: what several of them belong to is then
-    /// loaded and folded once. Returns how many components were appended.
+impl<'a> Append<'a> {
+    pub(crate) fn new(
+        connection: &'a Connection,
+        state: &'a mut State,
+        appended: &'a mut Appended,
+        changes: Changes<'a>,
+    ) -> Self {
+        let Changes { words, unknown, deltas, spent } = changes;
+        let words = Lookup::new(words, unknown);
+        let (epoch, written, inserts) = (None, 0, Inserts::default());
+        Self { connection, state, words, deltas, appended, spent, epoch, written, inserts }
+    }
+
+    /// Appends the first of the components that are left. If the ledger has relatives of it, those behind it that
+    /// have some, too, are appended together with it, as far as the time allows: what several of them belong to
+    /// is then loaded and folded once. Returns how many components were appended.
     pub(crate) fn next_components(
         &mut self,
-        components: &[PreparedComponent],
+        content: &Content,
+        left: &[PreparedComponent],
         is_counted: bool,
         time: Duration,
     ) -> Result<usize, LedgerError> {
-        let Some((first, others)) = components.split_first() else { return Ok(0) };
-        if self.is_fresh(first)? {
+        let Some((first, others)) = left.split_first() else { return Ok(0) };
+        let observations = content.observations(first);
+        if self.is_fresh(observations)? {
             if !is_counted {
-                self.count(first, true);
+                self.count(observations, true);
             }
-            self.write_fresh(first)?;
+            self.write_fresh(content, first)?;
             return Ok(1);
         }
-        let mut together: Vec<&PreparedObservation> = first.observations.iter().collect();
-        // Where in `together` each component ends.
-        let mut ends = vec![together.len()];
+        // How many observations there are up to the end of each component.
+        let mut end = observations.len();
+        let mut ends = vec![end];
         for component in others {
-            if together.len() >= TOGETHER_MAX || self.is_fresh(component)? {
+            let observations = content.observations(component);
+            if end >= TOGETHER_MAX || self.is_fresh(observations)? {
                 break;
             }
-            together.extend(&component.observations);
-            ends.push(together.len());
+            end += observations.len();
+            ends.push(end);
         }
+        let together = content.observations_of(left.get(..ends.len()).unwrap_or_default());
         let begin = Instant::now();
-        let seen = self.related_while(&together, |next| {
+        let seen = self.related_while(&content.rows, together, |next| {
             next == 0 || ends.binary_search(&next).is_err() || begin.elapsed() < time
         })?;
         let appended = ends.partition_point(|end| *end <= seen);
         if is_counted {
-            for component in components.iter().take(appended) {
-                self.count(component, false);
+            for component in left.iter().take(appended) {
+                self.count(content.observations(component), false);
             }
         }
         Ok(appended)
-    }
-
-    /// Appends a component alone, whose events are not counted yet.
-    pub(crate) fn component(&mut self, component: &PreparedComponent) -> Result<(), LedgerError> {
-        if self.is_fresh(component)? {
-            self.count(component, true);
-            return self.write_fresh(component);
-        }
-        let observations: Vec<&PreparedObservation> = component.observations.iter().collect();
-        self.related(&observations)
     }
 
     pub(crate) fn stored_observations(&self) -> Stored<'_> {
         Stored {
             connection: self.connection,
             index: &self.state.index,
-            words: self.words,
+            words: self.words.dictionary(),
             seed: self.state.seed,
         }
     }
 
-    /// Adds the component's prepared events to the roll-ups, or takes them out again.
-    pub(crate) fn count(&mut self, component: &PreparedComponent, is_added: bool) {
-        let observations = component.observations.iter().map(|o| &*o.observation);
-        for event in spanledger_event::fold(observations) {
+    /// Adds the prepared events of a component to the roll-ups, or takes them out again.
+    pub(crate) fn count(&mut self, component: &[PreparedObservation], is_added: bool) {
+        for event in spanledger_event::fold(component.iter().map(|o| &*o.observation)) {
             if is_added {
-                self.deltas.add(&event, self.words, self.unknown);
+                self.deltas.add(&event, &mut self.words);
             } else {
-                self.deltas.remove(&event, self.words, self.unknown);
+                self.deltas.remove(&event, &mut self.words);
             }
         }
     }
 
     /// Whether the ledger has no relative of the component.
-    fn is_fresh(&self, component: &PreparedComponent) -> Result<bool, LedgerError> {
-        for key in component.observations.iter().flat_map(|o| o.keys.asked()) {
+    fn is_fresh(&self, component: &[PreparedObservation]) -> Result<bool, LedgerError> {
+        for key in component.iter().flat_map(|o| o.keys.asked()) {
             if self.state.index.may_contain(*key)
                 && !self.state.index.find(self.connection, *key, 1)?.is_empty()
             {
@@ -151,14 +188,14 @@ impl Append<'_> {
         Ok(true)
     }
 
-    fn write_fresh(&mut self, component: &PreparedComponent) -> Result<(), LedgerError> {
+    fn write_fresh(&mut self, content: &Content, component: &PreparedComponent) -> Result<(), LedgerError> {
         let first = self.state.last_number + 1;
-        for observation in &component.observations {
-            self.journal(observation, |_| true)?;
+        for observation in content.observations(component) {
+            self.journal(&content.rows, observation, |_| true)?;
         }
         let number = |index: usize| first + i64::try_from(index).unwrap_or_default();
-        let mut insert = self.connection.prepare_cached(&INSERT_EVENT)?;
-        for event in &component.events {
+        let insert = prepared(&mut self.inserts.event, self.connection, &INSERT_EVENT)?;
+        for event in content.events(component) {
             let seq = number(event.first);
             let head = Head {
                 seq,
@@ -166,7 +203,7 @@ impl Append<'_> {
                 evidence: event.evidence.map_or(NO_EVIDENCE, number),
                 epoch: None,
             };
-            event.row.write(&mut insert, head)?;
+            row::write(insert, &content.rows, &event.row, head)?;
         }
         Ok(())
     }
@@ -175,13 +212,15 @@ impl Append<'_> {
     /// be filed. Returns its number.
     fn journal(
         &mut self,
-        prepared: &PreparedObservation,
+        rows: &PackedRows,
+        observation: &PreparedObservation,
         is_filed: impl Fn(u64) -> bool,
     ) -> Result<i64, LedgerError> {
         self.state.last_number += 1;
         let seq = self.state.last_number;
-        prepared.row.write(&mut *self.connection.prepare_cached(journal::INSERT)?, seq)?;
-        for key in prepared.keys.filed().iter().filter(|key| is_filed(**key)) {
+        let insert = prepared(&mut self.inserts.observation, self.connection, journal::INSERT)?;
+        journal::write(insert, rows, &observation.row, seq)?;
+        for key in observation.keys.filed().iter().filter(|key| is_filed(**key)) {
             self.state.index.insert(*key, seq.cast_unsigned());
         }
         self.state.observations += 1;
@@ -190,8 +229,12 @@ impl Append<'_> {
     }
 
     /// Appends observations together with their stored relatives.
-    pub(crate) fn related(&mut self, prepared: &[&PreparedObservation]) -> Result<(), LedgerError> {
-        self.related_while(prepared, |_| true)?;
+    pub(crate) fn related(
+        &mut self,
+        rows: &PackedRows,
+        prepared: &[PreparedObservation],
+    ) -> Result<(), LedgerError> {
+        self.related_while(rows, prepared, |_| true)?;
         Ok(())
     }
 
@@ -199,7 +242,8 @@ impl Append<'_> {
     /// many were looked at.
     fn related_while(
         &mut self,
-        prepared: &[&PreparedObservation],
+        rows: &PackedRows,
+        prepared: &[PreparedObservation],
         goes_on: impl FnMut(usize) -> bool,
     ) -> Result<usize, LedgerError> {
         let begin = Instant::now();
@@ -209,29 +253,35 @@ impl Append<'_> {
         self.appended.late += related.late.len();
         self.appended.refused.extend(related.refused.into_iter().map(|(_, reason)| reason));
         for component in related.components {
-            self.unknown.next_component();
-            self.fold(&component, prepared)?;
+            self.words.next_component();
+            self.fold(&component, rows, prepared)?;
         }
         *self.spent += begin.elapsed();
         Ok(related.seen)
     }
 
+    /// Folds stored observations again, and writes the events that differ from the stored ones.
+    pub(crate) fn fold_stored(&mut self, component: &Component) -> Result<(), LedgerError> {
+        self.fold(component, &PackedRows::default(), &[])
+    }
+
     /// Journals the new observations of a component, and writes its events.
-    pub(crate) fn fold(
+    fn fold(
         &mut self,
         component: &Component,
-        prepared: &[&PreparedObservation],
+        rows: &PackedRows,
+        prepared: &[PreparedObservation],
     ) -> Result<(), LedgerError> {
         let mut members: Vec<(i64, Arc<Observation>)> =
             component.stored.iter().map(|(seq, o)| (seq.cast_signed(), Arc::clone(o))).collect();
         let full = self.full_keys(component)?;
         for (index, observation) in &component.new {
-            let seq = self.journal(prepared[*index], |key| !full.contains(&key))?;
+            let seq = self.journal(rows, &prepared[*index], |key| !full.contains(&key))?;
             members.push((seq, Arc::clone(observation)));
         }
         members.sort_by_key(|(seq, _)| *seq);
         let folded = component.fold();
-        let rows = rows(&members, component);
+        let rows = rows_of_events(&members, component);
         for id in &folded.retired {
             self.retire(id, &members)?;
         }
@@ -264,7 +314,7 @@ impl Append<'_> {
         let mut select = self.connection.prepare_cached(&SELECT_EVENT)?;
         let mut rows = select.query([seq])?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        Ok(Some((row::read_head(row)?, row::read(row, self.words)?)))
+        Ok(Some((row::read_head(row)?, row::read(row, self.words.dictionary())?)))
     }
 
     /// Writes an event if it differs from the stored one.
@@ -309,16 +359,20 @@ impl Append<'_> {
             members.len() <= 16 || o.event_id == event.event_id || o.span_id == event.span_id
         };
         let candidates = members.iter().filter(|(_, o)| is_near(o)).map(|(seq, o)| (*seq, &**o));
-        head.evidence = prepare::evidence(event, candidates).unwrap_or(NO_EVIDENCE);
-        let evidence = members.iter().find(|(seq, _)| *seq == head.evidence).map(|(_, o)| &**o);
+        let (evidence, mut inherited) =
+            evidence::find(event, candidates).unwrap_or((NO_EVIDENCE, Inherited::default()));
+        head.evidence = evidence;
         // The row inherits columns of the journal, which has the cost from before a repricing.
-        let journaled = match self.state.epoch {
-            0 => None,
-            _ => journal::load_before_repricing(self.connection, self.words, head.evidence)?,
-        };
-        let evidence = journaled.as_ref().or(evidence);
+        if self.state.epoch != 0
+            && let Some(journaled) =
+                journal::load_before_repricing(self.connection, self.words.dictionary(), evidence)?
+        {
+            inherited = Inherited::between(event, &journaled);
+        }
+        let mut packer = RowPacker::new(&mut self.words);
         // Stored sightings have a part in the event, so that the request is not to blame.
-        let row = EventRow::new(event, evidence, self.words, self.unknown).map_err(LedgerError::Damaged)?;
+        let row = row::pack(event, inherited, &mut packer).map_err(LedgerError::Damaged)?;
+        let rows = packer.finish();
         // A follower reads the row of a fresh event by its number. A negative number is behind every cursor,
         // so such a row needs a change from the beginning.
         if !is_fresh || head.seq < 0 {
@@ -335,12 +389,16 @@ impl Append<'_> {
                     .prepare_cached("DELETE FROM change WHERE change_seq = ?")?
                     .execute([old.change_seq])?;
             }
-            self.deltas.remove(known, self.words, self.unknown);
+            self.deltas.remove(known, &mut self.words);
         }
         self.written += 1;
-        self.deltas.add(event, self.words, self.unknown);
-        let sql = if stored.is_some() { &REPLACE_EVENT } else { &INSERT_EVENT };
-        row.write(&mut *self.connection.prepare_cached(sql)?, head)?;
+        self.deltas.add(event, &mut self.words);
+        if stored.is_some() {
+            row::write(&mut RowStatement::new(self.connection, &REPLACE_EVENT)?, &rows, &row, head)?;
+        } else {
+            let insert = prepared(&mut self.inserts.event, self.connection, &INSERT_EVENT)?;
+            row::write(insert, &rows, &row, head)?;
+        }
         if head.change_seq != head.seq {
             self.connection
                 .prepare_cached("INSERT INTO change (change_seq, seq) VALUES (?, ?)")?
@@ -367,7 +425,7 @@ impl Append<'_> {
 
 /// The number of each event's row: that of its first observation. The event of a call under a reused
 /// request id has the negative number, because the positive one belongs to the event of that id.
-fn rows(members: &[(i64, Arc<Observation>)], component: &Component) -> HashMap<EventId, i64> {
+fn rows_of_events(members: &[(i64, Arc<Observation>)], component: &Component) -> HashMap<EventId, i64> {
     let mut rows = HashMap::new();
     for (seq, o) in members {
         let relation = Relation { kind: RelationKind::Event, value: o.event_id.as_str() };

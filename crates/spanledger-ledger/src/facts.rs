@@ -16,7 +16,7 @@ use spanledger_event::{
 
 use crate::{
     error::FactsError,
-    words::{Unknown, Words},
+    words::{Lookup, Words},
 };
 
 mod pen;
@@ -89,12 +89,12 @@ pub(crate) struct Columns<'a> {
 }
 
 /// Writes optional values and notes their bits.
-struct Writer<'a> {
-    pen: Pen<'a>,
+struct Writer<'p, 'a> {
+    pen: Pen<'p, 'a>,
     mask: u64,
 }
 
-impl Writer<'_> {
+impl Writer<'_, '_> {
     fn flag(&mut self, bit: u32, is_set: bool) {
         self.mask |= u64::from(is_set) << bit;
     }
@@ -107,8 +107,13 @@ impl Writer<'_> {
     }
 }
 
-/// The bytes of an observation's facts.
-pub(crate) fn encode(observation: &Observation, words: &Words, unknown: &mut Unknown) -> Vec<u8> {
+/// Writes an observation's facts to the end of `out`. `scratch` is overwritten.
+pub(crate) fn encode(
+    observation: &Observation,
+    words: &mut Lookup<'_>,
+    scratch: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+) {
     let Observation {
         event_id,
         call_id,
@@ -150,7 +155,8 @@ pub(crate) fn encode(observation: &Observation, words: &Words, unknown: &mut Unk
     } = observation;
     let PartialAttribution { feature, route, customer_id, environment, request_id, batch_job_id, dims } =
         attribution;
-    let pen = Pen { out: Vec::with_capacity(160), words, unknown };
+    scratch.clear();
+    let pen = Pen { out: scratch, words };
     let mut w = Writer { pen, mask: 0 };
     w.pen.id(event_id.as_str());
     w.pen.out.extend_from_slice(&start.nanos().to_le_bytes());
@@ -234,12 +240,10 @@ pub(crate) fn encode(observation: &Observation, words: &Words, unknown: &mut Unk
         write_cost(&mut w, cost, *start);
     }
 
-    let mut facts = Vec::with_capacity(w.pen.out.len() + 8);
-    let mut head = Pen { out: std::mem::take(&mut facts), words, unknown: &mut Unknown::default() };
-    head.unsigned(w.mask);
-    facts = head.out;
-    facts.extend_from_slice(&w.pen.out);
-    facts
+    // The mask comes first, and is known last.
+    let Writer { mask, .. } = w;
+    pen::unsigned(out, mask);
+    out.extend_from_slice(scratch);
 }
 
 /// Whether the call's id is made of its trace and span, as that of most spans is.
@@ -248,7 +252,7 @@ fn is_call_of_span(call: &str, trace: Option<&str>, span: Option<&str>) -> bool 
     call.strip_prefix(trace).and_then(|rest| rest.strip_prefix(':')) == Some(span)
 }
 
-fn write_cost(w: &mut Writer<'_>, cost: &Cost, start: Timestamp) {
+fn write_cost(w: &mut Writer<'_, '_>, cost: &Cost, start: Timestamp) {
     let Cost { usd, certainty, reason, detail, lines: _, price_version, priced_at } = cost;
     w.flag(bit::UPPER_BOUND, *certainty == CostCertainty::UpperBound);
     w.flag(bit::UNCERTAIN, *certainty == CostCertainty::Uncertain);

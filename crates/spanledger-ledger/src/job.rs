@@ -11,7 +11,8 @@ pub(crate) type Work = Box<dyn FnMut(&mut Append<'_>) -> Result<(), LedgerError>
 pub(crate) enum Job {
     Append {
         prepared: Box<Prepared>,
-        done: oneshot::Sender<Result<Appended, LedgerError>>,
+        /// The caller gets the content back, so that it frees the memory and not the writer.
+        done: oneshot::Sender<(Result<Appended, LedgerError>, Box<Prepared>)>,
     },
     HandOut {
         follower: String,
@@ -66,10 +67,13 @@ impl Job {
     /// Answers the caller. If the caller no longer waits, the answer is dropped.
     pub(crate) fn answer(self, answer: Result<Answer, LedgerError>) {
         match self {
-            Self::Append { done, .. } => drop(done.send(answer.map(|answer| match answer {
-                Answer::Appended(appended) => appended,
-                Answer::Unfinished | Answer::HandedOut(_) | Answer::Done => Appended::default(),
-            }))),
+            Self::Append { prepared, done } => {
+                let answer = answer.map(|answer| match answer {
+                    Answer::Appended(appended) => appended,
+                    Answer::Unfinished | Answer::HandedOut(_) | Answer::Done => Appended::default(),
+                });
+                drop(done.send((answer, prepared)));
+            }
             Self::HandOut { done, .. } => drop(done.send(answer.map(|answer| match answer {
                 Answer::HandedOut(range) => range,
                 Answer::Appended(_) | Answer::Unfinished | Answer::Done => None,

@@ -2,16 +2,16 @@
 
 use std::sync::{Arc, LazyLock};
 
-use rusqlite::{Connection, OptionalExtension, Row, Statement};
+use rusqlite::{Connection, OptionalExtension, Row};
 use spanledger_event::{Cost, Observation};
 
 use crate::{
-    LedgerError,
-    datum::{self, Datum},
+    LedgerError, datum,
     error::RowError,
     facts::{self, Columns},
-    row, template,
-    words::{Unknown, Words},
+    packed::{PackedRow, PackedRows, RowPacker, RowStatement},
+    row,
+    words::Words,
 };
 
 pub(crate) const INSERT: &str =
@@ -23,64 +23,39 @@ pub(crate) const INSERT: &str =
 const COLUMNS: &str = "response_id, trace_id, span_id, parent_span_id, usage_raw_form, usage_raw_numbers,
     cost_lines_form, cost_lines_numbers, facts";
 
-/// An observation that is ready to be written, but for its number.
-#[derive(Debug)]
-pub(crate) struct ObservationRow {
-    values: Vec<(u16, Datum)>,
-    facts: Vec<u8>,
+/// Packs an observation, but for its number.
+pub(crate) fn pack(o: &Observation, packer: &mut RowPacker<'_, '_>) -> PackedRow {
+    let begin = packer.begin();
+    if let Some(response) = &o.response {
+        packer.text(2, &response.id);
+    }
+    for (parameter, id) in [(3, &o.trace_id), (4, &o.span_id), (5, &o.parent_span_id)] {
+        if let Some(id) = id {
+            packer.hex(parameter, id);
+        }
+    }
+    if let Some(usage) = &o.usage_raw {
+        packer.template(6, usage.as_str());
+    }
+    let lines = o.cost.as_ref().map_or(&[][..], |cost| &cost.lines);
+    if !lines.is_empty() {
+        packer.cost_lines(8, lines);
+    }
+    packer.facts(10, o);
+    packer.end(begin)
 }
 
-impl ObservationRow {
-    pub(crate) fn new(o: &Observation, words: &Words, unknown: &mut Unknown) -> Self {
-        let mut values = Vec::with_capacity(8);
-        if let Some(response) = &o.response {
-            values.push((2, Datum::Text(response.id.as_str().into())));
-        }
-        for (parameter, id) in [(3, &o.trace_id), (4, &o.span_id), (5, &o.parent_span_id)] {
-            if let Some(id) = id {
-                values.push((parameter, Datum::hex(id)));
-            }
-        }
-        if let Some(usage) = &o.usage_raw {
-            let split = template::split(usage.as_str());
-            put_template(&mut values, 6, split, || usage.as_str().into(), words, unknown);
-        }
-        let lines = o.cost.as_ref().map_or(&[][..], |cost| &cost.lines);
-        if !lines.is_empty() {
-            let text = || serde_json::to_string(lines).unwrap_or_default().into();
-            put_template(&mut values, 8, template::split_lines(lines), text, words, unknown);
-        }
-        Self { values, facts: facts::encode(o, words, unknown) }
-    }
-
-    /// Writes the row with a statement of [`INSERT`].
-    pub(crate) fn write(&self, statement: &mut Statement<'_>, seq: i64) -> rusqlite::Result<()> {
-        datum::bind(statement, &self.values)?;
-        statement.raw_bind_parameter(1, seq)?;
-        statement.raw_bind_parameter(10, self.facts.as_slice())?;
-        statement.raw_execute()?;
-        Ok(())
-    }
-}
-
-/// Puts a text into two columns: the number of its form and its numbers, or no form and the text.
-fn put_template(
-    values: &mut Vec<(u16, Datum)>,
-    parameter: u16,
-    split: Option<template::Split>,
-    text: impl FnOnce() -> Box<str>,
-    words: &Words,
-    unknown: &mut Unknown,
-) {
-    if let Some(split) = split {
-        if let Some(number) = words.number(&split.form) {
-            values.push((parameter, Datum::Integer(number)));
-            values.push((parameter + 1, Datum::Text(split.numbers.into())));
-            return;
-        }
-        unknown.add(&split.form);
-    }
-    values.push((parameter + 1, Datum::Text(text())));
+/// Writes a packed observation with a statement of [`INSERT`].
+pub(crate) fn write(
+    statement: &mut RowStatement<'_>,
+    rows: &PackedRows,
+    row: &PackedRow,
+    seq: i64,
+) -> rusqlite::Result<()> {
+    rows.bind(row, statement)?;
+    statement.bind(1, seq)?;
+    statement.execute()?;
+    Ok(())
 }
 
 /// Reads an observation with this number, with the cost of the latest repricing; `None` if it was pruned.

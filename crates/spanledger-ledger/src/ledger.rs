@@ -122,7 +122,8 @@ impl Ledger {
         }
         let mut appended = Appended::default();
         for answer in answers {
-            appended.add(answer.await.map_err(|_| LedgerError::Closed)??);
+            let (answer, _prepared) = answer.await.map_err(|_| LedgerError::Closed)?;
+            appended.add(answer?);
         }
         Ok(appended)
     }

@@ -1,8 +1,9 @@
 //! What can be done for an append outside the writer's thread: which observations belong together, their
 //! rows and keys, and the events that they make if the ledger has none of their relatives.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{collections::HashMap, convert::Infallible, ops::Range, sync::Arc};
 
+use foldhash::fast::RandomState as FastHasher;
 use spanledger_event::{
     Component, CostEvent, Journal, Observation, Relation, RelationKind, Role, fold_lone, related,
 };
@@ -10,19 +11,17 @@ use spanledger_event::{
 use crate::{
     Appended,
     error::RowError,
-    journal::ObservationRow,
+    evidence, journal,
+    packed::{PackedRow, PackedRows, RowPacker},
     rollup::RollupDeltas,
-    row::EventRow,
-    words::{Unknown, Words},
+    row,
+    words::{Lookup, Unknown, Words},
 };
 
 /// An append that is ready for the writer.
 #[derive(Debug, Default)]
 pub(crate) struct Prepared {
-    /// Observations that belong together.
-    pub(crate) components: Vec<PreparedComponent>,
-    /// Observations whose relations are crowded within this append alone. They are folded together.
-    pub(crate) crowded: Vec<PreparedObservation>,
+    pub(crate) content: Content,
     /// The changes of the roll-ups by the events of all components, as if the ledger had no relatives.
     pub(crate) deltas: RollupDeltas,
     pub(crate) unknown: Unknown,
@@ -37,32 +36,62 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// The number of observations that are left.
     pub(crate) fn size(&self) -> usize {
-        let left = self.components.iter().skip(self.done);
-        self.crowded.len() + left.map(|component| component.observations.len()).sum::<usize>()
+        let left = self.content.components.iter().skip(self.done);
+        self.content.crowded.len() + left.map(|component| component.observations.len()).sum::<usize>()
     }
 }
 
-/// Observations of one append that belong together.
+/// What is appended.
+#[derive(Debug, Default)]
+pub(crate) struct Content {
+    /// The rows of the observations and events.
+    pub(crate) rows: PackedRows,
+    observations: Vec<PreparedObservation>,
+    events: Vec<PreparedEvent>,
+    /// Observations that belong together.
+    pub(crate) components: Vec<PreparedComponent>,
+    /// Observations whose relations are crowded within this append alone. They are folded together.
+    pub(crate) crowded: Vec<PreparedObservation>,
+}
+
+impl Content {
+    pub(crate) fn observations(&self, component: &PreparedComponent) -> &[PreparedObservation] {
+        self.observations.get(component.observations.clone()).unwrap_or_default()
+    }
+
+    /// The observations of components that follow each other.
+    pub(crate) fn observations_of(&self, components: &[PreparedComponent]) -> &[PreparedObservation] {
+        let (Some(first), Some(last)) = (components.first(), components.last()) else { return &[] };
+        self.observations.get(first.observations.start..last.observations.end).unwrap_or_default()
+    }
+
+    /// The component's events, if the ledger has no relatives of it.
+    pub(crate) fn events(&self, component: &PreparedComponent) -> &[PreparedEvent] {
+        self.events.get(component.events.clone()).unwrap_or_default()
+    }
+}
+
+/// The places of observations of one append that belong together, and of their events.
 #[derive(Debug)]
 pub(crate) struct PreparedComponent {
-    pub(crate) observations: Vec<PreparedObservation>,
-    pub(crate) events: Vec<PreparedEvent>,
+    observations: Range<usize>,
+    events: Range<usize>,
 }
 
 #[derive(Debug)]
 pub(crate) struct PreparedObservation {
     pub(crate) observation: Arc<Observation>,
-    pub(crate) row: ObservationRow,
+    pub(crate) row: PackedRow,
     pub(crate) keys: Keys,
 }
 
 /// An event of a component without stored relatives.
 #[derive(Debug)]
 pub(crate) struct PreparedEvent {
-    pub(crate) row: EventRow,
-    /// The observation whose number becomes that of the event's row.
+    pub(crate) row: PackedRow,
+    /// The observation of the component whose number becomes that of the event's row.
     pub(crate) first: usize,
-    /// The observation whose identifiers, usage object and cost lines the event has.
+    /// The observation of the component whose identifiers, usage object and cost lines the event has.
     pub(crate) evidence: Option<usize>,
 }
 
@@ -141,87 +170,118 @@ pub(crate) fn prepare(
     words: &Words,
     seed: u64,
 ) -> Result<Prepared, RowError> {
-    let observations: Vec<Arc<Observation>> = observations.into_iter().map(|o| Arc::new(o.bound())).collect();
-    let Ok(related) = related(&observations, &mut Empty);
+    let (observations, keys): (Vec<Arc<Observation>>, Vec<Keys>) = observations
+        .into_iter()
+        .map(|mut observation| {
+            observation.bound_in_place();
+            let keys = Keys::of(&observation, seed);
+            (Arc::new(observation), keys)
+        })
+        .unzip();
+    let is_lone = lone(&keys);
+    let tied: Vec<usize> = (0..observations.len()).filter(|&index| !is_lone[index]).collect();
+    let of_tied: Vec<Arc<Observation>> = tied.iter().map(|&index| Arc::clone(&observations[index])).collect();
+    let Ok(related) = related(&of_tied, &mut Empty);
     let mut prepared = Prepared::default();
     prepared.appended.duplicates = related.duplicates.len();
     prepared.appended.refused = related.refused.into_iter().map(|(_, reason)| reason).collect();
-    prepared.components.reserve(related.components.len());
-    for component in related.components {
-        prepared.unknown.next_component();
-        let is_crowded = !component.crowded.is_empty();
-        let members: Vec<PreparedObservation> = component
-            .new
-            .iter()
-            .map(|(_, observation)| PreparedObservation {
-                row: ObservationRow::new(observation, words, &mut prepared.unknown),
-                keys: Keys::of(observation, seed),
-                observation: Arc::clone(observation),
-            })
-            .collect();
-        if is_crowded {
-            prepared.crowded.extend(members);
-            continue;
+    let mut words = Lookup::new(words, &mut prepared.unknown);
+    let mut making = Making {
+        packer: RowPacker::with_capacity(&mut words, observations.len() * ROW_BYTES),
+        deltas: &mut prepared.deltas,
+        content: &mut prepared.content,
+    };
+    making.content.observations.reserve(observations.len());
+    making.content.events.reserve(observations.len());
+    making.content.components.reserve(observations.len());
+    // The order is that of the first observations.
+    let mut components = related.components.into_iter().peekable();
+    for (index, observation) in observations.iter().enumerate() {
+        if is_lone[index] {
+            making.lone(observation, keys[index])?;
+        } else if let Some(component) =
+            components.next_if(|component| component.new.first().is_some_and(|(at, _)| tied[*at] == index))
+        {
+            making.component(&component, |at| keys[tied[at]])?;
         }
-        let mut events = Vec::new();
-        for event in fold(&component) {
-            let all = || members.iter().map(|member| &*member.observation).enumerate();
-            let first = all().find(|(_, o)| o.event_id == event.event_id).map_or(0, |(index, _)| index);
-            let evidence = evidence(&event, all());
-            let observation =
-                evidence.and_then(|index| members.get(index)).map(|member| &*member.observation);
-            let row = EventRow::new(&event, observation, words, &mut prepared.unknown)?;
-            prepared.deltas.add(&event, words, &mut prepared.unknown);
-            events.push(PreparedEvent { row, first, evidence });
-        }
-        prepared.components.push(PreparedComponent { observations: members, events });
     }
+    making.content.rows = making.packer.finish();
     Ok(prepared)
 }
 
-/// The events of a component without stored relatives.
-fn fold(component: &Component) -> Vec<CostEvent> {
-    match component.lone() {
-        Some((_, observation)) => vec![fold_lone(observation)],
-        None => component.fold().events,
+/// About as many bytes take the packed rows of an observation and its event.
+const ROW_BYTES: usize = 1_024;
+
+/// For each observation, whether no other one of the append can be related to it.
+///
+/// Equal hashes make two observations relatives, even if their values differ: these are compared later.
+fn lone(keys: &[Keys]) -> Vec<bool> {
+    let mut filed: HashMap<u64, u32, FastHasher> =
+        HashMap::with_capacity_and_hasher(keys.len() * 4, FastHasher::default());
+    for key in keys.iter().flat_map(Keys::filed) {
+        *filed.entry(*key).or_default() += 1;
     }
+    let is_lone = |keys: &Keys| {
+        keys.asked().iter().all(|key| {
+            let own = u32::from(keys.filed().contains(key));
+            filed.get(key).copied().unwrap_or_default() == own
+        })
+    };
+    keys.iter().map(is_lone).collect()
 }
 
-/// The observation that has most of the event's values: its identifiers, its usage object and its cost
-/// lines. The event's row then leaves them out.
-pub(crate) fn evidence<'a, I: Copy>(
-    event: &CostEvent,
-    observations: impl Iterator<Item = (I, &'a Observation)>,
-) -> Option<I> {
-    let mut best = None;
-    for (index, o) in observations {
-        // A row without a value has that of its evidence, so the evidence must not have one that the event
-        // lacks.
-        let is_too_much = [
-            (event.span_id.is_none(), o.span_id.is_some()),
-            (event.trace_id.is_none(), o.trace_id.is_some()),
-            (event.response_id.is_none(), o.response.is_some()),
-            (event.parent_span_id.is_none(), o.parent_span_id.is_some()),
-            (event.usage_raw.is_none(), o.usage_raw.is_some()),
-        ];
-        if is_too_much.contains(&(true, true)) {
-            continue;
-        }
-        let matches = [
-            event.span_id == o.span_id,
-            event.trace_id == o.trace_id,
-            event.response_id.as_deref() == o.response.as_ref().map(|response| response.id.as_str()),
-            event.parent_span_id == o.parent_span_id,
-            event.usage_raw == o.usage_raw,
-            event.cost_lines == o.cost.as_ref().map_or(&[][..], |cost| &cost.lines),
-        ];
-        let score = matches.into_iter().filter(|is| *is).count();
-        if score == matches.len() {
-            return Some(index);
-        }
-        if best.is_none_or(|(known, _)| score > known) {
-            best = Some((score, index));
-        }
+/// The content of an append in the making.
+struct Making<'a, 'w> {
+    packer: RowPacker<'a, 'w>,
+    deltas: &'a mut RollupDeltas,
+    content: &'a mut Content,
+}
+
+impl Making<'_, '_> {
+    fn lone(&mut self, observation: &Arc<Observation>, keys: Keys) -> Result<(), RowError> {
+        self.packer.words.next_component();
+        let first = self.content.observations.len();
+        let row = journal::pack(observation, &mut self.packer);
+        self.content.observations.push(PreparedObservation {
+            observation: Arc::clone(observation),
+            row,
+            keys,
+        });
+        self.events(first, &[fold_lone(observation)])
     }
-    best.map(|(_, index)| index)
+
+    fn component(&mut self, component: &Component, keys: impl Fn(usize) -> Keys) -> Result<(), RowError> {
+        self.packer.words.next_component();
+        let first = self.content.observations.len();
+        let is_crowded = !component.crowded.is_empty();
+        let into = if is_crowded { &mut self.content.crowded } else { &mut self.content.observations };
+        for (index, observation) in &component.new {
+            into.push(PreparedObservation {
+                row: journal::pack(observation, &mut self.packer),
+                keys: keys(*index),
+                observation: Arc::clone(observation),
+            });
+        }
+        if is_crowded { Ok(()) } else { self.events(first, &component.fold().events) }
+    }
+
+    /// Adds the component of the observations from `first` on, and its events.
+    fn events(&mut self, first: usize, events: &[CostEvent]) -> Result<(), RowError> {
+        let Self { packer, deltas, content } = self;
+        let first_event = content.events.len();
+        let members = &content.observations[first..];
+        for event in events {
+            let all = || members.iter().map(|member| &*member.observation).enumerate();
+            let first = all().find(|(_, o)| o.event_id == event.event_id).map_or(0, |(index, _)| index);
+            let (evidence, inherited) = evidence::find(event, all()).unzip();
+            let row = row::pack(event, inherited.unwrap_or_default(), packer)?;
+            deltas.add(event, packer.words);
+            content.events.push(PreparedEvent { row, first, evidence });
+        }
+        content.components.push(PreparedComponent {
+            observations: first..content.observations.len(),
+            events: first_event..content.events.len(),
+        });
+        Ok(())
+    }
 }

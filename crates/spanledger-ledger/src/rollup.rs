@@ -3,13 +3,13 @@
 use std::{collections::HashMap, fmt::Write as _, sync::LazyLock};
 
 use foldhash::fast::RandomState as FastHasher;
-use rusqlite::Connection;
+use rusqlite::{Connection, Statement};
 use spanledger_event::CostEvent;
 
 use crate::{
     datum::Datum,
     measure::{self, INTEGERS, Integers},
-    words::{self, Unknown, Words},
+    words::{self, Lookup},
 };
 
 /// Nanoseconds in an hour.
@@ -130,28 +130,40 @@ impl Rollup {
         [0, 1, 2, 3].map(|index| self.dimensions[index].name)
     }
 
-    fn key(&self, event: &CostEvent, words: &Words, unknown: &mut Unknown) -> Key {
+    fn key(&self, event: &CostEvent, words: &mut Lookup<'_>) -> Key {
         let bucket = event.timestamp.nanos().div_euclid(self.bucket_nanos) * self.bucket_nanos;
         let mut value = |index: usize| {
             let text = (self.dimensions[index].get)(event).unwrap_or_default();
-            Datum::word(text, words, unknown)
+            Datum::word(text, words)
         };
         (bucket, [value(0), value(1), value(2), value(3)])
     }
 
-    fn upsert(&self) -> String {
+    /// Adds to the sums of a row, if there is one. The first parameters are its key.
+    fn update(&self) -> String {
+        let names: Vec<String> = measure::sql_columns().collect();
+        let first = 2 + self.dimensions.len();
+        let sums =
+            names.iter().enumerate().map(|(index, name)| format!("{name} = {name} + ?{}", first + index));
+        let keys = self.dimension_names().into_iter().enumerate();
+        let keys = keys.map(|(index, name)| format!("{name} = ?{}", index + 2));
+        format!(
+            "UPDATE {} SET {} WHERE bucket = ?1 AND {}",
+            self.name,
+            sums.collect::<Vec<_>>().join(", "),
+            keys.collect::<Vec<_>>().join(" AND "),
+        )
+    }
+
+    fn insert(&self) -> String {
         let columns: Vec<String> = measure::sql_columns().collect();
-        let mut sql = format!(
-            "INSERT INTO {} (bucket, {}, {}) VALUES (?{}) ON CONFLICT DO UPDATE SET ",
+        format!(
+            "INSERT INTO {} (bucket, {}, {}) VALUES (?{})",
             self.name,
             self.dimension_names().join(", "),
             columns.join(", "),
             ", ?".repeat(self.dimensions.len() + columns.len()),
-        );
-        let sums: Vec<String> =
-            columns.iter().map(|name| format!("{name} = {name} + excluded.{name}")).collect();
-        sql.push_str(&sums.join(", "));
-        sql
+        )
     }
 }
 
@@ -166,27 +178,21 @@ pub(crate) struct RollupDeltas {
 }
 
 impl RollupDeltas {
-    pub(crate) fn add(&mut self, event: &CostEvent, words: &Words, unknown: &mut Unknown) {
-        self.change(event, words, unknown, i64::saturating_add);
+    pub(crate) fn add(&mut self, event: &CostEvent, words: &mut Lookup<'_>) {
+        self.change(event, words, i64::saturating_add);
     }
 
-    pub(crate) fn remove(&mut self, event: &CostEvent, words: &Words, unknown: &mut Unknown) {
-        self.change(event, words, unknown, i64::saturating_sub);
+    pub(crate) fn remove(&mut self, event: &CostEvent, words: &mut Lookup<'_>) {
+        self.change(event, words, i64::saturating_sub);
     }
 
-    fn change(
-        &mut self,
-        event: &CostEvent,
-        words: &Words,
-        unknown: &mut Unknown,
-        with: impl Fn(i64, i64) -> i64,
-    ) {
+    fn change(&mut self, event: &CostEvent, words: &mut Lookup<'_>, with: impl Fn(i64, i64) -> i64) {
         if !event.counts() {
             return;
         }
         let sums = measure::contributions(event);
         for (rollup, deltas) in [(HOUR, &mut self.hour), (DAY, &mut self.day)] {
-            let delta = deltas.entry(rollup.key(event, words, unknown)).or_insert([0; INTEGERS]);
+            let delta = deltas.entry(rollup.key(event, words)).or_insert([0; INTEGERS]);
             for (delta, sum) in delta.iter_mut().zip(sums) {
                 *delta = with(*delta, sum);
             }
@@ -210,23 +216,33 @@ impl RollupDeltas {
     }
 
     pub(crate) fn write(self, connection: &Connection) -> rusqlite::Result<()> {
-        static UPSERTS: LazyLock<[String; 2]> = LazyLock::new(|| [HOUR.upsert(), DAY.upsert()]);
-        for (sql, deltas) in UPSERTS.iter().zip([self.hour, self.day]) {
-            let mut upsert = connection.prepare_cached(sql)?;
+        static SQL: LazyLock<[[String; 2]; 2]> =
+            LazyLock::new(|| [HOUR, DAY].map(|rollup| [rollup.update(), rollup.insert()]));
+        for ([update, insert], deltas) in SQL.iter().zip([self.hour, self.day]) {
+            let mut update = connection.prepare_cached(update)?;
+            let mut insert = connection.prepare_cached(insert)?;
             // Neighbours in the table are written one after another.
-            let mut deltas: Vec<_> = deltas.into_iter().filter(|(_, sums)| *sums != [0; INTEGERS]).collect();
-            deltas.sort_by(|(a, _), (b, _)| (a.0, &a.1).cmp(&(b.0, &b.1)));
-            for ((bucket, dimensions), sums) in deltas {
-                upsert.raw_bind_parameter(1, bucket)?;
-                for (index, dimension) in dimensions.iter().enumerate() {
-                    upsert.raw_bind_parameter(2 + index, dimension)?;
+            let mut deltas: Vec<_> = deltas.iter().filter(|(_, sums)| **sums != [0; INTEGERS]).collect();
+            deltas.sort_unstable_by_key(|(key, _)| *key);
+            for (key, sums) in deltas {
+                // Most rows exist, and to add to one takes SQLite less time than an upsert.
+                if execute(&mut update, key, sums)? == 0 {
+                    execute(&mut insert, key, sums)?;
                 }
-                for (index, sum) in sums.iter().enumerate() {
-                    upsert.raw_bind_parameter(2 + dimensions.len() + index, sum)?;
-                }
-                upsert.raw_execute()?;
             }
         }
         Ok(())
     }
+}
+
+fn execute(statement: &mut Statement<'_>, key: &Key, sums: &Integers) -> rusqlite::Result<usize> {
+    let (bucket, dimensions) = key;
+    statement.raw_bind_parameter(1, bucket)?;
+    for (index, dimension) in dimensions.iter().enumerate() {
+        statement.raw_bind_parameter(2 + index, dimension)?;
+    }
+    for (index, sum) in sums.iter().enumerate() {
+        statement.raw_bind_parameter(2 + dimensions.len() + index, sum)?;
+    }
+    statement.raw_execute()
 }

@@ -2,17 +2,18 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{Row, Statement, types::ValueRef};
-use spanledger_event::{COLUMNS, Cell, Column, ColumnKind, CostEvent, Observation, Timestamp, Usd};
+use rusqlite::{Row, types::ValueRef};
+use spanledger_event::{COLUMNS, Cell, Column, ColumnKind, CostEvent, Timestamp, Usd};
 
 use crate::{
-    LedgerError,
-    datum::{self, Datum},
+    LedgerError, datum,
     error::RowError,
+    evidence::Inherited,
+    packed::{PackedRow, PackedRows, RowPacker, RowStatement},
     schema::{self, HEAD},
     storage::{self, Form},
     template,
-    words::{Unknown, Words},
+    words::Words,
 };
 
 #[cfg(test)]
@@ -25,13 +26,16 @@ struct Place {
     index: usize,
     /// The index of the evidence's value behind all columns of the event.
     evidence: Option<usize>,
+    /// The column's place among those that are taken from the evidence.
+    inherited: Option<usize>,
 }
 
 static PLACES: LazyLock<Vec<Place>> = LazyLock::new(|| {
     let (mut index, mut evidence) = (0, 0);
     let place = |column: &'static Column| {
         let form = storage::form(column);
-        let place = Place { column, form, index, evidence: schema::is_inherited(column).then_some(evidence) };
+        let inherited = Inherited::place(column.name);
+        let place = Place { column, form, index, evidence: inherited.map(|_| evidence), inherited };
         index += storage::width(column);
         if place.evidence.is_some() {
             evidence += storage::width(column);
@@ -54,7 +58,7 @@ pub(crate) static EVENT_COLUMNS: LazyLock<String> = LazyLock::new(|| {
 pub(crate) static READ_COLUMNS: LazyLock<String> = LazyLock::new(|| {
     let own = HEAD.into_iter().map(str::to_owned).chain(schema::event_columns(COLUMNS));
     let own = own.map(|name| format!("e.{name}"));
-    let inherited = COLUMNS.iter().filter(|column| schema::is_inherited(column));
+    let inherited = COLUMNS.iter().filter(|column| Inherited::place(column.name).is_some());
     let inherited = inherited.flat_map(storage::sql_columns).map(|(name, _)| format!("o.{name}"));
     own.chain(inherited).collect::<Vec<_>>().join(", ")
 });
@@ -81,10 +85,6 @@ pub(crate) static KEEP_SUPERSEDED: LazyLock<String> = LazyLock::new(|| {
     format!("INSERT INTO superseded ({0}) SELECT {0} FROM event WHERE seq = ?", *EVENT_COLUMNS)
 });
 
-/// An event that is ready to be written, but for the numbers of its [`HEAD`].
-#[derive(Debug)]
-pub(crate) struct EventRow(Vec<(u16, Datum)>);
-
 /// The evidence of an event of which no observation can be it: no observation has this number.
 pub(crate) const NO_EVIDENCE: i64 = 0;
 
@@ -100,94 +100,75 @@ pub(crate) struct Head {
     pub(crate) epoch: Option<i64>,
 }
 
-impl EventRow {
-    /// Prepares a row. Values that the evidence has are left out.
-    pub(crate) fn new(
-        event: &CostEvent,
-        evidence: Option<&Observation>,
-        words: &Words,
-        unknown: &mut Unknown,
-    ) -> Result<Self, RowError> {
-        let mut values = Vec::with_capacity(40);
-        for place in PLACES.iter() {
-            let parameter = HEAD.len() + place.index + 1;
-            let mut put = |offset: usize, datum: Datum| {
-                // The table has far fewer columns than an `u16` counts.
-                values.push((u16::try_from(parameter + offset).unwrap_or(u16::MAX), datum));
-            };
-            match place.form {
-                Form::Hex | Form::Inherited | Form::Template if is_of(event, evidence, place.column.name) => {
-                    continue;
-                }
-                Form::WordOrDefault(_) if is_empty(event, place.column.name) => continue,
-                _ => {}
-            }
-            match ((place.column.get)(event), place.form) {
-                (Cell::Null, _) => {}
-                (Cell::Integer(number), _) => put(0, Datum::Integer(number)),
-                (Cell::Boolean(truth), _) => put(0, Datum::Integer(truth.into())),
-                (Cell::Timestamp(moment), _) => put(0, Datum::Integer(moment.nanos())),
-                (Cell::Decimal(number), _) => put(0, Datum::Text(number.normalize().to_string().into())),
-                (Cell::Usd(usd), _) => {
-                    let (micros, picos) =
-                        usd.to_parts().ok_or(RowError::OutOfRange { column: place.column.name, usd })?;
-                    put(0, Datum::Integer(micros));
-                    put(1, Datum::Integer(picos));
-                }
-                (Cell::Text(text) | Cell::Json(text), Form::Template) => {
-                    let split = template::split(&text);
-                    let number = split.as_ref().and_then(|split| {
-                        let number = words.number(&split.form);
-                        if number.is_none() {
-                            unknown.add(&split.form);
-                        }
-                        number
-                    });
-                    match split.zip(number) {
-                        Some((split, number)) => {
-                            put(0, Datum::Integer(number));
-                            put(1, Datum::Text(split.numbers.into()));
-                        }
-                        None => put(1, Datum::Text(text.into())),
-                    }
-                }
-                (Cell::Text(text), Form::Uuid) => put(0, Datum::uuid(&text)),
-                (Cell::Text(text), Form::Hex) => put(0, Datum::hex(&text)),
-                (Cell::Text(text) | Cell::Json(text), Form::Word | Form::WordOrDefault(_)) => {
-                    put(0, Datum::word(&text, words, unknown));
-                }
-                (Cell::Text(text) | Cell::Json(text), _) => put(0, Datum::Text(text.into())),
-            }
+/// Packs an event, but for the numbers of its [`HEAD`]. Values that the evidence has are left out.
+pub(crate) fn pack(
+    event: &CostEvent,
+    inherited: Inherited,
+    packer: &mut RowPacker<'_, '_>,
+) -> Result<PackedRow, RowError> {
+    let begin = packer.begin();
+    for place in PLACES.iter() {
+        if let Err(error) = pack_column(event, inherited, place, packer) {
+            packer.undo(begin);
+            return Err(error);
         }
-        Ok(Self(values))
     }
-
-    /// Writes the row with a statement of [`INSERT_EVENT`] or [`REPLACE_EVENT`].
-    pub(crate) fn write(&self, statement: &mut Statement<'_>, head: Head) -> rusqlite::Result<()> {
-        datum::bind(statement, &self.0)?;
-        statement.raw_bind_parameter(1, head.seq)?;
-        statement.raw_bind_parameter(2, head.change_seq)?;
-        if head.evidence != head.seq {
-            statement.raw_bind_parameter(3, head.evidence)?;
-        }
-        statement.raw_bind_parameter(4, head.epoch)?;
-        statement.raw_execute()?;
-        Ok(())
-    }
+    Ok(packer.end(begin))
 }
 
-/// Whether the evidence has the event's value, so that the row need not hold it.
-fn is_of(event: &CostEvent, evidence: Option<&Observation>, column: &str) -> bool {
-    let Some(o) = evidence else { return false };
-    match column {
-        "response_id" => event.response_id.as_deref() == o.response.as_ref().map(|r| r.id.as_str()),
-        "trace_id" => event.trace_id == o.trace_id,
-        "span_id" => event.span_id == o.span_id,
-        "parent_span_id" => event.parent_span_id == o.parent_span_id,
-        "usage_raw" => event.usage_raw == o.usage_raw,
-        "cost_lines" => event.cost_lines == o.cost.as_ref().map_or(&[][..], |cost| &cost.lines),
-        _ => false,
+fn pack_column(
+    event: &CostEvent,
+    inherited: Inherited,
+    place: &Place,
+    packer: &mut RowPacker<'_, '_>,
+) -> Result<(), RowError> {
+    let parameter = HEAD.len() + place.index + 1;
+    if place.inherited.is_some_and(|inheritable| inherited.has(inheritable))
+        || matches!(place.form, Form::WordOrDefault(_)) && is_empty(event, place.column.name)
+    {
+        return Ok(());
     }
+    match ((place.column.get)(event), place.form) {
+        (Cell::Null, _) => {}
+        (Cell::Integer(number), _) => packer.integer(parameter, number),
+        (Cell::Boolean(truth), _) => packer.integer(parameter, truth.into()),
+        (Cell::Timestamp(moment), _) => packer.integer(parameter, moment.nanos()),
+        (Cell::Decimal(number), _) => packer.text(parameter, &number.normalize().to_string()),
+        (Cell::Usd(usd), _) => {
+            let (micros, picos) =
+                usd.to_parts().ok_or(RowError::OutOfRange { column: place.column.name, usd })?;
+            packer.integer(parameter, micros);
+            packer.integer(parameter + 1, picos);
+        }
+        (Cell::Text(text) | Cell::Json(text), Form::Template) => packer.template(parameter, &text),
+        (Cell::Text(text), Form::Uuid) => packer.uuid(parameter, &text),
+        (Cell::Text(text), Form::Hex) => packer.hex(parameter, &text),
+        (Cell::Text(text) | Cell::Json(text), Form::Word | Form::WordOrDefault(_)) => {
+            packer.word(parameter, &text);
+        }
+        (Cell::Text(text) | Cell::Json(text), _) => packer.text(parameter, &text),
+    }
+    Ok(())
+}
+
+/// Writes a packed event with a statement of [`INSERT_EVENT`] or [`REPLACE_EVENT`].
+pub(crate) fn write(
+    statement: &mut RowStatement<'_>,
+    rows: &PackedRows,
+    row: &PackedRow,
+    head: Head,
+) -> rusqlite::Result<()> {
+    rows.bind(row, statement)?;
+    statement.bind(1, head.seq)?;
+    statement.bind(2, head.change_seq)?;
+    if head.evidence != head.seq {
+        statement.bind(3, head.evidence)?;
+    }
+    if head.epoch.is_some() {
+        statement.bind(4, head.epoch)?;
+    }
+    statement.execute()?;
+    Ok(())
 }
 
 fn is_empty(event: &CostEvent, column: &str) -> bool {

@@ -5,7 +5,7 @@ use spanledger_event::{COLUMNS, Cell, Column, CostEvent};
 use crate::{
     keys, reasons,
     rollup::{DAY, HOUR},
-    storage::{self, Form, ViewColumn},
+    storage::{self, ViewColumn},
     words,
 };
 
@@ -159,8 +159,3 @@ CREATE VIEW openai_events AS\nSELECT\n{casts}\nFROM openai_events_untyped;",
 /// Removes the views, which every version makes anew. The first versions have one.
 pub(crate) const DROP_VIEWS: &str =
     "DROP VIEW IF EXISTS openai_events; DROP VIEW IF EXISTS openai_events_untyped;";
-
-/// Whether the column is taken from the evidence where the event's own is null.
-pub(crate) const fn is_inherited(column: &Column) -> bool {
-    matches!(storage::form(column), Form::Hex | Form::Inherited | Form::Template)
-}

@@ -72,6 +72,11 @@ impl Words {
         self.numbers.get(text).copied()
     }
 
+    /// The text as the dictionary has it, and its number.
+    fn entry(&self, text: &str) -> Option<(&str, i64)> {
+        self.numbers.get_key_value(text).map(|(text, number)| (&**text, *number))
+    }
+
     /// The text with this number.
     pub(crate) fn text(&self, number: i64) -> Option<&str> {
         let index = usize::try_from(number).ok()?.checked_sub(1)?;
@@ -80,6 +85,51 @@ impl Words {
 
     fn has_room(&self, more: usize) -> bool {
         self.texts.len() + more < WORDS_MAX
+    }
+}
+
+/// How many words a [`Lookup`] remembers.
+const REMEMBERED: usize = 256;
+
+/// Looks texts up for the rows of an append, and notes those that are no words.
+///
+/// It remembers the words that it found last: the observations of a call and its event state the same texts,
+/// and so do the calls of a request, and a short comparison finds a word sooner than the dictionary does.
+#[derive(Debug)]
+pub(crate) struct Lookup<'a> {
+    words: &'a Words,
+    unknown: &'a mut Unknown,
+    recent: Box<[(&'a str, i64); REMEMBERED]>,
+}
+
+impl<'a> Lookup<'a> {
+    pub(crate) fn new(words: &'a Words, unknown: &'a mut Unknown) -> Self {
+        Self { words, unknown, recent: Box::new([("", 0); REMEMBERED]) }
+    }
+
+    pub(crate) fn dictionary(&self) -> &'a Words {
+        self.words
+    }
+
+    /// The next texts are those of another component.
+    pub(crate) fn next_component(&mut self) {
+        self.unknown.next_component();
+    }
+
+    /// The number of a text. A text without one is noted.
+    pub(crate) fn number(&mut self, text: &str) -> Option<i64> {
+        // Texts that differ usually differ in their ends or lengths.
+        let end = text.as_bytes().last_chunk().map_or([0; 2], |end: &[u8; 2]| *end).map(usize::from);
+        let slot = &mut self.recent[(end[1] * 31 + end[0] * 7 + text.len() * 17) % REMEMBERED];
+        if slot.0 == text && slot.1 != 0 {
+            return Some(slot.1);
+        }
+        let found = self.words.entry(text);
+        match found {
+            Some(entry) => *slot = entry,
+            None => self.unknown.add(text),
+        }
+        found.map(|(_, number)| number)
     }
 }
 

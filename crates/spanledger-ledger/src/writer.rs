@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     Appended, ErrorKind, LedgerError, LedgerHealth,
-    apply::Append,
+    apply::{Append, Changes},
     checkpoint::Checkpointer,
     job::{Answer, Job},
     open::{self, FileIdentity},
@@ -305,25 +305,19 @@ impl Writer {
         let Changes { words, unknown, deltas, spent } = changes;
         let mut damaged = None;
         let mut appended = std::mem::take(&mut prepared.appended);
-        let crowded: Vec<_> = prepared.crowded.iter().collect();
-        let parts = prepared.components.iter().skip(prepared.done).map(Some).chain([None]);
+        let content = &prepared.content;
+        let parts = content.components.iter().skip(prepared.done).map(Some).chain([None]);
         for part in parts {
             let mut own = RollupDeltas::default();
             let answer = self.undoable("part", |writer| {
-                let mut append = Append {
-                    connection: &writer.connection,
-                    state: &mut writer.state,
-                    words,
-                    unknown: &mut *unknown,
-                    deltas: &mut own,
-                    appended: &mut appended,
-                    spent: &mut *spent,
-                    epoch: None,
-                    written: 0,
-                };
+                let changes = Changes { words, unknown: &mut *unknown, deltas: &mut own, spent: &mut *spent };
+                let mut append = Append::new(&writer.connection, &mut writer.state, &mut appended, changes);
                 match part {
-                    Some(component) => append.component(component),
-                    None => append.related(&crowded),
+                    Some(component) => {
+                        let alone = std::slice::from_ref(component);
+                        append.next_components(content, alone, false, RELATED_TIME).map(drop)
+                    }
+                    None => append.related(&content.rows, &content.crowded),
                 }
             })?;
             match answer {
@@ -340,36 +334,27 @@ impl Writer {
                 let Changes { words, unknown, deltas, spent } = changes;
                 deltas.merge(std::mem::take(&mut prepared.deltas));
                 unknown.merge(std::mem::take(&mut prepared.unknown));
-                let Prepared { components, crowded, appended, done, is_uncounted, .. } = &mut **prepared;
-                let mut append = Append {
-                    connection: &self.connection,
-                    state: &mut self.state,
-                    words,
-                    unknown,
-                    deltas,
-                    appended,
-                    spent,
-                    epoch: None,
-                    written: 0,
-                };
+                let Prepared { content, appended, done, is_uncounted, .. } = &mut **prepared;
+                let changes = Changes { words, unknown, deltas, spent };
+                let mut append = Append::new(&self.connection, &mut self.state, appended, changes);
                 let begin = *append.spent;
-                while *done < components.len() {
+                while let Some(left) = content.components.get(*done..).filter(|left| !left.is_empty()) {
                     if append.spent.saturating_sub(begin) > RELATED_TIME || *append.spent > GROUP_RELATED_TIME
                     {
                         if !*is_uncounted {
-                            for left in &components[*done..] {
-                                append.count(left, false);
+                            for left in left {
+                                append.count(content.observations(left), false);
                             }
                             *is_uncounted = true;
                         }
                         return Ok(Answer::Unfinished);
                     }
-                    *done += append.next_components(&components[*done..], !*is_uncounted, RELATED_TIME)?;
+                    *done += append.next_components(content, left, !*is_uncounted, RELATED_TIME)?;
                 }
-                if !crowded.is_empty() {
-                    append.related(&crowded.iter().collect::<Vec<_>>())?;
+                if !content.crowded.is_empty() {
+                    append.related(&content.rows, &content.crowded)?;
                 }
-                Ok(Answer::Appended(std::mem::take(appended)))
+                Ok(Answer::Appended(std::mem::take(append.appended)))
             }
             Job::HandOut { follower, limit, .. } => {
                 let range = outbox::hand_out(&self.connection, &mut self.state.in_flight, follower, *limit)?;
@@ -384,19 +369,8 @@ impl Writer {
                 Ok(Answer::Done)
             }
             Job::Work { work, .. } => {
-                let Changes { words, unknown, deltas, spent } = changes;
-                let mut append = Append {
-                    connection: &self.connection,
-                    state: &mut self.state,
-                    words,
-                    unknown,
-                    deltas,
-                    appended: &mut Appended::default(),
-                    spent,
-                    epoch: None,
-                    written: 0,
-                };
-                work(&mut append)?;
+                let appended = &mut Appended::default();
+                work(&mut Append::new(&self.connection, &mut self.state, appended, changes))?;
                 Ok(Answer::Done)
             }
             Job::Probe(_) => {
@@ -428,13 +402,4 @@ impl Answers {
         }
         sum
     }
-}
-
-/// What a job changes besides the tables.
-struct Changes<'a> {
-    words: &'a Words,
-    unknown: &'a mut Unknown,
-    deltas: &'a mut RollupDeltas,
-    /// The time that the transaction has spent on observations with stored relatives.
-    spent: &'a mut Duration,
 }

@@ -1,10 +1,11 @@
 //! Observations in memory and the relations that they share.
 
 use std::{
-    collections::HashMap,
-    hash::{Hash, Hasher},
+    hash::{BuildHasher as _, RandomState},
     ops::Deref,
 };
+
+use hashbrown::{HashTable, hash_table::Entry};
 
 use super::{
     Limits,
@@ -29,8 +30,11 @@ const NONE: usize = usize::MAX;
 #[derive(Debug)]
 pub(super) struct Graph<P> {
     pub(super) nodes: Vec<Node<P>>,
-    pub(super) shared: Vec<Shared>,
-    by_value: HashMap<Key<P>, usize>,
+    pub(super) shared: Vec<Shared<P>>,
+    /// The places of the relations, by their hashes.
+    by_value: HashTable<usize>,
+    /// The secret of the hashes.
+    seed: u64,
 }
 
 #[derive(Debug)]
@@ -59,8 +63,10 @@ pub(super) enum Origin {
 
 /// One relation, with what is known of the observations that state it.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct Shared<P> {
     pub(super) kind: RelationKind,
+    /// An observation that states it, whether or not it was added.
+    of: P,
     first: usize,
     /// How many observations in memory state it.
     pub(super) members: usize,
@@ -83,7 +89,7 @@ pub(super) enum Elsewhere {
     Many,
 }
 
-impl Shared {
+impl<P> Shared<P> {
     /// How many observations state it.
     pub(super) fn count(&self) -> usize {
         match self.elsewhere {
@@ -107,30 +113,9 @@ impl Shared {
     }
 }
 
-/// A relation as the key of a map. It holds on to an observation that states the relation.
-#[derive(Debug)]
-struct Key<P> {
-    observation: P,
-    kind: RelationKind,
-}
-
-impl<P: Deref<Target = Observation>> Key<P> {
+impl<P: Deref<Target = Observation>> Shared<P> {
     fn relation(&self) -> Option<Relation<'_>> {
-        self.observation.relation(self.kind)
-    }
-}
-
-impl<P: Deref<Target = Observation>> PartialEq for Key<P> {
-    fn eq(&self, other: &Self) -> bool {
-        self.relation() == other.relation()
-    }
-}
-
-impl<P: Deref<Target = Observation>> Eq for Key<P> {}
-
-impl<P: Deref<Target = Observation>> Hash for Key<P> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        Hash::hash(&self.relation(), state);
+        self.of.relation(self.kind)
     }
 }
 
@@ -139,28 +124,35 @@ impl<P: Deref<Target = Observation> + Clone> Graph<P> {
         Self {
             nodes: Vec::with_capacity(observations),
             shared: Vec::with_capacity(observations * TIES.len()),
-            by_value: HashMap::with_capacity(observations * TIES.len()),
+            by_value: HashTable::with_capacity(observations * TIES.len()),
+            seed: RandomState::new().hash_one(()),
         }
     }
 
     /// The places of the observation's relations. New relations get one.
     pub(super) fn places(&mut self, observation: &P) -> Places {
         TIES.map(|kind| {
-            if observation.relation(kind).is_none() {
-                return NONE;
+            let Some(relation) = observation.relation(kind) else { return NONE };
+            let Self { shared, by_value, seed, .. } = self;
+            let is_it = |place: &usize| shared[*place].relation() == Some(relation);
+            let hash = |place: &usize| shared[*place].relation().map_or(0, |known| known.hash(*seed));
+            match by_value.entry(relation.hash(*seed), is_it, hash) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(vacant) => {
+                    let place = shared.len();
+                    vacant.insert(place);
+                    shared.push(Shared {
+                        kind,
+                        of: observation.clone(),
+                        first: NONE,
+                        members: 0,
+                        elsewhere: Elsewhere::Unknown,
+                        aggregate: None,
+                        is_tied: false,
+                    });
+                    place
+                }
             }
-            let key = Key { observation: observation.clone(), kind };
-            *self.by_value.entry(key).or_insert_with(|| {
-                self.shared.push(Shared {
-                    kind,
-                    first: NONE,
-                    members: 0,
-                    elsewhere: Elsewhere::Unknown,
-                    aggregate: None,
-                    is_tied: false,
-                });
-                self.shared.len() - 1
-            })
         })
     }
 

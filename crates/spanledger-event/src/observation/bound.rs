@@ -27,6 +27,12 @@ impl Observation {
     /// its texts, so that every edge may call it.
     #[must_use]
     pub fn bound(mut self) -> Self {
+        self.bound_in_place();
+        self
+    }
+
+    /// Brings the observation within the limits, as [`bound`](Self::bound) does.
+    pub fn bound_in_place(&mut self) {
         // Every field is named, so that a new one does not compile before its limit is decided.
         let Self {
             event_id,
@@ -66,7 +72,7 @@ impl Observation {
             service_name,
             truncated,
             cost,
-        } = &mut self;
+        } = self;
 
         let mut shortened = shorten_id(event_id.text_mut()) | shorten_id(call_id);
         if let Some(ResponseRef { namespace, id, .. }) = response {
@@ -115,7 +121,6 @@ impl Observation {
             bound_cost(cost);
         }
         *truncated |= shortened;
-        self
     }
 }
 

@@ -38,11 +38,6 @@ impl Counters {
     }
 }
 
-/// The CPU time of the calling thread.
-pub(crate) fn own_cpu() -> Duration {
-    cpu_of(Path::new("/proc/thread-self"))
-}
-
 /// The CPU time of a thread, to the nanosecond.
 fn cpu_of(thread: &Path) -> Duration {
     let text = fs::read_to_string(thread.join("schedstat")).unwrap_or_default();

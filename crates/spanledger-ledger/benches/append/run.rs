@@ -1,15 +1,17 @@
 //! One measurement: appenders bring the calls of a scenario into a ledger of their own.
 
 use std::{
+    mem,
     path::Path,
     sync::{
-        Barrier,
+        Barrier, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
 };
 
+use spanledger_event::Observation;
 use spanledger_ledger::{Ledger, LedgerReader};
 use tokio::runtime::Builder;
 
@@ -20,8 +22,8 @@ use crate::{
 
 /// In the scenario [`Apart`](Scenario::Apart), the requests of records between a record and its span.
 const REQUESTS_APART: u64 = 10;
-/// How many observations are made to measure what making one costs.
-const MADE: u64 = 20_000;
+/// So many observations are made before they are appended.
+const MADE_AHEAD: u64 = 400_000;
 
 /// Which observations a call has, and in which requests they come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +91,12 @@ struct Request {
     end: u64,
 }
 
+impl Request {
+    const fn observations(&self) -> u64 {
+        (self.end - self.first) * self.kinds.len() as u64
+    }
+}
+
 /// What one measurement found. CPU times and bytes are per call.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Measured {
@@ -100,7 +108,6 @@ pub(crate) struct Measured {
     pub(crate) writer_cpu: Duration,
     /// CPU time of the ledger: its threads, and `append` in the threads that call it.
     pub(crate) ledger_cpu: Duration,
-    pub(crate) input_cpu: Duration,
     pub(crate) bytes_written: u64,
     pub(crate) bytes_to_disk: u64,
     /// All files of the closed ledger, by all calls in it.
@@ -123,7 +130,6 @@ pub(crate) fn measure(
 ) -> Vec<Measured> {
     let folder = tempfile::tempdir_in(folder).unwrap();
     let path = folder.path().join("bench.db");
-    let cost_of_input = cost_of_input(input, scenario);
     let mut results = Vec::new();
     let mut from = 0;
     for &mark in marks {
@@ -137,22 +143,19 @@ pub(crate) fn measure(
         let ledger = Ledger::open(&path).unwrap();
         let open = before_opening.elapsed();
         let before = Counters::now();
-        let Run { elapsed, latencies, observations } = run(input, &requests, &ledger, appenders, expected);
-        let after = Counters::now();
+        let run = run(input, &requests, &ledger, appenders, expected);
         let before_closing = Instant::now();
         drop(ledger);
         let close = before_closing.elapsed();
         let closed = Counters::now();
         check(&path, mark, mark * scenario.kinds().len() as u64);
-        let input_cpu = cost_of_input * u32::try_from(observations).unwrap();
         results.push(Measured {
             calls: mark - from,
-            observations,
-            elapsed,
-            latencies,
-            writer_cpu: after.writer_cpu.saturating_sub(before.writer_cpu),
-            ledger_cpu: after.cpu.saturating_sub(before.cpu + input_cpu),
-            input_cpu,
+            observations: run.observations,
+            elapsed: run.elapsed,
+            latencies: run.latencies,
+            writer_cpu: run.writer_cpu,
+            ledger_cpu: run.ledger_cpu,
             bytes_written: closed.bytes_written - before.bytes_written,
             bytes_to_disk: closed.bytes_to_disk - before.bytes_to_disk,
             bytes_at_rest: process::bytes_of_files(folder.path()),
@@ -172,14 +175,60 @@ enum Expected {
     Duplicates,
 }
 
+#[derive(Default)]
 struct Run {
     elapsed: Duration,
+    writer_cpu: Duration,
+    ledger_cpu: Duration,
     latencies: Vec<Duration>,
     observations: u64,
 }
 
-/// Appends all requests. Each appender waits for the answer before it makes its next request.
+/// Appends all requests. Each appender waits for the answer before it sends its next request.
+///
+/// The clock stands still while the observations of the next requests are made, because in a receiver that is
+/// the work of others. So many are made in advance as fit into memory; most measurements need one turn.
 fn run(input: &Input, requests: &[Request], ledger: &Ledger, appenders: usize, expected: Expected) -> Run {
+    let mut run = Run::default();
+    let mut rest = requests;
+    while !rest.is_empty() {
+        let mut size = 0;
+        let fits = |request: &&Request| {
+            size += request.observations();
+            size <= MADE_AHEAD
+        };
+        let (turn, later) = rest.split_at(rest.iter().take_while(fits).count().max(1));
+        run_made(&make(input, turn, appenders), ledger, appenders, expected, &mut run);
+        rest = later;
+    }
+    run.latencies.sort_unstable();
+    run
+}
+
+/// The observations of each request.
+fn make(input: &Input, requests: &[Request], threads: usize) -> Vec<Mutex<Vec<Observation>>> {
+    let made = |request: &Request| {
+        let calls = request.first..request.end;
+        let kinds = request.kinds;
+        Mutex::new(
+            calls.flat_map(|call| kinds.iter().map(move |kind| input.observation(*kind, call))).collect(),
+        )
+    };
+    thread::scope(|scope| {
+        let parts = requests.chunks(requests.len().div_ceil(threads).max(1));
+        let threads: Vec<_> =
+            parts.map(|part| scope.spawn(move || part.iter().map(made).collect::<Vec<_>>())).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+fn run_made(
+    requests: &[Mutex<Vec<Observation>>],
+    ledger: &Ledger,
+    appenders: usize,
+    expected: Expected,
+    run: &mut Run,
+) {
     let next = AtomicUsize::new(0);
     let start = Barrier::new(appenders + 1);
     let append_all = || {
@@ -187,10 +236,7 @@ fn run(input: &Input, requests: &[Request], ledger: &Ledger, appenders: usize, e
         let (mut latencies, mut count) = (Vec::new(), 0);
         start.wait();
         while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let calls = request.first..request.end;
-            let observations: Vec<_> = calls
-                .flat_map(|call| request.kinds.iter().map(move |kind| input.observation(*kind, call)))
-                .collect();
+            let observations = mem::take(&mut *request.lock().unwrap());
             let sent = observations.len();
             let before = Instant::now();
             let appended = runtime.block_on(ledger.append(observations)).unwrap();
@@ -206,29 +252,19 @@ fn run(input: &Input, requests: &[Request], ledger: &Ledger, appenders: usize, e
     };
     thread::scope(|scope| {
         let threads: Vec<_> = (0..appenders).map(|_| scope.spawn(append_all)).collect();
+        let before = Counters::now();
         start.wait();
         let began = Instant::now();
-        let (mut latencies, mut observations) = (Vec::new(), 0);
         for thread in threads {
             let (of_thread, count) = thread.join().unwrap();
-            latencies.extend(of_thread);
-            observations += count;
+            run.latencies.extend(of_thread);
+            run.observations += count;
         }
-        let elapsed = began.elapsed();
-        latencies.sort_unstable();
-        Run { elapsed, latencies, observations }
-    })
-}
-
-/// The CPU time that making one observation takes.
-fn cost_of_input(input: &Input, scenario: Scenario) -> Duration {
-    let before = process::own_cpu();
-    for number in 0..MADE {
-        for kind in scenario.kinds() {
-            std::hint::black_box(input.observation(*kind, number));
-        }
-    }
-    process::own_cpu().saturating_sub(before) / u32::try_from(MADE * scenario.kinds().len() as u64).unwrap()
+        run.elapsed += began.elapsed();
+        let after = Counters::now();
+        run.writer_cpu += after.writer_cpu.saturating_sub(before.writer_cpu);
+        run.ledger_cpu += after.cpu.saturating_sub(before.cpu);
+    });
 }
 
 /// Stops the program if the ledger does not hold every call once.

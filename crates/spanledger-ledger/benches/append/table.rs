@@ -14,7 +14,7 @@ pub(crate) struct Column {
     pub(crate) meaning: &'static str,
 }
 
-pub(crate) const COLUMNS: [Column; 14] = [
+pub(crate) const COLUMNS: [Column; 13] = [
     Column {
         title: "calls",
         decimals: 0,
@@ -25,7 +25,7 @@ pub(crate) const COLUMNS: [Column; 14] = [
         title: "calls/s",
         decimals: 0,
         value: |m| m.calls as f64 / m.elapsed.as_secs_f64(),
-        meaning: "calls acknowledged per second, each commit synced to disk; making the input is included",
+        meaning: "calls acknowledged per second, each commit synced to disk; the observations are made before",
     },
     Column {
         title: "writer µs",
@@ -38,12 +38,6 @@ pub(crate) const COLUMNS: [Column; 14] = [
         decimals: 1,
         value: |m| micros(m.ledger_cpu, m),
         meaning: "CPU time of the whole ledger per call: the writer, other threads of it, and `append` in its callers",
-    },
-    Column {
-        title: "input µs",
-        decimals: 1,
-        value: |m| micros(m.input_cpu, m),
-        meaning: "CPU time of making the observations per call; no part of `ledger µs`",
     },
     Column {
         title: "p50 ms",

@@ -4,27 +4,29 @@ use rust_decimal::Decimal;
 
 use crate::{
     error::FactsError,
-    words::{Unknown, Words},
+    words::{Lookup, Words},
 };
 
 /// Writes values.
-pub(crate) struct Pen<'a> {
-    pub(crate) out: Vec<u8>,
-    pub(crate) words: &'a Words,
-    pub(crate) unknown: &'a mut Unknown,
+pub(crate) struct Pen<'p, 'a> {
+    pub(crate) out: &'p mut Vec<u8>,
+    pub(crate) words: &'p mut Lookup<'a>,
 }
 
-impl Pen<'_> {
+impl Pen<'_, '_> {
     pub(crate) fn byte(&mut self, byte: u8) {
         self.out.push(byte);
     }
 
     /// Seven bits in each byte, the lowest first; the highest bit says that more follow.
     pub(crate) fn unsigned(&mut self, number: u64) {
-        self.wide(u128::from(number));
+        unsigned(self.out, number);
     }
 
     pub(crate) fn wide(&mut self, mut number: u128) {
+        if let Ok(number) = u64::try_from(number) {
+            return self.unsigned(number);
+        }
         while number >= 0x80 {
             self.out.push((number & 0x7F) as u8 | 0x80);
             number >>= 7;
@@ -44,11 +46,9 @@ impl Pen<'_> {
 
     /// A text that often repeats: the number of a word, or the text.
     pub(crate) fn word(&mut self, text: &str) {
-        if let Some(number) = self.words.number(text) {
-            self.unsigned(number.cast_unsigned() << 1 | 1);
-        } else {
-            self.unknown.add(text);
-            self.text(text);
+        match self.words.number(text) {
+            Some(number) => self.unsigned(number.cast_unsigned() << 1 | 1),
+            None => self.text(text),
         }
     }
 
@@ -79,6 +79,15 @@ impl Pen<'_> {
             }
         }
     }
+}
+
+/// Seven bits in each byte, the lowest first; the highest bit says that more follow.
+pub(crate) fn unsigned(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push((number & 0x7F) as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push((number & 0x7F) as u8);
 }
 
 /// An identifier in its shortest form. Only the canonical spelling is packed, so that it is given back as it was.

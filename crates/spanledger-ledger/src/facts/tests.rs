@@ -2,6 +2,7 @@ use proptest::{collection::vec, option, prelude::*};
 use spanledger_event::{Bucket, CostLine, JsonText, Unstated, Usage};
 
 use super::*;
+use crate::words::Unknown;
 
 /// Texts with the shapes of identifiers and words, and others.
 fn text() -> impl Strategy<Value = String> {
@@ -155,6 +156,13 @@ fn words() -> Words {
     words
 }
 
+fn encoded(o: &Observation) -> Vec<u8> {
+    let (mut scratch, mut facts) = (vec![1, 2, 3], Vec::new());
+    let (words, mut unknown) = (words(), Unknown::default());
+    encode(o, &mut Lookup::new(&words, &mut unknown), &mut scratch, &mut facts);
+    facts
+}
+
 fn columns(o: &Observation) -> Columns<'_> {
     let lines = o.cost.as_ref().map(|cost| &cost.lines).filter(|lines| !lines.is_empty());
     Columns {
@@ -171,7 +179,7 @@ proptest! {
     #[test]
     fn every_observation_is_given_back(o in observation()) {
         let words = words();
-        let facts = encode(&o, &words, &mut Unknown::default());
+        let facts = encoded(&o);
         let back = decode(&facts, columns(&o), &words);
         prop_assert_eq!(back.as_ref(), Ok(&o));
     }
@@ -183,7 +191,7 @@ proptest! {
         byte in any::<u8>(),
     ) {
         let words = words();
-        let mut facts = encode(&o, &words, &mut Unknown::default());
+        let mut facts = encoded(&o);
         let at = cut.index(facts.len());
         prop_assert!(decode(&facts[..at], columns(&o), &words).is_err());
         facts[at] = byte;
@@ -208,13 +216,13 @@ fn an_ordinary_span_is_small() {
     .cost_picos(12_500_000_000)
     .build();
     o.emitter = "known".to_owned();
-    let facts = encode(&o, &words(), &mut Unknown::default());
+    let facts = encoded(&o);
     assert!(facts.len() < 100, "{} bytes", facts.len());
 }
 
 #[test]
 fn a_value_of_a_later_version_is_refused() {
-    let facts = encode(&Observation::default(), &words(), &mut Unknown::default());
+    let facts = encoded(&Observation::default());
     let mut later = vec![0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01];
     later.extend_from_slice(&facts);
     assert_eq!(decode(&later, Columns::default(), &words()), Err(FactsError::Newer));

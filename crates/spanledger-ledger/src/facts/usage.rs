@@ -23,7 +23,7 @@ const BUCKETS: [Bucket; 13] = [
 ];
 
 /// The counts that have a value, after a mask of them.
-pub(super) fn write(pen: &mut Pen<'_>, usage: &Usage) {
+pub(super) fn write(pen: &mut Pen<'_, '_>, usage: &Usage) {
     let counts = counts(usage);
     let mut mask =
         counts.iter().enumerate().fold(0_u64, |mask, (bit, count)| mask | u64::from(*count > 0) << bit);

@@ -11,11 +11,13 @@ use super::STORE;
 use crate::{
     LedgerError,
     error::RowError,
-    journal::{self, ObservationRow},
-    open, prepare, rollup,
-    row::{EventRow, Head, INSERT_EVENT, NO_EVIDENCE},
+    evidence::{self, Inherited},
+    journal, open,
+    packed::{RowPacker, RowStatement},
+    rollup,
+    row::{self, Head, INSERT_EVENT, NO_EVIDENCE},
     schema,
-    words::{Admission, Unknown, Words},
+    words::{Admission, Lookup, Unknown, Words},
 };
 
 /// So many rows are copied before their texts may become words.
@@ -71,12 +73,15 @@ impl Copy<'_> {
         let connection: &Connection = self.transaction;
         let mut statement =
             connection.prepare("SELECT seq, facts, cost FROM old_observation ORDER BY seq")?;
-        let mut insert = connection.prepare(journal::INSERT)?;
+        let mut insert = RowStatement::new(connection, journal::INSERT)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let observation = old_observation(row)?;
-            ObservationRow::new(&observation, &self.words, &mut self.unknown)
-                .write(&mut insert, row.get(0)?)?;
+            let seq = row.get(0)?;
+            let mut words = Lookup::new(&self.words, &mut self.unknown);
+            let mut packer = RowPacker::new(&mut words);
+            let row = journal::pack(&observation, &mut packer);
+            journal::write(&mut insert, &packer.finish(), &row, seq)?;
             self.learn()?;
         }
         Ok(())
@@ -92,7 +97,7 @@ impl Copy<'_> {
             "SELECT change_seq, {} FROM old_event ORDER BY change_seq",
             names.join(", ")
         ))?;
-        let mut insert = connection.prepare(&INSERT_EVENT)?;
+        let mut insert = RowStatement::new(connection, &INSERT_EVENT)?;
         let mut sightings = connection.prepare(
             "SELECT seq, facts, cost FROM old_observation WHERE event_id = ? ORDER BY seq LIMIT 64",
         )?;
@@ -110,10 +115,13 @@ impl Copy<'_> {
             let Some(&(seq, _)) = members.first() else { continue };
             last = base + row.get::<_, i64>(0)?;
             let candidates = members.iter().map(|(seq, observation)| (*seq, observation));
-            let evidence = prepare::evidence(&event, candidates).unwrap_or(NO_EVIDENCE);
-            let observation = members.iter().find(|(seq, _)| *seq == evidence).map(|(_, o)| o);
+            let (evidence, inherited) =
+                evidence::find(&event, candidates).unwrap_or((NO_EVIDENCE, Inherited::default()));
             let head = Head { seq, change_seq: last, evidence, epoch: None };
-            EventRow::new(&event, observation, &self.words, &mut self.unknown)?.write(&mut insert, head)?;
+            let mut words = Lookup::new(&self.words, &mut self.unknown);
+            let mut packer = RowPacker::new(&mut words);
+            let columns = row::pack(&event, inherited, &mut packer)?;
+            row::write(&mut insert, &packer.finish(), &columns, head)?;
             if last != seq {
                 connection
                     .prepare_cached("INSERT INTO change (change_seq, seq) VALUES (?, ?)")?

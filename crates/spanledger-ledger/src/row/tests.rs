@@ -1,6 +1,7 @@
 use rusqlite::Connection;
 
 use super::*;
+use crate::words::{Lookup, Unknown};
 
 /// Values of a column at the limits of what the ledger stores.
 fn limits(column: &Column) -> Vec<Cell<'static>> {
@@ -36,9 +37,12 @@ fn connection() -> (Connection, Words) {
 }
 
 fn write(connection: &Connection, words: &Words, event: &CostEvent, sql: &str) -> Result<(), RowError> {
-    let row = EventRow::new(event, None, words, &mut Unknown::default())?;
+    let mut unknown = Unknown::default();
+    let mut words = Lookup::new(words, &mut unknown);
+    let mut packer = RowPacker::new(&mut words);
+    let row = pack(event, Inherited::default(), &mut packer)?;
     let head = Head { seq: 1, change_seq: 1, evidence: 1, epoch: None };
-    row.write(&mut connection.prepare(sql).unwrap(), head).unwrap();
+    super::write(&mut RowStatement::new(connection, sql).unwrap(), &packer.finish(), &row, head).unwrap();
     Ok(())
 }
 
@@ -46,6 +50,14 @@ fn read_back(connection: &Connection, words: &Words) -> Result<CostEvent, Ledger
     let mut select = connection.prepare(&SELECT_EVENT).unwrap();
     let mut rows = select.query([1]).unwrap();
     read(rows.next().unwrap().unwrap(), words)
+}
+
+#[test]
+fn the_columns_that_are_taken_from_the_evidence_have_the_forms_for_it() {
+    for column in COLUMNS {
+        let form = matches!(storage::form(column), Form::Hex | Form::Inherited | Form::Template);
+        assert_eq!(Inherited::place(column.name).is_some(), form, "{}", column.name);
+    }
 }
 
 #[test]

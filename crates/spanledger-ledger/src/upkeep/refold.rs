@@ -55,7 +55,7 @@ impl Append<'_> {
             let first = component.stored.iter().map(|(seq, _)| seq.cast_signed()).min();
             if first.is_some_and(|first| first > after) {
                 let damaged = self.remove_damaged(&component)?;
-                self.fold(&component, &[])?;
+                self.fold_stored(&component)?;
                 for row in damaged {
                     self.restore(&row)?;
                 }
@@ -117,7 +117,7 @@ impl Append<'_> {
     fn restore(&mut self, row: &DamagedRow) -> Result<(), LedgerError> {
         let Some((_, event)) = self.stored(row.seq)? else { return Ok(()) };
         // The sums have the event already, because nothing took the unreadable one out of them.
-        self.deltas.remove(&event, self.words, self.unknown);
+        self.deltas.remove(&event, &mut self.words);
         let is_handed_out = row.seq.abs() <= self.state.handed_out;
         let timestamp = if is_handed_out { row.timestamp } else { event.timestamp.nanos() };
         self.connection

@@ -68,7 +68,7 @@ impl Append<'_> {
         let numbers: Vec<i64> = costs.iter().map(|(seq, _)| *seq).collect();
         let before = self.written;
         for component in self.components(&numbers)? {
-            self.fold(&component, &[])?;
+            self.fold_stored(&component)?;
         }
         Ok(Repriced { events: self.written - before, took: Duration::ZERO })
     }
