@@ -44,7 +44,7 @@ use call::{ObservedCall, Sighting};
 use charge::Charge;
 pub use component::{Component, CrowdedRelation, Folded};
 use graph::{Graph, Origin};
-pub use related::{Journal, RefusedReason, Related, related, stored_components};
+pub use related::{Journal, RefusedReason, Related, related, related_while, stored_components};
 pub use relation::{Relation, RelationKind};
 use sets::Sets;
 

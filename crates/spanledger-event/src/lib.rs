@@ -84,7 +84,7 @@ pub use event::{
 };
 pub use fold::{
     Component, CrowdedRelation, Folded, Journal, REVISION_OF_CROWDED, REVISION_OF_EPOCH, RefusedReason,
-    Related, Relation, RelationKind, fold, fold_lone, related, stored_components,
+    Related, Relation, RelationKind, fold, fold_lone, related, related_while, stored_components,
 };
 pub use id::{EventId, fingerprint};
 pub use money::{ParseUsdError, Usd};

@@ -10,7 +10,7 @@ use std::{
 use rusqlite::Connection;
 use spanledger_event::{
     Component, CostEvent, EventId, EventState, Journal, Observation, REVISION_OF_EPOCH, Relation,
-    RelationKind, related,
+    RelationKind, related_while,
 };
 
 use crate::{
@@ -25,6 +25,9 @@ use crate::{
     state::State,
     words::{Lookup, Unknown, Words},
 };
+
+/// So many observations with stored relatives are appended together.
+const TOGETHER_MAX: usize = 256;
 
 /// An append within a transaction.
 pub(crate) struct Append<'a> {
@@ -109,25 +112,48 @@ impl<'a> Append<'a> {
         Self { connection, state, words, deltas, appended, spent, epoch, written, inserts }
     }
 
-    /// Appends a component whose events are prepared. If the ledger has relatives of it, the events are
-    /// folded again.
-    pub(crate) fn component(
+    /// Appends the first of the components that are left. If the ledger has relatives of it, those behind it that
+    /// have some, too, are appended together with it, as far as the time allows: what several of them belong to
+    /// is then loaded and folded once. Returns how many components were appended.
+    pub(crate) fn next_components(
         &mut self,
         content: &Content,
-        component: &PreparedComponent,
+        left: &[PreparedComponent],
         is_counted: bool,
-    ) -> Result<(), LedgerError> {
-        let observations = content.observations(component);
+        time: Duration,
+    ) -> Result<usize, LedgerError> {
+        let Some((first, others)) = left.split_first() else { return Ok(0) };
+        let observations = content.observations(first);
         if self.is_fresh(observations)? {
             if !is_counted {
                 self.count(observations, true);
             }
-            return self.write_fresh(content, component);
+            self.write_fresh(content, first)?;
+            return Ok(1);
         }
+        // How many observations there are up to the end of each component.
+        let mut end = observations.len();
+        let mut ends = vec![end];
+        for component in others {
+            let observations = content.observations(component);
+            if end >= TOGETHER_MAX || self.is_fresh(observations)? {
+                break;
+            }
+            end += observations.len();
+            ends.push(end);
+        }
+        let together = content.observations_of(left.get(..ends.len()).unwrap_or_default());
+        let begin = Instant::now();
+        let seen = self.related_while(&content.rows, together, |next| {
+            next == 0 || ends.binary_search(&next).is_err() || begin.elapsed() < time
+        })?;
+        let appended = ends.partition_point(|end| *end <= seen);
         if is_counted {
-            self.count(observations, false);
+            for component in left.iter().take(appended) {
+                self.count(content.observations(component), false);
+            }
         }
-        self.related(&content.rows, observations)
+        Ok(appended)
     }
 
     pub(crate) fn stored_observations(&self) -> Stored<'_> {
@@ -208,18 +234,30 @@ impl<'a> Append<'a> {
         rows: &PackedRows,
         prepared: &[PreparedObservation],
     ) -> Result<(), LedgerError> {
+        self.related_while(rows, prepared, |_| true)?;
+        Ok(())
+    }
+
+    /// The same, but stops before an observation, given by its index, for which `goes_on` is false. Returns how
+    /// many were looked at.
+    fn related_while(
+        &mut self,
+        rows: &PackedRows,
+        prepared: &[PreparedObservation],
+        goes_on: impl FnMut(usize) -> bool,
+    ) -> Result<usize, LedgerError> {
         let begin = Instant::now();
         let new: Vec<Arc<Observation>> = prepared.iter().map(|o| Arc::clone(&o.observation)).collect();
-        let related = related(&new, &mut self.stored_observations())?;
-        self.words.next_component();
+        let related = related_while(&new, &mut self.stored_observations(), goes_on)?;
         self.appended.duplicates += related.duplicates.len();
         self.appended.late += related.late.len();
         self.appended.refused.extend(related.refused.into_iter().map(|(_, reason)| reason));
         for component in related.components {
+            self.words.next_component();
             self.fold(&component, rows, prepared)?;
         }
         *self.spent += begin.elapsed();
-        Ok(())
+        Ok(related.seen)
     }
 
     /// Folds stored observations again, and writes the events that differ from the stored ones.

@@ -34,7 +34,8 @@ pub struct Appended {
     pub new: usize,
     /// Observations that had been appended before.
     pub duplicates: usize,
-    /// Sightings of events that were pruned. The event had been counted, and the sighting is not stored.
+    /// Sightings of events that were pruned. The event had been counted, and the sighting is not stored. An
+    /// aggregate in a trace of which something was pruned is one, because the calls under it may have been counted.
     pub late: usize,
     /// Why observations were not stored: they exceed a limit. To repeat the request does not help; an
     /// observation that its own request tied to too many others may be taken alone.

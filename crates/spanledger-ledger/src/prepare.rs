@@ -59,6 +59,12 @@ impl Content {
         self.observations.get(component.observations.clone()).unwrap_or_default()
     }
 
+    /// The observations of components that follow each other.
+    pub(crate) fn observations_of(&self, components: &[PreparedComponent]) -> &[PreparedObservation] {
+        let (Some(first), Some(last)) = (components.first(), components.last()) else { return &[] };
+        self.observations.get(first.observations.start..last.observations.end).unwrap_or_default()
+    }
+
     /// The component's events, if the ledger has no relatives of it.
     pub(crate) fn events(&self, component: &PreparedComponent) -> &[PreparedEvent] {
         self.events.get(component.events.clone()).unwrap_or_default()

@@ -330,7 +330,10 @@ impl Writer {
                 let changes = Changes { words, unknown: &mut *unknown, deltas: &mut own, spent: &mut *spent };
                 let mut append = Append::new(&writer.connection, &mut writer.state, &mut appended, changes);
                 match part {
-                    Some(component) => append.component(content, component, false),
+                    Some(component) => {
+                        let alone = std::slice::from_ref(component);
+                        append.next_components(content, alone, false, RELATED_TIME).map(drop)
+                    }
                     None => append.related(&content.rows, &content.crowded),
                 }
             })?;
@@ -352,19 +355,18 @@ impl Writer {
                 let changes = Changes { words, unknown, deltas, spent };
                 let mut append = Append::new(&self.connection, &mut self.state, appended, changes);
                 let begin = *append.spent;
-                while let Some(component) = content.components.get(*done) {
+                while let Some(left) = content.components.get(*done..).filter(|left| !left.is_empty()) {
                     if append.spent.saturating_sub(begin) > RELATED_TIME || *append.spent > GROUP_RELATED_TIME
                     {
                         if !*is_uncounted {
-                            for left in &content.components[*done..] {
+                            for left in left {
                                 append.count(content.observations(left), false);
                             }
                             *is_uncounted = true;
                         }
                         return Ok(Answer::Unfinished);
                     }
-                    append.component(content, component, !*is_uncounted)?;
-                    *done += 1;
+                    *done += append.next_components(content, left, !*is_uncounted, RELATED_TIME)?;
                 }
                 if !content.crowded.is_empty() {
                     append.related(&content.rows, &content.crowded)?;

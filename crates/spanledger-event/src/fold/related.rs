@@ -66,10 +66,13 @@ pub struct Related {
     pub components: Vec<Component>,
     /// The new observations that equal a stored one or an earlier new one in everything but the cost.
     pub duplicates: Vec<usize>,
-    /// The new observations of which other sightings were pruned.
+    /// The new observations of which other sightings were pruned, and aggregates in a trace of which calls may
+    /// have been pruned.
     pub late: Vec<usize>,
     /// The new observations that are not taken, and why.
     pub refused: Vec<(usize, RefusedReason)>,
+    /// How many of the new observations were looked at.
+    pub seen: usize,
 }
 
 /// Finds the stored observations that belong together with new ones, and sorts out what is not new.
@@ -77,17 +80,32 @@ pub struct Related {
 /// An observation is taken or refused as if those before it had been taken one after the other. What is
 /// refused is not part of the set that is folded, so the result is the fold of all that was ever taken.
 pub fn related<J: Journal>(new: &[Arc<Observation>], journal: &mut J) -> Result<Related, J::Error> {
-    related_within(Limits::DEFAULT, new, journal)
+    related_within(Limits::DEFAULT, new, journal, |_| true)
+}
+
+/// As [`related`], but stops before a new observation, given by its index, for which `goes_on` is false. What
+/// belongs together with several of the new observations is loaded once.
+pub fn related_while<J: Journal>(
+    new: &[Arc<Observation>],
+    journal: &mut J,
+    goes_on: impl FnMut(usize) -> bool,
+) -> Result<Related, J::Error> {
+    related_within(Limits::DEFAULT, new, journal, goes_on)
 }
 
 pub(super) fn related_within<J: Journal>(
     limits: Limits,
     new: &[Arc<Observation>],
     journal: &mut J,
+    mut goes_on: impl FnMut(usize) -> bool,
 ) -> Result<Related, J::Error> {
     let mut closure = Closure::new(journal, limits, new.len());
     let mut related = Related::default();
     for (index, observation) in new.iter().enumerate() {
+        if !goes_on(index) {
+            break;
+        }
+        related.seen += 1;
         match closure.take(index, observation)? {
             Verdict::Taken => {}
             Verdict::Duplicate => related.duplicates.push(index),

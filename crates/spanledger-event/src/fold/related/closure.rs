@@ -86,6 +86,10 @@ impl<'j, J: Journal> Closure<'j, J> {
         }
         if observation.trace_id.is_some() {
             self.ask_trace(trace, observation)?;
+            // The calls that it is about may be pruned, and have counted.
+            if observation.role == Role::Aggregate && self.is_pruned(trace) {
+                return Ok(Verdict::Late);
+            }
         }
         if !self.fits(observation, places)? {
             return Ok(Verdict::Refused(RefusedReason::ComponentFull));

@@ -57,7 +57,7 @@ impl Journal for Memory {
 
 impl Memory {
     fn append(&mut self, limits: Limits, new: &[Arc<Observation>]) -> Related {
-        let Ok(related) = related_within(limits, new, self);
+        let Ok(related) = related_within(limits, new, self, |_| true);
         for component in &related.components {
             let folded = component.fold();
             for id in &folded.retired {

@@ -225,8 +225,10 @@ impl Naive {
 fn is_late(observation: &Observation, pruned: &Observation) -> bool {
     let response = |o: &Observation| o.response.as_ref().map(|response| response.id.clone());
     let is_unique = observation.response.as_ref().is_some_and(|response| response.unique);
+    let is_aggregate = observation.role == Role::Aggregate;
     observation.call_id == pruned.call_id
         || observation.event_id == pruned.event_id
+        || is_aggregate && observation.trace_id.is_some() && observation.trace_id == pruned.trace_id
         || is_unique && response(observation) == response(pruned)
 }
 

@@ -36,6 +36,23 @@ fn an_ordinary_call_is_lone_and_costs_four_look_ups() {
 }
 
 #[test]
+fn what_several_new_observations_belong_to_is_loaded_once_and_no_more_are_looked_at_than_wanted() {
+    let mut store = Memory::default();
+    let in_agent = |id: &str| new(span("t", id).in_trace("t", id, Some("agent")));
+    let stored: Vec<_> = (0..20).map(|number| in_agent(&format!("stored-{number}"))).collect();
+    store.append(Limits::DEFAULT, &[new(span("t", "agent").aggregate(9))]);
+    store.append(Limits::DEFAULT, &stored);
+    store.work();
+    let fresh: Vec<_> = (0..10).map(|number| in_agent(&format!("new-{number}"))).collect();
+    let Ok(related) = related_while(&fresh, &mut store, |next| next < 7);
+    assert_eq!(store.work().1, 21, "the agent and its calls");
+    assert_eq!((related.seen, related.components.len()), (7, 1));
+    assert_eq!((related.components[0].stored.len(), related.components[0].new.len()), (21, 7));
+    let Ok(none) = related_while(&fresh, &mut store, |_| false);
+    assert_eq!((none.seen, none.components.len(), store.work()), (0, 0, (0, 0)));
+}
+
+#[test]
 fn a_sighting_of_a_pruned_event_is_late() {
     let mut store = Memory::default();
     store.append(
@@ -56,6 +73,8 @@ fn a_sighting_of_a_pruned_event_is_late() {
     let gateway = span("u", "v").response_of_gateway("host", "g");
     assert!(!is_late(&mut store, gateway), "the id may be of another response");
     assert!(!is_late(&mut store, span("t", "w")), "the trace goes on");
+    assert!(is_late(&mut store, span("t", "agent").aggregate(9)), "its calls may have counted");
+    assert!(!is_late(&mut store, span("v", "agent").aggregate(9)), "nothing of the trace was pruned");
 }
 
 #[test]
@@ -222,7 +241,7 @@ fn void_events_come_before_those_that_count() {
 fn a_component_names_its_crowded_relations() {
     let limits = Limits { event: 1, ..Limits::DEFAULT };
     let both = [new(record("r", "c")), new(record("r", "d"))];
-    let Ok(related) = related_within(limits, &both, &mut Memory::default());
+    let Ok(related) = related_within(limits, &both, &mut Memory::default(), |_| true);
     assert_eq!(related.components.len(), 2);
     for component in &related.components {
         let [crowded] = component.crowded.as_slice() else { panic!("{component:?}") };
