@@ -23,12 +23,17 @@ fn in_another_process(task: &str, path: &Path) -> String {
 }
 
 fn run(command: &mut Command, task: &str, path: &Path) -> String {
-    let output = command
-        .args(["files::child_process", "--exact", "--ignored", "--nocapture"])
-        .env(TASK, task)
-        .env(LEDGER, path)
-        .output()
-        .unwrap();
+    command.args(["files::child_process", "--exact", "--ignored", "--nocapture"]);
+    command.env(TASK, task).env(LEDGER, path);
+    let output = loop {
+        match command.output() {
+            // Another test was starting a process while the copy of this program was written.
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            output => break output.unwrap(),
+        }
+    };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let said = text.lines().find_map(|line| line.split_once("said: ")).map(|(_, said)| said.to_owned());
     said.unwrap_or_else(|| panic!("{text}\n{}", String::from_utf8_lossy(&output.stderr)))
