@@ -54,7 +54,7 @@ impl Appended {
 /// A ledger that is open for writing. All clones share the same writer.
 ///
 /// Dropping the last clone finishes the commit in hand and closes the file. Requests that nobody waits for any
-/// more are not recorded. If another program has locked the file, this takes two seconds at most.
+/// more are not recorded. If another program has locked the file, this takes three seconds at most.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     shared: Arc<Shared>,
