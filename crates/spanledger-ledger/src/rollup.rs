@@ -229,6 +229,17 @@ impl Sums {
         }
     }
 
+    /// The number of rows of one roll-up.
+    fn len(&self) -> usize {
+        self.hour.len().max(self.day.len())
+    }
+
+    fn remove_zeros(&mut self) {
+        for sums in [&mut self.hour, &mut self.day] {
+            sums.retain(|_, sums| *sums != [0; INTEGERS]);
+        }
+    }
+
     fn merge(&mut self, other: Self) {
         for (mine, theirs) in [(&mut self.hour, other.hour), (&mut self.day, other.day)] {
             if mine.is_empty() {

@@ -183,7 +183,7 @@ impl Writer {
         }
         self.state.index.undo(&mark);
         self.state.set_numbers(numbers);
-        self.state.behind.forget();
+        self.state.behind.failed();
         self.admission.undo();
         match InFlight::load(&self.connection) {
             Ok(in_flight) => self.state.in_flight = in_flight,
@@ -249,6 +249,7 @@ impl Writer {
         self.state.index.maintain(&self.connection, added)?;
         self.state.save(&self.connection)?;
         self.connection.execute_batch("COMMIT")?;
+        self.state.behind.committed();
         if self.admission.has_pending() {
             let mut words = shared.write().unwrap_or_else(PoisonError::into_inner);
             self.admission.publish(&mut words);

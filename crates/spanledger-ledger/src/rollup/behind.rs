@@ -17,6 +17,9 @@ use rusqlite::Connection;
 use super::{DAY, HOUR, RollupDeltas, Sums, sql_over_events};
 use crate::{measure, state::State};
 
+#[cfg(test)]
+mod tests;
+
 /// After so many observations the roll-ups are written.
 const WRITTEN_EVERY: i64 = 16_384;
 /// After this time they are written even if there are fewer, for those who read them with SQL.
@@ -28,20 +31,29 @@ const WRITTEN_AFTER: Duration = Duration::from_mins(1);
 pub(crate) struct Behind {
     sums: Option<Sums>,
     since: Instant,
+    /// Whether a transaction has begun and not ended.
+    is_open: bool,
     /// [`WRITTEN_EVERY`], except in tests.
     pub(crate) written_every: i64,
 }
 
 impl Default for Behind {
     fn default() -> Self {
-        Self { sums: None, since: Instant::now(), written_every: WRITTEN_EVERY }
+        Self { sums: None, since: Instant::now(), is_open: false, written_every: WRITTEN_EVERY }
     }
 }
 
 impl Behind {
-    /// What is collected may belong to a transaction that failed.
-    pub(crate) fn forget(&mut self) {
-        self.sums = None;
+    /// The transaction failed: what is collected may belong to it.
+    pub(crate) fn failed(&mut self) {
+        if std::mem::take(&mut self.is_open) {
+            self.sums = None;
+        }
+    }
+
+    /// The transaction was committed.
+    pub(crate) fn committed(&mut self) {
+        self.is_open = false;
     }
 }
 
@@ -58,6 +70,7 @@ pub(crate) fn sql_over_events_behind() -> String {
 /// Begins a transaction: adds what is not known from the events, or everything if there is work to do on
 /// what is stored.
 pub(crate) fn begin(connection: &Connection, state: &mut State, has_work: bool) -> rusqlite::Result<()> {
+    state.behind.is_open = true;
     match state.behind.sums.take() {
         None => {
             if state.rolled_up < state.last_number {
@@ -81,12 +94,22 @@ pub(crate) fn begin(connection: &Connection, state: &mut State, has_work: bool) 
 }
 
 /// Ends a transaction with the changes that it made.
-pub(crate) fn end(connection: &Connection, state: &mut State, deltas: RollupDeltas) -> rusqlite::Result<()> {
+pub(crate) fn end(
+    connection: &Connection,
+    state: &mut State,
+    mut deltas: RollupDeltas,
+) -> rusqlite::Result<()> {
     deltas.settled.write(connection)?;
-    let Behind { sums, since, written_every } = &mut state.behind;
+    let Behind { sums, since, written_every, .. } = &mut state.behind;
     let sums = sums.get_or_insert_default();
+    // Observations that turn out to be known are counted and taken out again. They would fill the memory.
+    deltas.fresh.remove_zeros();
     sums.merge(deltas.fresh);
-    if state.last_number - state.rolled_up >= *written_every || since.elapsed() >= WRITTEN_AFTER {
+    let is_enough = |count: i64| count >= *written_every;
+    if is_enough(state.last_number - state.rolled_up)
+        || is_enough(sums.len().try_into().unwrap_or(i64::MAX))
+        || since.elapsed() >= WRITTEN_AFTER
+    {
         std::mem::take(sums).write(connection)?;
         (state.rolled_up, *since) = (state.last_number, Instant::now());
     }
