@@ -20,7 +20,8 @@ const BENCH: &str = "append";
 /// The folder of the benchmark in a workspace.
 const BENCHES: &str = "crates/spanledger-ledger/benches";
 /// The dependencies of the benchmark, as arguments of `cargo add`: an earlier commit may lack them.
-const DEPENDENCIES: [&[&str]; 4] = [
+const DEPENDENCIES: [&[&str]; 5] = [
+    &["mimalloc", "--no-default-features"],
     &["opentelemetry-proto"],
     &["spanledger-otlp"],
     &["spanledger-price"],

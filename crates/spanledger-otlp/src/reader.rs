@@ -92,6 +92,12 @@ pub struct ReadLogs {
     pub rejected: usize,
 }
 
+impl From<ReadLogs> for Vec<Observation> {
+    fn from(read: ReadLogs) -> Self {
+        read.observations
+    }
+}
+
 /// The name and the version of a scope. All its spans copy them, so that only the beginning of a longer text is
 /// taken: enough for it to be cut and flagged.
 fn scope(scope: Option<&InstrumentationScope>) -> (&str, &str) {

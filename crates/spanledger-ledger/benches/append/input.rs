@@ -146,10 +146,11 @@ fn through_otlp(kind: Kind, call: &Call) -> Observation {
         let resource = resource(service.iter().map(|(key, value)| text(key, value)));
         Traces::from(traces_of(resource, scope(scope_name, SCOPE_VERSION), [span]))
     };
-    let mut observations = match kind {
+    let mut observations: Vec<Observation> = match kind {
         Kind::Record => {
             let records = vec![record::record(&as_the_crate_sees_it(call))];
-            reader.logs(&record::request(records, &service, SCOPE_VERSION)).observations
+            // Earlier versions return the observations themselves.
+            reader.logs(&record::request(records, &service, SCOPE_VERSION)).into()
         }
         Kind::Span => reader.traces(&traces(record::SCOPE, span_of_the_crate(call))),
         Kind::Lone => reader.traces(&traces("opentelemetry.instrumentation.openai_v2", lone_span(call))),
