@@ -129,6 +129,29 @@ fn a_ledger_of_version_2_is_brought_up_to_date() {
     assert_eq!((version_of(&path), tables(&path)), (TARGET.version(), tables(&new)));
 }
 
+/// Version 3 wrote the roll-ups together with the events.
+#[test]
+fn a_ledger_of_version_3_is_brought_up_to_date_and_its_events_count_once() {
+    let (folder, path) = version_1();
+    let new = folder.path().join("new.db");
+    drop((Ledger::open(&path).unwrap(), Ledger::open(&new).unwrap()));
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch("ALTER TABLE ledger DROP COLUMN rolled_up; PRAGMA user_version = 3")
+        .unwrap();
+    let before = rows(&Connection::open(&path).unwrap(), "rollup_hour");
+    let ledger = Ledger::open(&path).unwrap();
+    assert_eq!((version_of(&path), tables(&path)), (TARGET.version(), tables(&new)));
+    let reader = ledger.reader().unwrap();
+    let query = Query::by(GroupBy::Feature);
+    assert_eq!(reader.report(&query).unwrap(), reader.report_from_events(&query).unwrap());
+    // The next transaction finds nothing to add.
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(ledger.advance("sink", 0)).unwrap();
+    drop(ledger);
+    assert_eq!(rows(&Connection::open(&path).unwrap(), "rollup_hour"), before);
+}
+
 #[test]
 fn a_new_column_and_a_step_are_added_to_an_existing_ledger() {
     let (_folder, path) = version_1();
