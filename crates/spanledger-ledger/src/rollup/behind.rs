@@ -3,9 +3,12 @@
 //! The events of a transaction touch almost as many rows of the roll-ups as there are events, those of many
 //! transactions not many more. So the changes of the roll-ups are collected in memory and written after every
 //! [`WRITTEN_EVERY`] observations, with the first append after [`WRITTEN_AFTER`], before work on what is
-//! stored, and when the ledger is closed. The table `ledger` holds the number up to which they were written
-//! (`rolled_up`). Reports add the events of the rows
-//! after it, so that nobody sees a difference, and after a crash they are added in the same way.
+//! stored, and when the ledger is closed. They are also written when they have as many rows, which bounds the
+//! memory.
+//!
+//! The table `ledger` holds the number up to which the roll-ups have the events (`rolled_up`). Reports add the
+//! events after it, so that they always have all events. So does the first transaction after a crash, or
+//! after a transaction that failed.
 //!
 //! A row of an event keeps its number. Changes of an event up to `rolled_up` are therefore written at once;
 //! those of a later one are collected, because a crash leaves its row and not the sums that it was part of.
