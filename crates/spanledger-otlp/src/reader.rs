@@ -92,6 +92,7 @@ pub struct ReadLogs {
     pub rejected: usize,
 }
 
+/// The calls, without what was rejected.
 impl From<ReadLogs> for Vec<Observation> {
     fn from(read: ReadLogs) -> Self {
         read.observations
