@@ -71,7 +71,7 @@ fn what_is_counted_and_taken_out_again_takes_no_memory() {
 }
 
 #[test]
-fn a_transaction_that_failed_is_added_from_the_events() {
+fn a_failed_transaction_forgets_what_was_collected_and_a_failure_before_it_does_not() {
     let connection = Connection::open_in_memory().unwrap();
     connection.execute_batch(&crate::schema::ddl()).unwrap();
     crate::open::identify(&connection).unwrap();
