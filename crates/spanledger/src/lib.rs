@@ -7,6 +7,7 @@ mod call;
 mod client;
 mod error;
 mod exporter;
+mod init;
 mod layer;
 mod recorder;
 mod request;
@@ -15,9 +16,12 @@ mod span;
 
 pub use attributed::Attributed;
 pub use client::{Instrument, instrument};
-pub use exporter::{ExporterConfig, ExporterStats, FlushError};
+pub use exporter::{
+    Certificates, Compression, ExporterConfig, ExporterStats, FlushError, InitError, Protocol, WhenFull,
+};
+pub use init::{Guard, init};
 pub use layer::{Instrumented, SpanledgerLayer};
-pub use recorder::{Recorder, flush};
+pub use recorder::{Recorder, flush, flush_blocking};
 pub use scope::{Scope, current};
 
 #[doc(no_inline)]

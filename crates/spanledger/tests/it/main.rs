@@ -8,5 +8,6 @@
 
 mod attribution;
 mod calls;
+mod export;
 mod spans;
 mod streams;
