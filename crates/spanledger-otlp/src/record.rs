@@ -19,14 +19,17 @@
 //! Records of earlier versions, which had them instead, are still read.
 //!
 //! [`attributes`] lists the attributes that record and span share, [`usage_counts`] the counts of the
-//! span; [`request`] makes an export request of records. The crate's
+//! span; [`request`] makes an export request of records, and [`RequestEncoder`] one of records that are
+//! encoded already. The crate's
 //! [`ObservationReader`](crate::ObservationReader) turns records and spans back into observations.
 
+mod encoded;
 mod read;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use encoded::{RequestEncoder, encoded_len};
 pub use opentelemetry_proto::tonic::logs::v1::LogRecord;
 pub(crate) use read::{RecordSource, read};
 pub use write::{AttributeValue, attributes, record, request, usage_counts, with_attributes};

@@ -9,15 +9,17 @@ use std::{
     time::Duration,
 };
 
-use spanledger_otlp::record::LogRecord;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 mod config;
+mod queue;
 #[cfg(test)]
 mod tests;
 mod worker;
 
 pub use config::ExporterConfig;
+use queue::QueueSender;
+pub(crate) use queue::ToRecord;
 
 /// How many records were made, acknowledged and lost so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,7 +83,7 @@ impl Progress {
 #[derive(Debug)]
 pub(crate) struct Exporter {
     /// The queue; `None` if the export is off.
-    queue: Option<mpsc::Sender<LogRecord>>,
+    queue: Option<QueueSender>,
     progress: Arc<Progress>,
     /// Changes when more records are settled.
     settled: watch::Receiver<u64>,
@@ -97,7 +99,7 @@ impl Exporter {
         let url = config.url.clone().unwrap_or_default();
         let mut queue = None;
         if config.url.is_some() {
-            let (sender, receiver) = mpsc::channel(config.queue_max.max(1));
+            let (sender, receiver) = queue::queue(config.queue_max.max(1), config.queue_bytes_max);
             let worker_progress = Arc::clone(&progress);
             let started = std::thread::Builder::new()
                 .name("spanledger-export".to_owned())
@@ -111,10 +113,10 @@ impl Exporter {
     }
 
     /// Queues a record; never blocks.
-    pub(crate) fn send(&self, record: LogRecord) {
+    pub(crate) fn send(&self, record: Box<dyn ToRecord>) {
         let Some(queue) = &self.queue else { return };
         self.progress.recorded.fetch_add(1, Ordering::AcqRel);
-        if queue.try_send(record).is_ok() {
+        if queue.push(record) {
             self.progress.queued.fetch_add(1, Ordering::AcqRel);
             return;
         }

@@ -13,12 +13,12 @@ mod request;
 mod scope;
 mod span;
 
-pub use attributed::Attributed;
+pub use attributed::{AsAttribution, Attributed};
 pub use client::{Instrument, instrument};
 pub use exporter::{ExporterConfig, ExporterStats, FlushError};
 pub use layer::{Instrumented, SpanledgerLayer};
 pub use recorder::{Recorder, flush};
-pub use scope::{Scope, current};
+pub use scope::{Scoped, current as current_attribution};
 
 #[doc(no_inline)]
 pub use spanledger_event::{Attribution, AttributionError};

@@ -1,17 +1,19 @@
 //! Prices calls and sends their records.
 
 use std::{
-    sync::{Arc, LazyLock},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use spanledger_event::Observation;
-use spanledger_otlp::{price, record::LogRecord};
+use spanledger_otlp::price;
 use spanledger_price::PriceBook;
-use tokio::sync::watch;
 
-use crate::exporter::{Exporter, ExporterConfig, ExporterStats, FlushError};
+use crate::exporter::{Exporter, ExporterConfig, ExporterStats, FlushError, ToRecord};
 
 static GLOBAL: LazyLock<Recorder> = LazyLock::new(|| Recorder::new(ExporterConfig::from_env()));
 
@@ -30,17 +32,20 @@ pub struct Recorder {
 struct Inner {
     exporter: Exporter,
     /// The number of calls that have started and not ended.
-    calls_in_flight: watch::Sender<usize>,
+    calls_in_flight: AtomicUsize,
 }
 
 /// The longest time that a flush waits for calls that are about to end, such as a stream that was just dropped.
 const IN_FLIGHT_WAIT_MAX: Duration = Duration::from_secs(1);
 
+/// How often a flush looks whether such calls have ended.
+const IN_FLIGHT_POLL: Duration = Duration::from_millis(1);
+
 impl Recorder {
     /// Creates a recorder with this export configuration.
     pub fn new(config: ExporterConfig) -> Self {
         load_builtin_book();
-        let inner = Inner { exporter: Exporter::start(config), calls_in_flight: watch::Sender::new(0) };
+        let inner = Inner { exporter: Exporter::start(config), calls_in_flight: AtomicUsize::new(0) };
         Self { inner: Arc::new(inner), book: None }
     }
 
@@ -86,10 +91,11 @@ impl Recorder {
     /// Call it before the process ends: records that are still queued then are lost.
     pub async fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
         let started_at = Instant::now();
-        let mut in_flight = self.inner.calls_in_flight.subscribe();
-        let none_in_flight = in_flight.wait_for(|count| *count == 0);
         // A call that is still in flight after this time is not waited for.
-        drop(tokio::time::timeout(timeout.min(IN_FLIGHT_WAIT_MAX), none_in_flight).await);
+        let grace = timeout.min(IN_FLIGHT_WAIT_MAX);
+        while self.inner.calls_in_flight.load(Ordering::Acquire) > 0 && started_at.elapsed() < grace {
+            tokio::time::sleep(IN_FLIGHT_POLL).await;
+        }
         self.inner.exporter.flush(timeout.saturating_sub(started_at.elapsed())).await
     }
 
@@ -99,19 +105,37 @@ impl Recorder {
     }
 
     pub(crate) fn call_started(&self) {
-        self.inner.calls_in_flight.send_modify(|count| *count += 1);
+        self.inner.calls_in_flight.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(crate) fn call_ended(&self) {
-        self.inner.calls_in_flight.send_modify(|count| *count = count.saturating_sub(1));
+        self.inner.calls_in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// The prices of this recorder. A value in the queue carries them, because recorders with different books
+    /// share one queue.
+    pub(crate) fn prices(&self) -> RecorderPrices {
+        RecorderPrices(self.book.clone())
     }
 
     pub(crate) fn price(&self, observation: &mut Observation) {
-        price(self.book.as_ref().unwrap_or_else(|| PriceBook::builtin()), observation);
+        self.prices().price(observation);
     }
 
-    pub(crate) fn send(&self, record: LogRecord) {
-        self.inner.exporter.send(record);
+    /// Queues a value of which the exporter's thread makes a record. Never blocks.
+    pub(crate) fn send(&self, record: impl ToRecord + 'static) {
+        self.inner.exporter.send(Box::new(record));
+    }
+}
+
+/// The price book of a recorder.
+#[derive(Clone, Debug)]
+pub(crate) struct RecorderPrices(Option<PriceBook>);
+
+impl RecorderPrices {
+    /// Prices a call. This loads the built-in book if it is needed and not loaded yet.
+    pub(crate) fn price(&self, observation: &mut Observation) {
+        price(self.0.as_ref().unwrap_or_else(|| PriceBook::builtin()), observation);
     }
 }
 

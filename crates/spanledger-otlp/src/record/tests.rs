@@ -8,7 +8,7 @@ use spanledger_event::{
 use spanledger_price::{PriceBook, providers::response_ref};
 use spanledger_testkit::otlp::{integer, text};
 
-use super::{LogRecord, record, request, usage_counts};
+use super::{LogRecord, RequestEncoder, encoded_len, record, request, usage_counts};
 use crate::{
     Encoding, Logs, ObservationReader,
     ids::hex,
@@ -57,6 +57,21 @@ fn a_record_has_the_object_and_our_own_form_of_a_usage() {
     let mut o = chat_with_searches(0);
     o.usage = None;
     assert_eq!(usage_keys(&o), [keys::USAGE_RAW]);
+}
+
+#[test]
+fn a_request_of_encoded_records_is_the_request_of_the_records() {
+    let resource = [("service.name".to_owned(), "api".to_owned()), ("host.name".to_owned(), "a".repeat(300))];
+    for count in [0, 1, 3, 200] {
+        let records = vec![record(&chat_with_searches(2)); count];
+        let encoder = RequestEncoder::new(&resource, "0.1.0");
+        let encoded: Vec<_> = records.iter().map(|record| encoder.record(record)).collect();
+        let bytes = encoder.request(encoded.iter().map(Vec::as_slice));
+        assert_eq!(Logs::decode(&bytes, Encoding::Protobuf).unwrap(), request(records, &resource, "0.1.0"));
+    }
+    let one = record(&chat_with_searches(0));
+    let encoded = RequestEncoder::new(&resource, "0.1.0").record(&one);
+    assert!((1..=4).contains(&(encoded.len() - encoded_len(&one))));
 }
 
 /// Scenario: an attribute processor of a Collector removes the object, or a size limit cuts it off.

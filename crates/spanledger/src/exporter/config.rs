@@ -32,6 +32,9 @@ pub struct ExporterConfig {
     /// The greatest number of records that may wait. If the queue is full, new records are dropped, counted
     /// and logged.
     pub queue_max: usize,
+    /// The greatest number of bytes of the records that may wait, by an estimate for records that are not encoded
+    /// yet. One record is accepted in any case.
+    pub queue_bytes_max: usize,
     /// The greatest number of records in one request.
     pub batch_max: usize,
     /// The longest time for which a record waits, so that later records can be sent in the same request.
@@ -50,7 +53,8 @@ impl Default for ExporterConfig {
             url: Some(logs_url("http://localhost:4318")),
             headers: Vec::new(),
             resource: vec![(SERVICE_NAME.to_owned(), "unknown_service".to_owned())],
-            queue_max: 32_768,
+            queue_max: 65_536,
+            queue_bytes_max: 64 * 1024 * 1024,
             batch_max: 512,
             linger: Duration::from_millis(200),
             timeout: Duration::from_secs(10),

@@ -1,9 +1,11 @@
+use spanledger_otlp::record::LogRecord;
+
 use super::*;
 
 #[tokio::test]
 async fn an_export_that_is_off_has_nothing_to_flush() {
     let exporter = Exporter::start(ExporterConfig::off());
-    exporter.send(LogRecord::default());
+    exporter.send(Box::new(LogRecord::default()));
     assert_eq!(exporter.flush(Duration::from_millis(1)).await, Ok(()));
     assert_eq!(exporter.stats(), ExporterStats::default());
 }
@@ -13,7 +15,7 @@ async fn a_flush_names_the_receiver_that_does_not_answer() {
     let mut config = ExporterConfig::to("http://127.0.0.1:1");
     config.linger = Duration::ZERO;
     let exporter = Exporter::start(config);
-    exporter.send(LogRecord::default());
+    exporter.send(Box::new(LogRecord::default()));
     let error = exporter.flush(Duration::from_millis(500)).await.unwrap_err();
     assert_eq!(error.pending, 1);
     assert!(error.to_string().contains("127.0.0.1:1/v1/logs") && error.last_error.is_some(), "{error}");
@@ -21,16 +23,29 @@ async fn a_flush_names_the_receiver_that_does_not_answer() {
 
 #[tokio::test]
 async fn a_full_queue_drops_the_newest_records_and_a_flush_reports_them() {
-    let mut config = ExporterConfig::to("http://127.0.0.1:1");
-    config.queue_max = 2;
-    config.batch_max = 1;
-    let exporter = Exporter::start(config);
-    for _ in 0..10 {
-        exporter.send(LogRecord::default());
+    let large = LogRecord { event_name: "x".repeat(1_000), ..LogRecord::default() };
+    let by_count = |config: &mut ExporterConfig| config.queue_max = 2;
+    let by_bytes = |config: &mut ExporterConfig| config.queue_bytes_max = 2_500;
+    for limit in [&by_count as &dyn Fn(&mut ExporterConfig), &by_bytes] {
+        let mut config = ExporterConfig::to("http://127.0.0.1:1");
+        limit(&mut config);
+        let exporter = Exporter::start(config);
+        for _ in 0..10 {
+            exporter.send(Box::new(large.clone()));
+        }
+        let stats = exporter.stats();
+        assert_eq!((stats.recorded, stats.lost), (10, 8));
+        let error = exporter.flush(Duration::from_millis(10)).await.unwrap_err();
+        assert_eq!((error.lost, error.pending), (8, 2));
     }
-    let stats = exporter.stats();
-    assert_eq!(stats.recorded, 10);
-    assert!((7..=8).contains(&stats.lost), "{stats:?}");
-    let error = exporter.flush(Duration::from_millis(10)).await.unwrap_err();
-    assert_eq!((error.lost, error.pending), (stats.lost, 10 - stats.lost));
+}
+
+#[test]
+fn a_record_that_is_larger_than_the_queue_is_accepted_when_nothing_else_waits() {
+    let mut config = ExporterConfig::to("http://127.0.0.1:1");
+    config.queue_bytes_max = 1;
+    let exporter = Exporter::start(config);
+    exporter.send(Box::new(LogRecord::default()));
+    exporter.send(Box::new(LogRecord::default()));
+    assert_eq!(exporter.stats().lost, 1);
 }

@@ -2,19 +2,23 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
+use bytes::Bytes;
 use reqwest::{StatusCode, header};
 use spanledger_event::ErrorChain;
-use spanledger_otlp::record::{self, LogRecord};
-use tokio::sync::{mpsc, watch};
+use spanledger_otlp::record::RequestEncoder;
+use tokio::sync::watch;
 
-use super::{ExporterConfig, Progress};
+use super::{
+    ExporterConfig, Progress,
+    queue::{QueueReceiver, Queued, Room},
+};
 
 /// The longest wait that is accepted from a `Retry-After` header.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 
 pub(super) fn run(
     config: ExporterConfig,
-    queue: mpsc::Receiver<LogRecord>,
+    queue: QueueReceiver,
     progress: &Progress,
     settled: &watch::Sender<u64>,
 ) {
@@ -40,7 +44,7 @@ enum PostOutcome {
 }
 
 impl Worker<'_> {
-    async fn work(self, mut queue: mpsc::Receiver<LogRecord>) {
+    async fn work(self, mut queue: QueueReceiver) {
         let client = match reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(self.config.timeout)
@@ -52,31 +56,37 @@ impl Worker<'_> {
                 return;
             }
         };
+        let encoder = RequestEncoder::new(&self.config.resource, env!("CARGO_PKG_VERSION"));
+        let batch_max = self.config.batch_max.max(1);
         let mut batch = Vec::new();
-        while queue.recv_many(&mut batch, self.config.batch_max.max(1)).await > 0 {
-            if batch.len() < self.config.batch_max && !self.config.linger.is_zero() {
-                let more = self.config.batch_max - batch.len();
-                let filling = async {
-                    let mut more = more;
-                    while more > 0 {
-                        match queue.recv_many(&mut batch, more).await {
-                            0 => return,
-                            count => more -= count,
-                        }
-                    }
-                };
-                // A timeout is the usual case: the batch is sent although it is not full.
-                drop(tokio::time::timeout(self.config.linger, filling).await);
+        while let Some(first) = queue.channel.recv().await {
+            // Records that arrive while the worker sleeps do not wake it.
+            tokio::time::sleep(self.config.linger).await;
+            let mut next = Some(first);
+            while let Some(Queued { value, bytes }) = next {
+                let encoded = encoder.record(&value.into_record());
+                queue.room.resize(bytes, encoded.len());
+                batch.push(encoded);
+                next = queue.channel.try_recv().ok();
+                if batch.len() >= batch_max || next.is_none() {
+                    self.deliver(&client, &encoder, &queue.room, std::mem::take(&mut batch)).await;
+                }
             }
-            self.deliver(&client, std::mem::take(&mut batch)).await;
         }
     }
 
     /// Sends a batch until the receiver has acknowledged or finally refused each of its records.
-    async fn deliver(&self, client: &reqwest::Client, batch: Vec<LogRecord>) {
+    async fn deliver(
+        &self,
+        client: &reqwest::Client,
+        encoder: &RequestEncoder,
+        room: &Room,
+        batch: Vec<Vec<u8>>,
+    ) {
         let mut pending = vec![batch];
         while let Some(mut batch) = pending.pop() {
-            match self.post_until_settled(client, &batch).await {
+            let message = encoder.request(batch.iter().map(Vec::as_slice));
+            match self.post_until_settled(client, message).await {
                 PostOutcome::Acknowledged => {
                     self.progress.set_error(None);
                     self.settle(&self.progress.acknowledged, batch.len());
@@ -85,6 +95,7 @@ impl Worker<'_> {
                     let rest = batch.split_off(batch.len() / 2);
                     pending.push(rest);
                     pending.push(batch);
+                    continue;
                 }
                 PostOutcome::TooLarge => {
                     self.lose("one record is larger than the receiver accepts", batch.len());
@@ -93,12 +104,12 @@ impl Worker<'_> {
                     self.lose(&reason, batch.len());
                 }
             }
+            batch.iter().for_each(|record| room.give_back(record.len()));
         }
     }
 
-    async fn post_until_settled(&self, client: &reqwest::Client, batch: &[LogRecord]) -> PostOutcome {
-        let message =
-            record::request(batch.to_vec(), &self.config.resource, env!("CARGO_PKG_VERSION")).to_protobuf();
+    async fn post_until_settled(&self, client: &reqwest::Client, message: Vec<u8>) -> PostOutcome {
+        let message = Bytes::from(message);
         let mut backoff = self.config.backoff;
         loop {
             match self.post(client, message.clone()).await {
@@ -115,7 +126,7 @@ impl Worker<'_> {
         }
     }
 
-    async fn post(&self, client: &reqwest::Client, message: Vec<u8>) -> PostOutcome {
+    async fn post(&self, client: &reqwest::Client, message: Bytes) -> PostOutcome {
         let url = self.config.url.as_deref().unwrap_or_default();
         let mut request =
             client.post(url).header(header::CONTENT_TYPE, "application/x-protobuf").body(message);

@@ -8,5 +8,6 @@
 
 mod attribution;
 mod calls;
+mod scope;
 mod spans;
 mod streams;

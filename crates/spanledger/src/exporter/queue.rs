@@ -1,0 +1,108 @@
+//! The queue between the threads that make calls and the thread that sends their records.
+//!
+//! A sender takes no shared lock. It makes no system call either, except when it wakes the exporter's thread:
+//! the thread waits for the first record of a batch, and then sleeps for a while in which further records wake
+//! nothing.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use spanledger_otlp::record::{self, LogRecord};
+use tokio::sync::mpsc;
+
+/// A value of which the exporter's thread makes a record. What takes time, such as reading the usage, pricing
+/// and encoding, happens in [`into_record`](Self::into_record), on that thread.
+pub(crate) trait ToRecord: Send {
+    /// About how many bytes the value takes in memory. The sum over the queue is bounded.
+    fn queue_bytes(&self) -> usize;
+
+    /// Makes the record.
+    fn into_record(self: Box<Self>) -> LogRecord;
+}
+
+impl ToRecord for LogRecord {
+    fn queue_bytes(&self) -> usize {
+        size_of::<Self>() + record::encoded_len(self)
+    }
+
+    fn into_record(self: Box<Self>) -> LogRecord {
+        *self
+    }
+}
+
+/// The room of the queue: it is taken when a record is queued, and given back when the record is settled.
+#[derive(Debug)]
+pub(super) struct Room {
+    records: AtomicUsize,
+    bytes: AtomicUsize,
+    records_max: usize,
+    bytes_max: usize,
+}
+
+impl Room {
+    pub(super) fn new(records_max: usize, bytes_max: usize) -> Self {
+        Self { records: AtomicUsize::new(0), bytes: AtomicUsize::new(0), records_max, bytes_max }
+    }
+
+    /// Takes room for a record; false if there is none. A queue without records takes any record.
+    fn take(&self, bytes: usize) -> bool {
+        let records = self.records.fetch_add(1, Ordering::AcqRel);
+        let before = self.bytes.fetch_add(bytes, Ordering::AcqRel);
+        let has_room = records < self.records_max && before.saturating_add(bytes) <= self.bytes_max;
+        if has_room || records == 0 {
+            return true;
+        }
+        self.give_back(bytes);
+        false
+    }
+
+    /// Gives back the room of a settled record.
+    pub(super) fn give_back(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        self.records.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Changes the room that a record takes, because it was encoded.
+    pub(super) fn resize(&self, from: usize, to: usize) {
+        self.bytes.fetch_add(to, Ordering::AcqRel);
+        self.bytes.fetch_sub(from, Ordering::AcqRel);
+    }
+}
+
+/// A value in the queue, with the room that it takes.
+pub(super) struct Queued {
+    pub(super) value: Box<dyn ToRecord>,
+    pub(super) bytes: usize,
+}
+
+/// The sender's end of the queue.
+#[derive(Clone, Debug)]
+pub(super) struct QueueSender {
+    channel: mpsc::UnboundedSender<Queued>,
+    room: Arc<Room>,
+}
+
+/// The worker's end of the queue.
+#[derive(Debug)]
+pub(super) struct QueueReceiver {
+    pub(super) channel: mpsc::UnboundedReceiver<Queued>,
+    pub(super) room: Arc<Room>,
+}
+
+/// Creates a queue that holds at most this number of records and this number of bytes.
+pub(super) fn queue(records_max: usize, bytes_max: usize) -> (QueueSender, QueueReceiver) {
+    let room = Arc::new(Room::new(records_max, bytes_max));
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let sender = QueueSender { channel: sender, room: Arc::clone(&room) };
+    (sender, QueueReceiver { channel: receiver, room })
+}
+
+impl QueueSender {
+    /// Queues a value; false if the queue is full or the worker has ended.
+    pub(super) fn push(&self, value: Box<dyn ToRecord>) -> bool {
+        let bytes = value.queue_bytes();
+        self.room.take(bytes) && self.channel.send(Queued { value, bytes }).is_ok()
+    }
+}
