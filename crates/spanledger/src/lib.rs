@@ -2,6 +2,8 @@
 
 mod answer;
 mod attributed;
+mod attribution_layer;
+mod baggage;
 mod body;
 mod call;
 mod client;
@@ -14,6 +16,8 @@ mod scope;
 mod span;
 
 pub use attributed::{AsAttribution, Attributed};
+pub use attribution_layer::{AttributionFuture, AttributionLayer, AttributionService};
+pub use baggage::{AllowedBaggage, BaggageInUse, BaggageSpanProcessor};
 pub use client::{Instrument, instrument};
 pub use exporter::{ExporterConfig, ExporterStats, FlushError};
 pub use layer::{Instrumented, SpanledgerLayer};
@@ -21,6 +25,6 @@ pub use recorder::{Recorder, flush};
 pub use scope::{Scoped, current as current_attribution};
 
 #[doc(no_inline)]
-pub use spanledger_event::{Attribution, AttributionError};
+pub use spanledger_event::{Attribution, AttributionError, Field};
 #[doc(no_inline)]
 pub use spanledger_price::{BookErrors, PriceBook};

@@ -8,6 +8,7 @@
 
 mod attribution;
 mod calls;
+mod nothing_leaves;
 mod scope;
 mod spans;
 mod streams;
