@@ -1,6 +1,6 @@
 //! Attribution: the feature, route, customer and environment that a call is made for.
 
-use std::{collections::BTreeMap, fmt, marker::PhantomData};
+use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -124,8 +124,16 @@ fn check_dim_name(name: &str) -> Result<(), AttributionError> {
 /// # use spanledger_event::Attribution;
 /// Attribution::builder().feature("search").route("/search").customer_id("acme").build();
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+///
+/// A clone shares its values with the original, so that it costs one reference count.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attribution {
+    fields: Arc<Fields>,
+}
+
+/// The checked values of an [`Attribution`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Fields {
     feature: String,
     route: String,
     customer_id: String,
@@ -146,44 +154,44 @@ impl Attribution {
 
     /// The product feature.
     pub fn feature(&self) -> &str {
-        &self.feature
+        &self.fields.feature
     }
 
     /// The route or job.
     pub fn route(&self) -> &str {
-        &self.route
+        &self.fields.route
     }
 
     /// The paying account.
     pub fn customer_id(&self) -> &str {
-        &self.customer_id
+        &self.fields.customer_id
     }
 
     /// The environment.
     pub fn environment(&self) -> &str {
-        &self.environment
+        &self.fields.environment
     }
 
     /// The caller's id of the logical request.
     pub fn request_id(&self) -> Option<&str> {
-        self.request_id.as_deref()
+        self.fields.request_id.as_deref()
     }
 
     /// The batch job.
     pub fn batch_job_id(&self) -> Option<&str> {
-        self.batch_job_id.as_deref()
+        self.fields.batch_job_id.as_deref()
     }
 
     /// The free dimensions.
     pub fn dims(&self) -> &BTreeMap<String, String> {
-        &self.dims
+        &self.fields.dims
     }
 
     /// The same attribution under another request id.
     pub fn with_request_id(mut self, request_id: impl Into<String>) -> Result<Self, AttributionError> {
         let request_id = request_id.into();
         check_value(&Field::RequestId, &request_id)?;
-        self.request_id = Some(request_id);
+        Arc::make_mut(&mut self.fields).request_id = Some(request_id);
         Ok(self)
     }
 }
@@ -207,7 +215,7 @@ impl TryFrom<PartialAttribution> for Attribution {
             check_dim_name(name)?;
             check_value(&Field::Dim(name.clone()), value)?;
         }
-        Ok(Self {
+        let fields = Fields {
             feature: required(Field::Feature, parts.feature)?,
             route: required(Field::Route, parts.route)?,
             customer_id: required(Field::CustomerId, parts.customer_id)?,
@@ -215,7 +223,14 @@ impl TryFrom<PartialAttribution> for Attribution {
             request_id: optional(Field::RequestId, parts.request_id)?,
             batch_job_id: optional(Field::BatchJobId, parts.batch_job_id)?,
             dims: parts.dims,
-        })
+        };
+        Ok(Self { fields: Arc::new(fields) })
+    }
+}
+
+impl Serialize for Attribution {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.fields.serialize(serializer)
     }
 }
 
@@ -289,15 +304,16 @@ impl PartialAttribution {
 }
 
 impl From<&Attribution> for PartialAttribution {
-    fn from(a: &Attribution) -> Self {
+    fn from(attribution: &Attribution) -> Self {
+        let fields = &*attribution.fields;
         Self {
-            feature: Some(a.feature.clone()),
-            route: Some(a.route.clone()),
-            customer_id: Some(a.customer_id.clone()),
-            environment: Some(a.environment.clone()),
-            request_id: a.request_id.clone(),
-            batch_job_id: a.batch_job_id.clone(),
-            dims: a.dims.clone(),
+            feature: Some(fields.feature.clone()),
+            route: Some(fields.route.clone()),
+            customer_id: Some(fields.customer_id.clone()),
+            environment: Some(fields.environment.clone()),
+            request_id: fields.request_id.clone(),
+            batch_job_id: fields.batch_job_id.clone(),
+            dims: fields.dims.clone(),
         }
     }
 }

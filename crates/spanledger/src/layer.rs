@@ -21,7 +21,7 @@ use crate::{
 /// Attributes, traces, prices and records every billable call of an `async-openai` client.
 ///
 /// It must be the outermost layer: the caller's task, with its span and its
-/// [scope](crate::Scope), is visible only there. [`instrument`](crate::instrument) builds the
+/// [scope](crate::Attributed::scope), is visible only there. [`instrument`](crate::instrument) builds the
 /// usual stack; use the layer where you compose a stack yourself.
 ///
 /// ```
@@ -120,7 +120,7 @@ where
                 return inner.call(factory).await.map_err(Into::into);
             };
             let attribution = match attached {
-                Ok(attached) => attached.map(Arc::new).or(scoped).ok_or_else(|| unattributed(&request))?,
+                Ok(attached) => attached.or(scoped).ok_or_else(|| unattributed(&request))?,
                 Err(error) => return Err(refusal(&request, &error.to_string())),
             };
             let recorder = layer.recorder.unwrap_or_else(|| Recorder::global().clone());

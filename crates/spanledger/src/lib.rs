@@ -2,6 +2,8 @@
 
 mod answer;
 mod attributed;
+mod attribution_layer;
+mod baggage;
 mod body;
 mod call;
 mod client;
@@ -14,7 +16,9 @@ mod request;
 mod scope;
 mod span;
 
-pub use attributed::Attributed;
+pub use attributed::{AsAttribution, Attributed};
+pub use attribution_layer::{AttributionFuture, AttributionLayer, AttributionService};
+pub use baggage::{AllowedBaggage, BaggageInUse, BaggageSpanProcessor};
 pub use client::{Instrument, instrument};
 pub use exporter::{
     Certificates, Compression, ExporterConfig, ExporterStats, FlushError, InitError, Protocol, WhenFull,
@@ -22,9 +26,9 @@ pub use exporter::{
 pub use init::{Guard, init};
 pub use layer::{Instrumented, SpanledgerLayer};
 pub use recorder::{Recorder, flush, flush_blocking};
-pub use scope::{Scope, current};
+pub use scope::{Scoped, current as current_attribution};
 
 #[doc(no_inline)]
-pub use spanledger_event::{Attribution, AttributionError};
+pub use spanledger_event::{Attribution, AttributionError, Field};
 #[doc(no_inline)]
 pub use spanledger_price::{BookErrors, PriceBook};

@@ -1,28 +1,171 @@
-//! Attribution for a whole task.
+//! Attribution that travels with a task, a stream or a trace.
 
-use std::sync::Arc;
+use std::{
+    pin::Pin,
+    task::{Context as TaskContext, Poll},
+};
 
-use spanledger_event::Attribution;
+use futures_util::Stream;
+use http_body::{Body, Frame, SizeHint};
+use opentelemetry::{Context, baggage::BaggageExt as _, trace::TraceContextExt as _};
+use pin_project_lite::pin_project;
+use spanledger_event::{Attribution, PartialAttribution};
+
+use crate::baggage::AllowedBaggage;
+
+#[cfg(test)]
+mod tests;
 
 tokio::task_local! {
-    static CURRENT: Arc<Attribution>;
+    static CURRENT: Attribution;
 }
 
-/// Attributes every call of a future.
-pub trait Scope {
-    /// Runs a future whose calls get this attribution, except calls with an attached attribution.
-    ///
-    /// Scopes can be nested; the innermost one is used. A task that the future spawns is outside of the scope.
-    fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output>;
+/// The attribution as a value of an OpenTelemetry context. The type is private, so that only this module sets it.
+struct ContextValue(Attribution);
+
+/// The attribution of the calls that are made here and now. `None` if nothing states one.
+///
+/// It is that of the innermost scope of the current task. Outside of every scope it is that of the current
+/// OpenTelemetry [`Context`], and last the one that the context's [allowed baggage](AllowedBaggage) states
+/// completely.
+pub fn current() -> Option<Attribution> {
+    let of_task = CURRENT.try_with(Attribution::clone).ok();
+    of_task.or_else(|| {
+        Context::map_current(|context| match context.get() {
+            Some(ContextValue(attribution)) => Some(attribution.clone()),
+            None => known_from_baggage(context).try_into().ok(),
+        })
+    })
 }
 
-impl Scope for Attribution {
-    fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> {
-        CURRENT.scope(Arc::new(self.clone()), future)
+fn known_from_baggage(context: &Context) -> PartialAttribution {
+    let baggage = context.baggage();
+    if baggage.is_empty() {
+        return PartialAttribution::default();
+    }
+    AllowedBaggage::of_process().attribution(baggage)
+}
+
+/// Runs a function whose calls have the attribution.
+pub(crate) fn sync<R>(attribution: &Attribution, function: impl FnOnce() -> R) -> R {
+    CURRENT.sync_scope(attribution.clone(), || {
+        let _attached = in_context(attribution, &Context::current()).attach();
+        function()
+    })
+}
+
+/// A context that carries the attribution.
+pub(crate) fn in_context(attribution: &Attribution, context: &Context) -> Context {
+    context.with_value(ContextValue(attribution.clone()))
+}
+
+pin_project! {
+    /// A future, a stream or the body of a response, whose calls have an attribution.
+    /// [`Attributed::scope`](crate::Attributed::scope), [`Attributed::scope_stream`](crate::Attributed::scope_stream)
+    /// and [`AttributionLayer`](crate::AttributionLayer) make it.
+    #[derive(Clone, Debug)]
+    #[must_use = "a future or stream does nothing unless it is polled"]
+    pub struct Scoped<T> {
+        #[pin]
+        inner: T,
+        // `None` for a request whose attribution is not known: its calls are those of no scope.
+        attribution: Option<Attribution>,
+        contexts: Option<Contexts>,
     }
 }
 
-/// The attribution of the innermost scope of the current task. `None` outside of every scope.
-pub fn current() -> Option<Arc<Attribution>> {
-    CURRENT.try_with(Arc::clone).ok()
+/// A context of the caller and the context with the attribution that was derived from it.
+///
+/// A future is polled often, and nearly always in the same context. Deriving a context copies its table of
+/// values, so that the derived one is kept.
+#[derive(Clone, Debug)]
+struct Contexts {
+    outer: Context,
+    with_attribution: Context,
+}
+
+impl Contexts {
+    fn derive(attribution: &Attribution) -> Self {
+        let outer = Context::current();
+        let with_attribution = in_context(attribution, &outer);
+        Self { outer, with_attribution }
+    }
+
+    /// Whether the current context still is the one that was derived from: it has the same span and baggage.
+    fn are_of_current(&self) -> bool {
+        Context::map_current(|current| {
+            current.span().span_context() == self.outer.span().span_context()
+                && std::ptr::eq(current.baggage(), self.outer.baggage())
+                && current.is_telemetry_suppressed() == self.outer.is_telemetry_suppressed()
+        })
+    }
+}
+
+impl<T> Scoped<T> {
+    pub(crate) fn new(attribution: Attribution, inner: T) -> Self {
+        Self::with_known(Some(attribution), inner)
+    }
+
+    /// A scope if the attribution is known.
+    pub(crate) fn with_known(attribution: Option<Attribution>, inner: T) -> Self {
+        Self { inner, attribution, contexts: None }
+    }
+
+    /// Polls the inner future or stream with the attribution in the task's scope and in the current context. The
+    /// context is derived from that of the poll and not from that of the constructor, so that spans which are
+    /// entered around the future stay the parents of its spans.
+    fn poll_inside<R>(self: Pin<&mut Self>, poll: impl FnOnce(Pin<&mut T>) -> R) -> R {
+        let this = self.project();
+        let Some(attribution) = this.attribution else { return poll(this.inner) };
+        let contexts = match this.contexts.take().filter(Contexts::are_of_current) {
+            Some(contexts) => contexts,
+            None => Contexts::derive(attribution),
+        };
+        let contexts = this.contexts.insert(contexts);
+        let inner = this.inner;
+        CURRENT.sync_scope(attribution.clone(), || {
+            let _attached = contexts.with_attribution.clone().attach();
+            poll(inner)
+        })
+    }
+}
+
+impl<F: Future> Future for Scoped<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<F::Output> {
+        self.poll_inside(|future| future.poll(task))
+    }
+}
+
+impl<S: Stream> Stream for Scoped<S> {
+    type Item = S::Item;
+
+    fn poll_next(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<S::Item>> {
+        self.poll_inside(|stream| stream.poll_next(task))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.inner.size_hint()
+    }
+}
+
+impl<B: Body> Body for Scoped<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.poll_inside(|body| body.poll_frame(task))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
 }

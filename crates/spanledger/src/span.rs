@@ -8,7 +8,7 @@ use spanledger_event::{Endpoint, Observation, Usd, keys};
 use spanledger_otlp::record::{self, AttributeValue, SCOPE};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use crate::{answer::ResponseInfo, request::RequestInfo};
+use crate::{answer::ResponseInfo, baggage::without_copies, request::RequestInfo};
 
 /// The spans that the caller was in. They must be captured in the caller's task, before the first
 /// `await`.
@@ -20,7 +20,8 @@ pub(crate) struct CallerContext {
 
 impl CallerContext {
     pub(crate) fn current() -> Self {
-        Self { span: tracing::Span::current(), otel: Context::current() }
+        // The span of the call gets the attribution when it ends, so that no baggage must be copied to it.
+        Self { span: tracing::Span::current(), otel: without_copies(&Context::current()) }
     }
 }
 

@@ -69,3 +69,12 @@ fn known_fields_are_kept_when_filled() {
     assert_eq!((mine.feature.as_deref(), mine.customer_id.as_deref()), (Some("a"), Some("acme")));
     assert!(mine.is_complete());
 }
+
+#[test]
+fn a_clone_shares_its_values_until_it_gets_another_request_id() {
+    let original = with_feature("search").unwrap();
+    let clone = original.clone();
+    assert!(std::ptr::eq(original.feature(), clone.feature()));
+    let other = clone.with_request_id("order-7").unwrap();
+    assert_eq!((original.request_id(), other.request_id()), (None, Some("order-7")));
+}

@@ -1,7 +1,7 @@
 use std::{fs, path::PathBuf, process::Command};
 
 use async_openai::error::OpenAIError;
-use spanledger::{Attributed, Scope};
+use spanledger::Attributed;
 
 use spanledger_testkit::world::{World, attribution, chat_request};
 

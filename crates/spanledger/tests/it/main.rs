@@ -9,5 +9,7 @@
 mod attribution;
 mod calls;
 mod export;
+mod nothing_leaves;
+mod scope;
 mod spans;
 mod streams;

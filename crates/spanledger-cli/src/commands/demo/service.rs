@@ -16,7 +16,7 @@ use async_openai::{
     },
 };
 use futures_util::StreamExt as _;
-use spanledger::{Attributed, Attribution, Recorder, Scope};
+use spanledger::{Attributed, Attribution, Recorder};
 use spanledger_testkit::{Provider, Reply, Usage};
 
 /// `SplitMix64` (Steele, Lea, Flood 2014), so that the same seed gives the same calls.
