@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod attempts;
 mod attributed;
 mod body;
 mod call;
@@ -8,18 +9,22 @@ mod client;
 mod error;
 mod exporter;
 mod layer;
+mod lenient;
 mod recorder;
 mod request;
 mod scope;
 mod span;
 
 pub use attributed::{AsAttribution, Attributed};
+pub use call::FinishedCall;
 pub use client::{Instrument, instrument};
+pub use error::Error;
 pub use exporter::{ExporterConfig, ExporterStats, FlushError};
 pub use layer::{Instrumented, SpanledgerLayer};
 pub use recorder::{Recorder, flush};
 pub use scope::{Scoped, current as current_attribution};
 
+pub use span::SpanMode;
 #[doc(no_inline)]
 pub use spanledger_event::{Attribution, AttributionError};
 #[doc(no_inline)]

@@ -8,6 +8,7 @@
 
 mod attribution;
 mod calls;
+mod endings;
 mod scope;
 mod spans;
 mod streams;

@@ -42,9 +42,7 @@ fn a_large_value_and_endless_headers_are_not_kept() {
 
 #[test]
 fn the_boundary_is_that_of_the_content_type() {
-    let of = |value: &str| {
-        boundary(&HeaderMap::from_iter([(header::CONTENT_TYPE, value.parse().unwrap())]))
-    };
+    let of = |value: &str| boundary(&HeaderMap::from_iter([(header::CONTENT_TYPE, value.parse().unwrap())]));
     assert_eq!(of("multipart/form-data; boundary=abc").as_deref(), Some("abc"));
     assert_eq!(of("multipart/form-data; charset=utf-8; boundary=\"a b\"").as_deref(), Some("a b"));
     assert_eq!(of("multipart/form-data"), None);
