@@ -10,7 +10,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::Context;
 use spanledger_event::Attribution;
 
-use crate::scope::{self, Scoped};
+use crate::{
+    baggage::AllowedBaggage,
+    scope::{self, Scoped},
+};
 
 /// The header that carries the attribution from the call to the layer.
 const HEADER: HeaderName = HeaderName::from_static("x-spanledger-attribution");
@@ -64,6 +67,17 @@ pub trait Attributed: Sized {
         Self: AsAttribution,
     {
         scope::in_context(self.as_attribution(), context)
+    }
+
+    /// Returns the OpenTelemetry context whose baggage has the [allowed fields](AllowedBaggage) of this
+    /// attribution. OpenTelemetry's `BaggagePropagator` sends the baggage to the services that are called in this
+    /// context, so use it only for requests to your own services.
+    #[must_use]
+    fn in_baggage(&self, context: &Context) -> Context
+    where
+        Self: AsAttribution,
+    {
+        AllowedBaggage::of_process().in_context(self.as_attribution(), context)
     }
 }
 

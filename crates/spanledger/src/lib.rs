@@ -3,6 +3,8 @@
 mod answer;
 mod attempts;
 mod attributed;
+mod attribution_layer;
+mod baggage;
 mod body;
 mod call;
 mod client;
@@ -17,15 +19,16 @@ mod span;
 
 pub use attributed::{AsAttribution, Attributed};
 pub use call::FinishedCall;
+pub use attribution_layer::{AttributionFuture, AttributionLayer, AttributionService};
+pub use baggage::{AllowedBaggage, BaggageInUse, BaggageSpanProcessor};
 pub use client::{Instrument, instrument};
 pub use error::Error;
 pub use exporter::{ExporterConfig, ExporterStats, FlushError};
 pub use layer::{Instrumented, SpanledgerLayer};
 pub use recorder::{Recorder, flush};
 pub use scope::{Scoped, current as current_attribution};
-
 pub use span::SpanMode;
 #[doc(no_inline)]
-pub use spanledger_event::{Attribution, AttributionError};
+pub use spanledger_event::{Attribution, AttributionError, Field};
 #[doc(no_inline)]
 pub use spanledger_price::{BookErrors, PriceBook};

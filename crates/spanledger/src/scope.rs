@@ -6,9 +6,12 @@ use std::{
 };
 
 use futures_util::Stream;
+use http_body::{Body, Frame, SizeHint};
 use opentelemetry::{Context, baggage::BaggageExt as _, trace::TraceContextExt as _};
 use pin_project_lite::pin_project;
-use spanledger_event::Attribution;
+use spanledger_event::{Attribution, PartialAttribution};
+
+use crate::baggage::AllowedBaggage;
 
 #[cfg(test)]
 mod tests;
@@ -22,11 +25,33 @@ struct ContextValue(Attribution);
 
 /// The attribution of the calls that are made here and now. `None` if nothing states one.
 ///
-/// It is that of the innermost scope of the current task or, outside of every scope, that of the current
-/// OpenTelemetry [`Context`].
+/// It is that of the innermost scope of the current task. Outside of every scope it is that of the current
+/// OpenTelemetry [`Context`], and last the one that the context's [allowed baggage](AllowedBaggage) states
+/// completely.
 pub fn current() -> Option<Attribution> {
     let of_task = CURRENT.try_with(Attribution::clone).ok();
-    of_task.or_else(|| Context::map_current(|context| context.get().map(|ContextValue(a)| a.clone())))
+    of_task.or_else(|| {
+        Context::map_current(|context| match context.get() {
+            Some(ContextValue(attribution)) => Some(attribution.clone()),
+            None => known_from_baggage(context).try_into().ok(),
+        })
+    })
+}
+
+fn known_from_baggage(context: &Context) -> PartialAttribution {
+    let baggage = context.baggage();
+    if baggage.is_empty() {
+        return PartialAttribution::default();
+    }
+    AllowedBaggage::of_process().attribution(baggage)
+}
+
+/// Runs a function whose calls have the attribution.
+pub(crate) fn sync<R>(attribution: &Attribution, function: impl FnOnce() -> R) -> R {
+    CURRENT.sync_scope(attribution.clone(), || {
+        let _attached = in_context(attribution, &Context::current()).attach();
+        function()
+    })
 }
 
 /// A context that carries the attribution.
@@ -35,14 +60,16 @@ pub(crate) fn in_context(attribution: &Attribution, context: &Context) -> Contex
 }
 
 pin_project! {
-    /// A future or stream whose calls have an attribution. [`Attributed::scope`](crate::Attributed::scope) and
-    /// [`Attributed::scope_stream`](crate::Attributed::scope_stream) make it.
+    /// A future, a stream or the body of a response, whose calls have an attribution.
+    /// [`Attributed::scope`](crate::Attributed::scope), [`Attributed::scope_stream`](crate::Attributed::scope_stream)
+    /// and [`AttributionLayer`](crate::AttributionLayer) make it.
     #[derive(Clone, Debug)]
     #[must_use = "a future or stream does nothing unless it is polled"]
     pub struct Scoped<T> {
         #[pin]
         inner: T,
-        attribution: Attribution,
+        // `None` for a request whose attribution is not known: its calls are those of no scope.
+        attribution: Option<Attribution>,
         contexts: Option<Contexts>,
     }
 }
@@ -76,6 +103,11 @@ impl Contexts {
 
 impl<T> Scoped<T> {
     pub(crate) fn new(attribution: Attribution, inner: T) -> Self {
+        Self::with_known(Some(attribution), inner)
+    }
+
+    /// A scope if the attribution is known.
+    pub(crate) fn with_known(attribution: Option<Attribution>, inner: T) -> Self {
         Self { inner, attribution, contexts: None }
     }
 
@@ -84,13 +116,14 @@ impl<T> Scoped<T> {
     /// entered around the future stay the parents of its spans.
     fn poll_inside<R>(self: Pin<&mut Self>, poll: impl FnOnce(Pin<&mut T>) -> R) -> R {
         let this = self.project();
+        let Some(attribution) = this.attribution else { return poll(this.inner) };
         let contexts = match this.contexts.take().filter(Contexts::are_of_current) {
             Some(contexts) => contexts,
-            None => Contexts::derive(this.attribution),
+            None => Contexts::derive(attribution),
         };
         let contexts = this.contexts.insert(contexts);
         let inner = this.inner;
-        CURRENT.sync_scope(this.attribution.clone(), || {
+        CURRENT.sync_scope(attribution.clone(), || {
             let _attached = contexts.with_attribution.clone().attach();
             poll(inner)
         })
@@ -113,6 +146,26 @@ impl<S: Stream> Stream for Scoped<S> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
+        self.inner.size_hint()
+    }
+}
+
+impl<B: Body> Body for Scoped<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.poll_inside(|body| body.poll_frame(task))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
 }

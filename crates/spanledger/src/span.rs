@@ -10,7 +10,7 @@ use spanledger_event::{Endpoint, Observation, Usd, keys};
 use spanledger_otlp::record::{self, AttributeValue, SCOPE};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use crate::{call::Call, request::RequestInfo};
+use crate::{baggage::without_copies, call::Call, request::RequestInfo};
 
 /// How the span of a call is made. The record of the call does not depend on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,7 +37,8 @@ pub(crate) struct CallerContext {
 
 impl CallerContext {
     pub(crate) fn current() -> Self {
-        Self { span: tracing::Span::current(), otel: Context::current() }
+        // The span of the call gets the attribution when it ends, so that no baggage must be copied to it.
+        Self { span: tracing::Span::current(), otel: without_copies(&Context::current()) }
     }
 }
 

@@ -1,0 +1,81 @@
+//! Copies allowed baggage to the attributes of spans.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use opentelemetry::{Context, KeyValue, baggage::BaggageExt as _, trace::Span as _};
+use opentelemetry_sdk::{
+    error::OTelSdkResult,
+    trace::{Span, SpanData, SpanProcessor},
+};
+
+use super::AllowedBaggage;
+
+/// Copies the allowed fields of the baggage to the attributes of every span when it starts, so that the spans of
+/// other instrumentations have the attribution, too. OpenTelemetry's SDK for Rust has no such processor.
+///
+/// ```
+/// use opentelemetry_sdk::trace::SdkTracerProvider;
+/// use spanledger::{AllowedBaggage, BaggageSpanProcessor};
+///
+/// let provider = SdkTracerProvider::builder()
+///     .with_span_processor(BaggageSpanProcessor::new(AllowedBaggage::default()))
+///     .build();
+/// # drop(provider);
+/// ```
+#[derive(Clone, Debug)]
+pub struct BaggageSpanProcessor {
+    allowed: AllowedBaggage,
+}
+
+/// Whether the process has a processor.
+static EXISTS: AtomicBool = AtomicBool::new(false);
+
+/// Whether a processor copies baggage to spans. An attribute must not be set twice.
+pub(crate) fn is_copied_to_spans() -> bool {
+    EXISTS.load(Ordering::Relaxed)
+}
+
+/// Marks a context in which a span starts that gets the attribution itself.
+struct WithoutCopies;
+
+/// A context in which spans start without copies of the baggage, because they get the attribution from elsewhere.
+pub(crate) fn without_copies(context: &Context) -> Context {
+    if is_copied_to_spans() { context.with_value(WithoutCopies) } else { context.clone() }
+}
+
+impl BaggageSpanProcessor {
+    /// Creates a processor that copies these fields.
+    pub fn new(allowed: AllowedBaggage) -> Self {
+        EXISTS.store(true, Ordering::Relaxed);
+        Self { allowed }
+    }
+}
+
+impl SpanProcessor for BaggageSpanProcessor {
+    fn on_start(&self, span: &mut Span, context: &Context) {
+        let baggage = context.baggage();
+        if baggage.is_empty() || context.get::<WithoutCopies>().is_some() {
+            return;
+        }
+        let started_with = span.exported_data().map(|data| data.attributes).unwrap_or_default();
+        for (key, _, value) in self.allowed.legal_values(baggage) {
+            // OTLP requires unique keys.
+            if started_with.iter().all(|attribute| attribute.key.as_str() != key) {
+                span.set_attribute(KeyValue::new(key.clone(), value.to_owned()));
+            }
+        }
+    }
+
+    fn on_end(&self, _span: SpanData) {}
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _timeout: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+}
