@@ -18,9 +18,9 @@ mod scope;
 mod span;
 
 pub use attributed::{AsAttribution, Attributed};
-pub use call::FinishedCall;
 pub use attribution_layer::{AttributionFuture, AttributionLayer, AttributionService};
 pub use baggage::{AllowedBaggage, BaggageInUse, BaggageSpanProcessor};
+pub use call::FinishedCall;
 pub use client::{Instrument, instrument};
 pub use error::Error;
 pub use exporter::{ExporterConfig, ExporterStats, FlushError};
