@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod attempts;
 mod attributed;
 mod attribution_layer;
 mod baggage;
@@ -11,6 +12,7 @@ mod error;
 mod exporter;
 mod init;
 mod layer;
+mod lenient;
 mod recorder;
 mod request;
 mod scope;
@@ -19,7 +21,9 @@ mod span;
 pub use attributed::{AsAttribution, Attributed};
 pub use attribution_layer::{AttributionFuture, AttributionLayer, AttributionService};
 pub use baggage::{AllowedBaggage, BaggageInUse, BaggageSpanProcessor};
+pub use call::FinishedCall;
 pub use client::{Instrument, instrument};
+pub use error::Error;
 pub use exporter::{
     Certificates, Compression, ExporterConfig, ExporterStats, FlushError, InitError, Protocol, WhenFull,
 };
@@ -27,7 +31,7 @@ pub use init::{Guard, init};
 pub use layer::{Instrumented, SpanledgerLayer};
 pub use recorder::{Recorder, flush, flush_blocking};
 pub use scope::{Scoped, current as current_attribution};
-
+pub use span::SpanMode;
 #[doc(no_inline)]
 pub use spanledger_event::{Attribution, AttributionError, Field};
 #[doc(no_inline)]

@@ -118,8 +118,9 @@ pub(crate) async fn flush_all(timeout: Duration) -> Result<(), FlushError> {
 pub(crate) fn flush_all_blocking(timeout: Duration) -> Result<(), FlushError> {
     let deadline = deadline(timeout);
     let started: Vec<_> = all().into_iter().map(|handle| (handle.start_blocking(deadline), handle)).collect();
-    let errors =
-        started.into_iter().filter_map(|(reply, handle)| handle.outcome(wait_blocking(&reply, deadline)).err());
+    let errors = started
+        .into_iter()
+        .filter_map(|(reply, handle)| handle.outcome(wait_blocking(&reply, deadline)).err());
     errors.reduce(FlushError::merge).map_or(Ok(()), Err)
 }
 

@@ -60,10 +60,14 @@ pub(super) enum Settled {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
     /// A batch, with the number of times that it has failed.
-    Batch { failures: u32 },
+    Batch {
+        failures: u32,
+    },
     Probe,
     /// A suspect or a parked record, with its next wait.
-    Retried { wait: Duration },
+    Retried {
+        wait: Duration,
+    },
 }
 
 #[derive(Debug)]

@@ -17,7 +17,9 @@ mod tests;
 #[non_exhaustive]
 pub enum InitError {
     /// The address of the receiver is not a URL.
-    #[error("`{url}` is not the address of a receiver, because {reason}: write for example http://localhost:4318")]
+    #[error(
+        "`{url}` is not the address of a receiver, because {reason}: write for example http://localhost:4318"
+    )]
     Endpoint {
         /// The address as it was given.
         url: String,
@@ -25,13 +27,17 @@ pub enum InitError {
         reason: String,
     },
     /// A header is not valid.
-    #[error("the header `{name}` cannot be sent: its name or its value has a character that HTTP does not allow")]
+    #[error(
+        "the header `{name}` cannot be sent: its name or its value has a character that HTTP does not allow"
+    )]
     Header {
         /// The name as it was given. The value may be a key and is not repeated.
         name: String,
     },
     /// The configuration needs a feature of the crate that is not enabled.
-    #[error("{setting} needs the feature `{feature}`: add features = [\"{feature}\"] to the dependency `spanledger`")]
+    #[error(
+        "{setting} needs the feature `{feature}`: add features = [\"{feature}\"] to the dependency `spanledger`"
+    )]
     Feature {
         /// The setting.
         setting: String,

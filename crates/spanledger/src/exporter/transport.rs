@@ -147,11 +147,11 @@ async fn read(mut response: reqwest::Response) -> Answer {
     match status {
         status if status.is_success() => {
             if content_type.starts_with("text/html") {
-                let reason = format!("the answer is a web page ({status}), not an answer of OTLP; {WRONG_ADDRESS}");
+                let reason =
+                    format!("the answer is a web page ({status}), not an answer of OTLP; {WRONG_ADDRESS}");
                 return Answer::failed(Verdict::Unreachable, after, reason);
             }
-            let encoding =
-                if content_type.contains("json") { Encoding::Json } else { Encoding::Protobuf };
+            let encoding = if content_type.contains("json") { Encoding::Json } else { Encoding::Protobuf };
             let mut body = Vec::new();
             // The status is the acknowledgement; an answer that cannot be read says nothing more.
             while let Ok(Some(chunk)) = response.chunk().await {
@@ -165,9 +165,9 @@ async fn read(mut response: reqwest::Response) -> Answer {
         }
         StatusCode::PAYLOAD_TOO_LARGE => Answer::failed(Verdict::TooLarge, None, reason()),
         // The same bytes would be refused again.
-        StatusCode::BAD_REQUEST
-        | StatusCode::UNSUPPORTED_MEDIA_TYPE
-        | StatusCode::UNPROCESSABLE_ENTITY => Answer::failed(Verdict::Refused, after, reason()),
+        StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::UNPROCESSABLE_ENTITY => {
+            Answer::failed(Verdict::Refused, after, reason())
+        }
         status if status.is_server_error() => Answer::failed(Verdict::Failed, after, reason()),
         StatusCode::TOO_MANY_REQUESTS => Answer::failed(Verdict::Unreachable, after, reason()),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {

@@ -199,13 +199,18 @@ impl<T: Transport> Worker<T> {
         match settled {
             Settled::None => {}
             Settled::Acknowledged(records) => {
-                let rejected = usize::try_from(answer.partial.rejected).unwrap_or(usize::MAX).min(records.len());
+                let rejected =
+                    usize::try_from(answer.partial.rejected).unwrap_or(usize::MAX).min(records.len());
                 Shared::add(&self.shared.refused, rejected);
                 Shared::add(&self.shared.acknowledged, records.len() - rejected);
                 records.iter().for_each(|record| self.settled(record));
             }
             Settled::Lost(record) => {
-                tracing::error!(reason = answer.reason, bytes = record.bytes.len(), "spanledger.export.refused");
+                tracing::error!(
+                    reason = answer.reason,
+                    bytes = record.bytes.len(),
+                    "spanledger.export.refused"
+                );
                 self.shared.set_error(Some(answer.reason));
                 Shared::add(&self.shared.refused, 1);
                 self.settled(&record);

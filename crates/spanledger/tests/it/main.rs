@@ -8,6 +8,7 @@
 
 mod attribution;
 mod calls;
+mod endings;
 mod export;
 mod nothing_leaves;
 mod scope;

@@ -51,11 +51,13 @@ impl<G: Fn(&str) -> Option<String>> Reader<G> {
         ) {
             // Zero means no time limit.
             let unlimited = Duration::from_hours(1);
-            config.timeout = Some(Duration::from_millis(timeout)).filter(|t| !t.is_zero()).unwrap_or(unlimited);
+            config.timeout =
+                Some(Duration::from_millis(timeout)).filter(|t| !t.is_zero()).unwrap_or(unlimited);
         }
-        if let Some(compression) = self
-            .parsed(&["OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"], "gzip or none")
-        {
+        if let Some(compression) = self.parsed(
+            &["OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"],
+            "gzip or none",
+        ) {
             config.compression = compression;
         }
         config.spool = (self.get)("SPANLEDGER_SPOOL").map(PathBuf::from);

@@ -82,7 +82,8 @@ fn time_limit_compression_and_certificates_are_those_of_the_variables() {
     assert_eq!((read.timeout, read.compression), (Duration::from_millis(2_500), Compression::Gzip));
     assert_eq!(read.certificates.authority, Some(PathBuf::from("/ca.pem")));
     assert_eq!(read.certificates.client_key, Some(PathBuf::from("/key.pem")));
-    let of_logs = config(&[endpoint, ("OTEL_EXPORTER_OTLP_TIMEOUT", "1"), ("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "7")]);
+    let of_logs =
+        config(&[endpoint, ("OTEL_EXPORTER_OTLP_TIMEOUT", "1"), ("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "7")]);
     assert_eq!(of_logs.timeout, Duration::from_millis(7));
 }
 

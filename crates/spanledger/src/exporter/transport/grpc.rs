@@ -105,7 +105,8 @@ fn with_certificates(
     if let (Some(certificate), Some(key)) = (&certificates.client, &certificates.client_key) {
         tls = tls.identity(Identity::from_pem(read(certificate)?, read(key)?));
     }
-    let invalid = |error| InitError::Endpoint { url: url.to_string(), reason: ErrorChain(&error).to_string() };
+    let invalid =
+        |error| InitError::Endpoint { url: url.to_string(), reason: ErrorChain(&error).to_string() };
     endpoint.tls_config(tls).map_err(invalid)
 }
 

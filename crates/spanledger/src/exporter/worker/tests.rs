@@ -67,9 +67,8 @@ fn a_record_that_breaks_the_connection_does_not_hold_up_the_others() {
 
 #[test]
 fn a_refused_record_is_lost_alone() {
-    let server = TestServer::start(|request| {
-        if request.has("bad") { status("400 Bad Request", "") } else { ok() }
-    });
+    let server =
+        TestServer::start(|request| if request.has("bad") { status("400 Bad Request", "") } else { ok() });
     let exporter = exporter!(server,);
     send(&exporter, &["a", "b", "bad", "c"]);
     let error = exporter.flush_blocking(TIMEOUT).unwrap_err();
@@ -121,7 +120,8 @@ fn a_shorter_wait_that_the_receiver_asks_for_is_kept() {
 fn records_that_the_receiver_rejects_are_counted_and_its_message_is_logged() {
     log();
     // Two rejected records; then none, with a warning.
-    for (body, lost, level) in [("\n\u{b}\u{8}\u{2}\u{12}\u{7}too old", 2, "ERROR"), ("\n\u{5}\u{12}\u{3}odd", 0, "WARN")]
+    for (body, lost, level) in
+        [("\n\u{b}\u{8}\u{2}\u{12}\u{7}too old", 2, "ERROR"), ("\n\u{5}\u{12}\u{3}odd", 0, "WARN")]
     {
         let server = TestServer::start(move |_| {
             let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\n";
@@ -186,9 +186,12 @@ fn requests_have_the_configured_headers_and_compression() {
 /// themselves: one that was sent later does not stand for one that waits.
 #[test]
 fn a_flush_waits_for_the_records_that_are_queued_and_for_no_others() {
-    let server = TestServer::start(|request| {
-        if request.has("poison") { status("500 Internal Server Error", "") } else { ok() }
-    });
+    let server =
+        TestServer::start(
+            |request| {
+                if request.has("poison") { status("500 Internal Server Error", "") } else { ok() }
+            },
+        );
     let exporter = exporter!(server,);
     send(&exporter, &["poison"]);
     send(&exporter, &["a"; 10]);
