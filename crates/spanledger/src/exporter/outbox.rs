@@ -103,6 +103,8 @@ pub(super) struct Outbox {
     /// The last attempt was of a parked record. Parked records and the others take turns.
     was_retried: bool,
     in_flight: Option<Attempt>,
+    /// The request in flight is followed by an attempt without a wait.
+    skips_wait: bool,
 }
 
 impl Outbox {
@@ -119,6 +121,7 @@ impl Outbox {
             is_probing: false,
             was_retried: false,
             in_flight: None,
+            skips_wait: false,
         }
     }
 
@@ -157,8 +160,9 @@ impl Outbox {
         self.parked.len()
     }
 
-    /// Ends all waits. A flush does this.
+    /// Ends all waits, also the one that the request in flight may lead to. A flush does this.
     pub(super) fn attempt_now(&mut self, now: Instant) {
+        self.skips_wait = self.in_flight.is_some();
         self.not_before = None;
         self.backoff.reset();
         for parked in &mut self.parked {
@@ -217,6 +221,14 @@ impl Outbox {
 
     /// Takes in the answer to the request in flight. `after` is the wait that the receiver asked for.
     pub(super) fn answered(&mut self, now: Instant, verdict: Verdict, after: Option<Duration>) -> Settled {
+        let settled = self.take_in(now, verdict, after);
+        if std::mem::take(&mut self.skips_wait) {
+            self.attempt_now(now);
+        }
+        settled
+    }
+
+    fn take_in(&mut self, now: Instant, verdict: Verdict, after: Option<Duration>) -> Settled {
         let Some(Attempt { mut records, origin }) = self.in_flight.take() else { return Settled::None };
         match (verdict, origin) {
             (Verdict::Acknowledged, _) => {

@@ -155,6 +155,20 @@ fn a_wait_that_the_receiver_asks_for_is_kept_also_when_it_is_shorter() {
     assert!(world.outbox.next(now).is_none());
 }
 
+/// Scenario: a flush begins while a request is on its way, and the request fails.
+#[test]
+fn a_flush_also_ends_the_wait_after_the_request_in_flight() {
+    let mut world = World::new(1);
+    let now = world.now;
+    assert_eq!(world.outbox.next(now).unwrap().count(), 1);
+    world.outbox.attempt_now(now);
+    drop(world.outbox.answered(now, Verdict::Unreachable, None));
+    assert_eq!(world.outbox.due(now), Some(now));
+    assert_eq!(world.outbox.next(now).unwrap().count(), 1);
+    drop(world.outbox.answered(now, Verdict::Unreachable, None));
+    assert!(world.outbox.due(now) > Some(now));
+}
+
 #[test]
 fn a_request_has_at_most_so_many_bytes() {
     let backoff = Backoff::new(SECOND, SECOND);
