@@ -9,6 +9,7 @@ mod call;
 mod client;
 mod error;
 mod exporter;
+mod genai_layer;
 mod layer;
 mod recorder;
 mod request;
@@ -20,6 +21,7 @@ pub use attribution_layer::{AttributionFuture, AttributionLayer, AttributionServ
 pub use baggage::{AllowedBaggage, BaggageInUse, BaggageSpanProcessor};
 pub use client::{Instrument, instrument};
 pub use exporter::{ExporterConfig, ExporterStats, FlushError};
+pub use genai_layer::GenAiLayer;
 pub use layer::{Instrumented, SpanledgerLayer};
 pub use recorder::{Recorder, flush};
 pub use scope::{Scoped, current as current_attribution};

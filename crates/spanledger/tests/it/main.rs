@@ -8,6 +8,7 @@
 
 mod attribution;
 mod calls;
+mod genai_layer;
 mod nothing_leaves;
 mod scope;
 mod spans;
