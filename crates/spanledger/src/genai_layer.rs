@@ -150,7 +150,7 @@ impl GenAiLayer {
         let Some(mut o) = self.read(message, span.metadata().target()) else { return };
         let stated = o.attribution.clone();
         o.attribution.fill_from(&known);
-        self.recorder().price(&mut o);
+        self.recorder().prices().price(&mut o);
         if let Some(otel) = otel.filter(|otel| otel.span().is_recording()) {
             otel.span().set_attributes(attributes::added(&o, &stated, &copied));
         }

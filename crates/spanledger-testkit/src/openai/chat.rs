@@ -66,7 +66,9 @@ pub(crate) fn frames(resolved: &ResolvedReply<'_>) -> Vec<Frame> {
     if usage_field {
         frames.push(chunk(&[], resolved.usage));
     }
-    frames.push(Frame::done());
+    if !resolved.without_done {
+        frames.push(Frame::done());
+    }
     frames
 }
 
@@ -75,7 +77,7 @@ pub(crate) fn error_frame(error: &ApiError) -> Frame {
     Frame::data(&error.body())
 }
 
-fn finish_reason(reason: &FinishReason) -> &str {
+pub(crate) fn finish_reason(reason: &FinishReason) -> &str {
     match reason {
         FinishReason::Stop => "stop",
         FinishReason::Length => "length",
@@ -86,7 +88,7 @@ fn finish_reason(reason: &FinishReason) -> &str {
 }
 
 /// The backend's fingerprint: the same for all calls of a model.
-fn fingerprint(model: &str) -> String {
+pub(crate) fn fingerprint(model: &str) -> String {
     format!("fp_{}", Rng::new(fnv1a(model.as_bytes()), "fingerprint", 0).string(10, HEX))
 }
 

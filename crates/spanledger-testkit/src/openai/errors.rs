@@ -97,6 +97,19 @@ impl ApiError {
             .code("insufficient_quota")
     }
 
+    /// 400: a server that does not know a parameter, and names it in `param`.
+    pub fn unknown_parameter(name: &str) -> Self {
+        Self::invalid_request(format!("The request has the unknown parameter '{name}'."))
+            .param(name)
+            .code("unknown_parameter")
+    }
+
+    /// 400: a server that does not know a parameter, and names it only in the message. Azure answers so when
+    /// `data_sources` is set.
+    pub fn extra_input(name: &str) -> Self {
+        Self::invalid_request(format!("Validation failed at #/{name}: an extra input is not permitted"))
+    }
+
     pub(crate) const fn status(&self) -> StatusCode {
         self.status
     }

@@ -1,6 +1,7 @@
 //! Generates the values that a test does not set. They look random, but are derived from a seed and
 //! not from a clock, so that every run has the same values.
 
+use crate::openai::endpoint::Endpoint;
 use crate::openai::request::ApiRequest;
 use crate::openai::usage::Usage;
 
@@ -17,6 +18,9 @@ const WORDS_MAX: u64 = 48;
 const CACHE_MIN_TOKENS: u64 = 1_024;
 /// The length of a cached prefix is a multiple of this number of tokens (the same guide).
 const CACHE_STEP_TOKENS: u64 = 128;
+
+/// The tokens of one generated image (the "Image generation" guide: a square of low quality).
+const IMAGE_TOKENS: u64 = 272;
 
 /// `SplitMix64`, a small generator with the same numbers on every platform.
 #[derive(Debug, Clone)]
@@ -87,6 +91,16 @@ pub(crate) fn usage(seed: u64, request: &ApiRequest, text: Option<&str>) -> Usag
     }
     usage.reasoning = reasoning;
     usage.completion = visible + reasoning;
+    match request.endpoint {
+        endpoint if endpoint.is_image() => {
+            usage = Usage::new(prompt, IMAGE_TOKENS * request.count() as u64);
+            usage.image_in = request.file_tokens;
+            usage.image_out = usage.completion;
+        }
+        Endpoint::Transcriptions | Endpoint::Translations => usage.audio_in = request.file_tokens,
+        Endpoint::Speech => usage.audio_out = usage.completion,
+        _ => {}
+    }
     usage
 }
 

@@ -11,7 +11,7 @@ use crate::openai::json;
 
 /// Undated names, each with the dated snapshot that a response names. For a name that
 /// is not in this list, the response has the requested name.
-const SNAPSHOTS: [(&str, &str); 29] = [
+const SNAPSHOTS: [(&str, &str); 30] = [
     ("gpt-5.5", "gpt-5.5-2026-04-23"),
     ("gpt-5.5-pro", "gpt-5.5-pro-2026-04-23"),
     ("gpt-5.4", "gpt-5.4-2026-03-05"),
@@ -41,6 +41,7 @@ const SNAPSHOTS: [(&str, &str); 29] = [
     ("o4-mini", "o4-mini-2025-04-16"),
     ("gpt-5.6", "gpt-5.6-sol"),
     ("text-embedding-ada-002", "text-embedding-ada-002-v2"),
+    ("omni-moderation-latest", "omni-moderation-2024-09-26"),
 ];
 
 /// Models whose response has the requested name.
@@ -60,6 +61,11 @@ pub(crate) fn snapshot(model: &str) -> &str {
 pub(crate) fn is_reasoning_model(model: &str) -> bool {
     let families = ["gpt-5", "gpt-6", "o1", "o3", "o4"];
     families.iter().any(|family| model.starts_with(family))
+}
+
+/// Whether the model makes images and reports tokens for them; the others are billed per image.
+pub(crate) fn is_gpt_image(model: &str) -> bool {
+    !model.starts_with("dall-e")
 }
 
 /// `GET /v1/models`.

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::openai::connection::{ConnectionSignal, Connections, Signal};
+use crate::openai::errors::ApiError;
 use crate::openai::received::Received;
 use crate::openai::reply::Reply;
 use crate::openai::server;
@@ -60,6 +61,11 @@ impl Provider {
         format!("http://{}/v1", self.addr)
     }
 
+    /// The base URL for clients of Azure, `http://127.0.0.1:PORT`. They add `/openai/deployments/…`.
+    pub fn azure_base_url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
     /// Scripts the reply to one call, after the replies that are already scripted.
     pub fn push(&self, reply: Reply) {
         self.state.push(reply);
@@ -69,6 +75,13 @@ impl Provider {
     /// precedence over those of [`Provider::push`].
     pub fn push_for(&self, model: impl Into<String>, reply: Reply) {
         self.state.push_for(model.into(), reply);
+    }
+
+    /// Scripts the reply to one request of this path (`/v1/…`, without the query), whatever its method. Such
+    /// replies take precedence over all others. A `POST` to a path that the provider does not have is answered
+    /// only if it has such a reply: with an object that has a usage, or as the reply says.
+    pub fn push_for_path(&self, path: impl Into<String>, reply: Reply) {
+        self.state.push_for_path(path.into(), reply);
     }
 
     /// The number of scripted replies that no call has taken yet.
@@ -112,6 +125,7 @@ pub struct Builder {
     seed: u64,
     organization: HeaderValue,
     anonymous_allowed: bool,
+    stream_options_refusal: Option<ApiError>,
     default_reply: Reply,
     script: VecDeque<Reply>,
 }
@@ -123,6 +137,7 @@ impl Default for Builder {
             seed: 0,
             organization: HeaderValue::from_static("org-testkit"),
             anonymous_allowed: false,
+            stream_options_refusal: None,
             default_reply: Reply::new(),
             script: VecDeque::new(),
         }
@@ -159,6 +174,14 @@ impl Builder {
         self
     }
 
+    /// Refuses every request that has `stream_options`, as servers do that do not know it. The request takes no
+    /// reply. See [`ApiError::unknown_parameter`] and [`ApiError::extra_input`].
+    #[must_use]
+    pub fn refuse_stream_options(mut self, refusal: ApiError) -> Self {
+        self.stream_options_refusal = Some(refusal);
+        self
+    }
+
     /// Sets the reply to calls without a scripted reply; the demo sets its delays
     /// with it.
     #[must_use]
@@ -183,6 +206,7 @@ impl Builder {
             self.seed,
             self.organization,
             self.anonymous_allowed,
+            self.stream_options_refusal,
             self.default_reply,
             self.script,
         ));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
+use serde_json::Value;
 
 use crate::openai::errors::ApiError;
 use crate::openai::usage::Usage;
@@ -45,6 +46,12 @@ pub struct Reply {
     pub(crate) fault: Option<Fault>,
     pub(crate) retry_after_secs: Option<u64>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) audio_seconds: Option<f64>,
+    pub(crate) polls: Option<usize>,
+    pub(crate) without_done: bool,
+    /// Fields of the body to replace: JSON pointers and values.
+    pub(crate) replaced: Vec<(String, Value)>,
+    pub(crate) trailing: Bytes,
 }
 
 /// Why the model stopped: `finish_reason` in chat.
@@ -78,6 +85,8 @@ pub(crate) enum ReplyKind {
         message: String,
     },
     Error(ApiError),
+    /// The status is 200, and the body is an error.
+    OkWithError(ApiError),
     Raw {
         status: u16,
         content_type: HeaderValue,
@@ -163,11 +172,17 @@ impl Reply {
     }
 
     /// A response that is accepted with 200 and then has the status `failed`:
-    /// a `response.failed` event when streamed. Its usage is null unless set.
-    /// Chat and embeddings have no such thing and answer 500 instead.
+    /// a `response.failed` event when streamed. A job ends as failed. The usage is null unless set.
+    /// The other endpoints have no such thing and answer 500 instead.
     pub fn failed(code: impl Into<String>, message: impl Into<String>) -> Self {
         let kind = ReplyKind::Failed { code: code.into(), message: message.into() };
         Self { kind, ..Self::default() }
+    }
+
+    /// 200 with an error as the body, which some gateways and compatible servers send: the object
+    /// `{"error": …}`, or a stream that has only this message.
+    pub fn ok_with_error(error: ApiError) -> Self {
+        Self { kind: ReplyKind::OkWithError(error), ..Self::default() }
     }
 
     /// 200 and a page of HTML, as a proxy between client and provider sends it.
@@ -192,7 +207,7 @@ impl Reply {
         Self { kind: ReplyKind::Close, ..Self::default() }
     }
 
-    /// Sets the text of the answer.
+    /// Sets the text of the answer. The bytes of generated images and speech are this text.
     #[must_use]
     pub fn text(mut self, text: impl Into<String>) -> Self {
         self.text = Some(text.into());
@@ -259,7 +274,46 @@ impl Reply {
         self
     }
 
-    /// Sets the number of text deltas of a stream. The default is one per word. If
+    /// Sets the length of the audio that a transcription reports. The default is one second.
+    #[must_use]
+    pub fn audio_seconds(mut self, seconds: f64) -> Self {
+        self.audio_seconds = Some(seconds);
+        self
+    }
+
+    /// Sets how many reads of a job (a batch, a background response, a fine-tuning job, a run of an
+    /// evaluation, a video) find it in work. The next read finds it finished. The default is one.
+    #[must_use]
+    pub fn polls(mut self, reads: usize) -> Self {
+        self.polls = Some(reads);
+        self
+    }
+
+    /// Ends a stream of chat or completions without `[DONE]`, as some compatible servers do.
+    #[must_use]
+    pub fn without_done(mut self) -> Self {
+        self.without_done = true;
+        self
+    }
+
+    /// Replaces a field of the JSON answer, for odd values: a number as the id, an object as the finish
+    /// reason. `pointer` is a JSON pointer (`/choices/0/finish_reason`). In a stream, the field is replaced in
+    /// every message in which it is present and not null.
+    #[must_use]
+    pub fn replace(mut self, pointer: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.replaced.push((pointer.into(), value.into()));
+        self
+    }
+
+    /// Sends these bytes after the end of the answer, inside the body.
+    #[must_use]
+    pub fn trailing(mut self, bytes: impl Into<Bytes>) -> Self {
+        self.trailing = bytes.into();
+        self
+    }
+
+    /// Sets the number of text deltas of a stream. One delta with a long [text](Reply::text) is a large
+    /// event. The default is one per word. If
     /// there are more deltas than characters, some are empty.
     #[must_use]
     pub fn chunks(mut self, count: usize) -> Self {

@@ -1,39 +1,24 @@
-//! The request of a billed call, in one form for all endpoints.
+//! The request of a call, in one form for all endpoints.
 //!
-//! Source: "Create chat completion", "Create a model response" and "Create
-//! embeddings" of the API reference.
+//! Source: the "Create …" sections of the API reference.
 
-use std::collections::HashMap;
-
+use bytes::Bytes;
+use http::HeaderMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::openai::endpoint::Endpoint;
 use crate::openai::errors::ApiError;
+use crate::openai::fields::Fields;
 use crate::openai::generate::{fnv1a, tokens_of};
 use crate::openai::models;
 
 /// Tokens that the chat format adds to each message.
 const MESSAGE_OVERHEAD_TOKENS: u64 = 3;
-
-/// The endpoints whose calls are billed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Endpoint {
-    Chat,
-    Responses,
-    Embeddings,
-}
-
-impl Endpoint {
-    /// The required field that holds the input.
-    const fn input(self) -> &'static str {
-        match self {
-            Self::Chat => "messages",
-            Self::Responses | Self::Embeddings => "input",
-        }
-    }
-}
+/// An estimate: the bytes of an uploaded file that are one token.
+const FILE_BYTES_PER_TOKEN: u64 = 100;
 
 /// `stream_options`; Responses has only `include_obfuscation`.
 #[derive(Debug, Deserialize)]
@@ -50,6 +35,7 @@ impl Default for StreamOptions {
 }
 
 /// A valid request.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent options of the request")]
 #[derive(Debug)]
 pub(crate) struct ApiRequest {
     pub(crate) endpoint: Endpoint,
@@ -60,79 +46,116 @@ pub(crate) struct ApiRequest {
     pub(crate) service_tier: Option<String>,
     /// Whether the call can be fetched again.
     pub(crate) stored: bool,
+    /// Whether the call is answered before the model runs.
+    pub(crate) background: bool,
     pub(crate) max_output_tokens: Option<u64>,
-    /// An estimate of the input tokens.
+    /// An estimate of the input tokens, files included.
     pub(crate) prompt_tokens: u64,
+    /// An estimate of the input tokens that are in files.
+    pub(crate) file_tokens: u64,
     /// Whether the model is expected to reason before it answers.
     pub(crate) expects_reasoning: bool,
     /// A hash that is equal for requests with the same model, input and limits, streamed or not.
     pub(crate) fingerprint: u64,
-    fields: HashMap<String, Box<RawValue>>,
+    fields: Fields,
 }
 
 impl ApiRequest {
-    /// Reads a body. An error is the refusal that the provider would send.
-    pub(crate) fn parse(endpoint: Endpoint, body: &[u8]) -> Result<Self, ApiError> {
-        let fields: HashMap<String, Box<RawValue>> = serde_json::from_slice(body)
-            .map_err(|_| ApiError::invalid_request("The body is not a JSON object."))?;
-        let fields = Fields(fields);
-        let model: String = fields.required("model")?;
-        let input: Value = fields.required(endpoint.input())?;
+    /// Reads a request. An error is the refusal that the provider would send. `deployment` is the model of an
+    /// Azure path.
+    pub(crate) fn parse(
+        endpoint: Endpoint,
+        deployment: Option<&str>,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Result<Self, ApiError> {
+        let fields = match Fields::read(headers, body) {
+            // The body of an endpoint that nobody knows can have any format.
+            Err(_) if endpoint == Endpoint::Unknown => Fields::default(),
+            fields => fields?,
+        };
+        Self::read(endpoint, deployment, fields)
+    }
+
+    /// Reads a request from its fields.
+    pub(crate) fn read(
+        endpoint: Endpoint,
+        deployment: Option<&str>,
+        fields: Fields,
+    ) -> Result<Self, ApiError> {
+        let model: String = match deployment.or(endpoint.default_model()) {
+            Some(default) => fields.optional("model")?.unwrap_or_else(|| default.to_owned()),
+            None => fields.required("model")?,
+        };
+        let input: Value = match endpoint.required_input() {
+            Some(name) => fields.required(name)?,
+            None => fields.optional("input")?.unwrap_or_default(),
+        };
+        if let Some(name) = endpoint.required_file()
+            && fields.file(name).is_none()
+        {
+            return Err(ApiError::missing(name));
+        }
         let instructions: Option<Value> = fields.optional("instructions")?;
         let effort = effort(&fields)?;
-        let stream = fields.optional("stream")?.unwrap_or(false);
+        let stream = match endpoint {
+            Endpoint::Chat | Endpoint::Completions | Endpoint::Responses => {
+                fields.optional("stream")?.unwrap_or(false)
+            }
+            Endpoint::ImageGenerations | Endpoint::ImageEdits => {
+                fields.optional("stream")?.unwrap_or(false) && models::is_gpt_image(&model)
+            }
+            // `whisper-1` ignores the field.
+            Endpoint::Transcriptions => fields.optional("stream")?.unwrap_or(false) && model != "whisper-1",
+            Endpoint::Speech => {
+                fields.optional("stream_format")?.is_some_and(|format: String| format == "sse")
+            }
+            _ => false,
+        };
+        let background = endpoint == Endpoint::Responses && fields.optional("background")?.unwrap_or(false);
         let stored = match endpoint {
             Endpoint::Chat => fields.optional("store")?.unwrap_or(false),
-            Endpoint::Responses => fields.optional("store")?.unwrap_or(true),
-            Endpoint::Embeddings => false,
+            Endpoint::Responses => background || fields.optional("store")?.unwrap_or(true),
+            _ => false,
         };
         let mut max_output_tokens = None;
         for name in ["max_completion_tokens", "max_output_tokens", "max_tokens"] {
             max_output_tokens = max_output_tokens.or(fields.optional(name)?);
         }
-        let prompt_tokens = tokens(&input) + instructions.as_ref().map_or(0, tokens);
-        let question = format!("{model}\n{input}\n{instructions:?}\n{max_output_tokens:?}");
+        let file_bytes: u64 = fields.files.iter().map(|file| file.bytes.len() as u64).sum();
+        let file_tokens = file_bytes.div_ceil(FILE_BYTES_PER_TOKEN);
+        let prompt_tokens = tokens(&input) + instructions.as_ref().map_or(0, tokens) + file_tokens;
+        let question = format!("{model}\n{input}\n{instructions:?}\n{max_output_tokens:?}\n{file_bytes}");
         Ok(Self {
             endpoint,
-            stream: stream && endpoint != Endpoint::Embeddings,
+            stream,
             stream_options: stream_options(endpoint, stream, &fields)?,
             service_tier: fields.optional("service_tier")?,
             stored,
+            background,
             max_output_tokens,
             prompt_tokens: prompt_tokens.max(1),
+            file_tokens,
             expects_reasoning: models::is_reasoning_model(&model) && effort.as_deref() != Some("none"),
             fingerprint: fnv1a(question.as_bytes()),
             model,
-            fields: fields.0,
+            fields,
         })
     }
 
     /// The field as the client wrote it, for answers that repeat it.
     pub(crate) fn raw(&self, name: &str) -> Option<&RawValue> {
-        self.fields.get(name).map(|value| &**value).filter(|value| value.get() != "null")
+        self.fields.raw(name)
     }
 
     /// The value of the field, if the request has it and it has this type.
     pub(crate) fn get<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        serde_json::from_str(self.raw(name)?.get()).ok()
-    }
-}
-
-struct Fields(HashMap<String, Box<RawValue>>);
-
-impl Fields {
-    /// A null field is the same as an absent one for the provider.
-    fn optional<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ApiError> {
-        let Some(raw) = self.0.get(name) else { return Ok(None) };
-        serde_json::from_str(raw.get()).map_err(|_| {
-            ApiError::invalid_request(format!("The parameter '{name}' has the wrong type."))
-                .param(name)
-                .code("invalid_type")
-        })
+        self.fields.get(name)
     }
 
-    fn required<T: DeserializeOwned>(&self, name: &str) -> Result<T, ApiError> {
-        self.optional(name)?.ok_or_else(|| ApiError::missing(name))
+    /// The number of answers that `n` requests.
+    pub(crate) fn count(&self) -> usize {
+        self.get("n").unwrap_or(1)
     }
 }
 
@@ -143,11 +166,18 @@ fn stream_options(endpoint: Endpoint, stream: bool, fields: &Fields) -> Result<S
     let Some(options) = fields.optional::<Value>("stream_options")? else {
         return Ok(StreamOptions::default());
     };
+    if !matches!(endpoint, Endpoint::Chat | Endpoint::Completions | Endpoint::Responses) {
+        return Err(ApiError::unknown_parameter("stream_options"));
+    }
     if !stream {
         let message = "The parameter 'stream_options' needs 'stream' to be true.";
         return Err(ApiError::invalid_request(message).param("stream_options"));
     }
-    if endpoint == Endpoint::Responses && options.get("include_usage").is_some() {
+    // Azure reads the request itself if it adds the user's own data.
+    if fields.raw("data_sources").is_some() {
+        return Err(ApiError::extra_input("stream_options"));
+    }
+    if !endpoint.has_usage_option() && options.get("include_usage").is_some() {
         let name = "stream_options.include_usage";
         let message = format!("The parameter '{name}' is not known; usage is always sent.");
         return Err(ApiError::invalid_request(message).param(name).code("unknown_parameter"));

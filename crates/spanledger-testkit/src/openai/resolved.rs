@@ -1,15 +1,17 @@
 //! Combines a reply with the request that it answers. The result is the same for
 //! every wire format; each format writes it in its own way.
 
-use crate::openai::generate::{self, BASE62, HEX, Rng};
+use crate::openai::generate::{self, Rng};
 use crate::openai::models;
 use crate::openai::reply::{FinishReason, Reply, ReplyKind, Setting};
-use crate::openai::request::{ApiRequest, Endpoint};
+use crate::openai::request::ApiRequest;
 use crate::openai::usage::Usage;
 
 /// The creation time of the first call, in Unix seconds; each request is one
 /// second later. No clock is read, so that the same test gives the same bytes.
-const CREATED_BASE: u64 = 1_780_000_000;
+pub(crate) const CREATED_BASE: u64 = 1_780_000_000;
+/// The requests in the input file of a batch count in the bits above these.
+pub(crate) const BATCH_LINE_SHIFT: u32 = 32;
 
 /// A resolved answer.
 #[derive(Debug)]
@@ -29,6 +31,9 @@ pub(crate) struct ResolvedReply<'a> {
     /// Code and message of a response that failed.
     pub(crate) failure: Option<(&'a str, &'a str)>,
     pub(crate) web_searches: u32,
+    /// The length of the audio in a transcription's usage.
+    pub(crate) audio_seconds: f64,
+    pub(crate) without_done: bool,
     pub(crate) created: u64,
     ids: Rng,
 }
@@ -52,10 +57,7 @@ impl<'a> ResolvedReply<'a> {
             None => generate::text(seed, request, usage.unwrap_or(generated)),
         };
         let mut ids = Rng::new(seed, "id", number);
-        let id = match request.endpoint {
-            Endpoint::Chat => format!("chatcmpl-{}", ids.string(29, BASE62)),
-            Endpoint::Responses | Endpoint::Embeddings => format!("resp_{}", ids.string(48, HEX)),
-        };
+        let id = request.endpoint.id(&mut ids);
         Self {
             request,
             id: reply.id.clone().unwrap_or(id),
@@ -75,7 +77,9 @@ impl<'a> ResolvedReply<'a> {
             finish: reply.finish.clone(),
             failure,
             web_searches: reply.web_searches,
-            created: CREATED_BASE + number,
+            audio_seconds: reply.audio_seconds.unwrap_or(1.0),
+            without_done: reply.without_done,
+            created: CREATED_BASE + number % (1 << BATCH_LINE_SHIFT),
             ids,
         }
     }

@@ -3,6 +3,7 @@
 //! Source: "Streaming events" of the Responses API reference. Every event has a
 //! `type` and a `sequence_number` that counts from zero; there is no `[DONE]`.
 
+mod compact;
 mod object;
 
 use bytes::Bytes;
@@ -16,9 +17,18 @@ use crate::openai::resolved::ResolvedReply;
 use crate::openai::sse::Frame;
 use object::{Content, Item, Phase, Response};
 
+pub(crate) use compact::{compacted, input_tokens};
+pub(crate) use object::ResponseUsage;
+
 /// The unary answer.
 pub(crate) fn object(resolved: &ResolvedReply<'_>) -> Bytes {
     json::bytes(&Response::new(resolved, &object::items(resolved), Phase::Final))
+}
+
+/// The answer to a background call: the response as it waits for the model, and as the model runs.
+pub(crate) fn background(resolved: &ResolvedReply<'_>) -> (Bytes, Bytes) {
+    let phase = |phase| json::bytes(&Response::new(resolved, &[], phase));
+    (phase(Phase::Queued), phase(Phase::Started))
 }
 
 /// The answer as a stream: created, in progress, each output item with its

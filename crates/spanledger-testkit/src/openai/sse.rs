@@ -2,7 +2,8 @@
 //!
 //! Source: "Streaming" of the chat API reference (`data:` lines that end with
 //! `data: [DONE]`) and "Streaming events" of the Responses reference (an
-//! `event:` line that repeats the `type` of the data, and no `[DONE]`).
+//! `event:` line that repeats the `type` of the data, and no `[DONE]`). The events of
+//! images have both forms of a type, those of audio only the one in the data.
 
 use std::time::Duration;
 

@@ -2,14 +2,15 @@
 
 /// The tokens of one call, nested as the provider nests them.
 ///
-/// `prompt` is all input and includes `cached`, `cache_write` and `audio_in`;
-/// `completion` is all output and includes `reasoning`, `audio_out` and both
+/// `prompt` is all input and includes `cached`, `cache_write`, `audio_in` and `image_in`;
+/// `completion` is all output and includes `reasoning`, `audio_out`, `image_out` and both
 /// kinds of prediction tokens. The values are neither checked nor clamped, so
 /// that a test can send a usage that contradicts itself.
 ///
 /// Source: "The chat completion object", `usage`; "The response object",
-/// `usage`. The Responses format has no audio and no prediction tokens and
-/// leaves them out; embeddings report `prompt` only.
+/// `usage`; the usage of images, speech and transcriptions. Each format leaves out the
+/// parts that it does not have: Responses has no audio, no image and no prediction
+/// tokens, and embeddings report `prompt` only.
 ///
 /// ```
 /// use spanledger_testkit::Usage;
@@ -28,12 +29,16 @@ pub struct Usage {
     pub cache_write: u64,
     /// The part of the prompt that is audio.
     pub audio_in: u64,
+    /// The part of the prompt that is images.
+    pub image_in: u64,
     /// All output tokens.
     pub completion: u64,
     /// The part of the completion that is hidden reasoning.
     pub reasoning: u64,
     /// The part of the completion that is audio.
     pub audio_out: u64,
+    /// The part of the completion that is images.
+    pub image_out: u64,
     /// The tokens of a predicted output that were used.
     pub accepted_prediction: u64,
     /// The tokens of a predicted output that were not used, and are billed.
@@ -50,9 +55,11 @@ impl Usage {
             cached: 0,
             cache_write: 0,
             audio_in: 0,
+            image_in: 0,
             completion,
             reasoning: 0,
             audio_out: 0,
+            image_out: 0,
             accepted_prediction: 0,
             rejected_prediction: 0,
             total_override: None,
@@ -91,6 +98,20 @@ impl Usage {
     #[must_use]
     pub const fn audio_out(mut self, tokens: u64) -> Self {
         self.audio_out = tokens;
+        self
+    }
+
+    /// Sets the image part of the prompt.
+    #[must_use]
+    pub const fn image_in(mut self, tokens: u64) -> Self {
+        self.image_in = tokens;
+        self
+    }
+
+    /// Sets the image part of the completion.
+    #[must_use]
+    pub const fn image_out(mut self, tokens: u64) -> Self {
+        self.image_out = tokens;
         self
     }
 

@@ -144,7 +144,7 @@ async fn stream_options_are_refused_where_they_cannot_apply() {
 #[tokio::test]
 async fn other_paths_and_methods_get_the_errors_of_the_provider() {
     let provider = provider([]).await;
-    let (status, error) = get(&provider, "/chat/completions").await;
+    let (status, error) = get(&provider, "/embeddings").await;
     assert_eq!((status, &error["error"]["code"]), (405, &json!("method_not_supported")));
     let (status, error) = get(&provider, "/nothing").await;
     assert_eq!((status, &error["error"]["type"]), (404, &json!("invalid_request_error")));

@@ -3,9 +3,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue fails at that place")]
 
+mod audio;
+mod azure;
+mod batches;
 mod chat;
+mod completions;
 mod embeddings;
 mod faults;
 mod http;
+mod images;
+mod jobs;
+mod judgements;
+mod oddities;
 mod responses;
+mod stores;
 mod support;

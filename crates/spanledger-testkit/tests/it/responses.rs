@@ -196,3 +196,45 @@ async fn unknown_values_are_deserialization_errors_in_the_typed_client() {
         assert!(content.contains(value), "{content}");
     }
 }
+
+#[tokio::test]
+async fn a_background_response_is_queued_without_usage_and_read_later_with_it() {
+    let provider = provider([Reply::answer("Hello.").usage(USAGE)]).await;
+    let client = client(&provider);
+    let queued = client.responses().create(typed(response(json!({"background": true})))).await.unwrap();
+    assert_eq!((&queued.status, &queued.usage), (&Status::Queued, &None));
+    let working = client.responses().retrieve(&queued.id).await.unwrap();
+    assert_eq!((&working.status, &working.usage), (&Status::InProgress, &None));
+    let done = client.responses().retrieve(&queued.id).await.unwrap();
+    assert_eq!((&done.id, &done.status), (&queued.id, &Status::Completed));
+    assert_usage(&done);
+    assert_eq!(client.responses().retrieve(&queued.id).await.unwrap(), done, "it stays");
+    let events = client.responses().retrieve_stream(&queued.id).await.unwrap();
+    let events: Vec<Event> = events.map(Result::unwrap).collect().await;
+    let Some(Event::ResponseCompleted(completed)) = events.last() else { panic!("{events:?}") };
+    assert_usage(&completed.response);
+}
+
+#[tokio::test]
+async fn a_background_response_can_be_cancelled() {
+    let provider = provider([Reply::new().polls(9)]).await;
+    let client = client(&provider);
+    let queued = client.responses().create(typed(response(json!({"background": true})))).await.unwrap();
+    let cancelled = client.responses().cancel(&queued.id).await.unwrap();
+    assert_eq!((&cancelled.status, &cancelled.usage), (&Status::Cancelled, &None));
+    assert_eq!(client.responses().retrieve(&queued.id).await.unwrap(), cancelled);
+    assert!(client.responses().delete(&queued.id).await.unwrap().deleted);
+}
+
+#[tokio::test]
+async fn a_compaction_has_a_usage_and_no_model_and_a_count_of_tokens_has_neither() {
+    let provider = provider([Reply::new().usage(USAGE), Reply::new().usage(USAGE)]).await;
+    let client = client(&provider);
+    let request = json!({"model": "gpt-5.5", "input": "a long conversation"});
+    let compacted = client.responses().compact(typed(request.clone())).await.unwrap();
+    assert_eq!((compacted.object.as_str(), compacted.usage.total_tokens), ("response.compaction", 2_300));
+    let raw = body(post(&provider, "/responses/compact", &request).await).await;
+    assert_eq!(raw.get("model"), None);
+    let count = client.responses().get_input_token_counts(typed(request)).await.unwrap();
+    assert_eq!((count.object.as_str(), count.input_tokens), ("response.input_tokens", 5));
+}

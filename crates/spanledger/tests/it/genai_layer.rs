@@ -55,7 +55,7 @@ async fn a_call_of_another_library_gets_the_attribution_of_the_scope_its_cost_an
         let span = genai_span();
         async { record_usage(&Span::current()) }.instrument(span).await;
     };
-    let outer = attribution("digest").scope(call).instrument(info_span!("outer"));
+    let outer = async { attribution("digest").scope(call).instrument(info_span!("outer")).await };
     let spans = in_service(&world, Sampler::AlwaysOn, outer).await;
     let (span, outer) = (&spans[0], &spans[1]);
     for (key, value) in [
@@ -89,7 +89,7 @@ async fn a_call_is_recorded_whatever_the_sampler_drops_and_without_opentelemetry
     let events = world.events().await;
     let features: Vec<_> = events.iter().map(|event| event.feature.as_deref().unwrap()).collect();
     assert_eq!(features, ["sampled", "plain", "plain"]);
-    assert!(events.iter().all(|event| event.cost_usd.is_some() && event.flags.is_empty()), "{events:#?}");
+    assert!(events.iter().all(|event| event.cost_usd.is_some()), "{events:#?}");
 }
 
 /// Guarantees: what the span states itself counts, and no attribute is set twice.
@@ -151,7 +151,10 @@ async fn failures_cost_nothing_and_spans_that_are_no_calls_are_not_recorded() {
     let events = world.events().await;
     let errors: Vec<_> = events.iter().map(|event| event.error_code.as_deref().unwrap()).collect();
     assert_eq!(errors, ["rate_limit_exceeded", "_OTHER"]);
-    assert!(events.iter().all(|event| event.billed_usd.is_none_or(|usd| usd.to_string() == "0")), "{events:#?}");
+    assert!(
+        events.iter().all(|event| event.billed_usd.is_none_or(|usd| usd.to_string() == "0")),
+        "{events:#?}"
+    );
 }
 
 /// Guarantees: a span of the user's around a call of an instrumented client is not a second call.
@@ -162,8 +165,11 @@ async fn a_call_of_an_instrumented_client_inside_such_a_span_is_recorded_once() 
     let client = world.client();
     let call = async {
         let span = genai_span();
-        let inner = async { client.chat().create(chat_request("hello")).await.unwrap() };
-        inner.instrument(info_span!("between")).instrument(span.clone()).await;
+        let inner = async {
+            let call = async { client.chat().create(chat_request("hello")).await.unwrap() };
+            call.instrument(info_span!("between")).await
+        };
+        inner.instrument(span.clone()).await;
         record_usage(&span);
     };
     in_service(&world, Sampler::AlwaysOn, attribution("digest").scope(call)).await;

@@ -1,10 +1,14 @@
+use bytes::Bytes;
+use http::HeaderMap;
+
 use super::{ResolvedReply, pieces, served};
+use crate::openai::endpoint::Endpoint;
 use crate::openai::reply::Reply;
-use crate::openai::request::{ApiRequest, Endpoint};
+use crate::openai::request::ApiRequest;
 use crate::openai::usage::Usage;
 
 fn request(body: &str) -> ApiRequest {
-    ApiRequest::parse(Endpoint::Chat, body.as_bytes()).unwrap()
+    ApiRequest::parse(Endpoint::Chat, None, &HeaderMap::new(), &Bytes::from(body.to_owned())).unwrap()
 }
 
 fn question(words: usize) -> ApiRequest {

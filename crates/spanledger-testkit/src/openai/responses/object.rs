@@ -17,6 +17,8 @@ use crate::openai::usage::Usage;
 /// The phase of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// The phase of a background response before the model runs: like [`Phase::Started`], but queued.
+    Queued,
     /// The phase of the first events: no output, no usage, and the requested tier.
     Started,
     /// The end: the output, the usage and the tier that served the call.
@@ -71,7 +73,11 @@ impl<'a> Response<'a> {
             None => Echo::Default(default),
         };
         let last = phase == Phase::Final;
-        let status = if last { status(resolved) } else { "in_progress" };
+        let status = match phase {
+            Phase::Queued => "queued",
+            Phase::Started => "in_progress",
+            Phase::Final => status(resolved),
+        };
         let usage = resolved.usage.filter(|_| last).map(ResponseUsage::new);
         Self {
             id: &resolved.id,
@@ -267,7 +273,7 @@ struct Incomplete {
 }
 
 #[derive(Debug, Serialize)]
-struct ResponseUsage {
+pub(crate) struct ResponseUsage {
     input_tokens: u64,
     input_tokens_details: InputDetails,
     output_tokens: u64,
@@ -288,7 +294,7 @@ struct OutputDetails {
 }
 
 impl ResponseUsage {
-    fn new(usage: Usage) -> Self {
+    pub(crate) fn new(usage: Usage) -> Self {
         Self {
             input_tokens: usage.prompt,
             input_tokens_details: InputDetails {
