@@ -10,9 +10,11 @@ mod call;
 mod client;
 mod error;
 mod exporter;
+mod genai_layer;
 mod init;
 mod layer;
 mod lenient;
+mod missing_attribution;
 mod recorder;
 mod request;
 mod scope;
@@ -27,8 +29,10 @@ pub use error::Error;
 pub use exporter::{
     Certificates, Compression, ExporterConfig, ExporterStats, FlushError, InitError, Protocol, WhenFull,
 };
+pub use genai_layer::GenAiLayer;
 pub use init::{Guard, init};
 pub use layer::{Instrumented, SpanledgerLayer};
+pub use missing_attribution::MissingAttribution;
 pub use recorder::{Recorder, flush, flush_blocking};
 pub use scope::{Scoped, current as current_attribution};
 pub use span::SpanMode;
