@@ -8,6 +8,7 @@
 
 mod attribution;
 mod calls;
+mod coverage;
 mod nothing_leaves;
 mod scope;
 mod spans;
