@@ -116,8 +116,11 @@ impl Service {
             .unwrap();
         let base = format!("http://api.openai.com:{}/v1", self.provider.addr().port());
         let config = OpenAIConfig::new().with_api_base(base).with_api_key("test");
-        let client =
-            spanledger::instrument(config).http_client(http_client).recorder(self.recorder.clone()).build();
+        let client = spanledger::instrument(config)
+            .provider("openai")
+            .http_client(http_client)
+            .recorder(self.recorder.clone())
+            .build();
         let attribution = attribution("search").with_request_id(request_id).unwrap();
         let otel = tracing_opentelemetry::layer().with_tracer(self.tracer.tracer("app"));
         let subscriber = Registry::default().with(otel);

@@ -84,6 +84,8 @@ pub const SERVER_ADDRESS: &str = "server.address";
 pub const SERVER_PORT: &str = "server.port";
 /// The route of an HTTP request. On a SERVER span it is the application's route.
 pub const HTTP_ROUTE: &str = "http.route";
+/// The prefix of headers of an HTTP response: `http.response.header.x-request-id`.
+pub const HTTP_RESPONSE_HEADER_PREFIX: &str = "http.response.header.";
 /// Resource: the service.
 pub const SERVICE_NAME: &str = "service.name";
 /// Resource: the environment.

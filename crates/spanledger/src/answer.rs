@@ -3,18 +3,20 @@
 //! This module does no I/O. [`body`](crate::body) reads the bytes of an answer as they pass and adds each
 //! JSON object that it finds; [`call`](crate::call) makes the span and the record from the data.
 
-use std::borrow::Cow;
-
 use http::HeaderMap;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use spanledger_price::usage::ToolCalls;
 
-use crate::error::ProviderError;
+use crate::{
+    error::ProviderError,
+    lenient::{self, lenient_object, not_null, text},
+};
 
 #[cfg(test)]
 mod tests;
 mod tools;
+
+/// The greatest number of finish reasons that are kept. A server can send one with each chunk.
+const FINISH_REASONS_MAX: usize = 128;
 
 /// The data of an answer that was read so far.
 #[derive(Clone, Debug, Default)]
@@ -28,49 +30,51 @@ pub(crate) struct ResponseInfo {
     pub(crate) usage_json: Option<String>,
     pub(crate) organization: Option<String>,
     pub(crate) project: Option<String>,
-    /// The message of an error, for the span's status.
+    /// The provider's id of the request, and its rate limits: headers of the answer.
+    pub(crate) headers: Vec<(&'static str, String)>,
+    /// The text of an error, which may quote the prompt.
     pub(crate) error_message: Option<String>,
     /// Calls of the provider's tools; each has a fee in addition to the tokens.
     pub(crate) tools: ToolCalls,
     /// Images in an answer of the images API.
     pub(crate) images: u64,
+    /// The status of an answer of the Responses API: `completed`, `queued`, …
+    pub(crate) status: Option<String>,
 }
 
-/// A response object of any endpoint. Fields that are not listed are skipped, not parsed.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-pub(crate) struct ResponseObject<'a> {
-    id: Option<String>,
-    model: Option<String>,
-    service_tier: Option<String>,
-    system_fingerprint: Option<String>,
-    status: Option<String>,
-    #[serde(borrow)]
-    usage: Option<&'a RawValue>,
-    #[serde(borrow)]
-    choices: Option<Vec<Choice<'a>>>,
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
-    #[serde(borrow)]
-    output: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tool_usage: Option<&'a RawValue>,
-    /// The tools that the request offered, as the answer repeats them.
-    #[serde(borrow)]
-    tools: Option<&'a RawValue>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
+lenient_object! {
+    /// A response object of any endpoint.
+    struct ResponseObject {
+        id: "id",
+        model: "model",
+        service_tier: "service_tier",
+        system_fingerprint: "system_fingerprint",
+        status: "status",
+        usage: "usage",
+        choices: "choices",
+        error: "error",
+        output: "output",
+        tool_usage: "tool_usage",
+        /// The tools that the request offered, as the answer repeats them.
+        tools: "tools",
+        data: "data",
+    }
 }
 
-#[derive(Deserialize)]
-struct Choice<'a> {
-    #[serde(default, borrow)]
-    finish_reason: Option<Cow<'a, str>>,
+lenient_object! {
+    struct Choice {
+        finish_reason: "finish_reason",
+    }
 }
 
 impl ResponseObject<'_> {
     pub(crate) fn has_choices(&self) -> bool {
-        self.choices.as_ref().is_some_and(|choices| !choices.is_empty())
+        not_null(self.choices).is_some_and(|choices| choices.get() != "[]")
+    }
+
+    pub(crate) fn has_finish_reason(&self) -> bool {
+        let choices = lenient::list::<Choice<'_>>(self.choices);
+        choices.into_iter().any(|choice| not_null(choice.finish_reason).is_some())
     }
 
     pub(crate) fn has_usage(&self) -> bool {
@@ -79,27 +83,39 @@ impl ResponseObject<'_> {
 
     /// The Responses API answers 200 for a response that failed, with this status.
     pub(crate) fn has_failed(&self) -> bool {
-        self.status.as_deref() == Some("failed")
+        text(self.status).as_deref() == Some("failed")
     }
 
     pub(crate) fn error(&self) -> Option<ProviderError> {
-        ProviderError::parse(self.error)
+        ProviderError::read(self.error)
     }
 }
 
-fn not_null(raw: Option<&RawValue>) -> Option<&str> {
-    raw.map(RawValue::get).filter(|json| *json != "null")
-}
+/// The headers of an answer that its span has as attributes.
+const HEADERS: [&str; 8] = [
+    "x-request-id",
+    "openai-processing-ms",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-requests",
+    "x-ratelimit-reset-tokens",
+];
 
 impl ResponseInfo {
-    pub(crate) fn read_headers(&mut self, headers: &HeaderMap) {
+    /// Reads the headers of an answer. `for_span` adds those that only a span has.
+    pub(crate) fn read_headers(&mut self, headers: &HeaderMap, for_span: bool) {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         self.organization = text("openai-organization");
         self.project = text("openai-project");
+        if for_span {
+            self.headers = HEADERS.into_iter().filter_map(|name| Some((name, text(name)?))).collect();
+        }
     }
 
     /// Adds the data of an object. In a stream, the values of a later object replace earlier values.
-    pub(crate) fn read_object(&mut self, object: ResponseObject<'_>) {
+    pub(crate) fn read_object(&mut self, object: &ResponseObject<'_>) {
         fn replace(known: &mut Option<String>, new: Option<String>) {
             if new.is_some() {
                 *known = new;
@@ -108,16 +124,21 @@ impl ResponseInfo {
         if let Some(error) = object.error() {
             self.error_message = error.message;
         }
-        replace(&mut self.id, object.id);
-        replace(&mut self.model, object.model);
-        replace(&mut self.service_tier, object.service_tier);
-        replace(&mut self.system_fingerprint, object.system_fingerprint);
-        replace(&mut self.usage_json, not_null(object.usage).map(str::to_owned));
-        let reasons =
-            object.choices.unwrap_or_default().into_iter().filter_map(|choice| choice.finish_reason);
-        self.finish_reasons.extend(reasons.map(Cow::into_owned));
+        replace(&mut self.id, text(object.id));
+        replace(&mut self.model, text(object.model));
+        replace(&mut self.service_tier, text(object.service_tier));
+        replace(&mut self.system_fingerprint, text(object.system_fingerprint));
+        replace(&mut self.status, text(object.status));
+        replace(&mut self.usage_json, not_null(object.usage).map(|usage| usage.get().to_owned()));
+        for choice in lenient::list::<Choice<'_>>(object.choices) {
+            if let Some(reason) = text(choice.finish_reason)
+                && self.finish_reasons.len() < FINISH_REASONS_MAX
+            {
+                self.finish_reasons.push(reason);
+            }
+        }
         // The Responses API has a status instead of a finish reason.
-        match object.status.as_deref() {
+        match self.status.as_deref() {
             Some("completed") => self.finish_reasons = vec!["stop".to_owned()],
             Some("incomplete") => self.finish_reasons = vec!["length".to_owned()],
             _ => {}
@@ -125,8 +146,8 @@ impl ResponseInfo {
         if object.output.is_some() || object.tool_usage.is_some() {
             self.tools = tools::tool_calls(object.output, object.tool_usage, object.tools);
         }
-        if let Some(data) = object.data {
-            self.images = tools::count_images(data);
+        if let Some(images) = lenient::count(object.data) {
+            self.images = images;
         }
     }
 }

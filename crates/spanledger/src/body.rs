@@ -2,12 +2,13 @@
 
 use async_openai::error::OpenAIError;
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, header};
 use reqwest::{Response, ResponseBuilderExt as _};
-use spanledger_event::CallOutcome;
+use spanledger_event::{CallOutcome, Endpoint};
 
-use crate::{answer::ResponseObject, call::CallInFlight, error::request_error_type};
+use crate::{call::CallInFlight, error::request_error_type};
 
+mod reader;
 mod sse;
 mod stream;
 
@@ -16,7 +17,7 @@ mod stream;
 enum BodyKind {
     /// Server-sent events; each event is read as it passes.
     Events,
-    /// Audio or a file, which contains no usage; only its end is observed.
+    /// Audio, text or a file, which contains no usage; only its end is observed.
     Opaque,
     /// One JSON object, which is read as a whole.
     Object,
@@ -33,7 +34,7 @@ pub(crate) async fn observe(
 ) -> Result<Response, OpenAIError> {
     call.read_headers(response.headers());
     let kind = if response.status().is_success() {
-        kind_of(response.headers(), call.is_stream())
+        kind_of(response.headers(), call.is_stream(), call.endpoint())
     } else {
         BodyKind::Object
     };
@@ -44,14 +45,18 @@ pub(crate) async fn observe(
     }
 }
 
-fn kind_of(headers: &HeaderMap, is_stream: bool) -> BodyKind {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let content_type = content_type.unwrap_or_default().to_ascii_lowercase();
-    let is_json = content_type.contains("json");
+fn kind_of(headers: &HeaderMap, is_stream: bool, endpoint: Endpoint) -> BodyKind {
+    let content_type = headers.get(header::CONTENT_TYPE).map_or(&[][..], |value| value.as_bytes());
+    let starts_with = |start: &[u8]| {
+        content_type.get(..start.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(start))
+    };
+    let is_json = content_type.to_ascii_lowercase().windows(4).any(|part| part == b"json");
+    // A transcription or translation is text, subtitles or an object, as the request asked.
+    let may_be_text = matches!(endpoint, Endpoint::AudioTranscription | Endpoint::AudioTranslation);
     // Some compatible servers send a stream with another content type.
-    if content_type.starts_with("text/event-stream") || (is_stream && !is_json) {
+    if starts_with(b"text/event-stream") || (is_stream && !is_json) {
         BodyKind::Events
-    } else if is_json || content_type.is_empty() || content_type.starts_with("text/") {
+    } else if is_json || content_type.is_empty() || (starts_with(b"text/") && !may_be_text) {
         BodyKind::Object
     } else {
         BodyKind::Opaque
@@ -68,38 +73,12 @@ async fn observe_object(response: Response, mut call: CallInFlight) -> Result<Re
             return Err(OpenAIError::Reqwest(error));
         }
     };
-    read_object(&bytes, status, &mut call);
+    call.answered(status, bytes.clone());
     Ok(assemble(parts, bytes.into()))
 }
 
-/// Reads a whole body and finishes the call.
-fn read_object(bytes: &[u8], status: StatusCode, call: &mut CallInFlight) {
-    let object = match serde_json::from_slice::<ResponseObject<'_>>(bytes) {
-        Ok(object) => object,
-        Err(error) if status.is_success() => {
-            // The model ran and will be billed, but its usage is unreadable.
-            let message = format!("the response is not a JSON object that can be read: {error}");
-            return call.fail(CallOutcome::Incomplete("deserialization_error".to_owned()), Some(message));
-        }
-        Err(_) => return call.finish(CallOutcome::Failed(status.as_u16().to_string())),
-    };
-    let error = object.error();
-    let error_type = error.as_ref().and_then(|error| error.error_type());
-    if !status.is_success() {
-        let error_type = error_type.unwrap_or_else(|| status.as_u16().to_string());
-        return call.fail(CallOutcome::Failed(error_type), error.and_then(|error| error.message));
-    }
-    let outcome = if object.has_failed() {
-        CallOutcome::Incomplete(error_type.unwrap_or_else(|| "failed".to_owned()))
-    } else {
-        CallOutcome::Success
-    };
-    call.read_object(object);
-    call.finish(outcome);
-}
-
 /// A response without its body.
-struct Parts {
+pub(crate) struct Parts {
     head: http::response::Parts,
     url: reqwest::Url,
 }
@@ -111,7 +90,7 @@ fn split(response: Response) -> (Parts, reqwest::Body) {
 }
 
 /// Makes a response of its parts. The URL has to be set again, because `reqwest` does not keep it.
-fn assemble(parts: Parts, body: reqwest::Body) -> Response {
+pub(crate) fn assemble(parts: Parts, body: reqwest::Body) -> Response {
     let Parts { head, url } = parts;
     let mut builder = http::Response::builder().status(head.status).version(head.version).url(url);
     if let Some(headers) = builder.headers_mut() {
@@ -134,7 +113,7 @@ fn with_body(response: Response, body: impl FnOnce(reqwest::Body) -> reqwest::Bo
     assemble(parts, body(original))
 }
 
-async fn collect(response: Response) -> Result<(Parts, Bytes), reqwest::Error> {
+pub(crate) async fn collect(response: Response) -> Result<(Parts, Bytes), reqwest::Error> {
     let (parts, body) = split(response);
     // Only a `Response` gives a stream of the body whose errors are of the type `reqwest::Error`.
     let bytes = Response::from(http::Response::new(body))

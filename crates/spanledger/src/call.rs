@@ -1,29 +1,54 @@
-//! Follows one call from its first request to its record.
+//! Follows one call from its first request to its end.
 
 use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use spanledger_event::{
-    Attribution, CallOutcome, EventId, JsonText, Observation, ObservedAs, PartialAttribution, Timestamp,
-};
-use spanledger_otlp::{record, set_usage};
-use spanledger_price::{
-    providers::{region_of_host, response_ref},
-    usage::{Answer, resolve},
-};
-use uuid::Uuid;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use spanledger_event::{CallOutcome, PartialAttribution, Timestamp};
 
 use crate::{
     Recorder,
     answer::{ResponseInfo, ResponseObject},
-    request::RequestInfo,
-    span::{CallSpan, CallerContext},
+    request::{FormFields, RequestInfo},
+    span::{CallSpan, CallerContext, SpanMode},
 };
+pub(crate) use ended::{EndedCall, Ending};
+pub use finished::FinishedCall;
+pub(crate) use overlap::Overlap;
+
+mod ended;
+mod finished;
+mod overlap;
+
+/// A function that is called with every call that has ended.
+pub(crate) type Hook = Arc<dyn Fn(&FinishedCall<'_>) + Send + Sync>;
+
+/// The settings of a layer for its calls.
+#[derive(Clone, Default)]
+pub(crate) struct CallOptions {
+    pub(crate) span_mode: SpanMode,
+    /// Whether the text of an error is in the span. It can quote the prompt.
+    pub(crate) error_text: bool,
+    pub(crate) hook: Option<Hook>,
+}
+
+impl fmt::Debug for CallOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallOptions")
+            .field("span_mode", &self.span_mode)
+            .field("error_text", &self.error_text)
+            .field("hook", &self.hook.is_some())
+            .finish()
+    }
+}
 
 /// A call that has started and not ended.
 ///
@@ -32,154 +57,150 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct CallInFlight {
     recorder: Recorder,
-    request: RequestInfo,
-    response: ResponseInfo,
-    attribution: PartialAttribution,
-    event_id: EventId,
-    call_id: String,
-    span: CallSpan,
-    start: Timestamp,
-    started_at: Instant,
-    first_chunk_ms: Option<i64>,
+    /// What is known of the call; `None` after its end.
+    call: Option<Box<Call>>,
+    /// What distinguishes the call from equal calls that run at the same time. It is given back at the end.
+    overlap: Overlap,
+}
+
+/// What is known of a call.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) request: RequestInfo,
+    pub(crate) response: ResponseInfo,
+    pub(crate) attribution: PartialAttribution,
+    pub(crate) options: CallOptions,
+    pub(crate) span: CallSpan,
+    pub(crate) start: Timestamp,
+    pub(crate) started_at: Instant,
+    pub(crate) time_to_first_chunk: Option<Duration>,
     /// The number of HTTP requests so far, including retries.
-    attempts: Arc<AtomicU32>,
-    is_finished: bool,
+    pub(crate) attempts: Arc<AtomicU32>,
+    /// The fields of the form that the call uploads.
+    pub(crate) form: Option<FormFields>,
 }
 
 impl CallInFlight {
     pub(crate) fn start(
         recorder: Recorder,
-        request: RequestInfo,
-        attribution: &Attribution,
+        mut request: RequestInfo,
+        form: Option<FormFields>,
+        attribution: PartialAttribution,
         caller: &CallerContext,
+        options: CallOptions,
         attempts: Arc<AtomicU32>,
     ) -> Self {
         recorder.call_started();
-        let span = CallSpan::start(&request, caller);
-        let mut attribution = PartialAttribution::from(attribution);
-        let request_id = attribution.request_id.get_or_insert_with(|| Uuid::now_v7().to_string());
-        let event_id = EventId::of_request(request_id, request.fingerprint);
-        let call_id = match (&span.ids.trace, &span.ids.span) {
-            // By the span's ids the receiver recognizes that record and span are one call, even if a Collector
-            // has removed the attributes from the span.
-            (Some(trace), Some(id)) => format!("{trace}:{id}"),
-            _ => Uuid::now_v7().to_string(),
-        };
-        Self {
-            recorder,
+        let span = CallSpan::start(&request, caller, options.span_mode);
+        let overlap = Overlap::begin(attribution.request_id.as_deref(), request.fingerprint);
+        request.fingerprint = overlap.fingerprint(request.fingerprint);
+        let call = Call {
             request,
             response: ResponseInfo::default(),
             attribution,
-            event_id,
-            call_id,
+            options,
             span,
             start: now(),
             started_at: Instant::now(),
-            first_chunk_ms: None,
+            time_to_first_chunk: None,
             attempts,
-            is_finished: false,
-        }
-    }
-
-    pub(crate) fn is_stream(&self) -> bool {
-        self.request.stream
+            form,
+        };
+        Self { recorder, call: Some(Box::new(call)), overlap }
     }
 
     pub(crate) fn is_finished(&self) -> bool {
-        self.is_finished
+        self.call.is_none()
     }
 
-    pub(crate) fn read_headers(&mut self, headers: &http::HeaderMap) {
-        self.response.read_headers(headers);
+    /// Whether the request asked for a stream.
+    pub(crate) fn is_stream(&mut self) -> bool {
+        self.call.as_mut().is_some_and(|call| {
+            call.read_form();
+            call.request.stream
+        })
     }
 
-    pub(crate) fn read_object(&mut self, object: ResponseObject<'_>) {
-        self.response.read_object(object);
+    pub(crate) fn endpoint(&self) -> spanledger_event::Endpoint {
+        self.call.as_ref().map(|call| call.request.endpoint).unwrap_or_default()
+    }
+
+    pub(crate) fn was_sent(&self) -> bool {
+        self.call.as_ref().is_some_and(|call| call.attempts.load(Ordering::Relaxed) > 0)
+    }
+
+    pub(crate) fn read_headers(&mut self, headers: &HeaderMap) {
+        if let Some(call) = &mut self.call {
+            let for_span = call.span.is_recording();
+            call.response.read_headers(headers, for_span);
+        }
+    }
+
+    pub(crate) fn read_object(&mut self, object: &ResponseObject<'_>) {
+        if let Some(call) = &mut self.call {
+            call.response.read_object(object);
+        }
     }
 
     /// Notes the message of an error that a stream reports before it ends.
     pub(crate) fn set_error_message(&mut self, message: Option<String>) {
-        self.response.error_message = message;
+        if let Some(call) = &mut self.call {
+            call.response.error_message = message;
+        }
     }
 
     /// Notes the time of the first bytes of the body; later calls change nothing.
     pub(crate) fn chunk_arrived(&mut self) {
-        if self.first_chunk_ms.is_none() {
-            let elapsed = self.started_at.elapsed().as_millis();
-            self.first_chunk_ms = Some(i64::try_from(elapsed).unwrap_or(i64::MAX));
+        if let Some(call) = &mut self.call
+            && call.time_to_first_chunk.is_none()
+        {
+            call.time_to_first_chunk = Some(call.started_at.elapsed());
         }
     }
 
     /// Finishes the call with an error's message for the span.
     pub(crate) fn fail(&mut self, outcome: CallOutcome, message: Option<String>) {
-        if !self.is_finished {
-            self.response.error_message = message;
-            self.finish(outcome);
-        }
+        self.set_error_message(message);
+        self.finish(outcome);
     }
 
-    /// Prices the call, ends its span and sends its record. Later calls change nothing.
+    /// Finishes the call; later calls change nothing.
     pub(crate) fn finish(&mut self, outcome: CallOutcome) {
-        if std::mem::replace(&mut self.is_finished, true) {
-            return;
-        }
-        let mut observation = self.observation(outcome);
-        self.recorder.price(&mut observation);
-        let attributes = record::attributes(&observation);
-        self.span.end(&observation, &attributes, &self.request, &self.response);
-        self.recorder.send(record::with_attributes(&observation, attributes));
-        self.recorder.call_ended();
+        self.end(Ending::Outcome(outcome));
     }
 
-    fn observation(&mut self, outcome: CallOutcome) -> Observation {
-        let (request, response) = (&self.request, &self.response);
-        let mut o =
-            Observation::new(self.event_id.clone(), self.call_id.clone(), ObservedAs::Record, self.start);
-        let elapsed = i64::try_from(self.started_at.elapsed().as_nanos()).unwrap_or(i64::MAX);
-        o.end = Timestamp::from_nanos(self.start.nanos().saturating_add(elapsed));
-        record::SCOPE.clone_into(&mut o.emitter);
-        o.provider.clone_from(&request.provider);
-        o.endpoint = request.endpoint;
-        o.server_address.clone_from(&request.server_address);
-        o.model.clone_from(&request.model);
-        o.response_model.clone_from(&response.model);
-        o.organization.clone_from(&response.organization);
-        o.project.clone_from(&response.project);
-        o.response =
-            response.id.as_deref().map(|id| response_ref(&o.provider, o.server_address.as_deref(), id));
-        o.time_to_first_token_ms = self.first_chunk_ms.filter(|_| request.stream);
-        o.stream = request.stream;
-        o.attempts = self.attempts.load(Ordering::Relaxed).max(1);
-        o.prompt_cache_key.clone_from(&request.prompt_cache_key);
-        o.reasoning_effort.clone_from(&request.reasoning_effort);
-        let estimate = match outcome {
-            CallOutcome::Success => request.units.estimate(request.endpoint, response.images),
-            CallOutcome::Failed(_) | CallOutcome::Incomplete(_) => None,
-        };
-        let resolved = resolve(Answer {
-            provider: &request.provider,
-            endpoint: request.endpoint,
-            // The tier that the response names is billed, not the tier that was requested.
-            service_tier: response.service_tier.as_deref(),
-            region: region_of_host(&request.provider, request.server_address.as_deref()).as_deref(),
-            usage_json: response.usage_json.as_deref(),
-            usage: None,
-            tools: response.tools,
-            estimate,
-        });
-        set_usage(&mut o, resolved);
-        o.usage_raw = response.usage_json.as_deref().and_then(JsonText::new);
-        o.outcome = outcome;
-        o.attribution = std::mem::take(&mut self.attribution);
-        let ids = &self.span.ids;
-        (o.trace_id, o.span_id, o.parent_span_id) = (ids.trace.clone(), ids.span.clone(), ids.parent.clone());
-        o
+    /// Finishes the call with its whole answer, which is read when the record is made.
+    pub(crate) fn answered(&mut self, status: StatusCode, body: Bytes) {
+        self.end(Ending::Answer(status, body));
+    }
+
+    /// Ends the span and queues the record. What nobody reads on this thread, such as the usage and the cost, is
+    /// read on the exporter's thread.
+    fn end(&mut self, ending: Ending) {
+        let Some(call) = self.call.take() else { return };
+        self.overlap = Overlap::default();
+        let ended = EndedCall::new(call, ending, self.recorder.prices());
+        // A fault of ours must not become one of the user's call.
+        let queued = catch_unwind(AssertUnwindSafe(|| ended.queue(&self.recorder)));
+        if queued.is_err() {
+            tracing::error!("spanledger.call.record.failed: the record of a call could not be made");
+        }
+        self.recorder.call_ended();
     }
 }
 
 impl Drop for CallInFlight {
     fn drop(&mut self) {
         self.finish(CallOutcome::Incomplete("cancelled".to_owned()));
+    }
+}
+
+impl Call {
+    /// Adds the fields of the form, as far as they were sent.
+    pub(crate) fn read_form(&mut self) {
+        if let Some(fields) = &self.form {
+            self.request.read_form(fields);
+        }
     }
 }
 

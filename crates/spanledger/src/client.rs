@@ -7,7 +7,7 @@ use async_openai::{
 };
 use tower::{Layer as _, ServiceBuilder};
 
-use crate::{Recorder, SpanledgerLayer};
+use crate::{FinishedCall, Recorder, SpanMode, SpanledgerLayer};
 
 /// Starts an `async-openai` client whose calls are attributed, traced, priced and recorded.
 ///
@@ -55,15 +55,18 @@ impl<C: Config> Instrument<C> {
         self
     }
 
-    /// Sets the provider behind the base URL by its OpenTelemetry name: `groq`, `mistral_ai`, … The calls are
-    /// priced with its prices. Set it if the host does not identify the provider, for example for a gateway.
+    /// Sets the provider behind the base URL by its OpenTelemetry name: `openai`, `groq`, `mistral_ai`, … The calls
+    /// are priced with its prices.
+    ///
+    /// Set it if the host does not identify the provider, for example for a gateway in front of OpenAI. A
+    /// host that is not known is otherwise its own provider, which has no prices.
     pub fn provider(mut self, name: impl Into<String>) -> Self {
         self.layer = self.layer.with_provider(name);
         self
     }
 
-    /// Sets whether the layer requests the usage of chat streams (default: yes). Switch it off for a server
-    /// that refuses `stream_options`; its streams are then unpriced.
+    /// Sets whether the layer requests the usage of chat streams (default: yes). A server that refuses
+    /// `stream_options` is recognized by its answer, and gets the original request again.
     pub fn stream_usage(mut self, ask: bool) -> Self {
         self.layer = self.layer.with_stream_usage(ask);
         self
@@ -72,6 +75,26 @@ impl<C: Config> Instrument<C> {
     /// Sets the recorder of this client. The default is the recorder of the process.
     pub fn recorder(mut self, recorder: Recorder) -> Self {
         self.layer = self.layer.with_recorder(recorder);
+        self
+    }
+
+    /// Sets how the span of a call is made. The default is [`SpanMode::Auto`].
+    pub fn span_mode(mut self, mode: SpanMode) -> Self {
+        self.layer = self.layer.with_span_mode(mode);
+        self
+    }
+
+    /// Sets whether the text of a provider's error is the status of the span (default: no), because it can quote
+    /// the prompt.
+    pub fn error_text(mut self, keep: bool) -> Self {
+        self.layer = self.layer.with_error_text(keep);
+        self
+    }
+
+    /// Sets a function that is called with every call that has ended; see
+    /// [`SpanledgerLayer::on_call_finished`].
+    pub fn on_call_finished(mut self, hook: impl Fn(&FinishedCall<'_>) + Send + Sync + 'static) -> Self {
+        self.layer = self.layer.on_call_finished(hook);
         self
     }
 

@@ -2,19 +2,24 @@
 
 use std::{
     pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, atomic::AtomicU32},
     task::{Context, Poll},
 };
 
 use async_openai::{error::OpenAIError, middleware::HttpRequestFactory};
-use bytes::Bytes;
-use reqwest::{Request, Response};
+use http::StatusCode;
+use reqwest::{Request, Response, Url};
+use spanledger_event::{Endpoint, PartialAttribution};
+use tower::ServiceExt as _;
 
 use crate::{
-    Recorder, attributed, body, call::CallInFlight, error::outcome_of, request::RequestInfo, scope,
+    Error, FinishedCall, Recorder, SpanMode,
+    attempts::Attempts,
+    attributed, body,
+    call::{CallInFlight, CallOptions},
+    error::outcome_of,
+    request::{Billing, Change, ReadOptions, RequestInfo, billing_of, stream_usage},
+    scope,
     span::CallerContext,
 };
 
@@ -39,9 +44,22 @@ use crate::{
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct SpanledgerLayer {
-    provider: Option<Arc<str>>,
+    settings: Arc<Settings>,
+}
+
+/// The settings of a layer, which all calls of its clients share.
+#[derive(Clone, Debug)]
+struct Settings {
+    provider: Option<String>,
     recorder: Option<Recorder>,
-    without_stream_usage: bool,
+    ask_for_usage: bool,
+    call: CallOptions,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { provider: None, recorder: None, ask_for_usage: true, call: CallOptions::default() }
+    }
 }
 
 impl SpanledgerLayer {
@@ -50,27 +68,59 @@ impl SpanledgerLayer {
         Self::default()
     }
 
-    /// Sets the provider behind the base URL by its OpenTelemetry name. The calls are priced with its prices.
-    /// Set it if the host does not identify the provider, for example for a gateway.
-    #[must_use]
-    pub fn with_provider(mut self, name: impl Into<String>) -> Self {
-        self.provider = Some(name.into().into());
+    fn with(mut self, set: impl FnOnce(&mut Settings)) -> Self {
+        set(Arc::make_mut(&mut self.settings));
         self
     }
 
-    /// Sets whether the layer requests the usage of chat streams (default: yes). Switch it off for a server
-    /// that refuses `stream_options`; its streams are then unpriced.
+    /// Sets the provider behind the base URL by its OpenTelemetry name. The calls are priced with its prices.
+    ///
+    /// Set it if the host does not identify the provider, for example for a gateway in front of OpenAI. A
+    /// host that is not known is otherwise its own provider, which has no prices.
     #[must_use]
-    pub fn with_stream_usage(mut self, ask: bool) -> Self {
-        self.without_stream_usage = !ask;
-        self
+    pub fn with_provider(self, name: impl Into<String>) -> Self {
+        self.with(|settings| settings.provider = Some(name.into()))
+    }
+
+    /// Sets whether the layer requests the usage of chat streams (default: yes). A server that refuses
+    /// `stream_options` is recognized by its answer, and gets the original request again.
+    #[must_use]
+    pub fn with_stream_usage(self, ask: bool) -> Self {
+        self.with(|settings| settings.ask_for_usage = ask)
     }
 
     /// Sets the recorder of this client. The default is the recorder of the process.
     #[must_use]
-    pub fn with_recorder(mut self, recorder: Recorder) -> Self {
-        self.recorder = Some(recorder);
-        self
+    pub fn with_recorder(self, recorder: Recorder) -> Self {
+        self.with(|settings| settings.recorder = Some(recorder))
+    }
+
+    /// Sets how the span of a call is made. The default is [`SpanMode::Auto`].
+    #[must_use]
+    pub fn with_span_mode(self, mode: SpanMode) -> Self {
+        self.with(|settings| settings.call.span_mode = mode)
+    }
+
+    /// Sets whether the text of a provider's error is the status of the span (default: no), because it can quote
+    /// the prompt. The error's code or type is on the span always.
+    #[must_use]
+    pub fn with_error_text(self, keep: bool) -> Self {
+        self.with(|settings| settings.call.error_text = keep)
+    }
+
+    /// Sets a function that is called with every call that has ended, on a thread of this crate. A panic in it
+    /// is logged and has no other effect.
+    ///
+    /// ```
+    /// use spanledger::SpanledgerLayer;
+    ///
+    /// let layer = SpanledgerLayer::new().on_call_finished(|call| {
+    ///     println!("{:?} cost {:?} dollars", call.model(), call.cost_usd());
+    /// });
+    /// ```
+    #[must_use]
+    pub fn on_call_finished(self, hook: impl Fn(&FinishedCall<'_>) + Send + Sync + 'static) -> Self {
+        self.with(|settings| settings.call.hook = Some(Arc::new(hook)))
     }
 }
 
@@ -106,32 +156,80 @@ where
     fn call(&mut self, factory: HttpRequestFactory) -> Self::Future {
         // The service that was polled ready handles this call. The clone is polled before the next call.
         let clone = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, clone);
-        // This must not be moved into the future, which may be polled in another task than the caller's.
+        let inner = std::mem::replace(&mut self.inner, clone);
+        // These must not be moved into the future, which may be polled in another task than the caller's.
+        let outer = OBSERVED.try_with(|observed| *observed).ok();
         let caller = CallerContext::current();
         let scoped = scope::current();
-        let layer = self.layer.clone();
+        let settings = Arc::clone(&self.layer.settings);
         Box::pin(async move {
             let mut first = factory.build().await?;
             let attached = attributed::take(first.headers_mut());
-            let request = RequestInfo::read(&first, layer.provider.as_deref(), !layer.without_stream_usage);
-            let Some(request) = request else {
-                let factory = Attempts::new(factory, first, None).into_factory();
-                return inner.call(factory).await.map_err(Into::into);
+            let this_body = BodyId::of(&first);
+            let endpoint = match billing_of(first.method(), first.url().path()) {
+                // Another layer of the same client observes the call already.
+                _ if outer == Some(this_body) => None,
+                Billing::Billed(endpoint) => Some(endpoint),
+                Billing::Unknown => Some(Endpoint::Other),
+                Billing::Free => None,
             };
+            let Some(endpoint) = endpoint else {
+                return send(inner, factory, first, this_body).await;
+            };
+            let path = || first.url().path().to_owned();
             let attribution = match attached {
-                Ok(attached) => attached.or(scoped).ok_or_else(|| unattributed(&request))?,
-                Err(error) => return Err(refusal(&request, &error.to_string())),
+                Ok(attached) => attached.or(scoped),
+                Err(error) => {
+                    return Err(
+                        Error::UnreadableAttribution { path: path(), problem: error.to_string() }.into()
+                    );
+                }
             };
-            let recorder = layer.recorder.unwrap_or_else(|| Recorder::global().clone());
-            let attempts = Attempts::new(factory, first, request.body_with_usage.clone());
-            let hide_usage = request.body_with_usage.is_some();
-            let mut call =
-                CallInFlight::start(recorder, request, &attribution, &caller, Arc::clone(&attempts.count));
-            match inner.call(attempts.into_factory()).await.map_err(Into::into) {
+            let attribution = match attribution {
+                Some(attribution) => PartialAttribution::from(&attribution),
+                // It is not known whether the call is billed, so it is not refused.
+                None if endpoint == Endpoint::Other => PartialAttribution::default(),
+                None => return Err(Error::NoAttribution { path: path() }.into()),
+            };
+            let options =
+                ReadOptions { provider: settings.provider.as_deref(), ask_for_usage: settings.ask_for_usage };
+            let (request, change) = RequestInfo::read(&first, endpoint, options);
+            let recorder = settings.recorder.as_ref().unwrap_or_else(|| Recorder::global()).clone();
+            let form = match &change {
+                Change::Form { fields, .. } => Some(fields.clone()),
+                Change::Nothing | Change::Body(_) => None,
+            };
+            let count = Arc::new(AtomicU32::new(0));
+            let mut call = CallInFlight::start(
+                recorder,
+                request,
+                form,
+                attribution,
+                &caller,
+                settings.call.clone(),
+                Arc::clone(&count),
+            );
+            let mut hide_usage = matches!(change, Change::Body(_));
+            let unchanged = hide_usage.then(|| Unchanged {
+                inner: inner.clone(),
+                factory: factory.clone(),
+                url: first.url().clone(),
+            });
+            let attempts = Attempts::new(factory, Some(first), change, Arc::clone(&count)).into_factory();
+            let mut result = observed(inner, attempts, this_body).await;
+            if let (Some(unchanged), Ok(response)) = (unchanged, &result)
+                && response.status() == StatusCode::BAD_REQUEST
+            {
+                result = match result {
+                    Ok(response) => unchanged.resend(response, &count, this_body, &mut hide_usage).await,
+                    Err(error) => Err(error),
+                };
+            }
+            match result {
                 Ok(response) => body::observe(response, call, hide_usage).await,
                 Err(error) => {
-                    call.fail(outcome_of(&error), Some(error.to_string()));
+                    let outcome = outcome_of(&error, call.was_sent());
+                    call.fail(outcome, Some(error.to_string()));
                     Err(error)
                 }
             }
@@ -139,56 +237,82 @@ where
     }
 }
 
-/// The HTTP requests of one call: the first one, which is already built, and one for each retry.
-struct Attempts {
+tokio::task_local! {
+    /// The body of the call that a layer of this task observes. A client can have two layers; the inner one
+    /// recognizes the call by it and passes it on.
+    static OBSERVED: BodyId;
+}
+
+/// Where the body of a request is in memory, and its length; nothing for an upload. The call holds the body, so
+/// that another call at the same time has another place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct BodyId(Option<(usize, usize)>);
+
+impl BodyId {
+    fn of(request: &Request) -> Self {
+        let bytes = request.body().and_then(|body| body.as_bytes());
+        Self(bytes.map(|bytes| (bytes.as_ptr().addr(), bytes.len())))
+    }
+}
+
+/// Sends requests of a call that is observed here.
+async fn observed<S>(
+    mut inner: S,
+    requests: HttpRequestFactory,
+    body: BodyId,
+) -> Result<Response, OpenAIError>
+where
+    S: tower::Service<HttpRequestFactory, Response = Response>,
+    S::Error: Into<OpenAIError>,
+{
+    // The service may capture the task's values when it is called, so that this happens inside of the scope.
+    OBSERVED.scope(body, async move { inner.call(requests).await.map_err(Into::into) }).await
+}
+
+/// Sends a call that is not recorded. Only the internal header is removed from it.
+async fn send<S>(
+    inner: S,
     factory: HttpRequestFactory,
-    /// The first request. It is sent after it was inspected, because building it again could read a file again.
     first: Request,
-    /// The body that replaces the body of each request.
-    body: Option<Bytes>,
-    /// The number of requests so far.
-    count: Arc<AtomicU32>,
+    body: BodyId,
+) -> Result<Response, OpenAIError>
+where
+    S: tower::Service<HttpRequestFactory, Response = Response>,
+    S::Error: Into<OpenAIError>,
+{
+    let requests = Attempts::new(factory, Some(first), Change::Nothing, Arc::default());
+    observed(inner, requests.into_factory(), body).await
 }
 
-impl Attempts {
-    fn new(factory: HttpRequestFactory, first: Request, body: Option<Bytes>) -> Self {
-        Self { factory, first, body, count: Arc::default() }
+/// What is needed to send a request again without `stream_options`.
+struct Unchanged<S> {
+    inner: S,
+    factory: HttpRequestFactory,
+    url: Url,
+}
+
+impl<S> Unchanged<S>
+where
+    S: tower::Service<HttpRequestFactory, Response = Response>,
+    S::Error: Into<OpenAIError>,
+{
+    /// Sends the original request if an answer refuses the option that this layer has added. Otherwise returns
+    /// the answer.
+    async fn resend(
+        mut self,
+        response: Response,
+        count: &Arc<AtomicU32>,
+        body: BodyId,
+        hide_usage: &mut bool,
+    ) -> Result<Response, OpenAIError> {
+        let (parts, bytes) = body::collect(response).await.map_err(OpenAIError::Reqwest)?;
+        if !stream_usage::is_refusal(&bytes) {
+            return Ok(body::assemble(parts, bytes.into()));
+        }
+        stream_usage::remember_refusal(&self.url);
+        *hide_usage = false;
+        let requests = Attempts::new(self.factory, None, Change::Nothing, Arc::clone(count));
+        self.inner.ready().await.map_err(Into::into)?;
+        observed(self.inner, requests.into_factory(), body).await
     }
-
-    fn into_factory(self) -> HttpRequestFactory {
-        let Self { factory, first, body, count } = self;
-        let first = Arc::new(Mutex::new(Some(first)));
-        HttpRequestFactory::new(move || {
-            count.fetch_add(1, Ordering::Relaxed);
-            let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let (factory, body) = (factory.clone(), body.clone());
-            async move {
-                let mut request = match first {
-                    Some(request) => request,
-                    None => {
-                        let mut request = factory.build().await?;
-                        // The attribution is known from the first request; here the header is only removed.
-                        drop(attributed::take(request.headers_mut()));
-                        request
-                    }
-                };
-                if let Some(body) = body {
-                    *request.body_mut() = Some(body.into());
-                }
-                Ok(request)
-            }
-        })
-    }
-}
-
-fn unattributed(request: &RequestInfo) -> OpenAIError {
-    refusal(
-        request,
-        "it has no attribution: feature, route, customer_id and environment are missing. Attach one with \
-         `.attributed(&attribution)` before the call, or run the task in `attribution.scope(…)`",
-    )
-}
-
-fn refusal(request: &RequestInfo, reason: &str) -> OpenAIError {
-    OpenAIError::InvalidArgument(format!("spanledger: {} was not sent, because {reason}", request.path))
 }

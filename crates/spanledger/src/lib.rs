@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod attempts;
 mod attributed;
 mod attribution_layer;
 mod baggage;
@@ -10,6 +11,7 @@ mod client;
 mod error;
 mod exporter;
 mod layer;
+mod lenient;
 mod recorder;
 mod request;
 mod scope;
@@ -18,12 +20,14 @@ mod span;
 pub use attributed::{AsAttribution, Attributed};
 pub use attribution_layer::{AttributionFuture, AttributionLayer, AttributionService};
 pub use baggage::{AllowedBaggage, BaggageInUse, BaggageSpanProcessor};
+pub use call::FinishedCall;
 pub use client::{Instrument, instrument};
+pub use error::Error;
 pub use exporter::{ExporterConfig, ExporterStats, FlushError};
 pub use layer::{Instrumented, SpanledgerLayer};
 pub use recorder::{Recorder, flush};
 pub use scope::{Scoped, current as current_attribution};
-
+pub use span::SpanMode;
 #[doc(no_inline)]
 pub use spanledger_event::{Attribution, AttributionError, Field};
 #[doc(no_inline)]

@@ -25,7 +25,7 @@ static GLOBAL: LazyLock<Recorder> = LazyLock::new(|| Recorder::new(ExporterConfi
 pub struct Recorder {
     inner: Arc<Inner>,
     /// The price book; `None` means the built-in book, which may still be loading.
-    book: Option<PriceBook>,
+    book: Option<Arc<PriceBook>>,
 }
 
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Recorder {
     /// ```
     #[must_use]
     pub fn with_price_book(mut self, book: PriceBook) -> Self {
-        self.book = Some(book);
+        self.book = Some(Arc::new(book));
         self
     }
 
@@ -118,10 +118,6 @@ impl Recorder {
         RecorderPrices(self.book.clone())
     }
 
-    pub(crate) fn price(&self, observation: &mut Observation) {
-        self.prices().price(observation);
-    }
-
     /// Queues a value of which the exporter's thread makes a record. Never blocks.
     pub(crate) fn send(&self, record: impl ToRecord + 'static) {
         self.inner.exporter.send(Box::new(record));
@@ -130,12 +126,12 @@ impl Recorder {
 
 /// The price book of a recorder.
 #[derive(Clone, Debug)]
-pub(crate) struct RecorderPrices(Option<PriceBook>);
+pub(crate) struct RecorderPrices(Option<Arc<PriceBook>>);
 
 impl RecorderPrices {
     /// Prices a call. This loads the built-in book if it is needed and not loaded yet.
     pub(crate) fn price(&self, observation: &mut Observation) {
-        price(self.0.as_ref().unwrap_or_else(|| PriceBook::builtin()), observation);
+        price(self.0.as_deref().unwrap_or_else(|| PriceBook::builtin()), observation);
     }
 }
 

@@ -1,5 +1,7 @@
 //! The span of a call. It is created through `tracing` if that leads to OpenTelemetry, otherwise directly.
 
+use std::sync::{LazyLock, Once};
+
 use opentelemetry::{
     Array, Context, InstrumentationScope, KeyValue, StringValue, Value, global,
     trace::{SpanKind, Status, TraceContextExt as _, Tracer as _},
@@ -8,7 +10,22 @@ use spanledger_event::{Endpoint, Observation, Usd, keys};
 use spanledger_otlp::record::{self, AttributeValue, SCOPE};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use crate::{answer::ResponseInfo, baggage::without_copies, request::RequestInfo};
+use crate::{baggage::without_copies, call::Call, request::RequestInfo};
+
+/// How the span of a call is made. The record of the call does not depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SpanMode {
+    /// Through `tracing` if that leads to OpenTelemetry, otherwise directly through OpenTelemetry's global provider.
+    #[default]
+    Auto,
+    /// Only through `tracing`. A filter that excludes the target `spanledger` excludes the span.
+    Tracing,
+    /// Only through OpenTelemetry's global provider.
+    OpenTelemetry,
+    /// No span.
+    Off,
+}
 
 /// The spans that the caller was in. They must be captured in the caller's task, before the first
 /// `await`.
@@ -33,6 +50,10 @@ pub(crate) struct SpanIds {
     pub(crate) parent: Option<String>,
 }
 
+/// The scope of spans that are started directly.
+static INSTRUMENTATION_SCOPE: LazyLock<InstrumentationScope> =
+    LazyLock::new(|| InstrumentationScope::builder(SCOPE).with_version(env!("CARGO_PKG_VERSION")).build());
+
 /// The span of a call, from its start to its end.
 #[derive(Debug)]
 pub(crate) struct CallSpan {
@@ -42,19 +63,15 @@ pub(crate) struct CallSpan {
     otel: Context,
     /// Whether the OpenTelemetry span was started directly and must be ended here.
     is_direct: bool,
+    /// Whether the span has had the model since its start.
+    has_model: bool,
     pub(crate) ids: SpanIds,
 }
 
 /// The attributes of a record that are not set at the end of the span: the span has had them since its start,
-/// or it has a field with the same meaning.
-const NOT_SET_AT_END: [&str; 6] = [
-    keys::PROVIDER_NAME,
-    keys::REQUEST_MODEL,
-    keys::SERVER_ADDRESS,
-    keys::START,
-    keys::END,
-    keys::PARENT_SPAN_ID,
-];
+/// or it has a field with the same meaning. OTLP does not allow a key twice.
+const SET_AT_START: [&str; 5] =
+    [keys::PROVIDER_NAME, keys::SERVER_ADDRESS, keys::START, keys::END, keys::PARENT_SPAN_ID];
 
 /// The convention's name of the operation.
 fn operation(endpoint: Endpoint) -> &'static str {
@@ -65,52 +82,80 @@ fn operation(endpoint: Endpoint) -> &'static str {
     }
 }
 
-impl CallSpan {
-    pub(crate) fn start(request: &RequestInfo, caller: &CallerContext) -> Self {
-        let operation = operation(request.endpoint);
-        let name = match &request.model {
-            Some(model) => format!("{operation} {model}"),
-            None => operation.to_owned(),
-        };
-        // These attributes are set at the start, because a sampler decides by them.
-        let mut attributes = vec![
-            KeyValue::new(keys::OPERATION_NAME, operation),
-            KeyValue::new(keys::PROVIDER_NAME, request.provider.clone()),
-        ];
-        attributes.extend(request.model.clone().map(|model| KeyValue::new(keys::REQUEST_MODEL, model)));
-        attributes
-            .extend(request.server_address.clone().map(|host| KeyValue::new(keys::SERVER_ADDRESS, host)));
-        attributes.extend(request.server_port.map(|port| KeyValue::new(keys::SERVER_PORT, i64::from(port))));
+/// The name of a call's span: the operation and the model.
+fn span_name(request: &RequestInfo) -> String {
+    let operation = operation(request.endpoint);
+    match &request.model {
+        Some(model) => format!("{operation} {model}"),
+        None => operation.to_owned(),
+    }
+}
 
-        let _attached = caller.otel.clone().attach();
-        let tracing = caller.span.in_scope(|| {
-            tracing::info_span!(
-                target: "spanledger",
-                "spanledger.call",
-                otel.name = name.as_str(),
-                otel.kind = "client",
-            )
-        });
-        for attribute in &attributes {
-            tracing.set_attribute(attribute.key.clone(), attribute.value.clone());
+/// The attributes at the start of a span, by which a sampler decides.
+fn start_attributes(request: &RequestInfo) -> Vec<KeyValue> {
+    let mut attributes = vec![
+        KeyValue::new(keys::OPERATION_NAME, operation(request.endpoint)),
+        KeyValue::new(keys::PROVIDER_NAME, request.provider.clone()),
+    ];
+    attributes.extend(request.model.clone().map(|model| KeyValue::new(keys::REQUEST_MODEL, model)));
+    attributes.extend(request.server_address.clone().map(|host| KeyValue::new(keys::SERVER_ADDRESS, host)));
+    attributes.extend(request.server_port.map(|port| KeyValue::new(keys::SERVER_PORT, i64::from(port))));
+    attributes
+}
+
+impl Default for CallSpan {
+    /// No span.
+    fn default() -> Self {
+        Self {
+            tracing: tracing::Span::none(),
+            otel: Context::new(),
+            is_direct: false,
+            has_model: false,
+            ids: SpanIds::default(),
         }
+    }
+}
+
+impl CallSpan {
+    pub(crate) fn start(request: &RequestInfo, caller: &CallerContext, mode: SpanMode) -> Self {
+        let mut tracing = tracing::Span::none();
+        let mut otel = Context::new();
         let parent = caller.otel.span().span_context().clone();
         let is_new = |context: &Context| {
             let span = context.span().span_context().clone();
             span.is_valid() && span.span_id() != parent.span_id()
         };
-        let mut otel = tracing.context();
-        let is_direct = !is_new(&otel);
+        if matches!(mode, SpanMode::Auto | SpanMode::Tracing) {
+            let _attached = caller.otel.clone().attach();
+            tracing = caller.span.in_scope(|| {
+                tracing::info_span!(
+                    target: "spanledger",
+                    "spanledger.call",
+                    otel.name = tracing::field::Empty,
+                    otel.kind = "client",
+                )
+            });
+            if !tracing.is_disabled() {
+                tracing.record("otel.name", span_name(request));
+                for attribute in start_attributes(request) {
+                    tracing.set_attribute(attribute.key, attribute.value);
+                }
+                otel = tracing.context();
+            }
+        }
+        let is_direct = !is_new(&otel) && matches!(mode, SpanMode::Auto | SpanMode::OpenTelemetry);
         if is_direct {
             // A filter excludes the `tracing` span, or no OpenTelemetry layer listens to it.
-            let scope = InstrumentationScope::builder(SCOPE).with_version(env!("CARGO_PKG_VERSION")).build();
-            let tracer = global::tracer_with_scope(scope);
+            let tracer = global::tracer_with_scope(INSTRUMENTATION_SCOPE.clone());
             let span = tracer
-                .span_builder(name)
+                .span_builder(span_name(request))
                 .with_kind(SpanKind::Client)
-                .with_attributes(attributes)
+                .with_attributes(start_attributes(request))
                 .start_with_context(&tracer, &caller.otel);
             otel = caller.otel.with_span(span);
+            if !tracing.is_disabled() && !is_new(&otel) {
+                warn_of_missing_spans();
+            }
         }
         let own = otel.span().span_context().clone();
         let ids = if is_new(&otel) {
@@ -123,40 +168,85 @@ impl CallSpan {
             // There is no tracer provider. The caller may still be in a trace that another process started.
             SpanIds { trace: parent.is_valid().then(|| parent.trace_id().to_string()), ..SpanIds::default() }
         };
-        Self { tracing, otel, is_direct, ids }
+        let has_model = request.model.is_some();
+        Self { tracing, otel, is_direct, has_model, ids }
+    }
+
+    /// Whether somebody will see the span.
+    pub(crate) fn is_recording(&self) -> bool {
+        self.ids.span.is_some() && self.otel.span().is_recording()
+    }
+
+    /// Ends a span that nobody sees.
+    pub(crate) fn end_unrecorded(&mut self) {
+        self.finish();
     }
 
     /// Ends the span. `attributes` are those of the call's record.
-    pub(crate) fn end(
-        &self,
-        o: &Observation,
-        attributes: &[(String, AttributeValue)],
-        request: &RequestInfo,
-        response: &ResponseInfo,
-    ) {
+    pub(crate) fn end(&mut self, o: &Observation, attributes: &[(String, AttributeValue)], call: &Call) {
+        self.set_attributes(o, attributes, call);
+        self.finish();
+    }
+
+    fn set_attributes(&self, o: &Observation, attributes: &[(String, AttributeValue)], call: &Call) {
         let span = self.otel.span();
         if span.is_recording() {
-            for (key, value) in attributes.iter().filter(|(key, _)| !NOT_SET_AT_END.contains(&key.as_str())) {
+            if !self.has_model && call.request.model.is_some() {
+                // The model of an upload is known only after it was sent.
+                span.update_name(span_name(&call.request));
+            }
+            let is_set = |key: &str| match key {
+                keys::REQUEST_MODEL => self.has_model,
+                key => SET_AT_START.contains(&key),
+            };
+            for (key, value) in attributes.iter().filter(|(key, _)| !is_set(key)) {
                 span.set_attribute(KeyValue::new(key.clone(), otel_value(value)));
             }
             for (key, count) in record::usage_counts(o) {
                 span.set_attribute(KeyValue::new(key, count));
             }
-            for attribute in span_only_attributes(o, request, response) {
+            for attribute in span_only_attributes(o, call) {
                 span.set_attribute(attribute);
             }
             if let Some(error_type) = o.outcome.error() {
-                let message = response.error_message.clone().unwrap_or_else(|| error_type.to_owned());
-                span.set_status(Status::error(message));
+                let text = call.response.error_message.as_deref().filter(|_| call.options.error_text);
+                span.set_status(Status::error(bounded(text.unwrap_or(error_type))));
             }
         }
+    }
+
+    /// Ends the span. Only its ids are kept: the rest of the call's data goes to another thread, where a
+    /// subscriber could not close the span in its order.
+    fn finish(&mut self) {
         if self.is_direct {
-            span.end();
+            self.otel.span().end();
         }
         // `tracing-opentelemetry` ends a span at the time when it was last exited. The span is not entered while
         // a stream passes, so it is entered once more at the end.
-        self.tracing.in_scope(|| ());
+        std::mem::replace(&mut self.tracing, tracing::Span::none()).in_scope(|| ());
+        self.otel = Context::new();
     }
+}
+
+/// The beginning of a text from outside.
+fn bounded(text: &str) -> String {
+    const CHARS_MAX: usize = 1_024;
+    text.chars().take(CHARS_MAX).collect()
+}
+
+/// Says once that calls have no span although the service seems to have set up OpenTelemetry: its
+/// `opentelemetry` crates may have another version than those of this crate, which share nothing with them.
+fn warn_of_missing_spans() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let is_set_up = std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("OTEL_"));
+        let text = "calls have no OpenTelemetry span, because `tracing` does not lead to OpenTelemetry. If this                     service has set it up: spanledger works with opentelemetry 0.33 and tracing-opentelemetry 0.34,                     and does not see those of another version. `cargo tree -i opentelemetry` shows the versions.                     Calls are recorded all the same";
+        if is_set_up {
+            tracing::warn!("spanledger.span.missing: {text}");
+        } else {
+            tracing::debug!("spanledger.span.missing: {text}");
+        }
+    });
 }
 
 fn otel_value(value: &AttributeValue) -> Value {
@@ -168,7 +258,8 @@ fn otel_value(value: &AttributeValue) -> Value {
 }
 
 /// The attributes of the convention that the record does not carry.
-fn span_only_attributes(o: &Observation, request: &RequestInfo, response: &ResponseInfo) -> Vec<KeyValue> {
+fn span_only_attributes(o: &Observation, call: &Call) -> Vec<KeyValue> {
+    let (request, response) = (&call.request, &call.response);
     let mut list = Vec::new();
     let mut put = |key: &'static str, value: Option<Value>| {
         list.extend(value.map(|value| KeyValue::new(key, value)));
@@ -195,6 +286,10 @@ fn span_only_attributes(o: &Observation, request: &RequestInfo, response: &Respo
     put(keys::TIME_TO_FIRST_CHUNK, seconds.map(Value::F64));
     let cost = o.cost.as_ref().and_then(|cost| cost.usd).and_then(nearest_double);
     put(keys::USAGE_COST, cost.map(Value::F64));
+    for (name, value) in &response.headers {
+        let value = Value::Array(Array::String(vec![StringValue::from(value.clone())]));
+        list.push(KeyValue::new(format!("{}{name}", keys::HTTP_RESPONSE_HEADER_PREFIX), value));
+    }
     list
 }
 

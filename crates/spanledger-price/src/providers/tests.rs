@@ -113,7 +113,8 @@ fn only_the_providers_own_hosts_have_unique_ids() {
         ("openai", Some("127.0.0.1"), ID, "127.0.0.1", false),
         ("openai", Some("api.openai.com.evil.example"), ID, "api.openai.com.evil.example", false),
         ("azure.ai.openai", Some("Acme.openai.azure.com"), ID, "acme.openai.azure.com", true),
-        ("groq", None, ID, "groq", false),
+        ("groq", None, ID, "groq", true),
+        ("aws.bedrock", None, ID, "aws.bedrock", false),
     ] {
         let reference = response_ref(provider, host, id);
         let found = (reference.namespace.as_str(), reference.unique);

@@ -9,7 +9,7 @@ use async_openai::{
         ChatCompletionRequestUserMessageArgs, CreateChatCompletionRequest, CreateChatCompletionRequestArgs,
     },
 };
-use spanledger::{Attribution, ExporterConfig, Recorder};
+use spanledger::{Attribution, ExporterConfig, Instrument, Recorder};
 use spanledger_event::CostEvent;
 
 use super::{TestReceiver, receiver::only};
@@ -48,9 +48,14 @@ impl World {
         OpenAIConfig::new().with_api_base(self.provider.base_url()).with_api_key("test")
     }
 
+    /// A builder of an instrumented client of the stand-in provider, with the prices of OpenAI.
+    pub fn instrument(&self) -> Instrument<OpenAIConfig> {
+        spanledger::instrument(self.config()).provider("openai").recorder(self.recorder.clone())
+    }
+
     /// An instrumented client of the stand-in provider.
     pub fn client(&self) -> Client<OpenAIConfig> {
-        spanledger::instrument(self.config()).recorder(self.recorder.clone()).build()
+        self.instrument().build()
     }
 
     /// Waits until the records of all ended calls have arrived, and returns all events, oldest first.

@@ -1,92 +1,91 @@
 //! Counts the calls of the provider's tools from the items of an answer, because the usage object does not
 //! count them.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::collections::BTreeSet;
 
-use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 use spanledger_price::usage::{ContainerMemory, ToolCalls};
+
+use crate::lenient::{self, Raw, lenient_object, not_null, text, value};
 
 #[cfg(test)]
 mod tests;
 
-/// An item of an answer of the Responses API: a message, a tool call, …
-#[derive(Deserialize)]
-struct Item<'a> {
-    #[serde(default, borrow)]
-    r#type: Option<Cow<'a, str>>,
-    #[serde(default, borrow)]
-    action: Option<Action<'a>>,
-    #[serde(default, borrow)]
-    container_id: Option<Cow<'a, str>>,
+lenient_object! {
+    /// An item of an answer of the Responses API: a message, a tool call, …
+    struct Item {
+        kind: "type",
+        action: "action",
+        container_id: "container_id",
+    }
 }
 
-#[derive(Deserialize)]
-struct Action<'a> {
-    #[serde(default, borrow)]
-    r#type: Option<Cow<'a, str>>,
+lenient_object! {
+    struct Action {
+        kind: "type",
+    }
 }
 
-/// The counts that the provider itself reports, in `tool_usage`.
-#[derive(Deserialize)]
-struct ToolUsage {
-    #[serde(default)]
-    web_search: Option<WebSearch>,
+lenient_object! {
+    /// The counts that the provider itself reports, in `tool_usage`.
+    struct ToolUsage {
+        web_search: "web_search",
+    }
 }
 
-#[derive(Deserialize)]
-struct WebSearch {
-    #[serde(default)]
-    num_requests: Option<u64>,
+lenient_object! {
+    struct WebSearch {
+        num_requests: "num_requests",
+    }
 }
 
-/// A tool that the request offered to the model.
-#[derive(Deserialize)]
-struct Tool<'a> {
-    #[serde(default, borrow)]
-    r#type: Option<Cow<'a, str>>,
-    #[serde(default, borrow)]
-    container: Option<&'a RawValue>,
+lenient_object! {
+    /// A tool that the request offered to the model.
+    struct Tool {
+        kind: "type",
+        container: "container",
+    }
 }
 
-/// The container of a code interpreter that the provider creates for the call.
-#[derive(Deserialize)]
-struct Container<'a> {
-    #[serde(default, borrow)]
-    r#type: Option<Cow<'a, str>>,
-    #[serde(default, borrow)]
-    memory_limit: Option<Cow<'a, str>>,
+lenient_object! {
+    /// The container of a code interpreter that the provider creates for the call.
+    struct Container {
+        kind: "type",
+        memory_limit: "memory_limit",
+    }
 }
 
-/// Parses a part of an answer. A part in an unexpected form counts as absent, so that the other parts
-/// are still read.
-fn parse<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
-    serde_json::from_str(raw?.get()).ok()
+/// An item, as far as it is counted.
+struct CountedItem {
+    kind: Option<String>,
+    action: Option<String>,
+    container_id: Option<String>,
 }
 
 /// Counts the calls of tools from an answer's `output`, `tool_usage` and `tools`.
-pub(super) fn tool_calls(
-    output: Option<&RawValue>,
-    tool_usage: Option<&RawValue>,
-    tools: Option<&RawValue>,
-) -> ToolCalls {
-    let items: Vec<Item<'_>> = parse(output).unwrap_or_default();
-    let tools: Vec<Tool<'_>> = parse(tools).unwrap_or_default();
-    let of_type = |kind: &'static str| items.iter().filter(move |item| item.r#type.as_deref() == Some(kind));
+pub(super) fn tool_calls(output: Raw<'_>, tool_usage: Raw<'_>, tools: Raw<'_>) -> ToolCalls {
+    let items = lenient::list::<Item<'_>>(output).into_iter();
+    let items: Vec<CountedItem> = items
+        .map(|item| CountedItem {
+            kind: text(item.kind),
+            action: lenient::nested::<Action<'_>>(item.action).and_then(|action| text(action.kind)),
+            container_id: text(item.container_id),
+        })
+        .collect();
+    let of_type = |kind: &'static str| items.iter().filter(move |item| item.kind.as_deref() == Some(kind));
     let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
 
     // Opening a page that a search has found is not billed.
-    let is_open = |item: &&Item<'_>| {
-        let action = item.action.as_ref().and_then(|action| action.r#type.as_deref());
-        matches!(action, Some("open_page" | "find" | "find_in_page"))
-    };
+    let is_open =
+        |item: &&CountedItem| matches!(item.action.as_deref(), Some("open_page" | "find" | "find_in_page"));
     // The provider's own count is preferred: it holds only searches that are billed.
-    let searches = parse::<ToolUsage>(tool_usage)
-        .and_then(|reported| reported.web_search?.num_requests)
+    let searches = lenient::nested::<ToolUsage<'_>>(tool_usage)
+        .and_then(|reported| value(lenient::nested::<WebSearch<'_>>(reported.web_search)?.num_requests))
         .unwrap_or_else(|| number(of_type("web_search_call").filter(|item| !is_open(item)).count()));
     // Tool types can end in a date (`web_search_preview_2025_03_11`). The preview tool has a different price.
+    let tools = lenient::list::<Tool<'_>>(tools);
     let (mut offers_search, mut offers_preview) = (false, false);
-    for kind in tools.iter().filter_map(|tool| tool.r#type.as_deref()) {
+    for kind in tools.iter().filter_map(|tool| text(tool.kind)) {
         let is_preview = kind.starts_with("web_search_preview");
         offers_preview |= is_preview;
         offers_search |= !is_preview && kind.starts_with("web_search");
@@ -98,7 +97,7 @@ pub(super) fn tool_calls(
         of_type("code_interpreter_call").filter_map(|item| item.container_id.as_deref()).collect();
     let unnamed = of_type("code_interpreter_call").filter(|item| item.container_id.is_none()).count();
     // The answer does not say which tool used which container. The size is known only if all sizes agree.
-    let mut sizes = tools.iter().filter_map(|tool| tool.container).map(memory_of);
+    let mut sizes = tools.iter().filter_map(|tool| not_null(tool.container)).map(memory_of);
     let memory = sizes.next().unwrap_or_default();
     let memory = if sizes.all(|size| size == memory) { memory } else { ContainerMemory::Unknown };
     ToolCalls {
@@ -116,12 +115,11 @@ pub(super) fn tool_calls(
 /// A container that the provider creates is an object; it has 1 GB unless `memory_limit` says otherwise.
 /// A container that the user created is an id, which does not tell its size.
 fn memory_of(container: &RawValue) -> ContainerMemory {
-    let Some(created) = parse::<Option<Container<'_>>>(Some(container)) else {
+    let Some(created) = lenient::nested::<Container<'_>>(Some(container)) else {
         return ContainerMemory::Unknown;
     };
-    let Some(created) = created else { return ContainerMemory::default() };
-    let Some(limit) = created.memory_limit else {
-        return if matches!(created.r#type.as_deref(), None | Some("auto")) {
+    let Some(limit) = text(created.memory_limit) else {
+        return if matches!(text(created.kind).as_deref(), None | Some("auto")) {
             ContainerMemory::Gb1
         } else {
             ContainerMemory::Unknown
@@ -136,9 +134,4 @@ fn memory_of(container: &RawValue) -> ContainerMemory {
         "64" => ContainerMemory::Gb64,
         _ => ContainerMemory::Unknown,
     }
-}
-
-/// The number of images in the `data` of an answer.
-pub(super) fn count_images(data: &RawValue) -> u64 {
-    parse::<Vec<IgnoredAny>>(Some(data)).map_or(0, |list| u64::try_from(list.len()).unwrap_or(u64::MAX))
 }

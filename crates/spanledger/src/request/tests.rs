@@ -1,3 +1,5 @@
+use http::Method;
+
 use super::*;
 
 fn post(url: &str, body: &str) -> Request {
@@ -6,24 +8,13 @@ fn post(url: &str, body: &str) -> Request {
     request
 }
 
-#[test]
-fn only_requests_that_can_be_billed_have_an_endpoint() {
-    let endpoint_of = |method: Method, path: &str| billable_endpoint(&method, path);
-    assert_eq!(endpoint_of(Method::POST, "/v1/chat/completions"), Some(Endpoint::Chat));
-    assert_eq!(endpoint_of(Method::POST, "/openai/deployments/gpt/chat/completions"), Some(Endpoint::Chat));
-    assert_eq!(endpoint_of(Method::POST, "/v1/completions"), Some(Endpoint::Completions));
-    assert_eq!(endpoint_of(Method::POST, "/v1/responses/"), Some(Endpoint::Responses));
-    for (method, path) in [
-        (Method::GET, "/v1/chat/completions/chatcmpl-1"),
-        (Method::GET, "/v1/responses/resp_1"),
-        (Method::POST, "/v1/chat/completions/chatcmpl-1"),
-        (Method::POST, "/v1/responses/resp_1/cancel"),
-        (Method::POST, "/v1/responses/input_tokens"),
-        (Method::POST, "/v1/files"),
-        (Method::POST, "/v1/moderations"),
-        (Method::GET, "/v1/models"),
-    ] {
-        assert_eq!(endpoint_of(method, path), None, "{path}");
+/// Reads a request of the chat API, or of the API at the end of its path.
+fn read(request: &Request, provider: Option<&str>, ask_for_usage: bool) -> (RequestInfo, Option<Bytes>) {
+    let Billing::Billed(endpoint) = billing_of(request.method(), request.url().path()) else { panic!() };
+    let (info, change) = RequestInfo::read(request, endpoint, ReadOptions { provider, ask_for_usage });
+    match change {
+        Change::Body(body) => (info, Some(body)),
+        _ => (info, None),
     }
 }
 
@@ -31,26 +22,46 @@ fn only_requests_that_can_be_billed_have_an_endpoint() {
 fn options_are_read_and_text_of_the_prompt_is_not_mistaken_for_them() {
     let body = r#"{"messages":[{"role":"user","content":"{\"model\":\"x\"}"}],"model":"gpt-5.5","service_tier":"flex",
         "reasoning_effort":"high","prompt_cache_key":"k","max_completion_tokens":5,"temperature":0.5,"n":2}"#;
-    let info =
-        RequestInfo::read(&post("https://api.openai.com/v1/chat/completions", body), None, true).unwrap();
+    let (info, changed) = read(&post("https://api.openai.com/v1/chat/completions", body), None, true);
     assert_eq!((info.model.as_deref(), info.service_tier.as_deref()), (Some("gpt-5.5"), Some("flex")));
     assert_eq!(
         (info.reasoning_effort.as_deref(), info.max_tokens, info.choices),
         (Some("high"), Some(5), Some(2))
     );
     assert_eq!((info.server_address.as_deref(), info.server_port), (Some("api.openai.com"), Some(443)));
-    assert_eq!((info.provider.as_str(), info.body_with_usage), ("openai", None));
+    assert_eq!((info.provider.as_str(), changed), ("openai", None));
 
-    let azure =
-        post("https://acme.openai.azure.com/openai/deployments/d/chat/completions?api-version=1", "{}");
-    assert_eq!(RequestInfo::read(&azure, None, true).unwrap().provider, "azure.ai.openai");
-    assert_eq!(RequestInfo::read(&azure, Some("groq"), true).unwrap().provider, "groq");
     let responses = post("http://h/v1/responses", r#"{"reasoning":{"effort":"low"},"stream":true}"#);
-    let info = RequestInfo::read(&responses, None, true).unwrap();
-    assert_eq!(
-        (info.reasoning_effort.as_deref(), info.stream, info.body_with_usage),
-        (Some("low"), true, None)
-    );
+    let (info, changed) = read(&responses, None, true);
+    assert_eq!((info.reasoning_effort.as_deref(), info.stream, changed), (Some("low"), true, None));
+}
+
+#[test]
+fn an_odd_field_of_the_request_costs_only_itself() {
+    let body = r#"{"model":"m","max_tokens":256.0,"seed":"x","temperature":"hot","stream":true,"n":1e400}"#;
+    let (info, changed) = read(&post("http://h/v1/chat/completions", body), None, true);
+    assert_eq!((info.model.as_deref(), info.max_tokens, info.stream), (Some("m"), Some(256), true));
+    assert_eq!((info.seed, info.temperature, info.choices), (None, None, None));
+    assert!(changed.is_some());
+}
+
+#[test]
+fn the_provider_is_that_of_the_host_and_an_unknown_host_is_its_own_provider() {
+    for (url, expected) in [
+        ("https://api.openai.com/v1/chat/completions", "openai"),
+        ("https://eu.api.openai.com/v1/chat/completions", "openai"),
+        (
+            "https://acme.openai.azure.com/openai/deployments/d/chat/completions?api-version=1",
+            "azure.ai.openai",
+        ),
+        ("https://acme.services.ai.azure.com/openai/v1/chat/completions", "azure.ai.openai"),
+        ("https://gateway.acme.com/openai/deployments/d/chat/completions", "azure.ai.openai"),
+        ("https://api.groq.com/openai/v1/chat/completions", "groq"),
+        ("https://LLM.internal:8000/v1/chat/completions", "llm.internal"),
+    ] {
+        assert_eq!(read(&post(url, "{}"), None, true).0.provider, expected, "{url}");
+        assert_eq!(read(&post(url, "{}"), Some("x_ai"), true).0.provider, "x_ai", "{url}");
+    }
 }
 
 #[test]
@@ -80,8 +91,8 @@ fn a_stream_gets_the_usage_option_and_no_other_byte_changes() {
         (r#"{"stream":false}"#, None),
         (r#"{"model":"m"}"#, None),
     ] {
-        let info = RequestInfo::read(&post("http://h/v1/chat/completions", body), None, true).unwrap();
-        let with_usage = info.body_with_usage.as_deref().map(|bytes| std::str::from_utf8(bytes).unwrap());
+        let (_, changed) = read(&post("http://h/v1/chat/completions", body), None, true);
+        let with_usage = changed.as_deref().map(|bytes| std::str::from_utf8(bytes).unwrap());
         assert_eq!(with_usage, expected, "{body}");
     }
 }
@@ -89,16 +100,14 @@ fn a_stream_gets_the_usage_option_and_no_other_byte_changes() {
 #[test]
 fn a_stream_is_not_changed_if_the_option_is_switched_off() {
     let request = post("http://h/v1/chat/completions", r#"{"stream":true}"#);
-    let info = RequestInfo::read(&request, None, false).unwrap();
-    assert_eq!((info.stream, info.body_with_usage), (true, None));
+    let (info, changed) = read(&request, None, false);
+    assert_eq!((info.stream, changed), (true, None));
 }
 
 #[test]
 fn a_body_that_is_not_json_is_still_a_call() {
-    let info = RequestInfo::read(&post("http://h/v1/chat/completions", "not json"), None, true).unwrap();
+    let (info, _) = read(&post("http://h/v1/chat/completions", "not json"), None, true);
     assert_eq!((info.model, info.stream), (None, false));
-    assert_ne!(
-        info.fingerprint,
-        RequestInfo::read(&post("http://h/v1/chat/completions", "{}"), None, true).unwrap().fingerprint
-    );
+    let (other, _) = read(&post("http://h/v1/chat/completions", "{}"), None, true);
+    assert_ne!(info.fingerprint, other.fingerprint);
 }

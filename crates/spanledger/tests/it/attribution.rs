@@ -1,7 +1,6 @@
 use std::{fs, path::PathBuf, process::Command};
 
-use async_openai::error::OpenAIError;
-use spanledger::Attributed;
+use spanledger::{Attributed, Error};
 
 use spanledger_testkit::world::{World, attribution, chat_request};
 
@@ -9,7 +8,8 @@ use spanledger_testkit::world::{World, attribution, chat_request};
 async fn a_billable_call_without_attribution_is_refused_and_not_sent() {
     let world = World::start().await;
     let error = world.client().chat().create(chat_request("hello")).await.unwrap_err();
-    let OpenAIError::InvalidArgument(text) = error else { panic!("{error:?}") };
+    assert_eq!(Error::of(&error), Some(&Error::NoAttribution { path: "/v1/chat/completions".to_owned() }));
+    let text = error.to_string();
     for word in ["feature", "route", "customer_id", "environment", ".attributed(", "/chat/completions"] {
         assert!(text.contains(word), "{word} is not in {text}");
     }
@@ -32,7 +32,8 @@ async fn an_attribution_that_cannot_be_read_is_an_error_of_its_own() {
             .header("x-spanledger-attribution", value)
             .unwrap();
         let error = attribution("scope").scope(group.create(chat_request("hello"))).await.unwrap_err();
-        let OpenAIError::InvalidArgument(text) = error else { panic!("{error:?}") };
+        assert!(matches!(Error::of(&error), Some(Error::UnreadableAttribution { .. })), "{error:?}");
+        let text = error.to_string();
         for word in ["/chat/completions was not sent", "`x-spanledger-attribution` cannot be read"] {
             assert!(text.contains(word), "{word} is not in {text}");
         }

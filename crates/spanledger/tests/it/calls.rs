@@ -128,7 +128,11 @@ async fn a_usage_of_zeros_is_no_usage() {
         connection.write_all(format!("{head}{}\r\n\r\n{body}", body.len()).as_bytes()).await.unwrap();
     });
     let config = world.config().with_api_base(base);
-    let client = spanledger::instrument(config).recorder(world.recorder.clone()).max_retries(0).build();
+    let client = spanledger::instrument(config)
+        .provider("openai")
+        .recorder(world.recorder.clone())
+        .max_retries(0)
+        .build();
     let request = CreateImageRequestArgs::default()
         .model(ImageModel::Other("dall-e-3".to_owned()))
         .prompt("a cat")
@@ -182,8 +186,7 @@ async fn retries_of_one_call_are_one_event() {
 #[tokio::test]
 async fn a_failed_call_is_free_and_says_why() {
     let world = World::start().await;
-    let client =
-        spanledger::instrument(world.config()).recorder(world.recorder.clone()).max_retries(0).build();
+    let client = world.instrument().max_retries(0).build();
     for (reply, code) in [
         (Reply::insufficient_quota(), "insufficient_quota"),
         (Reply::status(503), "server_error"),
@@ -204,8 +207,7 @@ async fn a_failed_call_is_free_and_says_why() {
 #[tokio::test]
 async fn the_same_request_with_the_same_id_is_the_same_event() {
     let world = World::start().await;
-    let client =
-        spanledger::instrument(world.config()).recorder(world.recorder.clone()).max_retries(0).build();
+    let client = world.instrument().max_retries(0).build();
     let attribution = attribution("search").with_request_id("order-7").unwrap();
     world.provider.push(Reply::status(500));
     client.chat().attributed(&attribution).create(chat_request("hello")).await.unwrap_err();
@@ -269,7 +271,11 @@ async fn a_call_that_its_caller_gave_up_is_recorded_as_incomplete() {
 async fn a_provider_that_is_not_there_is_a_free_failure() {
     let world = World::start().await;
     let config = world.config().with_api_base("http://127.0.0.1:1/v1");
-    let client = spanledger::instrument(config).recorder(world.recorder.clone()).max_retries(0).build();
+    let client = spanledger::instrument(config)
+        .provider("openai")
+        .recorder(world.recorder.clone())
+        .max_retries(0)
+        .build();
     client.chat().attributed(&attribution("search")).create(chat_request("hello")).await.unwrap_err();
     let event = world.event().await;
     assert_eq!(
@@ -284,10 +290,7 @@ async fn the_users_own_http_client_is_used() {
     let mut headers = reqwest::header::HeaderMap::new();
     headers.insert("x-from-my-client", "yes".parse().unwrap());
     let http_client = reqwest::Client::builder().default_headers(headers).build().unwrap();
-    let client = spanledger::instrument(world.config())
-        .http_client(http_client)
-        .recorder(world.recorder.clone())
-        .build();
+    let client = world.instrument().http_client(http_client).build();
     client.chat().attributed(&attribution("search")).create(chat_request("hello")).await.unwrap();
     assert_eq!(world.provider.requests()[0].header("x-from-my-client"), Some("yes"));
     world.event().await;
@@ -321,7 +324,7 @@ async fn a_recorder_prices_with_its_own_book() {
     "#;
     let book = PriceBook::builtin().layered([("prices.toml", ours)]).unwrap();
     let recorder = world.recorder.clone().with_price_book(book);
-    let client = spanledger::instrument(world.config()).recorder(recorder).build();
+    let client = world.instrument().recorder(recorder).build();
     world.provider.push(Reply::new().usage(Usage::new(1_000, 100)));
     client.chat().attributed(&attribution("search")).create(chat_request("hello")).await.unwrap();
     // Both recorders share a queue, so that flushing the first one is enough.

@@ -9,6 +9,7 @@
 mod attribution;
 mod calls;
 mod coverage;
+mod endings;
 mod nothing_leaves;
 mod scope;
 mod spans;

@@ -60,7 +60,7 @@ pub(super) struct Calls {
 /// Runs the shop for a day.
 pub(super) async fn run(provider: &Provider, recorder: &Recorder, seed: u64) -> anyhow::Result<Calls> {
     let config = OpenAIConfig::new().with_api_base(provider.base_url()).with_api_key("no-key-needed");
-    let client = spanledger::instrument(config).recorder(recorder.clone()).build();
+    let client = spanledger::instrument(config).provider("openai").recorder(recorder.clone()).build();
     let mut shop = Shop { provider, client, dice: Dice(seed), calls: Calls::default() };
     for round in 0..24 {
         shop.search(round).await?;
