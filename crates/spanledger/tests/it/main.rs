@@ -10,6 +10,8 @@ mod attribution;
 mod calls;
 mod coverage;
 mod endings;
+mod genai_layer;
+mod missing_attribution;
 mod nothing_leaves;
 mod scope;
 mod spans;
