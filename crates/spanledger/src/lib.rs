@@ -14,9 +14,11 @@ mod genai_layer;
 mod init;
 mod layer;
 mod lenient;
+mod metrics;
 mod missing_attribution;
 mod recorder;
 mod request;
+mod sampling;
 mod scope;
 mod span;
 
@@ -34,6 +36,7 @@ pub use init::{Guard, init};
 pub use layer::{Instrumented, SpanledgerLayer};
 pub use missing_attribution::MissingAttribution;
 pub use recorder::{Recorder, flush, flush_blocking};
+pub use sampling::{KeepGenAi, SampledOnly};
 pub use scope::{Scoped, current as current_attribution};
 pub use span::SpanMode;
 #[doc(no_inline)]
