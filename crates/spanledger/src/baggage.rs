@@ -13,7 +13,7 @@ mod processor;
 mod tests;
 
 pub use processor::BaggageSpanProcessor;
-pub(crate) use processor::without_copies;
+pub(crate) use processor::{copied_to_spans, without_copies};
 
 /// The fields of an attribution that may travel in W3C baggage: by default `feature`, `route`,
 /// `customer_id`, `environment` and `request_id`.

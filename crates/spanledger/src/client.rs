@@ -7,7 +7,7 @@ use async_openai::{
 };
 use tower::{Layer as _, ServiceBuilder};
 
-use crate::{FinishedCall, Recorder, SpanMode, SpanledgerLayer};
+use crate::{FinishedCall, MissingAttribution, Recorder, SpanMode, SpanledgerLayer};
 
 /// Starts an `async-openai` client whose calls are attributed, traced, priced and recorded.
 ///
@@ -75,6 +75,23 @@ impl<C: Config> Instrument<C> {
     /// Sets the recorder of this client. The default is the recorder of the process.
     pub fn recorder(mut self, recorder: Recorder) -> Self {
         self.layer = self.layer.with_recorder(recorder);
+        self
+    }
+
+    /// Sets what happens to a billable call without an attribution. By default it is refused.
+    ///
+    /// ```
+    /// use async_openai::config::OpenAIConfig;
+    /// use spanledger::MissingAttribution;
+    ///
+    /// // While the call sites of an existing service are annotated one by one:
+    /// let client = spanledger::instrument(OpenAIConfig::new())
+    ///     .missing_attribution(MissingAttribution::Quarantine)
+    ///     .build();
+    /// # let _: async_openai::Client<OpenAIConfig> = client;
+    /// ```
+    pub fn missing_attribution(mut self, missing: MissingAttribution) -> Self {
+        self.layer = self.layer.with_missing_attribution(missing);
         self
     }
 

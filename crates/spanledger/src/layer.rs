@@ -18,6 +18,7 @@ use crate::{
     attributed, body,
     call::{CallInFlight, CallOptions},
     error::outcome_of,
+    missing_attribution::{Incomplete, MissingAttribution},
     request::{Billing, Change, ReadOptions, RequestInfo, billing_of, stream_usage},
     scope,
     span::CallerContext,
@@ -53,12 +54,19 @@ struct Settings {
     provider: Option<String>,
     recorder: Option<Recorder>,
     ask_for_usage: bool,
+    missing_attribution: MissingAttribution,
     call: CallOptions,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { provider: None, recorder: None, ask_for_usage: true, call: CallOptions::default() }
+        Self {
+            provider: None,
+            recorder: None,
+            ask_for_usage: true,
+            missing_attribution: MissingAttribution::default(),
+            call: CallOptions::default(),
+        }
     }
 }
 
@@ -93,6 +101,12 @@ impl SpanledgerLayer {
     #[must_use]
     pub fn with_recorder(self, recorder: Recorder) -> Self {
         self.with(|settings| settings.recorder = Some(recorder))
+    }
+
+    /// Sets what happens to a billable call without an attribution. By default it is refused.
+    #[must_use]
+    pub fn with_missing_attribution(self, missing: MissingAttribution) -> Self {
+        self.with(|settings| settings.missing_attribution = missing)
     }
 
     /// Sets how the span of a call is made. The default is [`SpanMode::Auto`].
@@ -162,6 +176,10 @@ where
         let caller = CallerContext::current();
         let scoped = scope::current();
         let settings = Arc::clone(&self.layer.settings);
+        let incomplete = match (&scoped, settings.missing_attribution) {
+            (None, MissingAttribution::Quarantine) => Some(Incomplete::current()),
+            _ => None,
+        };
         Box::pin(async move {
             let mut first = factory.build().await?;
             let attached = attributed::take(first.headers_mut());
@@ -189,7 +207,10 @@ where
                 Some(attribution) => PartialAttribution::from(&attribution),
                 // It is not known whether the call is billed, so it is not refused.
                 None if endpoint == Endpoint::Other => PartialAttribution::default(),
-                None => return Err(Error::NoAttribution { path: path() }.into()),
+                None => match incomplete {
+                    Some(incomplete) => incomplete.warn_and_take(first.url()),
+                    None => return Err(Error::NoAttribution { path: path() }.into()),
+                },
             };
             let options =
                 ReadOptions { provider: settings.provider.as_deref(), ask_for_usage: settings.ask_for_usage };

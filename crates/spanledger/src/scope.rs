@@ -38,6 +38,11 @@ pub fn current() -> Option<Attribution> {
     })
 }
 
+/// The fields of an attribution that are known where [`current`] has none.
+pub(crate) fn known() -> PartialAttribution {
+    current().as_ref().map_or_else(|| Context::map_current(known_from_baggage), PartialAttribution::from)
+}
+
 fn known_from_baggage(context: &Context) -> PartialAttribution {
     let baggage = context.baggage();
     if baggage.is_empty() {

@@ -10,7 +10,7 @@ use spanledger_event::{Endpoint, Observation, Usd, keys};
 use spanledger_otlp::record::{self, AttributeValue, SCOPE};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use crate::{baggage::without_copies, call::Call, request::RequestInfo};
+use crate::{baggage::without_copies, call::Call, genai_layer::client_records_call_in, request::RequestInfo};
 
 /// How the span of a call is made. The record of the call does not depend on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,6 +118,7 @@ impl Default for CallSpan {
 
 impl CallSpan {
     pub(crate) fn start(request: &RequestInfo, caller: &CallerContext, mode: SpanMode) -> Self {
+        client_records_call_in(&caller.span);
         let mut tracing = tracing::Span::none();
         let mut otel = Context::new();
         let parent = caller.otel.span().span_context().clone();
@@ -126,8 +127,9 @@ impl CallSpan {
             span.is_valid() && span.span_id() != parent.span_id()
         };
         if matches!(mode, SpanMode::Auto | SpanMode::Tracing) {
-            let _attached = caller.otel.clone().attach();
             tracing = caller.span.in_scope(|| {
+                // Entering the caller's span activates the span's own context, which can lack values of the caller's.
+                let _attached = caller.otel.clone().attach();
                 tracing::info_span!(
                     target: "spanledger",
                     "spanledger.call",

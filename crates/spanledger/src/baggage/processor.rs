@@ -11,6 +11,8 @@ use opentelemetry_sdk::{
     trace::{Span, SpanData, SpanProcessor},
 };
 
+use spanledger_event::PartialAttribution;
+
 use super::AllowedBaggage;
 
 /// Copies the allowed fields of the baggage to the attributes of every span when it starts, so that the spans of
@@ -33,9 +35,12 @@ pub struct BaggageSpanProcessor {
 /// Whether the process has a processor.
 static EXISTS: AtomicBool = AtomicBool::new(false);
 
-/// Whether a processor copies baggage to spans. An attribute must not be set twice.
-pub(crate) fn is_copied_to_spans() -> bool {
-    EXISTS.load(Ordering::Relaxed)
+/// What a processor copies from the current baggage to a span that starts now. An attribute must not be set twice.
+pub(crate) fn copied_to_spans() -> PartialAttribution {
+    if !EXISTS.load(Ordering::Relaxed) {
+        return PartialAttribution::default();
+    }
+    Context::map_current(|context| AllowedBaggage::of_process().attribution(context.baggage()))
 }
 
 /// Marks a context in which a span starts that gets the attribution itself.
@@ -43,7 +48,7 @@ struct WithoutCopies;
 
 /// A context in which spans start without copies of the baggage, because they get the attribution from elsewhere.
 pub(crate) fn without_copies(context: &Context) -> Context {
-    if is_copied_to_spans() { context.with_value(WithoutCopies) } else { context.clone() }
+    if EXISTS.load(Ordering::Relaxed) { context.with_value(WithoutCopies) } else { context.clone() }
 }
 
 impl BaggageSpanProcessor {

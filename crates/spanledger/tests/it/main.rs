@@ -9,6 +9,8 @@
 mod attribution;
 mod calls;
 mod endings;
+mod genai_layer;
+mod missing_attribution;
 mod nothing_leaves;
 mod scope;
 mod spans;

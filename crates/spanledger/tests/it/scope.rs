@@ -29,15 +29,15 @@ async fn a_span_that_is_created_inside_the_scope_carries_the_attribution_into_a_
                 // A span inside the span has it too.
                 async { feature() }.instrument(info_span!("inner")).await
             };
-            tokio::spawn(inside.instrument(info_span!("digest")).with_current_subscriber())
+            tokio::spawn(inside.instrument(info_span!("digest")).with_current_subscriber()).await.unwrap()
         });
-        assert_eq!(task.await.await.unwrap().as_deref(), Some("digest"));
+        assert_eq!(task.await.as_deref(), Some("digest"));
         let task = attribution("digest").scope(async {
             let span = info_span!("digest");
             let spawn = || tokio::spawn(async { feature() }.in_current_span().with_current_subscriber());
-            span.in_scope(spawn)
+            span.in_scope(spawn).await.unwrap()
         });
-        assert_eq!(task.await.await.unwrap().as_deref(), Some("digest"));
+        assert_eq!(task.await.as_deref(), Some("digest"));
     })
     .await;
 }

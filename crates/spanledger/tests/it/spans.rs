@@ -182,3 +182,30 @@ async fn the_span_of_a_stream_ends_with_the_stream() {
     assert!(matches!(attribute(&spans[0], keys::TIME_TO_FIRST_CHUNK), Some(Value::F64(_))));
     assert_eq!(attribute(&spans[0], keys::REQUEST_STREAM), Some(&Value::Bool(true)));
 }
+
+/// Guarantees: no attribute is set twice, because OTLP requires unique keys.
+#[tokio::test]
+async fn the_baggage_that_a_processor_copies_to_spans_is_not_copied_to_the_span_of_a_call() {
+    use opentelemetry::{Context, context::FutureExt as _};
+    use spanledger::{AllowedBaggage, BaggageSpanProcessor};
+    let world = World::start().await;
+    let exporter = InMemorySpanExporter::default();
+    let provider = SdkTracerProvider::builder()
+        .with_span_processor(BaggageSpanProcessor::new(AllowedBaggage::default()))
+        .with_simple_exporter(exporter.clone())
+        .build();
+    let subscriber =
+        Registry::default().with(tracing_opentelemetry::layer().with_tracer(provider.tracer("app")));
+    let context = attribution("search").in_baggage(&Context::new());
+    async { make_call(&world).instrument(tracing::info_span!("handler")).await }
+        .with_context(context)
+        .with_subscriber(subscriber)
+        .await;
+    world.event().await;
+    let spans = exporter.get_finished_spans().unwrap();
+    for span in &spans {
+        let customers = span.attributes.iter().filter(|kv| kv.key.as_str() == keys::CUSTOMER_ID);
+        assert_eq!(customers.count(), 1, "{span:#?}");
+    }
+    assert_eq!(spans.len(), 2);
+}
