@@ -47,7 +47,10 @@ fn number(name: &str) -> Option<usize> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-async fn answer(factory: HttpRequestFactory, chunks: Option<usize>) -> Result<reqwest::Response, OpenAIError> {
+async fn answer(
+    factory: HttpRequestFactory,
+    chunks: Option<usize>,
+) -> Result<reqwest::Response, OpenAIError> {
     drop(factory.build().await?);
     let response = http::Response::builder();
     let response = match chunks {
