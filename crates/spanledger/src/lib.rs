@@ -13,9 +13,11 @@ mod exporter;
 mod genai_layer;
 mod layer;
 mod lenient;
+mod metrics;
 mod missing_attribution;
 mod recorder;
 mod request;
+mod sampling;
 mod scope;
 mod span;
 
@@ -30,6 +32,7 @@ pub use genai_layer::GenAiLayer;
 pub use layer::{Instrumented, SpanledgerLayer};
 pub use missing_attribution::MissingAttribution;
 pub use recorder::{Recorder, flush};
+pub use sampling::{KeepGenAi, SampledOnly};
 pub use scope::{Scoped, current as current_attribution};
 pub use span::SpanMode;
 #[doc(no_inline)]

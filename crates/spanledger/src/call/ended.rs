@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::{Call, finished::FinishedCall};
 use crate::{
-    Recorder, answer::ResponseObject, error::outcome_of_status, exporter::ToRecord, lenient,
+    Recorder, answer::ResponseObject, error::outcome_of_status, exporter::ToRecord, lenient, metrics,
     recorder::RecorderPrices,
 };
 
@@ -153,8 +153,9 @@ fn queue_bytes(call: &Call) -> usize {
     size_of::<Call>() + usage + call.attribution.dims_bytes() + 512
 }
 
-/// Tells the user's hook about the call. A hook that panics does not stop the export.
+/// Records the metrics of the call and tells the user's hook about it. A hook that panics does not stop the export.
 fn report(call: &Call, observation: &Observation) {
+    metrics::record(observation);
     let Some(hook) = &call.options.hook else { return };
     let finished = FinishedCall::new(call, observation);
     if catch_unwind(AssertUnwindSafe(|| hook(&finished))).is_err() {

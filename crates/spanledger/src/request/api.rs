@@ -62,6 +62,7 @@ const POSTS: &[(&str, Billing)] = &[
     ("evals", Free),
     ("evals/*", Free),
     ("evals/*/runs/*", Free),
+    ("evals/*/runs/*/cancel", Free),
     ("files", Free),
     ("fine_tuning/checkpoints/*/permissions", Free),
     ("fine_tuning/jobs/*/cancel", Free),

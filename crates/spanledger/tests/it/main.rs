@@ -8,6 +8,7 @@
 
 mod attribution;
 mod calls;
+mod coverage;
 mod endings;
 mod genai_layer;
 mod missing_attribution;
