@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use spanledger_event::{CallOutcome, PartialAttribution, Timestamp};
+use spanledger_event::{CallOutcome, Timestamp};
 
 use crate::{
     Recorder,
@@ -20,10 +20,12 @@ use crate::{
     request::{FormFields, RequestInfo},
     span::{CallSpan, CallerContext, SpanMode},
 };
+pub(crate) use attribution::CallAttribution;
 pub(crate) use ended::{EndedCall, Ending};
 pub use finished::FinishedCall;
 pub(crate) use overlap::Overlap;
 
+mod attribution;
 mod ended;
 mod finished;
 mod overlap;
@@ -68,7 +70,7 @@ pub(crate) struct CallInFlight {
 pub(crate) struct Call {
     pub(crate) request: RequestInfo,
     pub(crate) response: ResponseInfo,
-    pub(crate) attribution: PartialAttribution,
+    pub(crate) attribution: CallAttribution,
     pub(crate) options: CallOptions,
     pub(crate) span: CallSpan,
     pub(crate) start: Timestamp,
@@ -85,14 +87,14 @@ impl CallInFlight {
         recorder: Recorder,
         mut request: RequestInfo,
         form: Option<FormFields>,
-        attribution: PartialAttribution,
+        attribution: CallAttribution,
         caller: &CallerContext,
         options: CallOptions,
         attempts: Arc<AtomicU32>,
     ) -> Self {
         recorder.call_started();
         let span = CallSpan::start(&request, caller, options.span_mode);
-        let overlap = Overlap::begin(attribution.request_id.as_deref(), request.fingerprint);
+        let overlap = Overlap::begin(attribution.request_id(), request.fingerprint);
         request.fingerprint = overlap.fingerprint(request.fingerprint);
         let call = Call {
             request,
