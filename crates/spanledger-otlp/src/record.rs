@@ -24,11 +24,13 @@
 //! [`ObservationReader`](crate::ObservationReader) turns records and spans back into observations.
 
 mod encoded;
+mod gap;
 mod read;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use gap::{Gap, RECORDS_LOST, cost};
 pub use encoded::{RequestEncoder, encoded_len};
 pub use opentelemetry_proto::tonic::logs::v1::LogRecord;
 pub(crate) use read::{RecordSource, read};
