@@ -208,7 +208,7 @@ impl Journal {
                 if loaded.len() == count && next <= last {
                     self.on_disk.push_front((next, last));
                 }
-                loaded.into_iter().map(|(number, bytes)| Pending { bytes, number }).collect()
+                loaded.into_iter().map(|(number, bytes)| Pending { bytes, number, is_of_call: true }).collect()
             }
             Err(error) => {
                 self.failed(&error, now);

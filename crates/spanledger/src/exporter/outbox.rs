@@ -30,6 +30,8 @@ pub(super) struct Pending {
     pub(super) bytes: Vec<u8>,
     /// Its number, in the order in which records were queued.
     pub(super) number: u64,
+    /// It is of a call of this process, and not of an earlier one and no gap event.
+    pub(super) is_of_call: bool,
 }
 
 /// What the answer to a request means for its records.
@@ -129,7 +131,7 @@ impl Outbox {
         self.waiting.push_back(record);
     }
 
-    fn records(&self) -> impl Iterator<Item = &Pending> {
+    pub(super) fn records(&self) -> impl Iterator<Item = &Pending> {
         let in_flight = self.in_flight.iter().flat_map(|attempt| &attempt.records);
         let parts = self.parts.iter().flat_map(|(part, _)| part);
         let parked = self.parked.iter().map(|parked| &parked.record);
@@ -143,6 +145,11 @@ impl Outbox {
 
     pub(super) fn is_empty(&self) -> bool {
         self.records().next().is_none()
+    }
+
+    /// How many records are not settled.
+    pub(super) fn len(&self) -> usize {
+        self.records().count()
     }
 
     /// Whether a full batch can be sent.

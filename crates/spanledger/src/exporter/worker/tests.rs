@@ -21,7 +21,7 @@ fn config(server: &TestServer) -> ExporterConfig {
 }
 
 fn send(exporter: &Exporter, texts: &[&str]) {
-    texts.iter().for_each(|text| exporter.send(Box::new(record_with(text))));
+    texts.iter().for_each(|text| exporter.send(Box::new(record_with(text)), None));
 }
 
 /// A name that no other test uses, for its records and its lines of the log.
@@ -227,7 +227,7 @@ impl ToRecord for Panics {
 fn a_record_that_cannot_be_made_does_not_end_the_export() {
     let server = TestServer::start(|_| ok());
     let exporter = exporter!(server,);
-    exporter.send(Box::new(Panics));
+    exporter.send(Box::new(Panics), None);
     send(&exporter, &["a"]);
     assert_eq!(exporter.flush_blocking(TIMEOUT).unwrap_err().lost, 1);
     assert_eq!(exporter.stats().acknowledged, 1);
