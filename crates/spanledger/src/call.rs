@@ -23,11 +23,13 @@ use crate::{
 pub(crate) use attribution::CallAttribution;
 pub(crate) use ended::{EndedCall, Ending};
 pub use finished::FinishedCall;
+pub(crate) use intent::Noted;
 pub(crate) use overlap::Overlap;
 
 mod attribution;
 mod ended;
 mod finished;
+mod intent;
 mod overlap;
 
 /// A function that is called with every call that has ended.
@@ -80,6 +82,8 @@ pub(crate) struct Call {
     pub(crate) attempts: Arc<AtomicU32>,
     /// The fields of the form that the call uploads.
     pub(crate) form: Option<FormFields>,
+    /// What was noted on disk before the call was sent.
+    pub(crate) noted: Option<Noted>,
 }
 
 impl CallInFlight {
@@ -107,6 +111,7 @@ impl CallInFlight {
             time_to_first_chunk: None,
             attempts,
             form,
+            noted: None,
         };
         Self { recorder, call: Some(Box::new(call)), overlap }
     }

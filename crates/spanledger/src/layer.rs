@@ -232,6 +232,7 @@ where
                 settings.call.clone(),
                 Arc::clone(&count),
             );
+            call.note_intent().await;
             let mut hide_usage = matches!(change, Change::Body(_));
             let unchanged = hide_usage.then(|| Unchanged {
                 inner: inner.clone(),

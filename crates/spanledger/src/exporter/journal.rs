@@ -15,7 +15,7 @@ use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     InitError,
-    outbox::Pending,
+    outbox::{Pending, Source},
     spool::{Changes, Spool, SpoolError},
 };
 
@@ -72,9 +72,10 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Whether records are written to disk at the moment.
-    pub(super) fn is_on(&self) -> bool {
-        self.spool.is_some()
+    /// Whether records are to be written to disk at once, also if the disk has failed: calls may wait for their
+    /// intents.
+    pub(super) fn is_configured(&self) -> bool {
+        self.folder.is_some()
     }
 
     /// Whether the disk may take more records.
@@ -208,7 +209,7 @@ impl Journal {
                 if loaded.len() == count && next <= last {
                     self.on_disk.push_front((next, last));
                 }
-                loaded.into_iter().map(|(number, bytes)| Pending { bytes, number, is_of_call: true }).collect()
+                loaded.into_iter().map(|(number, bytes)| Pending { bytes, number, source: Source::Call }).collect()
             }
             Err(error) => {
                 self.failed(&error, now);

@@ -17,7 +17,7 @@ impl Journal {
         Ok(Self)
     }
 
-    pub(super) fn is_on(&self) -> bool {
+    pub(super) fn is_configured(&self) -> bool {
         false
     }
 

@@ -30,8 +30,18 @@ pub(super) struct Pending {
     pub(super) bytes: Vec<u8>,
     /// Its number, in the order in which records were queued.
     pub(super) number: u64,
-    /// It is of a call of this process, and not of an earlier one and no gap event.
-    pub(super) is_of_call: bool,
+    pub(super) source: Source,
+}
+
+/// What a record tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A call of this process.
+    Call,
+    /// A call of a process that has ended.
+    EarlierProcess,
+    /// Lost records.
+    Gap,
 }
 
 /// What the answer to a request means for its records.
@@ -145,6 +155,11 @@ impl Outbox {
 
     pub(super) fn is_empty(&self) -> bool {
         self.records().next().is_none()
+    }
+
+    /// How many gap events are not settled.
+    pub(super) fn gaps(&self) -> usize {
+        self.records().filter(|record| record.source == Source::Gap).count()
     }
 
     /// How many records are not settled.

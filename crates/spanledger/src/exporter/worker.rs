@@ -18,7 +18,7 @@ use super::{
     flush::{Commands, FlushCommand},
     journal::Journal,
     losses::Losses,
-    outbox::{Outbox, Pending, Settled},
+    outbox::{Outbox, Pending, Settled, Source},
     queue::{Intent, Purpose, QueueReceiver, Queued},
     transport::{Answer, Transport},
 };
@@ -146,7 +146,7 @@ impl<T: Transport> Worker<T> {
         let wake = wakes.into_iter().flatten().min();
         // While records gather, the queue is not asked, so that a sender has nothing to wake. With a spool, records
         // gather while the disk writes those before.
-        let takes_record = self.is_open && (self.linger_until.is_none() || self.journal.is_on());
+        let takes_record = self.is_open && (self.linger_until.is_none() || self.journal.is_configured());
         self.queue.room.set_asleep(takes_record);
         tokio::select! {
             Some(command) = self.commands.recv() => self.begin_flush(command),
@@ -210,7 +210,7 @@ impl<T: Transport> Worker<T> {
             (Purpose::Send { bytes, ends }, Ok(record)) => {
                 let encoded = self.encoder.record(&record);
                 self.queue.room.resize(bytes, encoded.len());
-                self.keep(encoded, ends, true);
+                self.keep(encoded, ends, Source::Call);
             }
             (Purpose::Send { bytes, .. }, Err(_)) => {
                 self.queue.room.give_back(bytes);
@@ -232,8 +232,8 @@ impl<T: Transport> Worker<T> {
     }
 
     /// Keeps an encoded record, which has its room, until it is settled.
-    fn keep(&mut self, bytes: Vec<u8>, ends: Option<Intent>, is_of_call: bool) {
-        let record = Pending { bytes, number: self.numbered, is_of_call };
+    fn keep(&mut self, bytes: Vec<u8>, ends: Option<Intent>, source: Source) {
+        let record = Pending { bytes, number: self.numbered, source };
         self.numbered += 1;
         let ends = ends.map(|Intent(number)| number);
         // The order is kept: while older records are only on disk, newer ones are, too.
@@ -258,7 +258,9 @@ impl<T: Transport> Worker<T> {
         }
         if self.journal.on_disk() > 0 && !self.queue.room.is_half_full() && self.outbox.len() < LOADED_MAX {
             for mut record in self.journal.load(now, LOADED_MAX) {
-                record.is_of_call = record.number >= self.first_number;
+                if record.number < self.first_number {
+                    record.source = Source::EarlierProcess;
+                }
                 self.queue.room.take_anyway(record.bytes.len());
                 self.outbox.push(record);
             }
@@ -274,7 +276,7 @@ impl<T: Transport> Worker<T> {
         if let Some(record) = self.losses.take() {
             let encoded = self.encoder.record(&record);
             self.queue.room.take_anyway(encoded.len());
-            self.keep(encoded, None, false);
+            self.keep(encoded, None, Source::Gap);
         }
     }
 
@@ -287,7 +289,7 @@ impl<T: Transport> Worker<T> {
             Settled::Acknowledged(records) => {
                 let rejected =
                     usize::try_from(answer.partial.rejected).unwrap_or(usize::MAX).min(records.len());
-                let of_calls = records.iter().filter(|record| record.is_of_call).count();
+                let of_calls = records.iter().filter(|record| record.source == Source::Call).count();
                 Shared::add(&self.shared.refused, rejected);
                 Shared::add(&self.shared.acknowledged, of_calls.saturating_sub(rejected));
                 self.losses.add_unseen(answer.partial.rejected.min(records.len() as u64));
@@ -302,7 +304,7 @@ impl<T: Transport> Worker<T> {
                 self.shared.set_error(Some(answer.reason));
                 Shared::add(&self.shared.refused, 1);
                 // A gap event that is refused must not lead to the next one.
-                self.losses.add_unseen(u64::from(record.is_of_call));
+                self.losses.add_unseen(u64::from(record.source != Source::Gap));
                 self.settled(&record);
             }
         }
@@ -365,7 +367,8 @@ impl<T: Transport> Worker<T> {
             match flush.progress {
                 FlushProgress::Records { unsettled: 0, .. } => (flush.reply)(0),
                 FlushProgress::Records { unsettled, .. } if now >= flush.deadline => {
-                    (flush.reply)(u64::try_from(unsettled).unwrap_or(u64::MAX));
+                    let of_calls = unsettled.saturating_sub(self.outbox.gaps());
+                    (flush.reply)(u64::try_from(of_calls).unwrap_or(u64::MAX));
                 }
                 _ => waiting.push(flush),
             }

@@ -15,5 +15,7 @@ mod genai_layer;
 mod missing_attribution;
 mod nothing_leaves;
 mod scope;
+#[cfg(feature = "spool")]
+mod spool;
 mod spans;
 mod streams;

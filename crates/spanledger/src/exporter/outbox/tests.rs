@@ -49,7 +49,7 @@ impl World {
 }
 
 fn record(number: u64) -> Pending {
-    Pending { bytes: number.to_le_bytes().to_vec(), number, is_of_call: true }
+    Pending { bytes: number.to_le_bytes().to_vec(), number, source: Source::Call }
 }
 
 fn number(bytes: &[u8]) -> u64 {
