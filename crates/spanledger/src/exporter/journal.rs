@@ -196,17 +196,17 @@ impl Journal {
         self.retry_at
     }
 
-    /// Reads some of the records that are only on disk, oldest first.
-    pub(super) fn load(&mut self, now: Instant, count: usize) -> Vec<Pending> {
+    /// Reads so many records of those that are only on disk, oldest first, and fewer if they have more bytes.
+    pub(super) fn load(&mut self, now: Instant, count: usize, bytes: usize) -> Vec<Pending> {
         let (Some(spool), Some((first, last))) = (&self.spool, self.on_disk.front().copied()) else {
             return Vec::new();
         };
-        match spool.load(first, last, count) {
+        match spool.load(first, last, count, bytes) {
             Ok(loaded) => {
                 self.on_disk.pop_front();
                 let next = loaded.last().map_or(last, |(number, _)| *number) + 1;
-                // Fewer than asked for: nothing more is in this range.
-                if loaded.len() == count && next <= last {
+                // Nothing more is in this range if it has nothing at all.
+                if !loaded.is_empty() && next <= last {
                     self.on_disk.push_front((next, last));
                 }
                 loaded.into_iter().map(|(number, bytes)| Pending { bytes, number, source: Source::Call }).collect()

@@ -57,7 +57,7 @@ impl Journal {
         None
     }
 
-    pub(super) fn load(&mut self, _: Instant, _: usize) -> Vec<Pending> {
+    pub(super) fn load(&mut self, _: Instant, _: usize, _: usize) -> Vec<Pending> {
         Vec::new()
     }
 }

@@ -162,11 +162,6 @@ impl Outbox {
         self.records().filter(|record| record.source == Source::Gap).count()
     }
 
-    /// How many records are not settled.
-    pub(super) fn len(&self) -> usize {
-        self.records().count()
-    }
-
     /// Whether a full batch can be sent.
     pub(super) fn has_full_batch(&self) -> bool {
         self.waiting.len() >= self.records_max

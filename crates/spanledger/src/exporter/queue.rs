@@ -83,10 +83,17 @@ impl Room {
         self.bytes.fetch_add(bytes, Ordering::AcqRel);
     }
 
+    /// How many records, and how many bytes, are left of the half of the room. The other half is for new records.
+    pub(super) fn left_of_half(&self) -> (usize, usize) {
+        let records = (self.records_max / 2).saturating_sub(self.records.load(Ordering::Acquire));
+        let bytes = (self.bytes_max / 2).saturating_sub(self.bytes.load(Ordering::Acquire));
+        (records, bytes)
+    }
+
     /// Whether half of the room is taken.
     pub(super) fn is_half_full(&self) -> bool {
-        self.records.load(Ordering::Acquire) > self.records_max / 2
-            || self.bytes.load(Ordering::Acquire) > self.bytes_max / 2
+        let (records, bytes) = self.left_of_half();
+        records == 0 || bytes == 0
     }
 
     fn take_overflow(&self) -> bool {

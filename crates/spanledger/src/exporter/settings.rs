@@ -188,10 +188,10 @@ fn with_certificates(
     builder: reqwest::ClientBuilder,
     certificates: &Certificates,
 ) -> Result<reqwest::ClientBuilder, InitError> {
-    match *certificates == Certificates::default() {
-        true => Ok(builder),
-        false => Err(InitError::Feature { setting: "a certificate".to_owned(), feature: "tls" }),
+    if *certificates == Certificates::default() {
+        return Ok(builder);
     }
+    Err(InitError::Feature { setting: "a certificate".to_owned(), feature: "tls" })
 }
 
 #[cfg(feature = "tls")]

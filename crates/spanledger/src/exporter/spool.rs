@@ -105,7 +105,7 @@ impl Spool {
             Some(database) => database,
             None => {
                 let name = |n: u32| folder.join(format!("{FILE_PREFIX}{n}{FILE_SUFFIX}"));
-                let free = (0..).map(name).find(|path| !paths.contains(path));
+                let free = (0..u32::MAX).map(name).find(|path| !paths.contains(path));
                 create(&free.unwrap_or_else(|| name(u32::MAX)))?
             }
         };
@@ -189,14 +189,24 @@ impl Spool {
         Ok(())
     }
 
-    /// Reads at most so many records, from this number to that one.
-    pub(super) fn load(&self, from: u64, to: u64, count: usize) -> Result<Vec<(u64, Vec<u8>)>, SpoolError> {
+    /// Reads at most so many records, from this number to that one, until they have so many bytes.
+    pub(super) fn load(
+        &self,
+        from: u64,
+        to: u64,
+        count: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<(u64, Vec<u8>)>, SpoolError> {
         let records = self.database.begin_read()?.open_table(RECORDS)?;
         let range = records.range((Bound::Included(from), Bound::Included(to)))?;
-        let mut loaded = Vec::new();
+        let (mut loaded, mut size) = (Vec::new(), 0);
         for entry in range.take(count) {
             let (number, bytes) = entry?;
             loaded.push((number.value(), bytes.value().to_vec()));
+            size += bytes.value().len();
+            if size >= bytes_max {
+                break;
+            }
         }
         Ok(loaded)
     }

@@ -256,8 +256,11 @@ impl<T: Transport> Worker<T> {
                 self.outbox.push(record);
             }
         }
-        if self.journal.on_disk() > 0 && !self.queue.room.is_half_full() && self.outbox.len() < LOADED_MAX {
-            for mut record in self.journal.load(now, LOADED_MAX) {
+        // An empty outbox takes one record even if there is no room, so that the export goes on.
+        let is_empty = self.outbox.is_empty();
+        if self.journal.on_disk() > 0 && (is_empty || !self.queue.room.is_half_full()) {
+            let (records, bytes) = self.queue.room.left_of_half();
+            for mut record in self.journal.load(now, records.clamp(1, LOADED_MAX), bytes) {
                 if record.number < self.first_number {
                     record.source = Source::EarlierProcess;
                 }
@@ -293,7 +296,9 @@ impl<T: Transport> Worker<T> {
                 Shared::add(&self.shared.refused, rejected);
                 Shared::add(&self.shared.acknowledged, of_calls.saturating_sub(rejected));
                 self.losses.add_unseen(answer.partial.rejected.min(records.len() as u64));
-                records.iter().for_each(|record| self.settled(record));
+                for record in &records {
+                    self.settled(record);
+                }
             }
             Settled::Lost(record) => {
                 tracing::error!(

@@ -60,9 +60,11 @@ impl<G: Fn(&str) -> Option<String>> Reader<G> {
         ) {
             config.compression = compression;
         }
-        config.spool = self.first(&["SPANLEDGER_SPOOL"]).and_then(|(folder, name)| match cfg!(feature = "spool") {
-            true => Some(PathBuf::from(folder)),
-            false => ignored(name, "the crate `spanledger` needs its feature `spool` for it"),
+        config.spool = self.first(&["SPANLEDGER_SPOOL"]).and_then(|(folder, name)| {
+            if !cfg!(feature = "spool") {
+                return ignored(name, "the crate `spanledger` needs its feature `spool` for it");
+            }
+            Some(PathBuf::from(folder))
         });
         config.intents =
             (self.get)("SPANLEDGER_INTENTS").is_some_and(|value| value.trim().eq_ignore_ascii_case("on"));

@@ -7,7 +7,7 @@ fn added(records: &[(u64, &str)]) -> Changes {
 
 fn all(spool: &Spool) -> Vec<(u64, String)> {
     let text = |(number, bytes)| (number, String::from_utf8(bytes).unwrap());
-    spool.load(0, u64::MAX, usize::MAX).unwrap().into_iter().map(text).collect()
+    spool.load(0, u64::MAX, usize::MAX, usize::MAX).unwrap().into_iter().map(text).collect()
 }
 
 fn of(records: &[(u64, &str)]) -> Vec<(u64, String)> {
@@ -24,7 +24,8 @@ fn what_was_committed_is_there_after_opening_again() {
     let spool = Spool::open(folder.path()).unwrap();
     assert_eq!(all(&spool), of(&[(0, "a"), (2, "c"), (3, "d")]));
     assert_eq!(spool.numbers().unwrap(), Some((0, 3)));
-    assert_eq!(spool.load(1, 3, 1).unwrap().len(), 1);
+    assert_eq!(spool.load(1, 3, 1, usize::MAX).unwrap().len(), 1);
+    assert_eq!(spool.load(0, 3, 9, 2).unwrap().len(), 2);
     assert!(spool.bytes().unwrap() > 0);
 }
 
