@@ -8,7 +8,7 @@ use spanledger_event::{Endpoint, fingerprint};
 use spanledger_price::providers;
 use uuid::Uuid;
 
-pub(crate) use api::{Billing, billing_of};
+pub(crate) use api::{Billing, billing_of, path_ends_with};
 pub(crate) use form::FormFields;
 use units::RequestUnits;
 
@@ -118,7 +118,7 @@ static PROVIDER_OF_UNKNOWN_HOSTS: LazyLock<Option<String>> = LazyLock::new(|| {
 ///
 /// A host that is not a known provider's is named as it is: a server of your own that is compatible with OpenAI's
 /// API does not have OpenAI's prices.
-fn provider_of(url: &Url) -> String {
+pub(crate) fn provider_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     if let Some(known) = providers::of_host(host) {
         return known.to_owned();
