@@ -12,19 +12,21 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use spanledger_event::{CallOutcome, PartialAttribution, Timestamp};
+use spanledger_event::{CallOutcome, Timestamp};
 
 use crate::{
     PromptWarning, Recorder,
     answer::{ResponseInfo, ResponseObject},
-    guard::{PlannedCall, Reservation, SpendGuard, SpendRefusal},
     request::{FormFields, RequestInfo},
     span::{CallSpan, CallerContext, SpanMode},
+    spend_guard::{PlannedCall, Reservation, SpendGuard, SpendRefusal},
 };
+pub(crate) use attribution::CallAttribution;
 pub(crate) use ended::{EndedCall, Ending};
 pub use finished::FinishedCall;
 pub(crate) use overlap::Overlap;
 
+mod attribution;
 mod ended;
 mod finished;
 mod overlap;
@@ -48,17 +50,17 @@ impl CallOptions {
     pub(crate) fn before_call(
         &mut self,
         request: &RequestInfo,
-        attribution: &PartialAttribution,
+        attribution: &CallAttribution,
         recorder: &Recorder,
     ) -> Result<Option<Box<Reservation>>, SpendRefusal> {
         let reservation = match &self.guard {
             Some(guard) => {
-                let planned = PlannedCall::of(request, attribution, now(), &recorder.prices());
+                let planned = PlannedCall::of(request, attribution.to_partial(), now(), &recorder.prices());
                 Reservation::make(guard, planned)?
             }
             None => None,
         };
-        self.prompt_warning = self.prompt_warning.before_the_call(request, attribution);
+        self.prompt_warning = self.prompt_warning.before_the_call(request, || attribution.to_partial());
         Ok(reservation.map(Box::new))
     }
 }
@@ -93,7 +95,7 @@ pub(crate) struct CallInFlight {
 pub(crate) struct Call {
     pub(crate) request: RequestInfo,
     pub(crate) response: ResponseInfo,
-    pub(crate) attribution: PartialAttribution,
+    pub(crate) attribution: CallAttribution,
     pub(crate) options: CallOptions,
     pub(crate) span: CallSpan,
     pub(crate) start: Timestamp,
@@ -112,14 +114,14 @@ impl CallInFlight {
         recorder: Recorder,
         mut request: RequestInfo,
         form: Option<FormFields>,
-        attribution: PartialAttribution,
+        attribution: CallAttribution,
         caller: &CallerContext,
         options: CallOptions,
         attempts: Arc<AtomicU32>,
     ) -> Self {
         recorder.call_started();
         let span = CallSpan::start(&request, caller, options.span_mode);
-        let overlap = Overlap::begin(attribution.request_id.as_deref(), request.fingerprint);
+        let overlap = Overlap::begin(attribution.request_id(), request.fingerprint);
         request.fingerprint = overlap.fingerprint(request.fingerprint);
         let call = Call {
             request,

@@ -16,7 +16,7 @@ use crate::{
     Error, FinishedCall, PromptWarning, Recorder, SpanMode, SpendGuard,
     attempts::Attempts,
     attributed, body,
-    call::{CallInFlight, CallOptions},
+    call::{CallAttribution, CallInFlight, CallOptions},
     error::outcome_of,
     missing_attribution::{Incomplete, MissingAttribution},
     request::{Billing, Change, ReadOptions, RequestInfo, billing_of, stream_usage},
@@ -196,14 +196,14 @@ where
             let mut first = factory.build().await?;
             let attached = attributed::take(first.headers_mut());
             let this_body = BodyId::of(&first);
-            let endpoint = match billing_of(first.method(), first.url().path()) {
-                // Another layer of the same client observes the call already.
-                _ if outer == Some(this_body) => None,
-                Billing::Billed(endpoint) => Some(endpoint),
+            let billing = billing_of(first.method(), first.url().path());
+            let endpoint = match billing {
+                Billing::Billed(endpoint) | Billing::FreeCall(endpoint) => Some(endpoint),
                 Billing::Unknown => Some(Endpoint::Other),
                 Billing::Free => None,
             };
-            let Some(endpoint) = endpoint else {
+            // Another layer of the same client may observe the call already.
+            let Some(endpoint) = endpoint.filter(|_| outer != Some(this_body)) else {
                 return send(inner, factory, first, this_body).await;
             };
             let path = || first.url().path().to_owned();
@@ -216,11 +216,13 @@ where
                 }
             };
             let attribution = match attribution {
-                Some(attribution) => PartialAttribution::from(&attribution),
-                // It is not known whether the call is billed, so it is not refused.
-                None if endpoint == Endpoint::Other => PartialAttribution::default(),
+                Some(attribution) => CallAttribution::Complete(attribution),
+                // A call that is free, or of which it is not known, is not refused.
+                None if !matches!(billing, Billing::Billed(_)) => {
+                    CallAttribution::Partial(PartialAttribution::default())
+                }
                 None => match incomplete {
-                    Some(incomplete) => incomplete.warn_and_take(first.url()),
+                    Some(incomplete) => CallAttribution::Partial(incomplete.warn_and_take(first.url())),
                     None => return Err(Error::NoAttribution { path: path() }.into()),
                 },
             };

@@ -11,7 +11,7 @@ mod client;
 mod error;
 mod exporter;
 mod genai_layer;
-mod guard;
+mod init;
 mod layer;
 mod lenient;
 mod metrics;
@@ -22,6 +22,7 @@ mod request;
 mod sampling;
 mod scope;
 mod span;
+mod spend_guard;
 
 pub use attributed::{AsAttribution, Attributed};
 pub use attribution_layer::{AttributionFuture, AttributionLayer, AttributionService};
@@ -29,13 +30,15 @@ pub use baggage::{AllowedBaggage, BaggageInUse, BaggageSpanProcessor};
 pub use call::FinishedCall;
 pub use client::{Instrument, instrument};
 pub use error::Error;
-pub use exporter::{ExporterConfig, ExporterStats, FlushError};
+pub use exporter::{
+    Certificates, Compression, ExporterConfig, ExporterStats, FlushError, InitError, Protocol, WhenFull,
+};
 pub use genai_layer::GenAiLayer;
-pub use guard::{MonthlyQuota, PlannedCall, SpendGuard, SpendRefusal};
+pub use init::{Guard, init};
 pub use layer::{Instrumented, SpanledgerLayer};
 pub use missing_attribution::MissingAttribution;
 pub use prompt_warning::PromptWarning;
-pub use recorder::{Recorder, flush};
+pub use recorder::{Recorder, flush, flush_blocking};
 pub use sampling::{KeepGenAi, SampledOnly};
 pub use scope::{Scoped, current as current_attribution};
 pub use span::SpanMode;
@@ -43,3 +46,4 @@ pub use span::SpanMode;
 pub use spanledger_event::{Attribution, AttributionError, Field, PartialAttribution, Timestamp, Usd};
 #[doc(no_inline)]
 pub use spanledger_price::{BookErrors, PriceBook};
+pub use spend_guard::{MonthlyQuota, PlannedCall, SpendGuard, SpendRefusal};

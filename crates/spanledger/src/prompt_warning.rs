@@ -56,13 +56,17 @@ impl PromptWarning {
     }
 
     /// Warns of a request that is about to be sent. Returns the warning for the call's end: a call warns once.
-    pub(crate) fn before_the_call(self, request: &RequestInfo, attribution: &PartialAttribution) -> Self {
+    pub(crate) fn before_the_call(
+        self,
+        request: &RequestInfo,
+        attribution: impl FnOnce() -> PartialAttribution,
+    ) -> Self {
         let tokens = request.body_bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
         let tokens = tokens / BYTES_PER_TOKEN;
         if !self.before_the_call || tokens <= self.tokens {
             return self;
         }
-        self.warn(tokens, true, request.model.as_deref(), attribution, None);
+        self.warn(tokens, true, request.model.as_deref(), &attribution(), None);
         Self::off()
     }
 

@@ -107,7 +107,7 @@ impl EndedCall {
     fn observation(&mut self) -> Observation {
         let outcome = self.outcome();
         self.call.read_form();
-        let mut observation = observation(&mut self.call, outcome, self.duration);
+        let mut observation = observation(&self.call, outcome, self.duration);
         self.prices.price(&mut observation);
         observation
     }
@@ -150,8 +150,7 @@ impl ToRecord for PricedCall {
 /// About how many bytes a call takes in the queue. Most of its texts are short.
 fn queue_bytes(call: &Call) -> usize {
     let usage = call.response.usage_json.as_ref().map_or(0, String::len);
-    let dims: usize = call.attribution.dims.iter().map(|(name, value)| name.len() + value.len()).sum();
-    size_of::<Call>() + usage + dims + 512
+    size_of::<Call>() + usage + call.attribution.dims_bytes() + 512
 }
 
 /// Tells all who want to know of a call that has ended: the metrics, the guard, the log and the user's hook. A hook
@@ -169,8 +168,8 @@ fn report(call: &Call, observation: &Observation) {
     }
 }
 
-fn observation(call: &mut Call, outcome: CallOutcome, duration: Duration) -> Observation {
-    let mut attribution = std::mem::take(&mut call.attribution);
+fn observation(call: &Call, outcome: CallOutcome, duration: Duration) -> Observation {
+    let mut attribution = call.attribution.to_partial();
     let (request, response) = (&call.request, &call.response);
     let request_id = attribution.request_id.get_or_insert_with(|| new_id(call.start).to_string());
     let event_id = EventId::of_request(request_id, request.fingerprint);

@@ -38,7 +38,7 @@ fn warnings(warning: PromptWarning, bytes: usize, tokens: u64) -> Vec<String> {
     (o.attribution, o.model) = (attribution.clone(), request.model.clone());
     o.usage = Some(Usage::default().with(Bucket::Input, tokens - 1).with(Bucket::CachedInput, 1));
     tracing::subscriber::with_default(Registry::default().with(events.clone()), || {
-        warning.before_the_call(&request, &attribution).after_the_call(&o);
+        warning.before_the_call(&request, || attribution.clone()).after_the_call(&o);
     });
     let events = events.0.lock().unwrap();
     events.clone()

@@ -77,12 +77,12 @@ impl PlannedCall {
 
     pub(crate) fn of(
         request: &RequestInfo,
-        attribution: &PartialAttribution,
+        attribution: PartialAttribution,
         at: Timestamp,
         prices: &RecorderPrices,
     ) -> Self {
         Self {
-            attribution: attribution.clone(),
+            attribution,
             provider: request.provider.clone(),
             model: request.model.clone(),
             endpoint: request.endpoint,
