@@ -6,7 +6,7 @@
 //! cargo xtask gen [--check]   write the generated files, or check that they are up to date
 //! cargo xtask publish-prices  lock the new entries of the price book
 //! cargo xtask golden          accept the present output as the expected one
-//! cargo xtask instructions    count the instructions of one priced call (needs valgrind)
+//! cargo xtask instructions    count the instructions of a priced call and of the layer (needs valgrind)
 //! cargo xtask bench-ledger --against COMMIT [options of the benchmark]
 //!                             run the ledger's benchmark at that commit and at the present state
 //! ```
@@ -39,9 +39,7 @@ fn main() -> ExitCode {
         ["gen", "--check"] => generate::check(),
         ["publish-prices"] => published::publish(),
         ["golden"] => golden::accept(),
-        ["instructions"] => {
-            instructions::per_call().map(|count| println!("one priced text call takes {count} instructions"))
-        }
+        ["instructions"] => instructions::check(),
         ["bench-ledger", "--against", commit, options @ ..] => bench_ledger::compare(commit, options),
         _ => {
             eprintln!("{USAGE}");

@@ -62,6 +62,12 @@ pub const IMAGE_INPUT_TOKENS: &str = "gen_ai.usage.image.input_tokens";
 pub const IMAGE_CACHE_READ_TOKENS: &str = "gen_ai.usage.image.cache_read.input_tokens";
 /// Image output, part of the output.
 pub const IMAGE_OUTPUT_TOKENS: &str = "gen_ai.usage.image.output_tokens";
+/// Which tokens a metric counts: `input` or `output`.
+pub const TOKEN_TYPE: &str = "gen_ai.token.type";
+/// The convention's metric of durations.
+pub const METRIC_OPERATION_DURATION: &str = "gen_ai.client.operation.duration";
+/// The convention's metric of tokens, a histogram.
+pub const METRIC_TOKEN_USAGE: &str = "gen_ai.client.token.usage";
 /// The cost in dollars as a double; what Langfuse and OpenLIT read. The exact one is [`COST_USD`].
 pub const USAGE_COST: &str = "gen_ai.usage.cost";
 /// `chat_completions` or `responses`.
@@ -97,6 +103,12 @@ pub const ENDUSER_ID: &str = "enduser.id";
 
 /// The event name of the log record that the crate `spanledger` emits for each call.
 pub const RECORD_EVENT_NAME: &str = "spanledger.call";
+/// The metric of cost in dollars, a counter.
+pub const METRIC_COST: &str = "spanledger.cost";
+/// The metric of tokens, a counter.
+pub const METRIC_TOKENS: &str = "spanledger.tokens";
+/// The metric of calls, a counter.
+pub const METRIC_CALLS: &str = "spanledger.calls";
 /// Attribution: the feature.
 pub const FEATURE: &str = "spanledger.feature";
 /// Attribution: the route.
@@ -209,3 +221,5 @@ pub mod aliases {
     /// [`DEPLOYMENT_ENVIRONMENT_NAME`] was `deployment.environment` until 1.27.
     pub const ENVIRONMENTS: &[&str] = &[DEPLOYMENT_ENVIRONMENT_NAME, "deployment.environment"];
 }
+/// The header in which the receiver states its version, so that a sender knows what acknowledged its records.
+pub const RECEIVER_HEADER: &str = "spanledger-receiver";

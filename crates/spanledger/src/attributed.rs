@@ -3,8 +3,10 @@
 //! Through an API group of `async-openai`, only headers, a query and a path reach the layer. The attribution is
 //! therefore passed as JSON in a header, which the layer removes before anything is sent.
 
+use std::cell::RefCell;
+
 use async_openai::traits::RequestOptionsBuilder;
-use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
+use bytes::Bytes;
 use futures_util::Stream;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::Context;
@@ -106,13 +108,21 @@ mod sealed {
     impl Sealed for super::Attribution {}
 }
 
+thread_local! {
+    /// The header that was made last on this thread, with its attribution. A call usually reaches the layer on the
+    /// thread on which its attribution was attached, so that the header need not be parsed.
+    static LAST: RefCell<Option<(HeaderValue, Attribution)>> = const { RefCell::new(None) };
+}
+
 fn encode(attribution: &Attribution) -> HeaderValue {
-    // Neither step can fail. If one did, the empty value would make the layer refuse the call.
+    // Neither step can fail, because JSON escapes control characters and an attribution has none. If one did, the
+    // empty value would make the layer refuse the call.
     let json = serde_json::to_vec(attribution).unwrap_or_default();
-    let mut value = HeaderValue::try_from(BASE64_STANDARD_NO_PAD.encode(json))
-        .unwrap_or_else(|_| HeaderValue::from_static(""));
+    let mut value =
+        HeaderValue::from_maybe_shared(Bytes::from(json)).unwrap_or_else(|_| HeaderValue::from_static(""));
     // A sensitive value does not appear in debug output.
     value.set_sensitive(true);
+    LAST.set(Some((value.clone(), attribution.clone())));
     value
 }
 
@@ -133,8 +143,14 @@ pub(crate) fn take(headers: &mut HeaderMap) -> Result<Option<Attribution>, Unrea
 
 fn decode(value: &HeaderValue) -> Result<Attribution, UnreadableAttribution> {
     let unreadable = |problem: String| UnreadableAttribution { problem };
-    let json =
-        BASE64_STANDARD_NO_PAD.decode(value.as_bytes()).map_err(|error| unreadable(error.to_string()))?;
+    let last = LAST.with_borrow(|last| {
+        last.as_ref()
+            .filter(|(header, _)| header.as_bytes() == value.as_bytes())
+            .map(|(_, last)| last.clone())
+    });
+    if let Some(attribution) = last {
+        return Ok(attribution);
+    }
     // Each value is validated again, because any code can set the header.
-    serde_json::from_slice(&json).map_err(|error| unreadable(error.to_string()))
+    serde_json::from_slice(value.as_bytes()).map_err(|error| unreadable(error.to_string()))
 }

@@ -36,7 +36,7 @@ use tracing_subscriber::{
 };
 use uuid::Uuid;
 
-use crate::{Recorder, baggage, exporter::ToRecord, scope};
+use crate::{Recorder, baggage, exporter::ToRecord, metrics, scope};
 use fields::Fields;
 
 mod attributes;
@@ -261,6 +261,7 @@ impl ToRecord for SpanOfCall {
     }
 
     fn into_record(self: Box<Self>) -> LogRecord {
+        metrics::record(&self.0);
         record::record(&self.0)
     }
 }

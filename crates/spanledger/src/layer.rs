@@ -13,10 +13,10 @@ use spanledger_event::{Endpoint, PartialAttribution};
 use tower::ServiceExt as _;
 
 use crate::{
-    Error, FinishedCall, Recorder, SpanMode,
+    Error, FinishedCall, PromptWarning, Recorder, SpanMode, SpendGuard,
     attempts::Attempts,
     attributed, body,
-    call::{CallInFlight, CallOptions},
+    call::{CallAttribution, CallInFlight, CallOptions},
     error::outcome_of,
     jobs::{self, JobRead},
     missing_attribution::{Incomplete, MissingAttribution},
@@ -123,6 +123,18 @@ impl SpanledgerLayer {
         self.with(|settings| settings.call.error_text = keep)
     }
 
+    /// Sets a guard that is asked before each call and may refuse it. By default no call is refused for its cost.
+    #[must_use]
+    pub fn with_spend_guard(self, guard: impl SpendGuard + 'static) -> Self {
+        self.with(|settings| settings.call.guard = Some(Arc::new(guard)))
+    }
+
+    /// Sets when a call logs a warning because its prompt is large. The default is above 250,000 tokens.
+    #[must_use]
+    pub fn with_prompt_warning(self, warning: PromptWarning) -> Self {
+        self.with(|settings| settings.call.prompt_warning = warning)
+    }
+
     /// Sets a function that is called with every call that has ended, on a thread of this crate. A panic in it
     /// is logged and has no other effect.
     ///
@@ -185,14 +197,14 @@ where
             let mut first = factory.build().await?;
             let attached = attributed::take(first.headers_mut());
             let this_body = BodyId::of(&first);
-            let endpoint = match billing_of(first.method(), first.url().path()) {
-                // Another layer of the same client observes the call already.
-                _ if outer == Some(this_body) => None,
-                Billing::Billed(endpoint) => Some(endpoint),
+            let billing = billing_of(first.method(), first.url().path());
+            let endpoint = match billing {
+                Billing::Billed(endpoint) | Billing::FreeCall(endpoint) => Some(endpoint),
                 Billing::Unknown => Some(Endpoint::Other),
                 Billing::Free => None,
             };
-            let Some(endpoint) = endpoint else {
+            // Another layer of the same client may observe the call already.
+            let Some(endpoint) = endpoint.filter(|_| outer != Some(this_body)) else {
                 let read = JobRead::of(&first, settings.provider.as_deref());
                 let response = send(inner, factory, first, this_body).await?;
                 let Some(read) = read.filter(|_| outer != Some(this_body)) else { return Ok(response) };
@@ -209,11 +221,13 @@ where
                 }
             };
             let attribution = match attribution {
-                Some(attribution) => PartialAttribution::from(&attribution),
-                // It is not known whether the call is billed, so it is not refused.
-                None if endpoint == Endpoint::Other => PartialAttribution::default(),
+                Some(attribution) => CallAttribution::Complete(attribution),
+                // A call that is free, or of which it is not known, is not refused.
+                None if !matches!(billing, Billing::Billed(_)) => {
+                    CallAttribution::Partial(PartialAttribution::default())
+                }
                 None => match incomplete {
-                    Some(incomplete) => incomplete.warn_and_take(first.url()),
+                    Some(incomplete) => CallAttribution::Partial(incomplete.warn_and_take(first.url())),
                     None => return Err(Error::NoAttribution { path: path() }.into()),
                 },
             };
@@ -226,15 +240,20 @@ where
                 Change::Nothing | Change::Body(_) => None,
             };
             let count = Arc::new(AtomicU32::new(0));
+            let mut options = settings.call.clone();
+            let reservation = options
+                .before_call(&request, &attribution, &recorder)
+                .map_err(|refusal| Error::Refused { path: path(), refusal })?;
             let mut call = CallInFlight::start(
                 recorder,
                 request,
                 form,
                 attribution,
                 &caller,
-                settings.call.clone(),
+                options,
                 Arc::clone(&count),
             );
+            call.keep(reservation);
             let mut hide_usage = matches!(change, Change::Body(_));
             let unchanged = hide_usage.then(|| Unchanged {
                 inner: inner.clone(),

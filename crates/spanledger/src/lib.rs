@@ -12,15 +12,20 @@ mod client;
 mod error;
 mod exporter;
 mod genai_layer;
+mod init;
 mod jobs;
 mod layer;
 mod lenient;
+mod metrics;
 mod missing_attribution;
+mod prompt_warning;
 mod realtime;
 mod recorder;
 mod request;
+mod sampling;
 mod scope;
 mod span;
+mod spend_guard;
 
 pub use attributed::{AsAttribution, Attributed};
 pub use attribution_layer::{AttributionFuture, AttributionLayer, AttributionService};
@@ -29,15 +34,21 @@ pub use batch::{BaseUrlError, BatchOutput};
 pub use call::FinishedCall;
 pub use client::{Instrument, instrument};
 pub use error::Error;
-pub use exporter::{ExporterConfig, ExporterStats, FlushError};
+pub use exporter::{
+    Certificates, Compression, ExporterConfig, ExporterStats, FlushError, InitError, Protocol, WhenFull,
+};
 pub use genai_layer::GenAiLayer;
+pub use init::{Guard, init};
 pub use layer::{Instrumented, SpanledgerLayer};
 pub use missing_attribution::MissingAttribution;
+pub use prompt_warning::PromptWarning;
 pub use realtime::RealtimeSession;
-pub use recorder::{Recorder, flush};
+pub use recorder::{Recorder, flush, flush_blocking};
+pub use sampling::{KeepGenAi, SampledOnly};
 pub use scope::{Scoped, current as current_attribution};
 pub use span::SpanMode;
 #[doc(no_inline)]
-pub use spanledger_event::{Attribution, AttributionError, Field};
+pub use spanledger_event::{Attribution, AttributionError, Field, PartialAttribution, Timestamp, Usd};
 #[doc(no_inline)]
 pub use spanledger_price::{BookErrors, PriceBook};
+pub use spend_guard::{MonthlyQuota, PlannedCall, SpendGuard, SpendRefusal};

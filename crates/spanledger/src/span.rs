@@ -74,7 +74,7 @@ const SET_AT_START: [&str; 5] =
     [keys::PROVIDER_NAME, keys::SERVER_ADDRESS, keys::START, keys::END, keys::PARENT_SPAN_ID];
 
 /// The convention's name of the operation.
-fn operation(endpoint: Endpoint) -> &'static str {
+pub(crate) fn operation(endpoint: Endpoint) -> &'static str {
     match endpoint {
         Endpoint::Chat | Endpoint::Responses => "chat",
         Endpoint::Completions => "text_completion",

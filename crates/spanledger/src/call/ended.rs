@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::{Call, finished::FinishedCall};
 use crate::{
-    Recorder, answer::ResponseObject, error::outcome_of_status, exporter::ToRecord, jobs, lenient,
+    Recorder, answer::ResponseObject, error::outcome_of_status, exporter::ToRecord, jobs, lenient, metrics,
     recorder::RecorderPrices,
 };
 
@@ -107,7 +107,7 @@ impl EndedCall {
     fn observation(&mut self) -> Observation {
         let outcome = self.outcome();
         self.call.read_form();
-        let mut observation = observation(&mut self.call, outcome, self.duration);
+        let mut observation = observation(&self.call, outcome, self.duration);
         self.prices.price(&mut observation);
         observation
     }
@@ -150,12 +150,17 @@ impl ToRecord for PricedCall {
 /// About how many bytes a call takes in the queue. Most of its texts are short.
 fn queue_bytes(call: &Call) -> usize {
     let usage = call.response.usage_json.as_ref().map_or(0, String::len);
-    let dims: usize = call.attribution.dims.iter().map(|(name, value)| name.len() + value.len()).sum();
-    size_of::<Call>() + usage + dims + 512
+    size_of::<Call>() + usage + call.attribution.dims_bytes() + 512
 }
 
-/// Tells the user's hook about the call. A hook that panics does not stop the export.
+/// Tells all who want to know of a call that has ended: the metrics, the guard, the log and the user's hook. A hook
+/// that panics does not stop the export.
 fn report(call: &Call, observation: &Observation) {
+    metrics::record(observation);
+    if let Some(reservation) = &call.reservation {
+        reservation.settle(observation);
+    }
+    call.options.prompt_warning.after_the_call(observation);
     let Some(hook) = &call.options.hook else { return };
     let finished = FinishedCall::new(call, observation);
     if catch_unwind(AssertUnwindSafe(|| hook(&finished))).is_err() {
@@ -163,8 +168,8 @@ fn report(call: &Call, observation: &Observation) {
     }
 }
 
-fn observation(call: &mut Call, outcome: CallOutcome, duration: Duration) -> Observation {
-    let mut attribution = std::mem::take(&mut call.attribution);
+fn observation(call: &Call, outcome: CallOutcome, duration: Duration) -> Observation {
+    let mut attribution = call.attribution.to_partial();
     let (request, response) = (&call.request, &call.response);
     let request_id = attribution.request_id.get_or_insert_with(|| new_id(call.start).to_string());
     let event_id = EventId::of_request(request_id, request.fingerprint);

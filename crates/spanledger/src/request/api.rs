@@ -11,13 +11,15 @@ mod tests;
 pub(crate) enum Billing {
     /// The provider bills it, or begins something with it that is billed.
     Billed(Endpoint),
+    /// A model answers it, and the provider does not bill it.
+    FreeCall(Endpoint),
     /// It reads, lists, uploads, changes or cancels something.
     Free,
     /// It is a POST that is not in the table. It may be billed.
     Unknown,
 }
 
-use Billing::{Billed, Free};
+use Billing::{Billed, Free, FreeCall};
 
 /// The ends of the paths to which `async-openai` sends a POST, segment by segment; `*` is any one segment. The
 /// first row that matches is used. Source: OpenAI's API reference.
@@ -33,7 +35,7 @@ const POSTS: &[(&str, Billing)] = &[
     ("audio/speech", Billed(Endpoint::AudioSpeech)),
     ("audio/transcriptions", Billed(Endpoint::AudioTranscription)),
     ("audio/translations", Billed(Endpoint::AudioTranslation)),
-    ("moderations", Billed(Endpoint::Moderations)),
+    ("moderations", FreeCall(Endpoint::Moderations)),
     ("batches", Billed(Endpoint::Batch)),
     ("decisions", Billed(Endpoint::Other)),
     ("fine_tuning/jobs", Billed(Endpoint::Other)),

@@ -33,22 +33,18 @@ fn attribution() -> Attribution {
         .unwrap()
 }
 
-/// Checks every byte that the provider received, also where it is in base64.
+/// Checks every byte that the provider received.
 fn check(world: &World, count: usize) {
-    use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
     let requests = world.provider.requests();
     assert_eq!(requests.len(), count);
     for request in requests {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let values: Vec<String> = request.headers.values().map(|value| text(value.as_bytes())).collect();
-        let decoded = values.iter().filter_map(|value| BASE64_STANDARD_NO_PAD.decode(value).ok());
-        let decoded: Vec<String> = decoded.map(|bytes| text(&bytes)).collect();
         let names = request.headers.keys().map(|name| name.as_str().to_owned());
         let sent: Vec<String> = [request.path, request.query.unwrap_or_default()]
             .into_iter()
             .chain([text(&request.body)])
             .chain(names)
-            .chain(decoded)
             .chain(values)
             .collect();
         for text in &sent {

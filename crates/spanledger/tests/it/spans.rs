@@ -209,3 +209,22 @@ async fn the_baggage_that_a_processor_copies_to_spans_is_not_copied_to_the_span_
     }
     assert_eq!(spans.len(), 2);
 }
+
+/// Guarantees: a sampler sees the operation's name when the span of a call starts.
+#[tokio::test]
+async fn the_sampler_for_ai_calls_keeps_the_span_of_a_call_and_of_no_other() {
+    let world = World::start().await;
+    let exporter = InMemorySpanExporter::default();
+    let provider = SdkTracerProvider::builder()
+        .with_simple_exporter(exporter.clone())
+        .with_sampler(spanledger::KeepGenAi::new(Sampler::ParentBased(Box::new(Sampler::AlwaysOff))))
+        .build();
+    let subscriber =
+        Registry::default().with(tracing_opentelemetry::layer().with_tracer(provider.tracer("app")));
+    async { make_call(&world).instrument(tracing::info_span!("handler")).await }
+        .with_subscriber(subscriber)
+        .await;
+    world.event().await;
+    let spans = exporter.get_finished_spans().unwrap();
+    assert_eq!(spans.iter().map(|span| span.name.as_ref()).collect::<Vec<_>>(), ["chat gpt-5.5"]);
+}

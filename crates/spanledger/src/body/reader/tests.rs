@@ -4,7 +4,7 @@ use spanledger_event::{Endpoint, PartialAttribution};
 use super::*;
 use crate::{
     ExporterConfig, Recorder,
-    call::CallOptions,
+    call::{CallAttribution, CallOptions},
     request::{ReadOptions, RequestInfo},
     span::{CallerContext, SpanMode},
 };
@@ -16,7 +16,7 @@ fn reader() -> EventReader {
     let options = CallOptions { span_mode: SpanMode::Off, ..CallOptions::default() };
     let caller = CallerContext::current();
     let recorder = Recorder::new(ExporterConfig::off());
-    let attribution = PartialAttribution::default();
+    let attribution = CallAttribution::Partial(PartialAttribution::default());
     EventReader::new(CallInFlight::start(
         recorder,
         info,

@@ -9,7 +9,7 @@ fn a_post_is_billed_or_free_by_the_end_of_its_path() {
         ("/v1/responses/", Billed(Endpoint::Responses)),
         ("/v1/responses/compact", Billed(Endpoint::Responses)),
         ("/v1/audio/translations", Billed(Endpoint::AudioTranslation)),
-        ("/v1/moderations", Billed(Endpoint::Moderations)),
+        ("/v1/moderations", FreeCall(Endpoint::Moderations)),
         ("/v1/batches", Billed(Endpoint::Batch)),
         ("/v1/videos/video_1/remix", Billed(Endpoint::Other)),
         ("/v1/evals/eval_1/runs", Billed(Endpoint::Other)),
