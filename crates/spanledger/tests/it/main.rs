@@ -11,6 +11,7 @@ mod calls;
 mod coverage;
 mod endings;
 mod genai_layer;
+mod memory;
 mod missing_attribution;
 mod nothing_leaves;
 mod scope;
