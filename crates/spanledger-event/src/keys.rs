@@ -219,3 +219,5 @@ pub mod aliases {
     /// [`DEPLOYMENT_ENVIRONMENT_NAME`] was `deployment.environment` until 1.27.
     pub const ENVIRONMENTS: &[&str] = &[DEPLOYMENT_ENVIRONMENT_NAME, "deployment.environment"];
 }
+/// The header in which the receiver states its version, so that a sender knows what acknowledged its records.
+pub const RECEIVER_HEADER: &str = "spanledger-receiver";

@@ -56,6 +56,7 @@ mod attribution;
 mod decode;
 mod dialect;
 mod ids;
+mod partial;
 mod price;
 mod quirks;
 mod reader;
@@ -68,5 +69,6 @@ mod token_counts;
 
 pub use attribution::AttributionKeys;
 pub use decode::{DecodeError, Encoding, Logs, Traces};
+pub use partial::PartialSuccess;
 pub use price::{price, set_usage};
 pub use reader::{ObservationReader, ReadLogs};

@@ -6,7 +6,7 @@ use ::http::{StatusCode, Uri, uri::PathAndQuery};
 use bytes::{Buf, BufMut, Bytes};
 use reqwest::header;
 use spanledger_event::ErrorChain;
-use spanledger_otlp::{Encoding, Traces};
+use spanledger_otlp::{Encoding, PartialSuccess, Traces};
 use tonic::{
     Code, Status,
     client::Grpc,
@@ -23,6 +23,8 @@ use crate::{
 /// The longest time to wait for the destination; it is shorter than the ten seconds that SDKs wait for the receiver.
 const TIMEOUT: Duration = Duration::from_secs(8);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The longest answer of the destination that is read.
+const ANSWER_BYTES_MAX: u64 = 64 * 1_024;
 
 /// The destination to which traces are forwarded.
 ///
@@ -177,7 +179,14 @@ async fn http(client: &reqwest::Client, url: reqwest::Url, outgoing: &Outgoing) 
     }
     let response = request.send().await.map_err(|error| unavailable(ErrorChain(&error.without_url())))?;
     match response.status() {
-        status if status.is_success() => Ok(()),
+        status if status.is_success() => {
+            let is_short = response.content_length().is_some_and(|bytes| bytes <= ANSWER_BYTES_MAX);
+            // The status is the acknowledgement; an answer that cannot be read says nothing more.
+            if let Some(body) = if is_short { response.bytes().await.ok() } else { None } {
+                note_partial(&PartialSuccess::of_traces(&body, outgoing.encoding));
+            }
+            Ok(())
+        }
         // OTLP specification, "Failures": only these four statuses are retryable.
         status @ (StatusCode::TOO_MANY_REQUESTS
         | StatusCode::BAD_GATEWAY
@@ -187,12 +196,26 @@ async fn http(client: &reqwest::Client, url: reqwest::Url, outgoing: &Outgoing) 
     }
 }
 
+/// Tells what the destination left out. Its costs are recorded, and OTLP forbids sending it again.
+fn note_partial(partial: &PartialSuccess) {
+    if partial.rejected > 0 || !partial.message.is_empty() {
+        tracing::warn!(
+            spans = partial.rejected,
+            message = partial.message,
+            "receiver.forward.partial_success"
+        );
+    }
+}
+
 async fn grpc(channel: Channel, bytes: Bytes) -> Result<(), ForwardError> {
     let mut client = Grpc::new(channel);
     client.ready().await.map_err(|error| unavailable(ErrorChain(&error)))?;
     let path = PathAndQuery::from_static(Signal::Traces.grpc_path());
     match client.unary(tonic::Request::new(bytes), path, RawCodec).await {
-        Ok(_) => Ok(()),
+        Ok(response) => {
+            note_partial(&PartialSuccess::of_traces(response.get_ref(), Encoding::Protobuf));
+            Ok(())
+        }
         Err(status) => Err(error_of_status(&status)),
     }
 }

@@ -2,153 +2,182 @@
 //! until it is acknowledged.
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+    process,
+    sync::{Arc, OnceLock, atomic::Ordering},
+    thread,
+    time::{Duration, Instant},
 };
 
-use tokio::sync::watch;
+use tokio::sync::mpsc;
 
+mod backoff;
 mod config;
+mod flush;
+mod outbox;
 mod queue;
+mod settings;
+mod shared;
+#[cfg(test)]
+mod test_server;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod worker;
 
-pub use config::ExporterConfig;
-use queue::QueueSender;
+pub use config::{Certificates, Compression, ExporterConfig, Protocol, WhenFull};
+pub use flush::FlushError;
+pub(crate) use flush::{flush_all, flush_all_blocking};
 pub(crate) use queue::ToRecord;
+pub use settings::InitError;
+pub use shared::ExporterStats;
 
-/// How many records were made, acknowledged and lost so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ExporterStats {
-    /// Records of calls that ended.
-    pub recorded: u64,
-    /// Records that the receiver has acknowledged.
-    pub acknowledged: u64,
-    /// Records that were lost because the queue was full or the receiver refused them finally.
-    pub lost: u64,
-}
-
-/// The error of a flush: some records were not acknowledged in time, or were lost.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{pending} records of AI calls are not acknowledged by {url} and {lost} are lost: is `spanledger serve` running there?{}", last_error.as_ref().map(|e| format!(" last error: {e}")).unwrap_or_default())]
-pub struct FlushError {
-    /// The number of records that still wait. They are retried as long as the process runs.
-    pub pending: u64,
-    /// The number of records that were lost since the last flush, because the queue was full or the receiver
-    /// refused them finally.
-    pub lost: u64,
-    /// The URL to which the records are sent.
-    pub url: String,
-    /// The error of the last attempt.
-    pub last_error: Option<String>,
-}
-
-/// The counts that callers and worker share.
-#[derive(Debug, Default)]
-struct Progress {
-    recorded: AtomicU64,
-    /// Records that were put into the queue.
-    queued: AtomicU64,
-    acknowledged: AtomicU64,
-    /// Records that the receiver refused finally.
-    refused: AtomicU64,
-    /// Records for which the queue had no room.
-    dropped: AtomicU64,
-    /// The number of lost records that earlier flushes have reported.
-    reported_lost: AtomicU64,
-    last_error: Mutex<Option<String>>,
-}
-
-impl Progress {
-    /// Records of the queue that need no further attempt.
-    fn settled(&self) -> u64 {
-        self.acknowledged.load(Ordering::Acquire) + self.refused.load(Ordering::Acquire)
-    }
-
-    fn lost(&self) -> u64 {
-        self.refused.load(Ordering::Acquire) + self.dropped.load(Ordering::Acquire)
-    }
-
-    fn set_error(&self, error: Option<String>) {
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
-    }
-}
+use flush::FlushHandle;
+use queue::QueueSender;
+use settings::Settings;
+use shared::Shared;
 
 /// The exporter, as callers use it.
 #[derive(Debug)]
 pub(crate) struct Exporter {
-    /// The queue; `None` if the export is off.
-    queue: Option<QueueSender>,
-    progress: Arc<Progress>,
-    /// Changes when more records are settled.
-    settled: watch::Receiver<u64>,
-    url: String,
+    config: ExporterConfig,
+    shared: Arc<Shared>,
+    /// `None` if the export is off or could not be started.
+    worker: Option<WorkerHandle>,
+    /// The exporter of a process that was forked from the one that started this worker. A fork has no threads but
+    /// the one that forked, so it needs a worker of its own.
+    of_fork: OnceLock<Box<Exporter>>,
+}
+
+#[derive(Debug)]
+struct WorkerHandle {
+    queue: QueueSender,
+    commands: mpsc::UnboundedSender<flush::FlushCommand>,
 }
 
 impl Exporter {
     /// Starts the worker on a separate thread, so that it does not need the service's runtime and continues
     /// after that runtime is shut down.
-    pub(crate) fn start(config: ExporterConfig) -> Self {
-        let progress = Arc::new(Progress::default());
-        let (publish, settled) = watch::channel(0);
-        let url = config.url.clone().unwrap_or_default();
-        let mut queue = None;
-        if config.url.is_some() {
-            let (sender, receiver) = queue::queue(config.queue_max.max(1), config.queue_bytes_max);
-            let worker_progress = Arc::clone(&progress);
-            let started = std::thread::Builder::new()
-                .name("spanledger-export".to_owned())
-                .spawn(move || worker::run(config, receiver, &worker_progress, &publish));
-            match started {
-                Ok(_) => queue = Some(sender),
-                Err(error) => tracing::error!(%error, "spanledger.export.start.failed"),
-            }
-        }
-        Self { queue, progress, settled, url }
+    pub(crate) fn start(config: ExporterConfig) -> Result<Self, InitError> {
+        Self::start_in(config, process::id())
     }
 
-    /// Queues a record; never blocks.
+    fn start_in(config: ExporterConfig, pid: u32) -> Result<Self, InitError> {
+        let settings = Settings::new(&config)?;
+        let shared = Arc::new(Shared::new(config.url.clone().unwrap_or_default(), pid));
+        let worker = match settings {
+            Some(settings) => Some(start_worker(&config, settings, &shared)?),
+            None => None,
+        };
+        Ok(Self { config, shared, worker, of_fork: OnceLock::new() })
+    }
+
+    /// An exporter that counts each record as lost, because it could not be started.
+    pub(crate) fn failed(config: ExporterConfig, error: &InitError) -> Self {
+        let error = spanledger_event::ErrorChain(error).to_string();
+        tracing::error!(%error, "spanledger.export.start.failed");
+        let shared = Arc::new(Shared::new(config.url.clone().unwrap_or_default(), process::id()));
+        shared.set_error(Some(error));
+        Self { config, shared, worker: None, of_fork: OnceLock::new() }
+    }
+
+    /// This exporter, or the one of this process if it was forked. Asking for the process's id is a system call, so
+    /// that senders do it only when they wake the worker.
+    fn of_this_process(&self) -> &Self {
+        if let Some(exporter) = self.of_fork.get() {
+            return exporter.of_this_process();
+        }
+        if self.worker.is_none() || self.shared.is_of_this_process() {
+            return self;
+        }
+        self.of_fork.get_or_init(|| {
+            let started = Self::start(self.config.clone());
+            Box::new(started.unwrap_or_else(|error| Self::failed(self.config.clone(), &error)))
+        })
+    }
+
+    /// Queues a record. It never blocks, unless the configuration says so.
     pub(crate) fn send(&self, record: Box<dyn ToRecord>) {
-        let Some(queue) = &self.queue else { return };
-        self.progress.recorded.fetch_add(1, Ordering::AcqRel);
-        if queue.push(record) {
-            self.progress.queued.fetch_add(1, Ordering::AcqRel);
+        let mut exporter = self.of_fork.get().map_or(self, |exporter| exporter.of_this_process());
+        if exporter.worker.as_ref().is_some_and(|worker| worker.queue.wakes_worker()) {
+            exporter = exporter.of_this_process();
+        }
+        exporter.push(record);
+    }
+
+    fn push(&self, mut record: Box<dyn ToRecord>) {
+        if self.config.url.is_none() {
             return;
         }
-        let dropped = self.progress.dropped.fetch_add(1, Ordering::AcqRel) + 1;
+        self.shared.recorded.fetch_add(1, Ordering::AcqRel);
+        if let Some(worker) = &self.worker {
+            let mut deadline = None;
+            loop {
+                match worker.queue.push(record) {
+                    Ok(()) => return,
+                    Err(returned) => record = returned,
+                }
+                let WhenFull::Block(longest) = self.config.when_full else { break };
+                let now = Instant::now();
+                if now >= *deadline.get_or_insert(now + longest) {
+                    break;
+                }
+                thread::sleep(BLOCKED_POLL);
+            }
+        }
+        let dropped = self.shared.dropped.fetch_add(1, Ordering::AcqRel) + 1;
         // Logged at each power of two, so that a long outage does not fill the log.
         if dropped.is_power_of_two() {
-            tracing::error!(dropped, url = self.url, "spanledger.export.queue.full");
+            tracing::error!(dropped, url = self.shared.url, "spanledger.export.queue.full");
         }
+    }
+
+    pub(crate) fn call_started(&self) {
+        self.shared.calls_in_flight.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn call_ended(&self) {
+        self.shared.calls_in_flight.fetch_sub(1, Ordering::AcqRel);
     }
 
     pub(crate) fn stats(&self) -> ExporterStats {
-        ExporterStats {
-            recorded: self.progress.recorded.load(Ordering::Acquire),
-            acknowledged: self.progress.acknowledged.load(Ordering::Acquire),
-            lost: self.progress.lost(),
-        }
+        self.shared().stats()
     }
 
-    pub(crate) async fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
-        let target = self.progress.queued.load(Ordering::Acquire);
-        let mut settled = self.settled.clone();
-        let waiting = settled.wait_for(|_| self.progress.settled() >= target);
-        // A timeout is ignored here: the counts below show whether all records were settled.
-        drop(tokio::time::timeout(timeout, waiting).await);
-        let pending = target.saturating_sub(self.progress.settled());
-        let lost_so_far = self.progress.lost();
-        let lost =
-            lost_so_far.saturating_sub(self.progress.reported_lost.swap(lost_so_far, Ordering::AcqRel));
-        if pending == 0 && lost == 0 {
-            return Ok(());
-        }
-        let last_error = self.progress.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Err(FlushError { pending, lost, url: self.url.clone(), last_error })
+    fn shared(&self) -> &Shared {
+        &self.of_this_process().shared
     }
+
+    fn flush_handle(&self) -> Option<FlushHandle> {
+        let exporter = self.of_this_process();
+        let commands = exporter.worker.as_ref()?.commands.clone();
+        Some(FlushHandle { commands, shared: Arc::clone(&exporter.shared) })
+    }
+}
+
+/// How often a sender that waits for room looks for it.
+const BLOCKED_POLL: Duration = Duration::from_millis(2);
+
+fn start_worker(
+    config: &ExporterConfig,
+    settings: Settings,
+    shared: &Arc<Shared>,
+) -> Result<WorkerHandle, InitError> {
+    let (sender, receiver) = queue::queue(config.queue_max.max(1), config.queue_bytes_max);
+    let (commands, command_receiver) = mpsc::unbounded_channel();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(InitError::Thread)?;
+    let (worker_config, worker_shared) = (config.clone(), Arc::clone(shared));
+    thread::Builder::new()
+        .name("spanledger-export".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                let transport = transport::OtlpTransport::new(&settings);
+                worker::Worker::new(&worker_config, transport, receiver, command_receiver, worker_shared)
+                    .run()
+                    .await;
+            });
+        })
+        .map_err(InitError::Thread)?;
+    flush::register(FlushHandle { commands: commands.clone(), shared: Arc::clone(shared) });
+    Ok(WorkerHandle { queue: sender, commands })
 }

@@ -11,6 +11,7 @@ mod client;
 mod error;
 mod exporter;
 mod genai_layer;
+mod init;
 mod layer;
 mod lenient;
 mod metrics;
@@ -27,11 +28,14 @@ pub use baggage::{AllowedBaggage, BaggageInUse, BaggageSpanProcessor};
 pub use call::FinishedCall;
 pub use client::{Instrument, instrument};
 pub use error::Error;
-pub use exporter::{ExporterConfig, ExporterStats, FlushError};
+pub use exporter::{
+    Certificates, Compression, ExporterConfig, ExporterStats, FlushError, InitError, Protocol, WhenFull,
+};
 pub use genai_layer::GenAiLayer;
+pub use init::{Guard, init};
 pub use layer::{Instrumented, SpanledgerLayer};
 pub use missing_attribution::MissingAttribution;
-pub use recorder::{Recorder, flush};
+pub use recorder::{Recorder, flush, flush_blocking};
 pub use sampling::{KeepGenAi, SampledOnly};
 pub use scope::{Scoped, current as current_attribution};
 pub use span::SpanMode;

@@ -1,21 +1,20 @@
 //! Prices calls and sends their records.
 
 use std::{
-    sync::{
-        Arc, LazyLock,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, OnceLock},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use spanledger_event::Observation;
 use spanledger_otlp::price;
 use spanledger_price::PriceBook;
 
-use crate::exporter::{Exporter, ExporterConfig, ExporterStats, FlushError, ToRecord};
+use crate::exporter::{
+    Exporter, ExporterConfig, ExporterStats, FlushError, InitError, ToRecord, flush_all, flush_all_blocking,
+};
 
-static GLOBAL: LazyLock<Recorder> = LazyLock::new(|| Recorder::new(ExporterConfig::from_env()));
+static GLOBAL: OnceLock<Recorder> = OnceLock::new();
 
 /// Prices calls and exports a record of each to the receiver. Clones share one recorder.
 ///
@@ -31,22 +30,25 @@ pub struct Recorder {
 #[derive(Debug)]
 struct Inner {
     exporter: Exporter,
-    /// The number of calls that have started and not ended.
-    calls_in_flight: AtomicUsize,
 }
 
-/// The longest time that a flush waits for calls that are about to end, such as a stream that was just dropped.
-const IN_FLIGHT_WAIT_MAX: Duration = Duration::from_secs(1);
-
-/// How often a flush looks whether such calls have ended.
-const IN_FLIGHT_POLL: Duration = Duration::from_millis(1);
-
 impl Recorder {
-    /// Creates a recorder with this export configuration.
+    /// Creates a recorder with this export configuration. If the configuration cannot be used, an error is logged,
+    /// and each record counts as lost; [`try_new`](Self::try_new) returns the error instead.
     pub fn new(config: ExporterConfig) -> Self {
+        let exporter =
+            Exporter::start(config.clone()).unwrap_or_else(|error| Exporter::failed(config, &error));
+        Self::with_exporter(exporter)
+    }
+
+    /// Creates a recorder with this export configuration, whose address, headers and certificates are checked.
+    pub fn try_new(config: ExporterConfig) -> Result<Self, InitError> {
+        Exporter::start(config).map(Self::with_exporter)
+    }
+
+    fn with_exporter(exporter: Exporter) -> Self {
         load_builtin_book();
-        let inner = Inner { exporter: Exporter::start(config), calls_in_flight: AtomicUsize::new(0) };
-        Self { inner: Arc::new(inner), book: None }
+        Self { inner: Arc::new(Inner { exporter }), book: None }
     }
 
     /// Sets the price book, for example one with negotiated rates, your own models and deployments. The
@@ -81,22 +83,29 @@ impl Recorder {
         self
     }
 
-    /// The recorder of the process. It is configured by environment variables at its first use.
+    /// The recorder of the process. Unless [`init`](crate::init) has configured it, it is configured by environment
+    /// variables at its first use.
     pub fn global() -> &'static Self {
-        &GLOBAL
+        GLOBAL.get_or_init(|| Self::new(ExporterConfig::from_env()))
     }
 
-    /// Waits until the receiver has acknowledged the record of every call that has ended.
+    /// Makes this recorder that of the process.
+    pub(crate) fn set_global(self) -> Result<(), InitError> {
+        GLOBAL.set(self).map_err(|_| InitError::AlreadyInitialized)
+    }
+
+    /// Waits until the receiver has acknowledged the record of every call of this recorder that has ended. A call
+    /// that is about to end, such as a stream that was just dropped, is waited for briefly; other calls are not.
     ///
-    /// Call it before the process ends: records that are still queued then are lost.
+    /// It needs no runtime. It ends the waits between attempts, so that a receiver that is back is noticed at once.
     pub async fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
-        let started_at = Instant::now();
-        // A call that is still in flight after this time is not waited for.
-        let grace = timeout.min(IN_FLIGHT_WAIT_MAX);
-        while self.inner.calls_in_flight.load(Ordering::Acquire) > 0 && started_at.elapsed() < grace {
-            tokio::time::sleep(IN_FLIGHT_POLL).await;
-        }
-        self.inner.exporter.flush(timeout.saturating_sub(started_at.elapsed())).await
+        self.inner.exporter.flush(timeout).await
+    }
+
+    /// As [`flush`](Self::flush), and blocks the thread meanwhile. It can be called anywhere: after the runtime was
+    /// shut down, in `Drop`, in a thread that handles signals, and inside a runtime.
+    pub fn flush_blocking(&self, timeout: Duration) -> Result<(), FlushError> {
+        self.inner.exporter.flush_blocking(timeout)
     }
 
     /// How many records were made, acknowledged and lost so far.
@@ -105,11 +114,11 @@ impl Recorder {
     }
 
     pub(crate) fn call_started(&self) {
-        self.inner.calls_in_flight.fetch_add(1, Ordering::AcqRel);
+        self.inner.exporter.call_started();
     }
 
     pub(crate) fn call_ended(&self) {
-        self.inner.calls_in_flight.fetch_sub(1, Ordering::AcqRel);
+        self.inner.exporter.call_ended();
     }
 
     /// The prices of this recorder. A value in the queue carries them, because recorders with different books
@@ -145,7 +154,14 @@ fn load_builtin_book() {
     drop(loading);
 }
 
-/// Flushes the recorder of the process; see [`Recorder::flush`].
+/// Flushes every recorder of the process; see [`Recorder::flush`].
+///
+/// Call it before the process ends: records that are still queued then are lost.
 pub async fn flush(timeout: Duration) -> Result<(), FlushError> {
-    Recorder::global().flush(timeout).await
+    flush_all(timeout).await
+}
+
+/// As [`flush`], and blocks the thread meanwhile; see [`Recorder::flush_blocking`].
+pub fn flush_blocking(timeout: Duration) -> Result<(), FlushError> {
+    flush_all_blocking(timeout)
 }

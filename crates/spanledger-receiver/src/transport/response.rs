@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::collector::{
     trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse},
 };
 use prost::Message as _;
+use spanledger_event::keys::RECEIVER_HEADER;
 use spanledger_otlp::Encoding;
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -21,8 +22,17 @@ use crate::{Refusal, accepted::Accepted, message::Signal};
 /// time limit for an export is ten seconds in total.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// The version of the receiver, by which the crate `spanledger` knows that its records reached one.
+const VERSION: HeaderValue = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
+
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Adds the header that tells who answers.
+fn identified(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
+    response.headers_mut().insert(RECEIVER_HEADER, VERSION);
+    response
+}
 
 pub(super) type ResponseBody = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -73,7 +83,7 @@ pub(super) fn http_success(accepted: &Accepted, encoding: Encoding) -> Response<
     };
     let mut response = Response::new(full(Bytes::from(body)));
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
-    response
+    identified(response)
 }
 
 /// OTLP/HTTP: a refusal is a `google.rpc.Status` in the encoding of the request.
@@ -106,7 +116,7 @@ pub(super) fn http_refusal(refusal: &Refusal, encoding: Encoding) -> Response<Re
         }
         _ => {}
     }
-    response
+    identified(response)
 }
 
 /// OTLP/gRPC: a success, full or partial, is the export response, and the status in the trailers.
@@ -122,7 +132,7 @@ pub(super) fn grpc_success(accepted: &Accepted) -> Response<ResponseBody> {
     let body = Full::new(body.freeze()).with_trailers(std::future::ready(Some(Ok(trailers))));
     let mut response = Response::new(body.boxed_unsync());
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    response
+    identified(response)
 }
 
 /// OTLP/gRPC: a refusal is a status in the headers. It has a `RetryInfo` if the client should retry.
@@ -138,5 +148,5 @@ pub(super) fn grpc_refusal(refusal: &Refusal) -> Response<ResponseBody> {
         let supported = HeaderValue::from_static("identity,gzip,deflate");
         response.headers_mut().insert("grpc-accept-encoding", supported);
     }
-    response
+    identified(response)
 }

@@ -6,7 +6,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use spanledger_otlp::record::{self, LogRecord};
@@ -39,11 +39,24 @@ pub(super) struct Room {
     bytes: AtomicUsize,
     records_max: usize,
     bytes_max: usize,
+    /// The worker sleeps until the next record.
+    is_worker_asleep: AtomicBool,
 }
 
 impl Room {
-    pub(super) fn new(records_max: usize, bytes_max: usize) -> Self {
-        Self { records: AtomicUsize::new(0), bytes: AtomicUsize::new(0), records_max, bytes_max }
+    fn new(records_max: usize, bytes_max: usize) -> Self {
+        Self {
+            records: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            records_max,
+            bytes_max,
+            is_worker_asleep: AtomicBool::new(false),
+        }
+    }
+
+    /// Notes whether the worker sleeps until the next record.
+    pub(super) fn set_asleep(&self, is_asleep: bool) {
+        self.is_worker_asleep.store(is_asleep, Ordering::Release);
     }
 
     /// Takes room for a record; false if there is none. A queue without records takes any record.
@@ -100,9 +113,23 @@ pub(super) fn queue(records_max: usize, bytes_max: usize) -> (QueueSender, Queue
 }
 
 impl QueueSender {
-    /// Queues a value; false if the queue is full or the worker has ended.
-    pub(super) fn push(&self, value: Box<dyn ToRecord>) -> bool {
+    /// Whether the next record wakes the worker, which is true for one record of a batch.
+    pub(super) fn wakes_worker(&self) -> bool {
+        let is_asleep = &self.room.is_worker_asleep;
+        is_asleep.load(Ordering::Relaxed) && is_asleep.swap(false, Ordering::AcqRel)
+    }
+
+    #[cfg(test)]
+    pub(super) fn mark_asleep(&self) {
+        self.room.set_asleep(true);
+    }
+
+    /// Queues a value, or returns it if the queue is full or the worker has ended.
+    pub(super) fn push(&self, value: Box<dyn ToRecord>) -> Result<(), Box<dyn ToRecord>> {
         let bytes = value.queue_bytes();
-        self.room.take(bytes) && self.channel.send(Queued { value, bytes }).is_ok()
+        if !self.room.take(bytes) {
+            return Err(value);
+        }
+        self.channel.send(Queued { value, bytes }).map_err(|mpsc::error::SendError(queued)| queued.value)
     }
 }

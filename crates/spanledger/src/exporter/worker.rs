@@ -1,178 +1,310 @@
-//! The thread that sends records in batches and retries failed requests.
+//! The exporter's thread: takes records from the queue, encodes them and sends them.
 
-use std::{sync::atomic::Ordering, time::Duration};
-
-use bytes::Bytes;
-use reqwest::{StatusCode, header};
-use spanledger_event::ErrorChain;
-use spanledger_otlp::record::RequestEncoder;
-use tokio::sync::watch;
-
-use super::{
-    ExporterConfig, Progress,
-    queue::{QueueReceiver, Queued, Room},
+use std::{
+    future::pending,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
-/// The longest wait that is accepted from a `Retry-After` header.
-const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
+use bytes::Bytes;
+use spanledger_otlp::record::RequestEncoder;
+use tokio::time::{Instant, sleep_until};
 
-pub(super) fn run(
-    config: ExporterConfig,
+use super::{
+    ExporterConfig, Shared,
+    backoff::Backoff,
+    flush::{Commands, FlushCommand},
+    outbox::{Outbox, Pending, Settled, Verdict},
+    queue::{QueueReceiver, Queued},
+    transport::{Answer, Transport},
+};
+
+mod notes;
+#[cfg(test)]
+mod tests;
+
+use notes::Notes;
+
+/// The longest time that a flush waits for calls that are about to end, such as a stream that was just dropped.
+const IN_FLIGHT_WAIT_MAX: Duration = Duration::from_secs(1);
+/// It waits no longer if no call ends for this time: then the others are calls that go on.
+const IN_FLIGHT_QUIET: Duration = Duration::from_millis(250);
+/// How often a flush looks whether such calls have ended.
+const IN_FLIGHT_POLL: Duration = Duration::from_millis(1);
+/// The greatest number of bytes in one request, before it is compressed.
+const REQUEST_BYTES_MAX: usize = 2 * 1_024 * 1_024;
+/// How many records are encoded before the worker looks at something else.
+const TAKEN_MAX: usize = 4_096;
+
+/// See the module's documentation.
+pub(super) struct Worker<T> {
+    transport: Arc<T>,
+    encoder: RequestEncoder,
     queue: QueueReceiver,
-    progress: &Progress,
-    settled: &watch::Sender<u64>,
-) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime {
-        Ok(runtime) => runtime.block_on(Worker { config, progress, settled }.work(queue)),
-        Err(error) => tracing::error!(%error, "spanledger.export.start.failed"),
+    /// False when no sender is left.
+    is_open: bool,
+    commands: Commands,
+    outbox: Outbox,
+    /// The number of records so far.
+    numbered: u64,
+    flushes: Vec<Flush>,
+    shared: Arc<Shared>,
+    notes: Notes,
+    linger: Duration,
+    /// Until when the worker lets records gather.
+    linger_until: Option<Instant>,
+}
+
+/// A flush that waits.
+struct Flush {
+    deadline: Instant,
+    progress: FlushProgress,
+    reply: Box<dyn FnOnce(u64) + Send>,
+}
+
+enum FlushProgress {
+    /// It waits for calls that are about to end.
+    Calls { until: Instant, quiet_until: Instant, in_flight: usize },
+    /// It waits until the records with smaller numbers are settled.
+    Records { before: u64, unsettled: usize },
+}
+
+impl<T: Transport> Worker<T> {
+    pub(super) fn new(
+        config: &ExporterConfig,
+        transport: T,
+        queue: QueueReceiver,
+        commands: Commands,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let backoff = Backoff::new(config.backoff, config.backoff_max);
+        Self {
+            transport: Arc::new(transport),
+            encoder: RequestEncoder::new(&config.resource, env!("CARGO_PKG_VERSION")),
+            queue,
+            is_open: true,
+            commands,
+            outbox: Outbox::new(config.batch_max, REQUEST_BYTES_MAX, backoff),
+            numbered: 0,
+            flushes: Vec::new(),
+            shared,
+            notes: Notes::default(),
+            linger: config.linger,
+            linger_until: None,
+        }
     }
-}
 
-struct Worker<'a> {
-    config: ExporterConfig,
-    progress: &'a Progress,
-    settled: &'a watch::Sender<u64>,
-}
-
-/// The outcome of one request to the receiver.
-enum PostOutcome {
-    Acknowledged,
-    TryAgain { after: Option<Duration>, reason: String },
-    TooLarge,
-    Refused { reason: String },
-}
-
-impl Worker<'_> {
-    async fn work(self, mut queue: QueueReceiver) {
-        let client = match reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(self.config.timeout)
-            .build()
-        {
-            Ok(client) => client,
-            Err(error) => {
-                tracing::error!(%error, "spanledger.export.client.failed");
+    /// Works until no sender is left and every record is settled.
+    pub(super) async fn run(mut self) {
+        loop {
+            self.take_queued();
+            self.serve_flushes();
+            if !self.is_open && self.outbox.is_empty() {
+                self.end_flushes();
                 return;
             }
-        };
-        let encoder = RequestEncoder::new(&self.config.resource, env!("CARGO_PKG_VERSION"));
-        let batch_max = self.config.batch_max.max(1);
-        let mut batch = Vec::new();
-        while let Some(first) = queue.channel.recv().await {
-            // Records that arrive while the worker sleeps do not wake it.
-            tokio::time::sleep(self.config.linger).await;
-            let mut next = Some(first);
-            while let Some(Queued { value, bytes }) = next {
-                let encoded = encoder.record(&value.into_record());
-                queue.room.resize(bytes, encoded.len());
-                batch.push(encoded);
-                next = queue.channel.try_recv().ok();
-                if batch.len() >= batch_max || next.is_none() {
-                    self.deliver(&client, &encoder, &queue.room, std::mem::take(&mut batch)).await;
-                }
-            }
-        }
-    }
-
-    /// Sends a batch until the receiver has acknowledged or finally refused each of its records.
-    async fn deliver(
-        &self,
-        client: &reqwest::Client,
-        encoder: &RequestEncoder,
-        room: &Room,
-        batch: Vec<Vec<u8>>,
-    ) {
-        let mut pending = vec![batch];
-        while let Some(mut batch) = pending.pop() {
-            let message = encoder.request(batch.iter().map(Vec::as_slice));
-            match self.post_until_settled(client, message).await {
-                PostOutcome::Acknowledged => {
-                    self.progress.set_error(None);
-                    self.settle(&self.progress.acknowledged, batch.len());
-                }
-                PostOutcome::TooLarge if batch.len() > 1 => {
-                    let rest = batch.split_off(batch.len() / 2);
-                    pending.push(rest);
-                    pending.push(batch);
+            if self.may_send() {
+                self.linger_until = None;
+                let records = self.outbox.next(Instant::now());
+                if let Some(request) = records.map(|records| Bytes::from(self.encoder.request(records))) {
+                    let answer = self.post(request).await;
+                    self.settle(answer);
                     continue;
                 }
-                PostOutcome::TooLarge => {
-                    self.lose("one record is larger than the receiver accepts", batch.len());
-                }
-                PostOutcome::Refused { reason } | PostOutcome::TryAgain { reason, .. } => {
-                    self.lose(&reason, batch.len());
-                }
             }
-            batch.iter().for_each(|record| room.give_back(record.len()));
+            self.wait().await;
         }
     }
 
-    async fn post_until_settled(&self, client: &reqwest::Client, message: Vec<u8>) -> PostOutcome {
-        let message = Bytes::from(message);
-        let mut backoff = self.config.backoff;
+    /// Waits until there is something to do.
+    async fn wait(&mut self) {
+        let due = if self.may_send() { self.outbox.due(Instant::now()) } else { None };
+        let wake = [self.linger_until, due, self.flush_due()].into_iter().flatten().min();
+        // While records gather, the queue is not asked, so that a sender has nothing to wake.
+        let takes_record = self.is_open && self.linger_until.is_none();
+        self.queue.room.set_asleep(takes_record);
+        tokio::select! {
+            Some(command) = self.commands.recv() => self.begin_flush(command),
+            queued = self.queue.channel.recv(), if takes_record => match queued {
+                Some(queued) => {
+                    self.encode(queued);
+                    self.linger_until = Some(Instant::now() + self.linger);
+                }
+                None => self.is_open = false,
+            },
+            () = sleep_until_some(wake) => {}
+        }
+        self.queue.room.set_asleep(false);
+        if self.linger_until.is_some_and(|until| until <= Instant::now()) {
+            self.linger_until = None;
+        }
+    }
+
+    /// Sends a request and serves flushes meanwhile.
+    async fn post(&mut self, request: Bytes) -> Answer {
+        let transport = Arc::clone(&self.transport);
+        let mut answer = pin!(transport.post(request));
         loop {
-            match self.post(client, message.clone()).await {
-                PostOutcome::TryAgain { after, reason } => {
-                    if backoff == self.config.backoff {
-                        tracing::warn!(%reason, url = self.config.url, "spanledger.export.retry");
-                    }
-                    self.progress.set_error(Some(reason));
-                    tokio::time::sleep(after.unwrap_or_default().max(backoff)).await;
-                    backoff = (backoff * 2).min(self.config.backoff_max);
-                }
-                outcome => return outcome,
+            let wake = self.flush_due();
+            tokio::select! {
+                answer = &mut answer => return answer,
+                Some(command) = self.commands.recv() => self.begin_flush(command),
+                () = sleep_until_some(wake) => {}
             }
+            self.serve_flushes();
         }
     }
 
-    async fn post(&self, client: &reqwest::Client, message: Bytes) -> PostOutcome {
-        let url = self.config.url.as_deref().unwrap_or_default();
-        let mut request =
-            client.post(url).header(header::CONTENT_TYPE, "application/x-protobuf").body(message);
-        for (name, value) in &self.config.headers {
-            request = request.header(name, value);
+    /// Whether records need not gather any longer.
+    fn may_send(&self) -> bool {
+        self.linger_until.is_none_or(|until| until <= Instant::now())
+            || self.outbox.has_full_batch()
+            || !self.flushes.is_empty()
+            || !self.is_open
+    }
+
+    /// Encodes what is in the queue, without waiting.
+    fn take_queued(&mut self) {
+        let was_empty = self.outbox.is_empty();
+        for taken in 0..TAKEN_MAX {
+            let Ok(queued) = self.queue.channel.try_recv() else { return };
+            if taken == 0 && was_empty && self.linger_until.is_none() {
+                self.linger_until = Some(Instant::now() + self.linger);
+            }
+            self.encode(queued);
         }
-        let response = match request.send().await {
-            Ok(response) => response,
-            // An invalid URL will not become valid on retry.
-            Err(error) if error.is_builder() => {
-                return PostOutcome::Refused { reason: ErrorChain(&error).to_string() };
-            }
-            Err(error) => {
-                let reason = ErrorChain(&error.without_url()).to_string();
-                return PostOutcome::TryAgain { after: None, reason };
-            }
+    }
+
+    fn encode(&mut self, Queued { value, bytes }: Queued) {
+        // A defect in one record must not end the export of all others.
+        let record = catch_unwind(AssertUnwindSafe(|| value.into_record()));
+        let Ok(record) = record else {
+            tracing::error!("spanledger.export.record.panicked");
+            self.queue.room.give_back(bytes);
+            Shared::add(&self.shared.refused, 1);
+            return;
         };
-        let status = response.status();
-        let after = response
-            .headers()
-            .get(header::RETRY_AFTER)
-            .and_then(|value| value.to_str().ok()?.parse().ok())
-            .map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_MAX));
-        match status {
-            status if status.is_success() => PostOutcome::Acknowledged,
-            StatusCode::PAYLOAD_TOO_LARGE => PostOutcome::TooLarge,
-            // Only these statuses are final, because the same bytes would fail again. Every other status may
-            // be temporary: an expired token, an ingress that is not ready, a fault of the receiver. A retry is
-            // safe, because the receiver counts a repeated record once.
-            StatusCode::BAD_REQUEST
-            | StatusCode::UNSUPPORTED_MEDIA_TYPE
-            | StatusCode::UNPROCESSABLE_ENTITY => {
-                PostOutcome::Refused { reason: format!("the receiver answered {status}") }
+        let encoded = self.encoder.record(&record);
+        self.queue.room.resize(bytes, encoded.len());
+        self.outbox.push(Pending { bytes: encoded, number: self.numbered });
+        self.numbered += 1;
+    }
+
+    /// Takes in the answer to the request in flight.
+    fn settle(&mut self, answer: Answer) {
+        let settled = self.outbox.answered(Instant::now(), answer.verdict, answer.after);
+        self.notes.answered(&answer, &self.outbox, &self.shared);
+        match settled {
+            Settled::None => {}
+            Settled::Acknowledged(records) => {
+                let rejected =
+                    usize::try_from(answer.partial.rejected).unwrap_or(usize::MAX).min(records.len());
+                Shared::add(&self.shared.refused, rejected);
+                Shared::add(&self.shared.acknowledged, records.len() - rejected);
+                records.iter().for_each(|record| self.settled(record));
             }
-            status => PostOutcome::TryAgain { after, reason: format!("the receiver answered {status}") },
+            Settled::Lost(record) => {
+                tracing::error!(
+                    reason = answer.reason,
+                    bytes = record.bytes.len(),
+                    "spanledger.export.refused"
+                );
+                self.shared.set_error(Some(answer.reason));
+                Shared::add(&self.shared.refused, 1);
+                self.settled(&record);
+            }
         }
     }
 
-    fn lose(&self, reason: &str, count: usize) {
-        tracing::error!(reason, count, "spanledger.export.refused");
-        self.progress.set_error(Some(reason.to_owned()));
-        self.settle(&self.progress.refused, count);
+    fn settled(&mut self, record: &Pending) {
+        self.queue.room.give_back(record.bytes.len());
+        for flush in &mut self.flushes {
+            if let FlushProgress::Records { before, unsettled } = &mut flush.progress
+                && record.number < *before
+            {
+                *unsettled = unsettled.saturating_sub(1);
+            }
+        }
     }
 
-    fn settle(&self, counter: &std::sync::atomic::AtomicU64, count: usize) {
-        counter.fetch_add(u64::try_from(count).unwrap_or_default(), Ordering::AcqRel);
-        self.settled.send_replace(self.progress.settled());
+    fn begin_flush(&mut self, FlushCommand { deadline, reply }: FlushCommand) {
+        let now = Instant::now();
+        let deadline = Instant::from_std(deadline);
+        // Half of the time at least is for the records.
+        let grace = deadline.saturating_duration_since(now) / 2;
+        let progress = FlushProgress::Calls {
+            until: now + grace.min(IN_FLIGHT_WAIT_MAX),
+            quiet_until: now + grace.min(IN_FLIGHT_QUIET),
+            in_flight: self.calls_in_flight(),
+        };
+        self.flushes.push(Flush { deadline, progress, reply });
+    }
+
+    fn calls_in_flight(&self) -> usize {
+        self.shared.calls_in_flight.load(Ordering::Acquire)
+    }
+
+    /// Continues the flushes that wait, and replies to those that are done.
+    fn serve_flushes(&mut self) {
+        if self.flushes.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        let calls = self.calls_in_flight();
+        let mut waiting = Vec::new();
+        for mut flush in std::mem::take(&mut self.flushes) {
+            if let FlushProgress::Calls { until, quiet_until, in_flight } = &mut flush.progress {
+                if calls < *in_flight {
+                    *quiet_until = now + IN_FLIGHT_QUIET;
+                }
+                *in_flight = calls;
+                if calls == 0 || now >= *until || now >= *quiet_until {
+                    // The records of all calls that have ended are in the queue.
+                    while !self.queue.channel.is_empty() {
+                        self.take_queued();
+                    }
+                    self.outbox.attempt_now(now);
+                    let before = self.numbered;
+                    let unsettled = self.outbox.unsettled_before(before);
+                    flush.progress = FlushProgress::Records { before, unsettled };
+                }
+            }
+            match flush.progress {
+                FlushProgress::Records { unsettled: 0, .. } => (flush.reply)(0),
+                FlushProgress::Records { unsettled, .. } if now >= flush.deadline => {
+                    (flush.reply)(u64::try_from(unsettled).unwrap_or(u64::MAX));
+                }
+                _ => waiting.push(flush),
+            }
+        }
+        self.flushes = waiting;
+    }
+
+    /// When a flush needs attention.
+    fn flush_due(&self) -> Option<Instant> {
+        let due = |flush: &Flush| match flush.progress {
+            FlushProgress::Calls { until, .. } => until.min(Instant::now() + IN_FLIGHT_POLL),
+            FlushProgress::Records { .. } => flush.deadline,
+        };
+        self.flushes.iter().map(due).min()
+    }
+
+    fn end_flushes(&mut self) {
+        // A flush that was asked for at the last moment.
+        while let Ok(command) = self.commands.try_recv() {
+            self.begin_flush(command);
+        }
+        for flush in self.flushes.drain(..) {
+            (flush.reply)(0);
+        }
+    }
+}
+
+async fn sleep_until_some(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => pending().await,
     }
 }

@@ -10,6 +10,7 @@ mod attribution;
 mod calls;
 mod coverage;
 mod endings;
+mod export;
 mod genai_layer;
 mod memory;
 mod missing_attribution;

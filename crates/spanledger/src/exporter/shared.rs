@@ -1,0 +1,100 @@
+//! What callers and the worker share.
+
+use std::{
+    process,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use super::FlushError;
+
+/// How many records were made, acknowledged and lost so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExporterStats {
+    /// Records of calls that ended.
+    pub recorded: u64,
+    /// Records that the receiver has acknowledged.
+    pub acknowledged: u64,
+    /// Records that were lost because the queue was full or the receiver refused them finally.
+    pub lost: u64,
+}
+
+/// Counts, and what else callers and the worker share. Callers only count; they take no lock.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) url: String,
+    /// The process that started the worker.
+    pid: u32,
+    /// The number of calls that have started and not ended.
+    pub(super) calls_in_flight: AtomicUsize,
+    pub(super) recorded: AtomicU64,
+    pub(super) acknowledged: AtomicU64,
+    /// Records that the receiver refused finally.
+    pub(super) refused: AtomicU64,
+    /// Records for which the queue had no room.
+    pub(super) dropped: AtomicU64,
+    /// The number of lost records that earlier flushes have reported.
+    reported_lost: AtomicU64,
+    last_error: Mutex<Option<String>>,
+}
+
+impl Shared {
+    pub(super) fn new(url: String, pid: u32) -> Self {
+        Self {
+            url,
+            pid,
+            calls_in_flight: AtomicUsize::new(0),
+            recorded: AtomicU64::new(0),
+            acknowledged: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            reported_lost: AtomicU64::new(0),
+            last_error: Mutex::new(None),
+        }
+    }
+
+    /// Whether the worker was started by this process, and not by one of which this process is a fork. A fork has
+    /// no threads but the one that forked.
+    pub(super) fn is_of_this_process(&self) -> bool {
+        self.pid == process::id()
+    }
+
+    pub(super) fn add(counter: &AtomicU64, count: usize) {
+        counter.fetch_add(u64::try_from(count).unwrap_or_default(), Ordering::AcqRel);
+    }
+
+    fn lost(&self) -> u64 {
+        self.refused.load(Ordering::Acquire) + self.dropped.load(Ordering::Acquire)
+    }
+
+    pub(super) fn unsettled(&self) -> u64 {
+        let settled = self.acknowledged.load(Ordering::Acquire) + self.lost();
+        self.recorded.load(Ordering::Acquire).saturating_sub(settled)
+    }
+
+    pub(super) fn set_error(&self, error: Option<String>) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+
+    pub(super) fn stats(&self) -> ExporterStats {
+        ExporterStats {
+            recorded: self.recorded.load(Ordering::Acquire),
+            acknowledged: self.acknowledged.load(Ordering::Acquire),
+            lost: self.lost(),
+        }
+    }
+
+    /// The outcome of a flush after which so many records are not settled. A loss is reported by one flush.
+    pub(super) fn outcome(&self, pending: u64) -> Result<(), FlushError> {
+        let lost_so_far = self.lost();
+        let lost = lost_so_far.saturating_sub(self.reported_lost.swap(lost_so_far, Ordering::AcqRel));
+        if pending == 0 && lost == 0 {
+            return Ok(());
+        }
+        let last_error = self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Err(FlushError { pending, lost, url: self.url.clone(), last_error })
+    }
+}
