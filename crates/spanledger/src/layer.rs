@@ -13,7 +13,7 @@ use spanledger_event::{Endpoint, PartialAttribution};
 use tower::ServiceExt as _;
 
 use crate::{
-    Error, FinishedCall, Recorder, SpanMode,
+    Error, FinishedCall, PromptWarning, Recorder, SpanMode, SpendGuard,
     attempts::Attempts,
     attributed, body,
     call::{CallAttribution, CallInFlight, CallOptions},
@@ -128,6 +128,18 @@ impl SpanledgerLayer {
         self.with(|settings| settings.call.error_text = keep)
     }
 
+    /// Sets a guard that is asked before each call and may refuse it. By default no call is refused for its cost.
+    #[must_use]
+    pub fn with_spend_guard(self, guard: impl SpendGuard + 'static) -> Self {
+        self.with(|settings| settings.call.guard = Some(Arc::new(guard)))
+    }
+
+    /// Sets when a call logs a warning because its prompt is large. The default is above 250,000 tokens.
+    #[must_use]
+    pub fn with_prompt_warning(self, warning: PromptWarning) -> Self {
+        self.with(|settings| settings.call.prompt_warning = warning)
+    }
+
     /// Sets a function that is called with every call that has ended, on a thread of this crate. A panic in it
     /// is logged and has no other effect.
     ///
@@ -232,15 +244,20 @@ where
                 Change::Nothing | Change::Body(_) => None,
             };
             let count = Arc::new(AtomicU32::new(0));
+            let mut options = settings.call.clone();
+            let reservation = options
+                .before_call(&request, &attribution, &recorder)
+                .map_err(|refusal| Error::Refused { path: path(), refusal })?;
             let mut call = CallInFlight::start(
                 recorder,
                 request,
                 form,
                 attribution,
                 &caller,
-                settings.call.clone(),
+                options,
                 Arc::clone(&count),
             );
+            call.keep(reservation);
             let mut hide_usage = matches!(change, Change::Body(_));
             let unchanged = hide_usage.then(|| Unchanged {
                 inner: inner.clone(),

@@ -16,11 +16,13 @@ mod layer;
 mod lenient;
 mod metrics;
 mod missing_attribution;
+mod prompt_warning;
 mod recorder;
 mod request;
 mod sampling;
 mod scope;
 mod span;
+mod spend_guard;
 
 pub use attributed::{AsAttribution, Attributed};
 pub use attribution_layer::{AttributionFuture, AttributionLayer, AttributionService};
@@ -35,11 +37,13 @@ pub use genai_layer::GenAiLayer;
 pub use init::{Guard, init};
 pub use layer::{Instrumented, SpanledgerLayer};
 pub use missing_attribution::MissingAttribution;
+pub use prompt_warning::PromptWarning;
 pub use recorder::{Recorder, flush, flush_blocking};
 pub use sampling::{KeepGenAi, SampledOnly};
 pub use scope::{Scoped, current as current_attribution};
 pub use span::SpanMode;
 #[doc(no_inline)]
-pub use spanledger_event::{Attribution, AttributionError, Field};
+pub use spanledger_event::{Attribution, AttributionError, Field, PartialAttribution, Timestamp, Usd};
 #[doc(no_inline)]
 pub use spanledger_price::{BookErrors, PriceBook};
+pub use spend_guard::{MonthlyQuota, PlannedCall, SpendGuard, SpendRefusal};

@@ -153,9 +153,14 @@ fn queue_bytes(call: &Call) -> usize {
     size_of::<Call>() + usage + call.attribution.dims_bytes() + 512
 }
 
-/// Records the metrics of the call and tells the user's hook about it. A hook that panics does not stop the export.
+/// Tells all who want to know of a call that has ended: the metrics, the guard, the log and the user's hook. A hook
+/// that panics does not stop the export.
 fn report(call: &Call, observation: &Observation) {
     metrics::record(observation);
+    if let Some(reservation) = &call.reservation {
+        reservation.settle(observation);
+    }
+    call.options.prompt_warning.after_the_call(observation);
     let Some(hook) = &call.options.hook else { return };
     let finished = FinishedCall::new(call, observation);
     if catch_unwind(AssertUnwindSafe(|| hook(&finished))).is_err() {

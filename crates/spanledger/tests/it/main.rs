@@ -17,4 +17,5 @@ mod missing_attribution;
 mod nothing_leaves;
 mod scope;
 mod spans;
+mod spend_guard;
 mod streams;
