@@ -11,7 +11,7 @@ use crate::{
     answer::{ResponseInfo, ResponseObject},
     jobs::{self, JobKind, JobPlace},
     lenient::{self, integer, lenient_object, text},
-    request::provider_of,
+    request::provider_of_url,
 };
 
 #[cfg(test)]
@@ -84,7 +84,7 @@ impl BatchOutput {
     pub fn new(base_url: &str, id: impl Into<String>) -> Result<Self, BaseUrlError> {
         let url: reqwest::Url = base_url.parse().map_err(|_| BaseUrlError { url: base_url.to_owned() })?;
         Ok(Self {
-            provider: provider_of(&url),
+            provider: provider_of_url(&url),
             server_address: url.host_str().map(str::to_owned),
             id: id.into(),
         })

@@ -26,7 +26,7 @@ use crate::{
     exporter::ToRecord,
     lenient::{self, Raw, integer, lenient_object, not_null, text},
     recorder::RecorderPrices,
-    request::{RequestInfo, path_ends_with, provider_of},
+    request::{RequestInfo, path_ends_with, provider_of_url},
 };
 
 pub(crate) use read::observe;
@@ -186,7 +186,7 @@ impl JobRead {
             READS.iter().find(|(method, end, _)| method == request.method() && path_ends_with(path, end));
         found.map(|(_, _, kind)| Self {
             kind: *kind,
-            provider: provider.map_or_else(|| provider_of(url), str::to_owned),
+            provider: provider.map_or_else(|| provider_of_url(url), str::to_owned),
             server_address: url.host_str().map(str::to_owned),
         })
     }

@@ -12,7 +12,7 @@ use crate::{
     answer::{ResponseInfo, ResponseObject},
     jobs,
     lenient::{self, lenient_object, not_null, text},
-    request::provider_of,
+    request::provider_of_url,
 };
 
 #[cfg(test)]
@@ -79,7 +79,7 @@ impl RealtimeSession {
     ) -> Result<Self, BaseUrlError> {
         let url: reqwest::Url = base_url.parse().map_err(|_| BaseUrlError { url: base_url.to_owned() })?;
         Ok(Self {
-            provider: provider_of(&url),
+            provider: provider_of_url(&url),
             server_address: url.host_str().map(str::to_owned),
             model: model.into(),
             transcription_model: None,

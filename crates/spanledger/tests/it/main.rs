@@ -13,6 +13,7 @@ mod endings;
 mod export;
 mod genai_layer;
 mod jobs;
+mod memory;
 mod missing_attribution;
 mod nothing_leaves;
 mod scope;
