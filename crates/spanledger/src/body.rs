@@ -7,7 +7,9 @@ use reqwest::{Response, ResponseBuilderExt as _};
 use spanledger_event::{CallOutcome, Endpoint};
 
 use crate::{call::CallInFlight, error::request_error_type};
+pub(crate) use sse::{Splitter, data as event_data};
 
+pub(crate) mod frames;
 mod reader;
 mod sse;
 mod stream;
@@ -108,17 +110,16 @@ pub(crate) fn assemble(parts: Parts, body: reqwest::Body) -> Response {
     }
 }
 
-fn with_body(response: Response, body: impl FnOnce(reqwest::Body) -> reqwest::Body) -> Response {
+pub(crate) fn with_body(response: Response, body: impl FnOnce(reqwest::Body) -> reqwest::Body) -> Response {
     let (parts, original) = split(response);
     assemble(parts, body(original))
 }
 
 pub(crate) async fn collect(response: Response) -> Result<(Parts, Bytes), reqwest::Error> {
-    let (parts, body) = split(response);
-    // Only a `Response` gives a stream of the body whose errors are of the type `reqwest::Error`.
-    let bytes = Response::from(http::Response::new(body))
-        .bytes()
-        .await
-        .map_err(|error| error.with_url(parts.url.clone()))?;
-    Ok((parts, bytes))
+    let (parts, mut body) = split(response);
+    let mut bytes = frames::Joined::default();
+    while let Some(data) = frames::next_data(&mut body).await {
+        bytes.add(data.map_err(|error| error.with_url(parts.url.clone()))?);
+    }
+    Ok((parts, bytes.into_bytes()))
 }

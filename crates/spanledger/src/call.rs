@@ -15,10 +15,11 @@ use http::{HeaderMap, StatusCode};
 use spanledger_event::{CallOutcome, Timestamp};
 
 use crate::{
-    Recorder,
+    PromptWarning, Recorder,
     answer::{ResponseInfo, ResponseObject},
     request::{FormFields, RequestInfo},
     span::{CallSpan, CallerContext, SpanMode},
+    spend_guard::{PlannedCall, Reservation, SpendGuard, SpendRefusal},
 };
 pub(crate) use attribution::CallAttribution;
 pub(crate) use ended::{EndedCall, Ending};
@@ -42,6 +43,28 @@ pub(crate) struct CallOptions {
     /// Whether the text of an error is in the span. It can quote the prompt.
     pub(crate) error_text: bool,
     pub(crate) hook: Option<Hook>,
+    pub(crate) guard: Option<Arc<dyn SpendGuard>>,
+    pub(crate) prompt_warning: PromptWarning,
+}
+
+impl CallOptions {
+    /// Asks the guard about a call that is about to be sent, and warns of a large prompt.
+    pub(crate) fn before_call(
+        &mut self,
+        request: &RequestInfo,
+        attribution: &CallAttribution,
+        recorder: &Recorder,
+    ) -> Result<Option<Box<Reservation>>, SpendRefusal> {
+        let reservation = match &self.guard {
+            Some(guard) => {
+                let planned = PlannedCall::of(request, attribution.to_partial(), now(), &recorder.prices());
+                Reservation::make(guard, planned)?
+            }
+            None => None,
+        };
+        self.prompt_warning = self.prompt_warning.before_the_call(request, || attribution.to_partial());
+        Ok(reservation.map(Box::new))
+    }
 }
 
 impl fmt::Debug for CallOptions {
@@ -50,6 +73,8 @@ impl fmt::Debug for CallOptions {
             .field("span_mode", &self.span_mode)
             .field("error_text", &self.error_text)
             .field("hook", &self.hook.is_some())
+            .field("guard", &self.guard.is_some())
+            .field("prompt_warning", &self.prompt_warning)
             .finish()
     }
 }
@@ -82,6 +107,8 @@ pub(crate) struct Call {
     pub(crate) attempts: Arc<AtomicU32>,
     /// The fields of the form that the call uploads.
     pub(crate) form: Option<FormFields>,
+    /// What the guard has reserved for the call.
+    pub(crate) reservation: Option<Box<Reservation>>,
     /// What was noted on disk before the call was sent.
     pub(crate) noted: Option<Noted>,
 }
@@ -111,9 +138,17 @@ impl CallInFlight {
             time_to_first_chunk: None,
             attempts,
             form,
+            reservation: None,
             noted: None,
         };
         Self { recorder, call: Some(Box::new(call)), overlap }
+    }
+
+    /// Keeps what the guard has reserved until the cost is known.
+    pub(crate) fn keep(&mut self, reservation: Option<Box<Reservation>>) {
+        if let Some(call) = &mut self.call {
+            call.reservation = reservation;
+        }
     }
 
     pub(crate) fn is_finished(&self) -> bool {

@@ -7,7 +7,9 @@ use async_openai::{
 };
 use tower::{Layer as _, ServiceBuilder};
 
-use crate::{FinishedCall, MissingAttribution, Recorder, SpanMode, SpanledgerLayer};
+use crate::{
+    FinishedCall, MissingAttribution, PromptWarning, Recorder, SpanMode, SpanledgerLayer, SpendGuard,
+};
 
 /// Starts an `async-openai` client whose calls are attributed, traced, priced and recorded.
 ///
@@ -105,6 +107,18 @@ impl<C: Config> Instrument<C> {
     /// the prompt.
     pub fn error_text(mut self, keep: bool) -> Self {
         self.layer = self.layer.with_error_text(keep);
+        self
+    }
+
+    /// Sets a guard that is asked before each call and may refuse it, such as a [`MonthlyQuota`](crate::MonthlyQuota).
+    pub fn spend_guard(mut self, guard: impl SpendGuard + 'static) -> Self {
+        self.layer = self.layer.with_spend_guard(guard);
+        self
+    }
+
+    /// Sets when a call logs a warning because its prompt is large. The default is above 250,000 tokens.
+    pub fn prompt_warning(mut self, warning: PromptWarning) -> Self {
+        self.layer = self.layer.with_prompt_warning(warning);
         self
     }
 

@@ -6,7 +6,10 @@ use http::StatusCode;
 use serde_json::Value;
 use spanledger_event::CallOutcome;
 
-use crate::lenient::{self, Raw, lenient_object, not_null, text, value};
+use crate::{
+    SpendRefusal,
+    lenient::{self, Raw, lenient_object, not_null, text, value},
+};
 
 #[cfg(test)]
 mod tests;
@@ -45,6 +48,14 @@ pub enum Error {
         path: String,
         /// What is wrong with it.
         problem: String,
+    },
+    /// A [`SpendGuard`](crate::SpendGuard) refused the call.
+    #[error("spanledger: {path} was not sent, because the spend guard refused it: {refusal}")]
+    Refused {
+        /// The path of the call's URL.
+        path: String,
+        /// The refusal, with the status and the body for an answer.
+        refusal: SpendRefusal,
     },
 }
 

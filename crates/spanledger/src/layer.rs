@@ -13,13 +13,14 @@ use spanledger_event::{Endpoint, PartialAttribution};
 use tower::ServiceExt as _;
 
 use crate::{
-    Error, FinishedCall, Recorder, SpanMode,
+    Error, FinishedCall, PromptWarning, Recorder, SpanMode, SpendGuard,
     attempts::Attempts,
     attributed, body,
     call::{CallAttribution, CallInFlight, CallOptions},
     error::outcome_of,
+    jobs::{self, JobRead},
     missing_attribution::{Incomplete, MissingAttribution},
-    request::{Billing, Change, ReadOptions, RequestInfo, billing_of, stream_usage},
+    request::{Billing, Change, HostCache, ReadOptions, RequestInfo, billing_of, stream_usage},
     scope,
     span::CallerContext,
 };
@@ -54,6 +55,8 @@ struct Settings {
     provider: Option<String>,
     recorder: Option<Recorder>,
     ask_for_usage: bool,
+    /// The host that the clients call.
+    host: HostCache,
     missing_attribution: MissingAttribution,
     call: CallOptions,
 }
@@ -64,6 +67,7 @@ impl Default for Settings {
             provider: None,
             recorder: None,
             ask_for_usage: true,
+            host: HostCache::default(),
             missing_attribution: MissingAttribution::default(),
             call: CallOptions::default(),
         }
@@ -87,7 +91,10 @@ impl SpanledgerLayer {
     /// host that is not known is otherwise its own provider, which has no prices.
     #[must_use]
     pub fn with_provider(self, name: impl Into<String>) -> Self {
-        self.with(|settings| settings.provider = Some(name.into()))
+        self.with(|settings| {
+            settings.provider = Some(name.into());
+            settings.host = HostCache::default();
+        })
     }
 
     /// Sets whether the layer requests the usage of chat streams (default: yes). A server that refuses
@@ -120,6 +127,18 @@ impl SpanledgerLayer {
     #[must_use]
     pub fn with_error_text(self, keep: bool) -> Self {
         self.with(|settings| settings.call.error_text = keep)
+    }
+
+    /// Sets a guard that is asked before each call and may refuse it. By default no call is refused for its cost.
+    #[must_use]
+    pub fn with_spend_guard(self, guard: impl SpendGuard + 'static) -> Self {
+        self.with(|settings| settings.call.guard = Some(Arc::new(guard)))
+    }
+
+    /// Sets when a call logs a warning because its prompt is large. The default is above 250,000 tokens.
+    #[must_use]
+    pub fn with_prompt_warning(self, warning: PromptWarning) -> Self {
+        self.with(|settings| settings.call.prompt_warning = warning)
     }
 
     /// Sets a function that is called with every call that has ended, on a thread of this crate. A panic in it
@@ -192,7 +211,11 @@ where
             };
             // Another layer of the same client may observe the call already.
             let Some(endpoint) = endpoint.filter(|_| outer != Some(this_body)) else {
-                return send(inner, factory, first, this_body).await;
+                let read = JobRead::of(&first, settings.provider.as_deref());
+                let response = send(inner, factory, first, this_body).await?;
+                let Some(read) = read.filter(|_| outer != Some(this_body)) else { return Ok(response) };
+                let recorder = settings.recorder.as_ref().unwrap_or_else(|| Recorder::global()).clone();
+                return Ok(jobs::observe(response, read, recorder));
             };
             let path = || first.url().path().to_owned();
             let attribution = match attached {
@@ -214,8 +237,11 @@ where
                     None => return Err(Error::NoAttribution { path: path() }.into()),
                 },
             };
-            let options =
-                ReadOptions { provider: settings.provider.as_deref(), ask_for_usage: settings.ask_for_usage };
+            let options = ReadOptions {
+                host: Some(&settings.host),
+                provider: settings.provider.as_deref(),
+                ask_for_usage: settings.ask_for_usage,
+            };
             let (request, change) = RequestInfo::read(&first, endpoint, options);
             let recorder = settings.recorder.as_ref().unwrap_or_else(|| Recorder::global()).clone();
             let form = match &change {
@@ -223,15 +249,20 @@ where
                 Change::Nothing | Change::Body(_) => None,
             };
             let count = Arc::new(AtomicU32::new(0));
+            let mut options = settings.call.clone();
+            let reservation = options
+                .before_call(&request, &attribution, &recorder)
+                .map_err(|refusal| Error::Refused { path: path(), refusal })?;
             let mut call = CallInFlight::start(
                 recorder,
                 request,
                 form,
                 attribution,
                 &caller,
-                settings.call.clone(),
+                options,
                 Arc::clone(&count),
             );
+            call.keep(reservation);
             call.note_intent().await;
             let mut hide_usage = matches!(change, Change::Body(_));
             let unchanged = hide_usage.then(|| Unchanged {

@@ -150,7 +150,7 @@ impl Recorder {
 }
 
 /// The price book of a recorder.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct RecorderPrices(Option<Arc<PriceBook>>);
 
 impl RecorderPrices {

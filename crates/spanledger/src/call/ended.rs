@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::{Call, finished::FinishedCall};
 use crate::{
-    Recorder, answer::ResponseObject, error::outcome_of_status, exporter::{Intent, ToRecord}, lenient, metrics,
+    Recorder, answer::ResponseObject, error::outcome_of_status, exporter::{Intent, ToRecord}, jobs, lenient, metrics,
     recorder::RecorderPrices,
 };
 
@@ -159,9 +159,14 @@ fn queue_bytes(call: &Call) -> usize {
     size_of::<Call>() + usage + call.attribution.dims_bytes() + 512
 }
 
-/// Records the metrics of the call and tells the user's hook about it. A hook that panics does not stop the export.
+/// Tells all who want to know of a call that has ended: the metrics, the guard, the log and the user's hook. A hook
+/// that panics does not stop the export.
 fn report(call: &Call, observation: &Observation) {
     metrics::record(observation);
+    if let Some(reservation) = &call.reservation {
+        reservation.settle(observation);
+    }
+    call.options.prompt_warning.after_the_call(observation);
     let Some(hook) = &call.options.hook else { return };
     let finished = FinishedCall::new(call, observation);
     if catch_unwind(AssertUnwindSafe(|| hook(&finished))).is_err() {
@@ -187,10 +192,10 @@ pub(super) fn observation(call: &Call, outcome: CallOutcome, duration: Duration)
     let elapsed = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
     o.end = Timestamp::from_nanos(call.start.nanos().saturating_add(elapsed));
     record::SCOPE.clone_into(&mut o.emitter);
-    o.provider.clone_from(&request.provider);
+    o.provider = request.provider.as_ref().to_owned();
     o.endpoint = request.endpoint;
-    o.server_address.clone_from(&request.server_address);
-    o.model.clone_from(&request.model);
+    o.server_address = Some(request.server_address.as_ref().to_owned()).filter(|host| !host.is_empty());
+    o.model = request.model.as_deref().map(str::to_owned);
     o.response_model.clone_from(&response.model);
     o.organization.clone_from(&response.organization);
     o.project.clone_from(&response.project);
@@ -214,7 +219,7 @@ pub(super) fn observation(call: &Call, outcome: CallOutcome, duration: Duration)
         endpoint: request.endpoint,
         // The tier that the response names is billed, not the tier that was requested.
         service_tier: response.service_tier.as_deref(),
-        region: region_of_host(&request.provider, request.server_address.as_deref()).as_deref(),
+        region: region_of_host(&request.provider, o.server_address.as_deref()).as_deref(),
         usage_json: response.usage_json.as_deref(),
         usage: None,
         tools: response.tools,
@@ -225,6 +230,9 @@ pub(super) fn observation(call: &Call, outcome: CallOutcome, duration: Duration)
     o.outcome = outcome;
     o.attribution = attribution;
     (o.trace_id, o.span_id, o.parent_span_id) = (ids.trace.clone(), ids.span.clone(), ids.parent.clone());
+    if o.outcome == CallOutcome::Success {
+        jobs::identify(&mut o, request);
+    }
     o
 }
 

@@ -12,10 +12,13 @@ mod coverage;
 mod endings;
 mod export;
 mod genai_layer;
+mod jobs;
+mod memory;
 mod missing_attribution;
 mod nothing_leaves;
 mod scope;
 #[cfg(feature = "spool")]
 mod spool;
 mod spans;
+mod spend_guard;
 mod streams;
