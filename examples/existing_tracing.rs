@@ -45,8 +45,10 @@ fn set_up_tracing() -> Result<SdkTracerProvider, Box<dyn Error>> {
 async fn summarize(client: Client<OpenAIConfig>, article: u32) -> Result<(), Box<dyn Error + Send + Sync>> {
     let text = format!("Summarize article {article} in one sentence.");
     let message = ChatCompletionRequestUserMessageArgs::default().content(text).build()?;
-    let request =
-        CreateChatCompletionRequestArgs::default().model("gpt-5.4-nano").messages([message.into()]).build()?;
+    let request = CreateChatCompletionRequestArgs::default()
+        .model("gpt-5.4-nano")
+        .messages([message.into()])
+        .build()?;
     let response = client.chat().create(request).await?;
     let tokens = response.usage.map(|usage| usage.total_tokens);
     tracing::info!(article, tokens, "summarized");

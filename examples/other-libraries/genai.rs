@@ -28,9 +28,7 @@ fn client() -> Result<Client, genai::Error> {
         let endpoint = Endpoint::from_owned(format!("{}/", base_url.trim_end_matches('/')));
         Ok(ServiceTarget { endpoint, ..target })
     };
-    Client::builder()
-        .with_service_target_resolver(ServiceTargetResolver::from_resolver_fn(resolve))
-        .build()
+    Client::builder().with_service_target_resolver(ServiceTargetResolver::from_resolver_fn(resolve)).build()
 }
 
 #[tokio::main]

@@ -50,6 +50,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
             while let Some(event) = stream.next().await {
                 event?;
             }
+            // rig puts the usage of a stream on its span only here.
+            stream.finish().await?;
             openai.embedding("text-embedding-3-small", None).call(vec!["rainbow".to_owned()]).await?;
             Ok::<(), Box<dyn Error>>(())
         })
