@@ -37,11 +37,11 @@ impl Attempts {
     /// A factory of these requests. It is dropped when the response has come, and with it the body.
     pub(crate) fn into_factory(self) -> HttpRequestFactory {
         let Self { factory, first, change, count } = self;
-        let (first, change) = (Arc::new(Mutex::new(first)), Arc::new(change));
+        let shared = Arc::new((Mutex::new(first), change));
         HttpRequestFactory::new(move || {
             count.fetch_add(1, Ordering::Relaxed);
-            let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let (factory, change) = (factory.clone(), Arc::clone(&change));
+            let first = shared.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let (factory, shared) = (factory.clone(), Arc::clone(&shared));
             async move {
                 let mut request = match first {
                     Some(request) => request,
@@ -52,7 +52,7 @@ impl Attempts {
                         request
                     }
                 };
-                apply(&change, &mut request);
+                apply(&shared.1, &mut request);
                 Ok::<_, OpenAIError>(request)
             }
         })

@@ -8,6 +8,7 @@ use spanledger_event::{CallOutcome, Endpoint};
 
 use crate::{call::CallInFlight, error::request_error_type};
 
+pub(crate) mod frames;
 mod reader;
 mod sse;
 mod stream;
@@ -114,11 +115,10 @@ fn with_body(response: Response, body: impl FnOnce(reqwest::Body) -> reqwest::Bo
 }
 
 pub(crate) async fn collect(response: Response) -> Result<(Parts, Bytes), reqwest::Error> {
-    let (parts, body) = split(response);
-    // Only a `Response` gives a stream of the body whose errors are of the type `reqwest::Error`.
-    let bytes = Response::from(http::Response::new(body))
-        .bytes()
-        .await
-        .map_err(|error| error.with_url(parts.url.clone()))?;
-    Ok((parts, bytes))
+    let (parts, mut body) = split(response);
+    let mut bytes = frames::Joined::default();
+    while let Some(data) = frames::next_data(&mut body).await {
+        bytes.add(data.map_err(|error| error.with_url(parts.url.clone()))?);
+    }
+    Ok((parts, bytes.into_bytes()))
 }

@@ -19,7 +19,7 @@ use crate::{
     call::{CallAttribution, CallInFlight, CallOptions},
     error::outcome_of,
     missing_attribution::{Incomplete, MissingAttribution},
-    request::{Billing, Change, ReadOptions, RequestInfo, billing_of, stream_usage},
+    request::{Billing, Change, HostCache, ReadOptions, RequestInfo, billing_of, stream_usage},
     scope,
     span::CallerContext,
 };
@@ -54,6 +54,8 @@ struct Settings {
     provider: Option<String>,
     recorder: Option<Recorder>,
     ask_for_usage: bool,
+    /// The host that the clients call.
+    host: HostCache,
     missing_attribution: MissingAttribution,
     call: CallOptions,
 }
@@ -64,6 +66,7 @@ impl Default for Settings {
             provider: None,
             recorder: None,
             ask_for_usage: true,
+            host: HostCache::default(),
             missing_attribution: MissingAttribution::default(),
             call: CallOptions::default(),
         }
@@ -87,7 +90,10 @@ impl SpanledgerLayer {
     /// host that is not known is otherwise its own provider, which has no prices.
     #[must_use]
     pub fn with_provider(self, name: impl Into<String>) -> Self {
-        self.with(|settings| settings.provider = Some(name.into()))
+        self.with(|settings| {
+            settings.provider = Some(name.into());
+            settings.host = HostCache::default();
+        })
     }
 
     /// Sets whether the layer requests the usage of chat streams (default: yes). A server that refuses
@@ -226,8 +232,11 @@ where
                     None => return Err(Error::NoAttribution { path: path() }.into()),
                 },
             };
-            let options =
-                ReadOptions { provider: settings.provider.as_deref(), ask_for_usage: settings.ask_for_usage };
+            let options = ReadOptions {
+                host: Some(&settings.host),
+                provider: settings.provider.as_deref(),
+                ask_for_usage: settings.ask_for_usage,
+            };
             let (request, change) = RequestInfo::read(&first, endpoint, options);
             let recorder = settings.recorder.as_ref().unwrap_or_else(|| Recorder::global()).clone();
             let form = match &change {

@@ -1,20 +1,21 @@
 //! Reads the data that a request has about a call: the API, the model and the options.
 
-use std::sync::LazyLock;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use reqwest::{Request, Url};
+use reqwest::Request;
 use spanledger_event::{Endpoint, fingerprint};
-use spanledger_price::providers;
 use uuid::Uuid;
 
 pub(crate) use api::{Billing, billing_of};
 pub(crate) use form::FormFields;
+pub(crate) use host::HostCache;
 use units::RequestUnits;
 
 mod api;
 mod body;
 pub(crate) mod form;
+mod host;
 pub(crate) mod stream_usage;
 #[cfg(test)]
 mod tests;
@@ -24,12 +25,12 @@ mod units;
 #[derive(Debug, Default)]
 pub(crate) struct RequestInfo {
     pub(crate) endpoint: Endpoint,
-    pub(crate) provider: String,
-    pub(crate) server_address: Option<String>,
+    pub(crate) provider: Arc<str>,
+    pub(crate) server_address: Arc<str>,
     pub(crate) server_port: Option<u16>,
     /// A hash of path and body. A repeated request has the same hash.
     pub(crate) fingerprint: u128,
-    pub(crate) model: Option<String>,
+    pub(crate) model: Option<Arc<str>>,
     pub(crate) stream: bool,
     pub(crate) service_tier: Option<String>,
     pub(crate) reasoning_effort: Option<String>,
@@ -50,6 +51,8 @@ pub(crate) struct RequestInfo {
 /// How requests are read.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ReadOptions<'a> {
+    /// The host that the client calls.
+    pub(crate) host: Option<&'a HostCache>,
     /// The provider of every request, whatever its host is.
     pub(crate) provider: Option<&'a str>,
     /// Whether the usage of streams is requested.
@@ -71,10 +74,14 @@ impl RequestInfo {
     /// Reads a request of an endpoint.
     pub(crate) fn read(request: &Request, endpoint: Endpoint, options: ReadOptions<'_>) -> (Self, Change) {
         let url = request.url();
+        let host = match options.host {
+            Some(cache) => cache.of_url(url, options.provider),
+            None => HostCache::default().of_url(url, options.provider),
+        };
         let mut info = Self {
             endpoint,
-            provider: options.provider.map_or_else(|| provider_of(url), str::to_owned),
-            server_address: url.host_str().map(str::to_owned),
+            provider: host.provider,
+            server_address: host.address,
             server_port: url.port_or_known_default(),
             ..Self::default()
         };
@@ -101,31 +108,11 @@ impl RequestInfo {
                 *known = fields.get(name);
             }
         };
-        fill(&mut self.model, "model");
+        if self.model.is_none() {
+            self.model = fields.get("model").map(Into::into);
+        }
         fill(&mut self.units.quality, "quality");
         fill(&mut self.units.size, "size");
         self.stream |= fields.get("stream").as_deref() == Some("true");
     }
-}
-
-/// The variable that names the provider behind hosts that are not known: `SPANLEDGER_PROVIDER`.
-static PROVIDER_OF_UNKNOWN_HOSTS: LazyLock<Option<String>> = LazyLock::new(|| {
-    let name = std::env::var("SPANLEDGER_PROVIDER").ok()?;
-    Some(providers::canonical_name(&name)).filter(|name| !name.is_empty())
-});
-
-/// The provider of a call whose client does not name it, by the host of its URL.
-///
-/// A host that is not a known provider's is named as it is: a server of your own that is compatible with OpenAI's
-/// API does not have OpenAI's prices.
-fn provider_of(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    if let Some(known) = providers::of_host(host) {
-        return known.to_owned();
-    }
-    // A gateway in front of Azure keeps its paths.
-    if url.path().contains("/openai/deployments/") {
-        return "azure.ai.openai".to_owned();
-    }
-    PROVIDER_OF_UNKNOWN_HOSTS.clone().unwrap_or_else(|| host.to_ascii_lowercase())
 }

@@ -86,19 +86,20 @@ pub(crate) fn operation(endpoint: Endpoint) -> &'static str {
 fn span_name(request: &RequestInfo) -> String {
     let operation = operation(request.endpoint);
     match &request.model {
-        Some(model) => format!("{operation} {model}"),
+        Some(model) => [operation, " ", model].concat(),
         None => operation.to_owned(),
     }
 }
 
 /// The attributes at the start of a span, by which a sampler decides.
 fn start_attributes(request: &RequestInfo) -> Vec<KeyValue> {
-    let mut attributes = vec![
-        KeyValue::new(keys::OPERATION_NAME, operation(request.endpoint)),
-        KeyValue::new(keys::PROVIDER_NAME, request.provider.clone()),
-    ];
+    let mut attributes = Vec::with_capacity(5);
+    attributes.push(KeyValue::new(keys::OPERATION_NAME, operation(request.endpoint)));
+    attributes.push(KeyValue::new(keys::PROVIDER_NAME, request.provider.clone()));
     attributes.extend(request.model.clone().map(|model| KeyValue::new(keys::REQUEST_MODEL, model)));
-    attributes.extend(request.server_address.clone().map(|host| KeyValue::new(keys::SERVER_ADDRESS, host)));
+    if !request.server_address.is_empty() {
+        attributes.push(KeyValue::new(keys::SERVER_ADDRESS, request.server_address.clone()));
+    }
     attributes.extend(request.server_port.map(|port| KeyValue::new(keys::SERVER_PORT, i64::from(port))));
     attributes
 }

@@ -83,8 +83,8 @@ impl PlannedCall {
     ) -> Self {
         Self {
             attribution,
-            provider: request.provider.clone(),
-            model: request.model.clone(),
+            provider: request.provider.as_ref().to_owned(),
+            model: request.model.as_deref().map(str::to_owned),
             endpoint: request.endpoint,
             at,
             upper_bound: upper_bound(request, at, prices),
@@ -105,9 +105,9 @@ fn upper_bound(request: &RequestInfo, at: Timestamp, prices: &RecorderPrices) ->
     };
     let input = u64::try_from(request.body_bytes?).ok()?;
     let mut o = Observation::new(EventId::default(), String::new(), ObservedAs::Record, at);
-    o.provider.clone_from(&request.provider);
+    o.provider = request.provider.as_ref().to_owned();
     o.endpoint = request.endpoint;
-    o.model.clone_from(&request.model);
+    o.model = request.model.as_deref().map(str::to_owned);
     o.service_tier.clone_from(&request.service_tier);
     o.usage = Some(Usage::default().with(Bucket::Input, input).with(Bucket::Output, output));
     prices.price(&mut o);

@@ -10,8 +10,8 @@ use memchr::memmem::Finder;
 use spanledger_event::CallOutcome;
 
 use super::{
+    frames::Joined,
     sse::{self, Splitter},
-    stream::Visible,
 };
 use crate::{
     answer::ResponseObject,
@@ -89,7 +89,7 @@ impl EventReader {
     pub(super) fn read_chunk(&mut self, chunk: Bytes, hide_usage: bool) -> Bytes {
         self.call.chunk_arrived();
         self.splitter.push(chunk.clone());
-        let mut visible = Visible::default();
+        let mut visible = Joined::default();
         while let Some(event) = self.splitter.next() {
             let is_usage_alone = self.read_event(&event);
             if hide_usage && !is_usage_alone {
@@ -143,7 +143,7 @@ impl EventReader {
         self.dialect = Dialect::Typed;
         match kind.as_str() {
             "response.created" | "response.in_progress" | "response.queued" => {
-                self.read_nested(event.response)
+                self.read_nested(event.response);
             }
             "response.completed" | "response.incomplete" | "response.failed" => {
                 self.read_nested(event.response);

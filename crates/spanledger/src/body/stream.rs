@@ -6,14 +6,15 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt as _};
+use bytes::Bytes;
+use futures_util::Stream;
 use spanledger_event::CallOutcome;
 
-use super::reader::EventReader;
+use super::{
+    frames::{next_data, poll_data},
+    reader::EventReader,
+};
 use crate::{call::CallInFlight, error::request_error_type};
-
-type Inner = Pin<Box<dyn Stream<Item = Result<Bytes, reqwest::Error>> + Send>>;
 
 /// How long and how far a stream is read on after its caller has left between the finish reason and the usage.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
@@ -21,22 +22,17 @@ const DRAIN_BYTES_MAX: usize = 256 << 10;
 
 /// A body of server-sent events.
 pub(super) fn events(body: reqwest::Body, call: CallInFlight, hide_usage: bool) -> reqwest::Body {
-    let events = Events { inner: chunks(body), reader: EventReader::new(call) };
+    let events = Events { inner: body, reader: EventReader::new(call) };
     reqwest::Body::wrap_stream(EventStream { events: Some(events), hide_usage })
 }
 
 /// A body that is not read; only its end is observed.
 pub(super) fn opaque(body: reqwest::Body, call: CallInFlight) -> reqwest::Body {
-    reqwest::Body::wrap_stream(OpaqueStream { inner: chunks(body), call })
-}
-
-fn chunks(body: reqwest::Body) -> Inner {
-    // Only a `Response` reads a body with errors of the type `reqwest::Error`.
-    Box::pin(reqwest::Response::from(http::Response::new(body)).bytes_stream())
+    reqwest::Body::wrap_stream(OpaqueStream { inner: body, call })
 }
 
 struct Events {
-    inner: Inner,
+    inner: reqwest::Body,
     reader: EventReader,
 }
 
@@ -46,7 +42,7 @@ impl Events {
         let reading = async {
             let mut left = DRAIN_BYTES_MAX;
             while !self.reader.has_all() {
-                match self.inner.next().await {
+                match next_data(&mut self.inner).await {
                     Some(Ok(chunk)) => match left.checked_sub(chunk.len()) {
                         Some(rest) => {
                             left = rest;
@@ -78,7 +74,7 @@ impl Stream for EventStream {
         let this = self.get_mut();
         let Some(Events { inner, reader }) = &mut this.events else { return Poll::Ready(None) };
         loop {
-            match std::task::ready!(inner.as_mut().poll_next(cx)) {
+            match std::task::ready!(poll_data(inner, cx)) {
                 Some(Ok(chunk)) => {
                     let visible = reader.read_chunk(chunk, this.hide_usage);
                     // A chunk that completes no event which the user may see is followed by one that may.
@@ -117,33 +113,8 @@ impl Drop for EventStream {
     }
 }
 
-/// The bytes of the events that the user may see, in the order in which they came.
-#[derive(Debug, Default)]
-pub(super) struct Visible {
-    first: Bytes,
-    joined: BytesMut,
-}
-
-impl Visible {
-    /// Adds an event. One event is not copied.
-    pub(super) fn add(&mut self, event: Bytes) {
-        if self.first.is_empty() {
-            self.first = event;
-            return;
-        }
-        if self.joined.is_empty() {
-            self.joined.extend_from_slice(&self.first);
-        }
-        self.joined.extend_from_slice(&event);
-    }
-
-    pub(super) fn into_bytes(self) -> Bytes {
-        if self.joined.is_empty() { self.first } else { self.joined.freeze() }
-    }
-}
-
 struct OpaqueStream {
-    inner: Inner,
+    inner: reqwest::Body,
     call: CallInFlight,
 }
 
@@ -152,7 +123,7 @@ impl Stream for OpaqueStream {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        let item = std::task::ready!(this.inner.as_mut().poll_next(cx));
+        let item = std::task::ready!(poll_data(&mut this.inner, cx));
         match &item {
             Some(Ok(_)) => this.call.chunk_arrived(),
             Some(Err(error)) => {

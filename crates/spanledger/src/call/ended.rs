@@ -184,10 +184,10 @@ fn observation(call: &Call, outcome: CallOutcome, duration: Duration) -> Observa
     let elapsed = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
     o.end = Timestamp::from_nanos(call.start.nanos().saturating_add(elapsed));
     record::SCOPE.clone_into(&mut o.emitter);
-    o.provider.clone_from(&request.provider);
+    o.provider = request.provider.as_ref().to_owned();
     o.endpoint = request.endpoint;
-    o.server_address.clone_from(&request.server_address);
-    o.model.clone_from(&request.model);
+    o.server_address = Some(request.server_address.as_ref().to_owned()).filter(|host| !host.is_empty());
+    o.model = request.model.as_deref().map(str::to_owned);
     o.response_model.clone_from(&response.model);
     o.organization.clone_from(&response.organization);
     o.project.clone_from(&response.project);
@@ -211,7 +211,7 @@ fn observation(call: &Call, outcome: CallOutcome, duration: Duration) -> Observa
         endpoint: request.endpoint,
         // The tier that the response names is billed, not the tier that was requested.
         service_tier: response.service_tier.as_deref(),
-        region: region_of_host(&request.provider, request.server_address.as_deref()).as_deref(),
+        region: region_of_host(&request.provider, o.server_address.as_deref()).as_deref(),
         usage_json: response.usage_json.as_deref(),
         usage: None,
         tools: response.tools,

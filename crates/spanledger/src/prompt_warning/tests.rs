@@ -32,10 +32,10 @@ fn warnings(warning: PromptWarning, bytes: usize, tokens: u64) -> Vec<String> {
     let attribution =
         PartialAttribution { customer_id: Some("acme".to_owned()), ..PartialAttribution::default() };
     let request =
-        RequestInfo { body_bytes: Some(bytes), model: Some("gpt-5.5".to_owned()), ..RequestInfo::default() };
+        RequestInfo { body_bytes: Some(bytes), model: Some("gpt-5.5".into()), ..RequestInfo::default() };
     let id = EventId::of_request("order-7", 1);
     let mut o = Observation::new(id, "call", ObservedAs::Record, Timestamp::from_nanos(0));
-    (o.attribution, o.model) = (attribution.clone(), request.model.clone());
+    (o.attribution, o.model) = (attribution.clone(), request.model.as_deref().map(str::to_owned));
     o.usage = Some(Usage::default().with(Bucket::Input, tokens - 1).with(Bucket::CachedInput, 1));
     tracing::subscriber::with_default(Registry::default().with(events.clone()), || {
         warning.before_the_call(&request, || attribution.clone()).after_the_call(&o);

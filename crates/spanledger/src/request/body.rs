@@ -46,7 +46,7 @@ impl RequestInfo {
     pub(super) fn read_body(&mut self, bytes: &[u8], url: &Url, ask_for_usage: bool) -> Option<Bytes> {
         let body: Body<'_> = lenient::object(bytes)?;
         self.stream = value(body.stream).unwrap_or(false);
-        self.model = text(body.model);
+        self.model = text(body.model).map(Into::into);
         self.service_tier = text(body.service_tier);
         let reasoning: Option<Reasoning<'_>> = lenient::nested(body.reasoning);
         self.reasoning_effort =

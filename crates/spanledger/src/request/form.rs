@@ -11,6 +11,8 @@ use bytes::Bytes;
 use futures_util::Stream;
 use http::{HeaderMap, header};
 
+use crate::body::frames::poll_data;
+
 #[cfg(test)]
 mod tests;
 
@@ -52,14 +54,11 @@ pub(crate) fn boundary(headers: &HeaderMap) -> Option<String> {
 
 /// The same body, whose fields are read while it is sent.
 pub(crate) fn observe(body: reqwest::Body, boundary: &str, fields: FormFields) -> reqwest::Body {
-    // Only a `Response` reads a body with errors of the type `reqwest::Error`.
-    let inner = reqwest::Response::from(http::Response::new(body)).bytes_stream();
-    let reader = FormReader::new(boundary, fields);
-    reqwest::Body::wrap_stream(ObservedForm { inner: Box::pin(inner), reader })
+    reqwest::Body::wrap_stream(ObservedForm { inner: body, reader: FormReader::new(boundary, fields) })
 }
 
 struct ObservedForm {
-    inner: Pin<Box<dyn Stream<Item = Result<Bytes, reqwest::Error>> + Send>>,
+    inner: reqwest::Body,
     reader: FormReader,
 }
 
@@ -68,7 +67,7 @@ impl Stream for ObservedForm {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        let item = std::task::ready!(this.inner.as_mut().poll_next(cx));
+        let item = std::task::ready!(poll_data(&mut this.inner, cx));
         if let Some(Ok(chunk)) = &item {
             this.reader.push(chunk);
         }

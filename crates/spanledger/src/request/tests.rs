@@ -11,7 +11,8 @@ fn post(url: &str, body: &str) -> Request {
 /// Reads a request of the chat API, or of the API at the end of its path.
 fn read(request: &Request, provider: Option<&str>, ask_for_usage: bool) -> (RequestInfo, Option<Bytes>) {
     let Billing::Billed(endpoint) = billing_of(request.method(), request.url().path()) else { panic!() };
-    let (info, change) = RequestInfo::read(request, endpoint, ReadOptions { provider, ask_for_usage });
+    let (info, change) =
+        RequestInfo::read(request, endpoint, ReadOptions { host: None, provider, ask_for_usage });
     match change {
         Change::Body(body) => (info, Some(body)),
         _ => (info, None),
@@ -28,8 +29,8 @@ fn options_are_read_and_text_of_the_prompt_is_not_mistaken_for_them() {
         (info.reasoning_effort.as_deref(), info.max_tokens, info.choices),
         (Some("high"), Some(5), Some(2))
     );
-    assert_eq!((info.server_address.as_deref(), info.server_port), (Some("api.openai.com"), Some(443)));
-    assert_eq!((info.provider.as_str(), changed), ("openai", None));
+    assert_eq!((&*info.server_address, info.server_port), ("api.openai.com", Some(443)));
+    assert_eq!((&*info.provider, changed), ("openai", None));
 
     let responses = post("http://h/v1/responses", r#"{"reasoning":{"effort":"low"},"stream":true}"#);
     let (info, changed) = read(&responses, None, true);
@@ -59,8 +60,8 @@ fn the_provider_is_that_of_the_host_and_an_unknown_host_is_its_own_provider() {
         ("https://api.groq.com/openai/v1/chat/completions", "groq"),
         ("https://LLM.internal:8000/v1/chat/completions", "llm.internal"),
     ] {
-        assert_eq!(read(&post(url, "{}"), None, true).0.provider, expected, "{url}");
-        assert_eq!(read(&post(url, "{}"), Some("x_ai"), true).0.provider, "x_ai", "{url}");
+        assert_eq!(&*read(&post(url, "{}"), None, true).0.provider, expected, "{url}");
+        assert_eq!(&*read(&post(url, "{}"), Some("x_ai"), true).0.provider, "x_ai", "{url}");
     }
 }
 

@@ -125,8 +125,8 @@ fn the_bound_is_the_price_of_the_requests_bytes_and_of_the_allowed_output() {
     let bound = |request: RequestInfo| upper_bound(&request, at("2026-11-21T10:00:00Z"), &prices);
     let request = || RequestInfo {
         endpoint: Endpoint::Chat,
-        provider: "openai".to_owned(),
-        model: Some("gpt-5.5".to_owned()),
+        provider: "openai".into(),
+        model: Some("gpt-5.5".into()),
         body_bytes: Some(1_000),
         ..RequestInfo::default()
     };
@@ -137,7 +137,7 @@ fn the_bound_is_the_price_of_the_requests_bytes_and_of_the_allowed_output() {
         Some(usd("0.008"))
     );
     assert_eq!(bound(request()), Some(usd("0.49652")));
-    assert_eq!(bound(RequestInfo { model: Some("no-such-model".to_owned()), ..request() }), None);
+    assert_eq!(bound(RequestInfo { model: Some("no-such-model".into()), ..request() }), None);
     assert_eq!(bound(RequestInfo { endpoint: Endpoint::Images, ..request() }), None);
     assert_eq!(bound(RequestInfo { body_bytes: None, ..request() }), None);
 }
