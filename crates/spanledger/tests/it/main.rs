@@ -12,6 +12,7 @@ mod coverage;
 mod endings;
 mod export;
 mod genai_layer;
+mod jobs;
 mod memory;
 mod missing_attribution;
 mod nothing_leaves;
