@@ -41,10 +41,12 @@ async fn nothing_is_lost(calls: usize) {
     let (ledger, spool) = (folder.path().join("spanledger.db"), folder.path().join("spool"));
     let provider = Provider::builder().seed(3).start().await.unwrap();
     let provider_url = provider.base_url();
-    let stored = tokio::task::spawn_blocking(move || run(calls, &ledger, &spool, &provider_url)).await.unwrap();
+    let stored =
+        tokio::task::spawn_blocking(move || run(calls, &ledger, &spool, &provider_url)).await.unwrap();
     let Outcome { ended, events } = stored;
 
-    let sent: BTreeSet<usize> = provider.requests().iter().map(|request| number_of(&request.json().unwrap())).collect();
+    let sent: BTreeSet<usize> =
+        provider.requests().iter().map(|request| number_of(&request.json().unwrap())).collect();
     assert_eq!(sent.len(), provider.requests().len(), "each call is sent once");
     let mut by_call: BTreeMap<usize, Vec<&spanledger_event::CostEvent>> = BTreeMap::new();
     for event in &events {

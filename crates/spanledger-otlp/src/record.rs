@@ -30,8 +30,8 @@ mod read;
 mod tests;
 mod write;
 
-pub use gap::{Gap, RECORDS_LOST, cost};
 pub use encoded::{RequestEncoder, encoded_len};
+pub use gap::{Gap, RECORDS_LOST, cost};
 pub use opentelemetry_proto::tonic::logs::v1::LogRecord;
 pub(crate) use read::{RecordSource, read};
 pub use write::{AttributeValue, attributes, record, request, usage_counts, with_attributes};

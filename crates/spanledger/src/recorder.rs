@@ -11,7 +11,8 @@ use spanledger_otlp::price;
 use spanledger_price::PriceBook;
 
 use crate::exporter::{
-    Exporter, ExporterConfig, ExporterStats, FlushError, InitError, Intent, ToRecord, flush_all, flush_all_blocking,
+    Exporter, ExporterConfig, ExporterStats, FlushError, InitError, Intent, ToRecord, flush_all,
+    flush_all_blocking,
 };
 
 static GLOBAL: OnceLock<Recorder> = OnceLock::new();

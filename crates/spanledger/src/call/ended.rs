@@ -21,7 +21,11 @@ use uuid::Uuid;
 
 use super::{Call, finished::FinishedCall};
 use crate::{
-    Recorder, answer::ResponseObject, error::outcome_of_status, exporter::{Intent, ToRecord}, jobs, lenient, metrics,
+    Recorder,
+    answer::ResponseObject,
+    error::outcome_of_status,
+    exporter::{Intent, ToRecord},
+    jobs, lenient, metrics,
     recorder::RecorderPrices,
 };
 

@@ -144,7 +144,9 @@ impl Journal {
         };
         let mut kept = Vec::new();
         match written {
-            Ok(()) if self.spool.is_some() => staged.iter().for_each(|record| self.note_on_disk(record.number)),
+            Ok(()) if self.spool.is_some() => {
+                staged.iter().for_each(|record| self.note_on_disk(record.number))
+            }
             Ok(()) => kept = staged,
             Err(error) => {
                 self.failed(&error, now);
@@ -209,7 +211,10 @@ impl Journal {
                 if !loaded.is_empty() && next <= last {
                     self.on_disk.push_front((next, last));
                 }
-                loaded.into_iter().map(|(number, bytes)| Pending { bytes, number, source: Source::Call }).collect()
+                loaded
+                    .into_iter()
+                    .map(|(number, bytes)| Pending { bytes, number, source: Source::Call })
+                    .collect()
             }
             Err(error) => {
                 self.failed(&error, now);

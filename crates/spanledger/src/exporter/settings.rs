@@ -67,7 +67,9 @@ pub enum InitError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Intents need a spool.
-    #[error("calls can be noted before they are sent only in a spool: set its folder (`spool`, SPANLEDGER_SPOOL)")]
+    #[error(
+        "calls can be noted before they are sent only in a spool: set its folder (`spool`, SPANLEDGER_SPOOL)"
+    )]
     IntentsWithoutSpool,
     /// The recorder of the process exists already.
     #[error(

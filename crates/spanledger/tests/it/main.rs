@@ -17,8 +17,8 @@ mod memory;
 mod missing_attribution;
 mod nothing_leaves;
 mod scope;
-#[cfg(feature = "spool")]
-mod spool;
 mod spans;
 mod spend_guard;
+#[cfg(feature = "spool")]
+mod spool;
 mod streams;

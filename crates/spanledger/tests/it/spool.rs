@@ -58,7 +58,8 @@ async fn records_survive_the_death_of_the_process() {
     let world = World::start().await;
     let folder = tempfile::tempdir().unwrap();
     for _ in 0..2 {
-        let output = output(child("a_process_that_dies_after_calls", folder.path(), &world.provider.base_url())).await;
+        let output =
+            output(child("a_process_that_dies_after_calls", folder.path(), &world.provider.base_url())).await;
         assert!(!output.status.success(), "the process aborts");
     }
     let recorder = Recorder::try_new(config(&world.receiver.http_url(), folder.path())).unwrap();
@@ -95,7 +96,8 @@ async fn a_call_that_was_in_flight_when_the_process_died_is_known() {
     let folder = tempfile::tempdir().unwrap();
     world.provider.push(Reply::new());
     world.provider.push(Reply::hang());
-    let output = output(child("a_process_that_dies_in_a_call", folder.path(), &world.provider.base_url())).await;
+    let output =
+        output(child("a_process_that_dies_in_a_call", folder.path(), &world.provider.base_url())).await;
     assert!(!output.status.success(), "the process aborts");
     assert_eq!(world.provider.requests().len(), 2, "{}", String::from_utf8_lossy(&output.stdout));
 
@@ -103,8 +105,10 @@ async fn a_call_that_was_in_flight_when_the_process_died_is_known() {
     recorder.flush(TIMEOUT).await.unwrap();
     let mut events = world.receiver.events();
     events.sort_by_key(|event| event.feature.clone());
-    let told: Vec<_> =
-        events.iter().map(|e| (e.feature.as_deref().unwrap(), e.error_code.as_deref(), e.cost_state.as_str())).collect();
+    let told: Vec<_> = events
+        .iter()
+        .map(|e| (e.feature.as_deref().unwrap(), e.error_code.as_deref(), e.cost_state.as_str()))
+        .collect();
     assert_eq!(told, [("ended", None, "priced"), ("in flight", Some("process_died"), "unpriced")]);
     assert_eq!(events[1].customer_id.as_deref(), Some("acme"));
     assert_eq!(events[1].model.as_deref(), Some("gpt-5.5"));
@@ -156,7 +160,8 @@ async fn a_process_with_a_full_disk() {
     let recorder = Recorder::try_new(config.linger(Duration::from_hours(1)).intents(true)).unwrap();
     let long = "x".repeat(200);
     let attribution = Attribution::builder().feature("f").route("/r").customer_id("acme").environment("test");
-    let attribution = (0..30).fold(attribution, |built, n| built.dim(format!("dim{n}"), long.as_str())).build().unwrap();
+    let attribution =
+        (0..30).fold(attribution, |built, n| built.dim(format!("dim{n}"), long.as_str())).build().unwrap();
     for _ in 0..300 {
         call_with(&recorder, &attribution).await;
     }

@@ -285,7 +285,8 @@ fn lost_records_are_told_by_a_gap_event() {
     server.answer(|_| ok());
     let lost = || {
         let gaps = |request: crate::exporter::test_server::Request| {
-            let logs = spanledger_otlp::Logs::decode(&request.body, spanledger_otlp::Encoding::Protobuf).unwrap();
+            let logs =
+                spanledger_otlp::Logs::decode(&request.body, spanledger_otlp::Encoding::Protobuf).unwrap();
             spanledger_otlp::ObservationReader::default().logs(&logs).gaps
         };
         // A request that was repeated has the same gap event again.
