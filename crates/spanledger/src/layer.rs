@@ -54,6 +54,7 @@ struct Settings {
     provider: Option<String>,
     recorder: Option<Recorder>,
     ask_for_usage: bool,
+    estimate_usage: bool,
     /// The host that the clients call.
     host: HostCache,
     missing_attribution: MissingAttribution,
@@ -66,6 +67,7 @@ impl Default for Settings {
             provider: None,
             recorder: None,
             ask_for_usage: true,
+            estimate_usage: false,
             host: HostCache::default(),
             missing_attribution: MissingAttribution::default(),
             call: CallOptions::default(),
@@ -101,6 +103,16 @@ impl SpanledgerLayer {
     #[must_use]
     pub fn with_stream_usage(self, ask: bool) -> Self {
         self.with(|settings| settings.ask_for_usage = ask)
+    }
+
+    /// Sets whether the usage of a stream that ends without it is estimated by counting the tokens of its texts
+    /// (default: no). The usage is marked as estimated, and a call keeps its prompt and its answer until its end.
+    ///
+    /// The estimate lacks what nobody sees: cached tokens, hidden reasoning, images and the definitions of tools.
+    #[cfg(feature = "tokenizer")]
+    #[must_use]
+    pub fn with_usage_estimate(self, estimate: bool) -> Self {
+        self.with(|settings| settings.estimate_usage = estimate)
     }
 
     /// Sets the recorder of this client. The default is the recorder of the process.
@@ -236,6 +248,7 @@ where
                 host: Some(&settings.host),
                 provider: settings.provider.as_deref(),
                 ask_for_usage: settings.ask_for_usage,
+                estimate_usage: settings.estimate_usage,
             };
             let (request, change) = RequestInfo::read(&first, endpoint, options);
             let recorder = settings.recorder.as_ref().unwrap_or_else(|| Recorder::global()).clone();

@@ -101,7 +101,13 @@ impl EventReader {
 
     /// Reads an event. Returns whether it is the chunk that has only the usage.
     fn read_event(&mut self, event: &[u8]) -> bool {
-        if self.call.is_finished() || !self.is_worth_parsing(event) {
+        if self.call.is_finished() {
+            return false;
+        }
+        if self.call.keeps_text() {
+            self.call.add_text(&sse::data(event));
+        }
+        if !self.is_worth_parsing(event) {
             return false;
         }
         let data = sse::data(event);

@@ -150,7 +150,7 @@ impl ToRecord for PricedCall {
 /// About how many bytes a call takes in the queue. Most of its texts are short.
 fn queue_bytes(call: &Call) -> usize {
     let usage = call.response.usage_json.as_ref().map_or(0, String::len);
-    size_of::<Call>() + usage + call.attribution.dims_bytes() + 512
+    size_of::<Call>() + usage + call.request.streamed.bytes() + call.attribution.dims_bytes() + 512
 }
 
 /// Tells all who want to know of a call that has ended: the metrics, the guard, the log and the user's hook. A hook
@@ -206,6 +206,11 @@ fn observation(call: &Call, outcome: CallOutcome, duration: Duration) -> Observa
         }
         CallOutcome::Failed(_) | CallOutcome::Incomplete(_) => None,
     };
+    let is_unknown = estimate.is_none() && response.usage_json.is_none() && outcome.is_billable();
+    let estimate = estimate.or_else(|| {
+        let model = response.model.as_deref().or(request.model.as_deref());
+        if is_unknown { request.streamed.usage(model) } else { None }
+    });
     let resolved = resolve(Answer {
         provider: &request.provider,
         endpoint: request.endpoint,

@@ -10,6 +10,8 @@ mod attribution;
 mod calls;
 mod coverage;
 mod endings;
+#[cfg(feature = "tokenizer")]
+mod estimate;
 mod export;
 mod genai_layer;
 mod memory;
@@ -18,4 +20,5 @@ mod nothing_leaves;
 mod scope;
 mod spans;
 mod spend_guard;
+mod stream_bytes;
 mod streams;
