@@ -45,6 +45,13 @@ impl EventId {
         Self::build(u64::try_from(start.millis()).ok(), digest)
     }
 
+    /// The id of a job that the provider works on after it has answered, from the provider's own id of it. Every
+    /// process that sees the job computes the same id. `part` is a part of the job with a cost of its own, such
+    /// as a request of a batch; it is empty for the job itself.
+    pub fn of_job(namespace: &str, job_id: &str, part: &str) -> Self {
+        Self::build(None, xxh3_128(format!("spanledger.job\0{namespace}\0{job_id}\0{part}").as_bytes()))
+    }
+
     /// The id of one call under an event id that more observations state than a request can have. It keeps
     /// the time at the beginning of the event id.
     pub fn of_reused(event_id: &Self, call_id: &str) -> Self {

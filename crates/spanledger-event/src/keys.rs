@@ -127,6 +127,8 @@ pub const DIM_PREFIX: &str = "spanledger.dim.";
 pub const EVENT_ID: &str = "spanledger.event_id";
 /// The call's id, on the record and on the span of one call.
 pub const CALL_ID: &str = "spanledger.call_id";
+/// `aggregate` on a record that other records may repeat in parts: a batch. Absent on all others.
+pub const ROLE: &str = "spanledger.role";
 /// The exact cost in dollars, a decimal string.
 pub const COST_USD: &str = "spanledger.cost.usd";
 /// `priced` or `unpriced`.

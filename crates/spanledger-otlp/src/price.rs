@@ -1,7 +1,7 @@
 //! Between observations and the price book.
 
 use spanledger_event::{
-    Observation,
+    Observation, Role,
     limits::{DETAIL_BYTES_MAX, cut},
 };
 use spanledger_price::{
@@ -25,6 +25,7 @@ pub fn price(book: &PriceBook, o: &mut Observation) {
         region: o.region.as_deref(),
         at: o.start,
         usage: o.usage.as_ref(),
+        is_sum: o.role == Role::Aggregate,
         usage_problem: o.usage_problem.as_deref(),
         usage_out_of_range: o.usage_out_of_range,
         failed: !o.outcome.is_billable(),

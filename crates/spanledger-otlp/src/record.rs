@@ -36,3 +36,5 @@ pub use write::{AttributeValue, attributes, record, request, usage_counts, with_
 
 /// The instrumentation scope of records and spans.
 pub const SCOPE: &str = "spanledger";
+/// The role of a record that other records may repeat in parts.
+const ROLE_AGGREGATE: &str = "aggregate";

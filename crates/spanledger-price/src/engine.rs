@@ -15,7 +15,7 @@ use crate::{PriceBook, book::Model};
 pub use explain::Basis;
 use lines::{Rating, cost_lines};
 pub use query::PriceQuery;
-use rates::{billed_model, billed_rates, billed_tier, regional_factor};
+use rates::{billed_model, billed_rates, billed_tier, is_sum_over_threshold, regional_factor};
 use unpriced::Unpriced;
 
 /// The total of a call, its lines, and whether the total is exact.
@@ -82,12 +82,14 @@ impl PriceBook {
         }
         let usage = &*with_implied_searches(model, query.endpoint, usage);
         let tier = billed_tier(provider, query)?;
-        let rates = billed_rates(model, tier, query.at, usage)?;
+        let is_sum = is_sum_over_threshold(model, query, usage);
+        let rates = billed_rates(model, tier, query.at, usage, is_sum)?;
         let regional = regional_factor(provider, model, query)?;
         let discount = provider.discount(model, tier, query.at);
         let rating = Rating { provider, model, tier, rates, regional, discount, at: query.at };
         let (usd, lines) = cost_lines(&rating, usage)?;
-        Ok(Priced { usd, lines, certainty: certainty::certainty(&rating, usage) })
+        let certainty = if is_sum { CostCertainty::Uncertain } else { certainty::certainty(&rating, usage) };
+        Ok(Priced { usd, lines, certainty })
     }
 
     /// The usage of a call, with the web searches that each call of its model makes, although no response

@@ -7,6 +7,7 @@ use reqwest::{Response, ResponseBuilderExt as _};
 use spanledger_event::{CallOutcome, Endpoint};
 
 use crate::{call::CallInFlight, error::request_error_type};
+pub(crate) use sse::{Splitter, data as event_data};
 
 pub(crate) mod frames;
 mod reader;
@@ -109,7 +110,7 @@ pub(crate) fn assemble(parts: Parts, body: reqwest::Body) -> Response {
     }
 }
 
-fn with_body(response: Response, body: impl FnOnce(reqwest::Body) -> reqwest::Body) -> Response {
+pub(crate) fn with_body(response: Response, body: impl FnOnce(reqwest::Body) -> reqwest::Body) -> Response {
     let (parts, original) = split(response);
     assemble(parts, body(original))
 }

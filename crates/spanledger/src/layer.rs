@@ -18,6 +18,7 @@ use crate::{
     attributed, body,
     call::{CallAttribution, CallInFlight, CallOptions},
     error::outcome_of,
+    jobs::{self, JobRead},
     missing_attribution::{Incomplete, MissingAttribution},
     request::{Billing, Change, HostCache, ReadOptions, RequestInfo, billing_of, stream_usage},
     scope,
@@ -222,7 +223,11 @@ where
             };
             // Another layer of the same client may observe the call already.
             let Some(endpoint) = endpoint.filter(|_| outer != Some(this_body)) else {
-                return send(inner, factory, first, this_body).await;
+                let read = JobRead::of(&first, settings.provider.as_deref());
+                let response = send(inner, factory, first, this_body).await?;
+                let Some(read) = read.filter(|_| outer != Some(this_body)) else { return Ok(response) };
+                let recorder = settings.recorder.as_ref().unwrap_or_else(|| Recorder::global()).clone();
+                return Ok(jobs::observe(response, read, recorder));
             };
             let path = || first.url().path().to_owned();
             let attribution = match attached {

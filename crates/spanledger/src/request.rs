@@ -7,9 +7,9 @@ use reqwest::Request;
 use spanledger_event::{Endpoint, fingerprint};
 use uuid::Uuid;
 
-pub(crate) use api::{Billing, billing_of};
+pub(crate) use api::{Billing, billing_of, path_ends_with};
 pub(crate) use form::FormFields;
-pub(crate) use host::HostCache;
+pub(crate) use host::{HostCache, provider_of_url};
 use units::RequestUnits;
 
 use crate::estimate::StreamedText;

@@ -46,4 +46,18 @@ fn ids_and_fingerprints_are_stable_across_releases() {
     let start = Timestamp::from_nanos(1_700_000_000_000_000_000);
     expect_test::expect!["018bcfe5-6800-89a6-a453-9c133c880661"]
         .assert_eq(EventId::of_span("aa", "bb", start).as_str());
+    expect_test::expect!["bf4258ee-a56e-821a-b543-233cd41c6616"]
+        .assert_eq(EventId::of_job("openai", "batch_1", "").as_str());
+}
+
+#[test]
+fn a_job_and_its_parts_have_different_ids_at_each_provider() {
+    let ids = [
+        EventId::of_job("openai", "batch_1", ""),
+        EventId::of_job("openai", "batch_1", "a"),
+        EventId::of_job("openai", "batch_2", ""),
+        EventId::of_job("gateway", "batch_1", ""),
+    ];
+    let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
+    assert_eq!(distinct.len(), ids.len());
 }

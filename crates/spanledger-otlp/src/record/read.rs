@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use spanledger_event::{
     Bucket, CARRIED, CallOutcome, Cell, ColumnKind, Endpoint, EventId, Field, JsonText, Observation,
-    ObservedAs, PartialAttribution, Timestamp, Unstated, Usage, UsageSource, keys,
+    ObservedAs, PartialAttribution, Role, Timestamp, Unstated, Usage, UsageSource, keys,
     limits::USAGE_READ_BYTES_MAX,
 };
 use spanledger_price::{
@@ -59,6 +59,9 @@ pub(crate) fn read(source: &RecordSource<'_>) -> Option<Observation> {
         (name, version) => format!("{name} {version}"),
     };
     o.endpoint = a.text(keys::ENDPOINT).map_or(Endpoint::Other, |name| Endpoint::from_name(&name));
+    if a.text(keys::ROLE).as_deref() == Some(super::ROLE_AGGREGATE) {
+        o.role = Role::Aggregate;
+    }
     o.provider = a.text(keys::PROVIDER_NAME).map(|name| providers::canonical_name(&name)).unwrap_or_default();
     o.server_address = a.string(keys::SERVER_ADDRESS);
     for field in CARRIED {

@@ -1,7 +1,7 @@
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use proptest::prelude::*;
 use spanledger_event::{
-    Attribution, Bucket, CallOutcome, Endpoint, EventId, JsonText, Observation, ObservedAs, Timestamp,
+    Attribution, Bucket, CallOutcome, Endpoint, EventId, JsonText, Observation, ObservedAs, Role, Timestamp,
     UnpricedReason, Unstated, Usage, UsageSource, keys,
     limits::{USAGE_RAW_BYTES_MAX, USAGE_READ_BYTES_MAX},
 };
@@ -324,6 +324,7 @@ fn own_observation() -> impl Strategy<Value = Observation> {
             o.emitter = "spanledger 0.1.0".into();
             o.provider = "openai".into();
             o.endpoint = Endpoint::Responses;
+            o.role = if start.nanos() % 3 == 0 { Role::Aggregate } else { Role::Call };
             o.server_address = Some("api.openai.com".into());
             o.response = Some(response_ref("openai", Some("api.openai.com"), "resp_1"));
             o.model.clone_from(&optional);

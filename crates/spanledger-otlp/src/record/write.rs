@@ -6,8 +6,9 @@ use opentelemetry_proto::tonic::{
     logs::v1::{LogRecord, ResourceLogs, ScopeLogs, SeverityNumber},
     resource::v1::Resource,
 };
-use spanledger_event::{CARRIED, CallOutcome, Cell, Observation, UsageSource, keys};
+use spanledger_event::{CARRIED, CallOutcome, Cell, Observation, Role, UsageSource, keys};
 
+use super::ROLE_AGGREGATE;
 use crate::{Logs, attributes::attribute, ids::unhex, token_counts};
 
 /// A value of an attribute, in the types that both OTLP and the OpenTelemetry API have.
@@ -35,6 +36,7 @@ pub fn attributes(o: &Observation) -> Vec<(String, AttributeValue)> {
     put(keys::EVENT_ID, text(o.event_id.as_str()));
     put(keys::CALL_ID, text(&o.call_id));
     put(keys::ENDPOINT, text(o.endpoint.as_str()));
+    put(keys::ROLE, (o.role == Role::Aggregate).then(|| Text(ROLE_AGGREGATE.to_owned())));
     put(keys::PROVIDER_NAME, text(&o.provider));
     for field in CARRIED {
         let value = match (field.get)(o) {

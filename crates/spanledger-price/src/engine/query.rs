@@ -21,6 +21,9 @@ pub struct PriceQuery<'a> {
     pub at: Timestamp,
     /// The usage, if the provider reported it.
     pub usage: Option<&'a Usage>,
+    /// Whether the usage is the sum of many requests: of a batch, or of an agent. It has the ordinary rates; above
+    /// the threshold of the long-context rates the cost is uncertain.
+    pub is_sum: bool,
     /// Why the reported usage cannot be used, if it is contradictory or unreadable.
     pub usage_problem: Option<&'a str>,
     /// Whether that problem is a count that no call can have.

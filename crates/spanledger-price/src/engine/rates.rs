@@ -50,13 +50,20 @@ pub(super) fn billed_tier(provider: &Provider, query: &PriceQuery<'_>) -> Result
     })
 }
 
+/// Whether a sum of prompts is above the threshold of the long-context rates. Each prompt is billed alone, and the
+/// sum does not say which of them are above the threshold.
+pub(super) fn is_sum_over_threshold(model: &Model, query: &PriceQuery<'_>, usage: &Usage) -> bool {
+    query.is_sum && model.long_context_over().is_some_and(|over| usage.prompt_tokens() > over)
+}
+
 /// The rates at a moment: the long-context rates if the prompt is above the threshold, else the ordinary
-/// ones.
+/// ones. A sum of prompts has the ordinary ones.
 pub(super) fn billed_rates<'b>(
     model: &'b Model,
     tier: Tier,
     at: Timestamp,
     usage: &Usage,
+    is_sum: bool,
 ) -> Result<&'b Rates, Unpriced> {
     let Some(price) = model.price(tier, at) else {
         let name = model.name();
@@ -71,14 +78,16 @@ pub(super) fn billed_rates<'b>(
     };
     match model.long_context_over() {
         // The whole request has the long rates; no part of it keeps the short ones.
-        Some(over) if usage.prompt_tokens() > over && !price.is_flat() => price.long().ok_or_else(|| {
-            let detail = format!(
-                "{} publishes no {tier} rates for prompts of over {over} tokens (this one has {})",
-                model.name(),
-                usage.prompt_tokens()
-            );
-            Unpriced::new(UnpricedReason::NoRateForTier, detail)
-        }),
+        Some(over) if !is_sum && usage.prompt_tokens() > over && !price.is_flat() => {
+            price.long().ok_or_else(|| {
+                let detail = format!(
+                    "{} publishes no {tier} rates for prompts of over {over} tokens (this one has {})",
+                    model.name(),
+                    usage.prompt_tokens()
+                );
+                Unpriced::new(UnpricedReason::NoRateForTier, detail)
+            })
+        }
         _ => Ok(price.rates()),
     }
 }

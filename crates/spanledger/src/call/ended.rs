@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::{Call, finished::FinishedCall};
 use crate::{
-    Recorder, answer::ResponseObject, error::outcome_of_status, exporter::ToRecord, lenient, metrics,
+    Recorder, answer::ResponseObject, error::outcome_of_status, exporter::ToRecord, jobs, lenient, metrics,
     recorder::RecorderPrices,
 };
 
@@ -227,6 +227,9 @@ fn observation(call: &Call, outcome: CallOutcome, duration: Duration) -> Observa
     o.outcome = outcome;
     o.attribution = attribution;
     (o.trace_id, o.span_id, o.parent_span_id) = (ids.trace.clone(), ids.span.clone(), ids.parent.clone());
+    if o.outcome == CallOutcome::Success {
+        jobs::identify(&mut o, request);
+    }
     o
 }
 

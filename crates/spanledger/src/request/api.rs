@@ -100,11 +100,11 @@ pub(crate) fn billing_of(method: &Method, path: &str) -> Billing {
         return Free;
     }
     let path = path.trim_end_matches('/');
-    POSTS.iter().find(|(end, _)| ends_with(path, end)).map_or(Billing::Unknown, |(_, billing)| *billing)
+    POSTS.iter().find(|(end, _)| path_ends_with(path, end)).map_or(Billing::Unknown, |(_, billing)| *billing)
 }
 
 /// Whether the last segments of a path are those of `end`.
-fn ends_with(path: &str, end: &str) -> bool {
+pub(crate) fn path_ends_with(path: &str, end: &str) -> bool {
     let mut segments = path.rsplit('/');
     end.rsplit('/').all(|wanted| {
         let segment = segments.next();

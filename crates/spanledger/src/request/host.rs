@@ -46,6 +46,11 @@ impl HostCache {
     }
 }
 
+/// The provider of a URL whose client does not name it.
+pub(crate) fn provider_of_url(url: &Url) -> String {
+    provider_of(url.host_str().unwrap_or_default(), url.path().contains("/openai/deployments/"))
+}
+
 /// The provider of a call whose client does not name it.
 ///
 /// A host that is not a known provider's is named as it is: a server of your own that is compatible with OpenAI's

@@ -325,7 +325,6 @@ billable! {
             let offer = RealtimeCallCreateRequest { sdp: "v=0".to_owned(), session: None };
             client.realtime().create_call(offer).await.unwrap()
         };
-    #[ignore = "a batch reports zeros until it ends, and they are read as its usage"]
     batches_create: Reply::new() => Expected::unpriced("batch", ""),
         |client| create_batch(&client).await;
     fine_tuning_create: Reply::new() => Expected::unpriced("other", "gpt-4.1-mini"),

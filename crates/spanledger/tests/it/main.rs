@@ -14,6 +14,7 @@ mod endings;
 mod estimate;
 mod export;
 mod genai_layer;
+mod jobs;
 mod memory;
 mod missing_attribution;
 mod nothing_leaves;

@@ -1,6 +1,6 @@
 //! Service tiers, batch and long prompts.
 
-use spanledger_event::{Bucket, Endpoint, UnpricedReason, Usage};
+use spanledger_event::{Bucket, CostCertainty, Endpoint, UnpricedReason, Usage};
 use spanledger_price::{PriceBook, PriceQuery};
 
 use crate::support::{nested, price, question, rate, total, unpriced, usd};
@@ -49,6 +49,19 @@ standard_long = {{ input_per_1m = "2" }}
             assert_eq!(rate(&book(threshold).price(&query), "input").to_string(), expected, "{threshold}");
         }
     }
+}
+
+/// The usage of a batch is the sum of its requests, and each of them is billed alone.
+#[test]
+fn the_total_of_a_batch_is_no_long_prompt() {
+    let sum = nested(1_000_000, 0, 1_000_000, 0);
+    let total_of =
+        |usage| PriceQuery { endpoint: Endpoint::Batch, is_sum: true, ..question("gpt-5.5", usage) };
+    let cost = price(&total_of(&sum));
+    assert_eq!((rate(&cost, "input").to_string(), cost.usd), ("2.5".into(), Some(usd("17.5"))));
+    assert_eq!(cost.certainty, CostCertainty::Uncertain, "some of the requests may have been long");
+    let small = nested(1_000, 0, 1_000, 0);
+    assert_eq!(price(&total_of(&small)).certainty, CostCertainty::Exact);
 }
 
 /// ccusage repriced only the tokens above the threshold.
