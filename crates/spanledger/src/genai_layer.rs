@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        OnceLock,
+        Once, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{SystemTime, UNIX_EPOCH},
@@ -11,7 +11,7 @@ use std::{
 
 use opentelemetry::{
     Context as OtelContext,
-    trace::{SpanId, TraceContextExt as _},
+    trace::{SpanContext, SpanId, TraceContextExt as _},
 };
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
@@ -93,6 +93,8 @@ struct OpenCall {
     attribution: PartialAttribution,
     /// What a processor has copied from the baggage to the attributes of the span.
     copied: PartialAttribution,
+    /// The trace id and the span id of the OpenTelemetry span, once it was entered.
+    ids: Option<SpanContext>,
     /// Whether an instrumented client makes the call, which records it.
     is_recorded_by_client: bool,
 }
@@ -132,27 +134,28 @@ impl GenAiLayer {
             return;
         }
         let otel = self.otel_context(&span.id());
-        let (known, copied) = (call.attribution, call.copied);
+        if otel.is_none() && call.ids.is_some() {
+            warn_of_the_order();
+        }
+        let ids = otel.as_ref().map(|otel| otel.span().span_context().clone()).or(call.ids);
+        let stated = call.fields.keys();
         let mut message = Span {
             name: span.name().to_owned(),
             start_time_unix_nano: call.start_unix_nano,
             end_time_unix_nano: now(),
             ..call.fields.into_span()
         };
-        if let Some(otel) = &otel {
-            let span_ref = otel.span();
-            let ids = span_ref.span_context();
+        if let Some(ids) = ids {
             message.trace_id = ids.trace_id().to_bytes().to_vec();
             message.span_id = ids.span_id().to_bytes().to_vec();
             message.parent_span_id =
                 self.parent_id(span).map(|id| id.to_bytes().to_vec()).unwrap_or_default();
         }
         let Some(mut o) = self.read(message, span.metadata().target()) else { return };
-        let stated = o.attribution.clone();
-        o.attribution.fill_from(&known);
+        o.attribution.fill_from(&call.attribution);
         self.recorder().prices().price(&mut o);
         if let Some(otel) = otel.filter(|otel| otel.span().is_recording()) {
-            otel.span().set_attributes(attributes::added(&o, &stated, &copied));
+            otel.span().set_attributes(attributes::added(&o, &stated, &call.copied));
         }
         self.recorder().send(SpanOfCall(Box::new(o)));
     }
@@ -195,6 +198,7 @@ where
             start_unix_nano: now(),
             attribution: scope::known(),
             copied: baggage::copied_to_spans(),
+            ids: None,
             is_recorded_by_client: false,
         });
     }
@@ -209,6 +213,19 @@ where
         values.record(&mut fields);
         if let Some(call) = span.extensions_mut().get_mut::<OpenCall>() {
             call.fields.append(fields);
+        }
+    }
+
+    fn on_enter(&self, id: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        if span.extensions().get::<OpenCall>().is_none_or(|call| call.ids.is_some()) {
+            return;
+        }
+        // The span starts when it is entered. A layer that was added after that of OpenTelemetry does not find its ids
+        // when it closes, and a record without them would be a second call.
+        let otel = self.otel_context(id);
+        if let (Some(otel), Some(call)) = (otel, span.extensions_mut().get_mut::<OpenCall>()) {
+            call.ids = Some(otel.span().span_context().clone());
         }
     }
 
@@ -264,6 +281,18 @@ impl ToRecord for SpanOfCall {
         metrics::record(&self.0);
         record::record(&self.0)
     }
+}
+
+/// Says once that the layers are in the wrong order.
+fn warn_of_the_order() {
+    static WARNED: Once = Once::new();
+    WARNED.call_once(|| {
+        tracing::warn!(
+            target: "spanledger",
+            "spanledger.genai_layer.order: calls are recorded, but their spans lack attribution and cost, because \
+             `GenAiLayer` was added after the layer of tracing-opentelemetry; add it before"
+        );
+    });
 }
 
 fn now() -> u64 {

@@ -70,7 +70,7 @@ pub(crate) struct CallSpan {
 
 /// The attributes of a record that are not set at the end of the span: the span has had them since its start,
 /// or it has a field with the same meaning. OTLP does not allow a key twice.
-const SET_AT_START: [&str; 5] =
+pub(crate) const SET_AT_START: [&str; 5] =
     [keys::PROVIDER_NAME, keys::SERVER_ADDRESS, keys::START, keys::END, keys::PARENT_SPAN_ID];
 
 /// The convention's name of the operation.
@@ -252,7 +252,7 @@ fn warn_of_missing_spans() {
     });
 }
 
-fn otel_value(value: &AttributeValue) -> Value {
+pub(crate) fn otel_value(value: &AttributeValue) -> Value {
     match value {
         AttributeValue::Text(text) => Value::from(text.clone()),
         AttributeValue::Integer(number) => Value::I64(*number),

@@ -1,9 +1,6 @@
 //! Copies allowed baggage to the attributes of spans.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::{sync::OnceLock, time::Duration};
 
 use opentelemetry::{Context, KeyValue, baggage::BaggageExt as _, trace::Span as _};
 use opentelemetry_sdk::{
@@ -32,15 +29,13 @@ pub struct BaggageSpanProcessor {
     allowed: AllowedBaggage,
 }
 
-/// Whether the process has a processor.
-static EXISTS: AtomicBool = AtomicBool::new(false);
+/// The fields that the first processor of the process copies.
+static COPIED: OnceLock<AllowedBaggage> = OnceLock::new();
 
 /// What a processor copies from the current baggage to a span that starts now. An attribute must not be set twice.
 pub(crate) fn copied_to_spans() -> PartialAttribution {
-    if !EXISTS.load(Ordering::Relaxed) {
-        return PartialAttribution::default();
-    }
-    Context::map_current(|context| AllowedBaggage::of_process().attribution(context.baggage()))
+    let Some(allowed) = COPIED.get() else { return PartialAttribution::default() };
+    Context::map_current(|context| allowed.attribution(context.baggage()))
 }
 
 /// Marks a context in which a span starts that gets the attribution itself.
@@ -48,13 +43,13 @@ struct WithoutCopies;
 
 /// A context in which spans start without copies of the baggage, because they get the attribution from elsewhere.
 pub(crate) fn without_copies(context: &Context) -> Context {
-    if EXISTS.load(Ordering::Relaxed) { context.with_value(WithoutCopies) } else { context.clone() }
+    if COPIED.get().is_some() { context.with_value(WithoutCopies) } else { context.clone() }
 }
 
 impl BaggageSpanProcessor {
     /// Creates a processor that copies these fields.
     pub fn new(allowed: AllowedBaggage) -> Self {
-        EXISTS.store(true, Ordering::Relaxed);
+        COPIED.get_or_init(|| allowed.clone());
         Self { allowed }
     }
 }

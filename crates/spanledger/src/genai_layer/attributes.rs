@@ -2,46 +2,42 @@
 
 use opentelemetry::{KeyValue, Value};
 use spanledger_event::{Observation, PartialAttribution, keys};
+use spanledger_otlp::record;
 
-/// The attribution, as far as neither the span states it itself nor a processor has copied it, and the cost.
-pub(super) fn added(
-    o: &Observation,
-    stated: &PartialAttribution,
-    copied: &PartialAttribution,
-) -> Vec<KeyValue> {
-    let (stated, copied) = (texts(stated), texts(copied));
-    let mut list: Vec<KeyValue> = texts(&o.attribution)
+use crate::span::{SET_AT_START, otel_value};
+
+/// The attributes of the call's record that the span lacks: among them the attribution, the cost and the event id, by
+/// which the receiver reads the span as it reads the record.
+///
+/// `stated` are the keys of the span's own fields, and `copied` is what a processor has copied to the span.
+pub(super) fn added(o: &Observation, stated: &[String], copied: &PartialAttribution) -> Vec<KeyValue> {
+    let lacks = |key: &str| stated.iter().all(|stated| stated != key);
+    let mut list: Vec<KeyValue> = record::attributes(o)
         .into_iter()
-        .filter(|text| stated.iter().all(|(key, _)| *key != text.0) && !copied.contains(text))
-        .map(|(key, value)| KeyValue::new(key, value))
+        .filter(|(key, value)| {
+            let is_copied = matches!(value, record::AttributeValue::Text(text) if is_in(copied, key, text));
+            lacks(key) && !SET_AT_START.contains(&key.as_str()) && !is_copied
+        })
+        .map(|(key, value)| KeyValue::new(key, otel_value(&value)))
         .collect();
-    let mut put = |key: &'static str, value: Option<Value>| {
-        list.extend(value.map(|value| KeyValue::new(key, value)));
-    };
-    if let Some(cost) = &o.cost {
-        let usd = cost.usd.map(|usd| usd.to_string());
-        // Another attribute has the exact amount. The double is for tools that cannot read decimals.
-        let double = usd.as_ref().filter(|_| o.emitter_cost.is_none()).and_then(|usd| usd.parse().ok());
-        put(keys::COST_STATE, Some(cost.state().into()));
-        put(keys::COST_USD, usd.map(Value::from));
-        put(keys::COST_REASON, cost.reason.map(|reason| reason.as_str().into()));
-        put(keys::PRICE_VERSION, Some(cost.price_version.clone().into()));
-        put(keys::USAGE_COST, double.map(Value::F64));
-    }
+    // For tools that cannot read decimals.
+    let usd = o.cost.as_ref().and_then(|cost| cost.usd).and_then(|usd| usd.to_string().parse().ok());
+    list.extend(
+        usd.filter(|_| lacks(keys::USAGE_COST)).map(|usd| KeyValue::new(keys::USAGE_COST, Value::F64(usd))),
+    );
     list
 }
 
-/// The attributes of an attribution.
-fn texts(attribution: &PartialAttribution) -> Vec<(String, String)> {
-    let fields = [
-        (keys::FEATURE, &attribution.feature),
-        (keys::ROUTE, &attribution.route),
-        (keys::CUSTOMER_ID, &attribution.customer_id),
-        (keys::ENVIRONMENT, &attribution.environment),
-        (keys::REQUEST_ID, &attribution.request_id),
-        (keys::BATCH_JOB_ID, &attribution.batch_job_id),
-    ];
-    let fields = fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)));
-    let dims = attribution.dims.iter();
-    fields.chain(dims.map(|(name, value)| (format!("{}{name}", keys::DIM_PREFIX), value.clone()))).collect()
+/// Whether an attribution has this attribute.
+fn is_in(attribution: &PartialAttribution, key: &str, text: &str) -> bool {
+    let value = match key {
+        keys::FEATURE => attribution.feature.as_deref(),
+        keys::ROUTE => attribution.route.as_deref(),
+        keys::CUSTOMER_ID => attribution.customer_id.as_deref(),
+        keys::ENVIRONMENT => attribution.environment.as_deref(),
+        keys::REQUEST_ID => attribution.request_id.as_deref(),
+        keys::BATCH_JOB_ID => attribution.batch_job_id.as_deref(),
+        key => key.strip_prefix(keys::DIM_PREFIX).and_then(|name| Some(attribution.dims.get(name)?.as_str())),
+    };
+    value == Some(text)
 }

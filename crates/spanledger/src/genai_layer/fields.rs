@@ -41,6 +41,11 @@ impl Fields {
         }
     }
 
+    /// The keys of the fields.
+    pub(super) fn keys(&self) -> Vec<String> {
+        self.attributes.iter().map(|attribute| attribute.key.clone()).collect()
+    }
+
     /// Adds later fields. A field that is there twice has its last value.
     pub(super) fn append(&mut self, later: Self) {
         self.attributes.extend(later.attributes);

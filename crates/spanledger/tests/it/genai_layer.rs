@@ -63,11 +63,16 @@ async fn a_call_of_another_library_gets_the_attribution_of_the_scope_its_cost_an
         (keys::CUSTOMER_ID, "acme".into()),
         (keys::COST_USD, "0.008".into()),
         (keys::COST_STATE, "priced".into()),
+        (keys::ENDPOINT, "chat".into()),
         (keys::USAGE_COST, Value::F64(0.008)),
     ] {
         assert_eq!(values(span, key), [&value], "{key}");
     }
+    let mut names: Vec<_> = span.attributes.iter().map(|kv| kv.key.as_str()).collect();
+    names.sort_unstable();
+    assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
     let event = world.event().await;
+    assert_eq!(values(span, keys::EVENT_ID), [&Value::from(event.event_id.as_str().to_owned())]);
     assert_eq!(event.cost_usd.unwrap().to_string(), "0.008");
     assert_eq!((event.feature.as_deref(), event.model.as_deref()), (Some("digest"), Some("gpt-5.5")));
     assert_eq!(event.trace_id, Some(span.span_context.trace_id().to_string()));
@@ -174,4 +179,25 @@ async fn a_call_of_an_instrumented_client_inside_such_a_span_is_recorded_once() 
     };
     in_service(&world, Sampler::AlwaysOn, attribution("digest").scope(call)).await;
     assert_eq!(world.event().await.endpoint, "chat");
+}
+
+/// Guarantees: layers in the wrong order cost attributes of the span, and no second call.
+#[tokio::test]
+async fn a_layer_that_is_added_after_that_of_opentelemetry_records_the_ids_of_the_span() {
+    let world = World::start().await;
+    let exporter = InMemorySpanExporter::default();
+    let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
+    let subscriber = Registry::default()
+        .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("app")))
+        .with(GenAiLayer::new().with_recorder(world.recorder.clone()));
+    let call = async {
+        let span = genai_span();
+        async { record_usage(&Span::current()) }.instrument(span).await;
+    };
+    attribution("digest").scope(call).with_subscriber(subscriber).await;
+    let spans = exporter.get_finished_spans().unwrap();
+    assert!(values(&spans[0], keys::FEATURE).is_empty());
+    let event = world.event().await;
+    assert_eq!(event.span_id, Some(spans[0].span_context.span_id().to_string()));
+    assert_eq!(event.feature.as_deref(), Some("digest"));
 }

@@ -1,0 +1,1 @@
+//! This library is empty. The examples are the other `*.rs` files in this folder.
