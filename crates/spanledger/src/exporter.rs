@@ -106,6 +106,7 @@ impl Exporter {
 
     fn push(&self, mut record: Box<dyn ToRecord>) {
         if self.config.url.is_none() {
+            record.abandon();
             return;
         }
         self.shared.recorded.fetch_add(1, Ordering::AcqRel);
@@ -124,6 +125,7 @@ impl Exporter {
                 thread::sleep(BLOCKED_POLL);
             }
         }
+        record.abandon();
         let dropped = self.shared.dropped.fetch_add(1, Ordering::AcqRel) + 1;
         // Logged at each power of two, so that a long outage does not fill the log.
         if dropped.is_power_of_two() {

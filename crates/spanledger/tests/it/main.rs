@@ -10,6 +10,8 @@ mod attribution;
 mod calls;
 mod coverage;
 mod endings;
+#[cfg(feature = "tokenizer")]
+mod estimate;
 mod export;
 mod genai_layer;
 mod jobs;
@@ -19,4 +21,5 @@ mod nothing_leaves;
 mod scope;
 mod spans;
 mod spend_guard;
+mod stream_bytes;
 mod streams;
