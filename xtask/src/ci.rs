@@ -35,6 +35,19 @@ const STEPS: &[Step] = &[
         arguments: &["test", "--workspace", "--locked"],
         variables: &[("SPANLEDGER_REQUIRE_PEERS", "1"), ("PROPTEST_RNG_SEED", "20261121")],
     },
+    // The features of the crate that services add: each alone, and all of them with the tests.
+    cargo(&["check", "--package", "spanledger", "--features", "axum", "--locked"]),
+    cargo(&["check", "--package", "spanledger", "--features", "grpc", "--locked"]),
+    cargo(&["check", "--package", "spanledger", "--features", "spool", "--locked"]),
+    cargo(&["check", "--package", "spanledger", "--features", "tls", "--locked"]),
+    cargo(&["check", "--package", "spanledger", "--features", "tokenizer", "--locked"]),
+    Step {
+        program: env!("CARGO"),
+        arguments: &["test", "--package", "spanledger", "--all-features", "--locked"],
+        variables: &[("SPANLEDGER_REQUIRE_PEERS", "1"), ("PROPTEST_RNG_SEED", "20261121")],
+    },
+    // The instructions that the layer adds to a call, with their maxima. It needs valgrind.
+    cargo(&["xtask", "instructions"]),
     // The fuzz targets are run by hand; here they only have to build.
     Step {
         program: env!("CARGO"),

@@ -4,11 +4,13 @@
 //! JSON object that it finds; [`call`](crate::call) makes the span and the record from the data.
 
 use http::HeaderMap;
+use serde_json::value::RawValue;
+use spanledger_event::limits::USAGE_READ_BYTES_MAX;
 use spanledger_price::usage::ToolCalls;
 
 use crate::{
     error::ProviderError,
-    lenient::{self, lenient_object, not_null, text},
+    lenient::{self, lenient_object, not_null, short_text as text},
 };
 
 #[cfg(test)]
@@ -69,7 +71,7 @@ lenient_object! {
 
 impl ResponseObject<'_> {
     pub(crate) fn has_choices(&self) -> bool {
-        not_null(self.choices).is_some_and(|choices| choices.get() != "[]")
+        not_null(self.choices).is_some() && lenient::count(self.choices) != Some(0)
     }
 
     pub(crate) fn has_finish_reason(&self) -> bool {
@@ -84,6 +86,11 @@ impl ResponseObject<'_> {
     /// The Responses API answers 200 for a response that failed, with this status.
     pub(crate) fn has_failed(&self) -> bool {
         text(self.status).as_deref() == Some("failed")
+    }
+
+    /// Whether the object has the usage and nothing else that a caller could want.
+    pub(crate) fn is_usage_alone(&self) -> bool {
+        self.has_usage() && !self.has_choices() && self.error().is_none()
     }
 
     pub(crate) fn error(&self) -> Option<ProviderError> {
@@ -106,7 +113,10 @@ const HEADERS: [&str; 8] = [
 impl ResponseInfo {
     /// Reads the headers of an answer. `for_span` adds those that only a span has.
     pub(crate) fn read_headers(&mut self, headers: &HeaderMap, for_span: bool) {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let text = |name: &str| {
+            let value = headers.get(name).and_then(|value| value.to_str().ok())?;
+            Some(lenient::shortened(value).to_owned())
+        };
         self.organization = text("openai-organization");
         self.project = text("openai-project");
         if for_span {
@@ -129,7 +139,10 @@ impl ResponseInfo {
         replace(&mut self.service_tier, text(object.service_tier));
         replace(&mut self.system_fingerprint, text(object.system_fingerprint));
         replace(&mut self.status, text(object.status));
-        replace(&mut self.usage_json, not_null(object.usage).map(|usage| usage.get().to_owned()));
+        let usage = not_null(object.usage).map(RawValue::get);
+        // A larger object is not read. One byte more than the maximum says why.
+        let usage = usage.map(|usage| usage.get(..=USAGE_READ_BYTES_MAX).unwrap_or(usage));
+        replace(&mut self.usage_json, usage.map(str::to_owned));
         for choice in lenient::list::<Choice<'_>>(object.choices) {
             if let Some(reason) = text(choice.finish_reason)
                 && self.finish_reasons.len() < FINISH_REASONS_MAX

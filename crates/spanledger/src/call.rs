@@ -184,6 +184,18 @@ impl CallInFlight {
         }
     }
 
+    /// Whether the text of the answer is kept for an estimate.
+    pub(crate) fn keeps_text(&self) -> bool {
+        self.call.as_ref().is_some_and(|call| call.request.streamed.is_kept())
+    }
+
+    /// Adds the text in the data of a stream's event.
+    pub(crate) fn add_text(&mut self, data: &[u8]) {
+        if let Some(call) = &mut self.call {
+            call.request.streamed.add_event(data);
+        }
+    }
+
     /// Notes the message of an error that a stream reports before it ends.
     pub(crate) fn set_error_message(&mut self, message: Option<String>) {
         if let Some(call) = &mut self.call {

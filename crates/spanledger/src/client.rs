@@ -74,6 +74,14 @@ impl<C: Config> Instrument<C> {
         self
     }
 
+    /// Sets whether the usage of a stream that ends without it is estimated; see
+    /// [`SpanledgerLayer::with_usage_estimate`].
+    #[cfg(feature = "tokenizer")]
+    pub fn usage_estimate(mut self, estimate: bool) -> Self {
+        self.layer = self.layer.with_usage_estimate(estimate);
+        self
+    }
+
     /// Sets the recorder of this client. The default is the recorder of the process.
     pub fn recorder(mut self, recorder: Recorder) -> Self {
         self.layer = self.layer.with_recorder(recorder);

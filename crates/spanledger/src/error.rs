@@ -8,7 +8,7 @@ use spanledger_event::CallOutcome;
 
 use crate::{
     SpendRefusal,
-    lenient::{self, Raw, lenient_object, not_null, text, value},
+    lenient::{self, Raw, lenient_object, not_null, short_text as text, value},
 };
 
 #[cfg(test)]

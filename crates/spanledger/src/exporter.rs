@@ -131,6 +131,7 @@ impl Exporter {
 
     fn push(&self, mut record: Box<dyn ToRecord>, ends: Option<Intent>) {
         if self.config.url.is_none() {
+            record.abandon();
             return;
         }
         self.shared.recorded.fetch_add(1, Ordering::AcqRel);
@@ -152,6 +153,7 @@ impl Exporter {
                 self.shared.dropped_unseen.fetch_add(1, Ordering::AcqRel);
             }
         }
+        record.abandon();
         let dropped = self.shared.dropped.fetch_add(1, Ordering::AcqRel) + 1;
         // Logged at each power of two, so that a long outage does not fill the log.
         if dropped.is_power_of_two() {

@@ -18,7 +18,7 @@ use opentelemetry_proto::tonic::{
     common::v1::InstrumentationScope,
     trace::v1::{ResourceSpans, ScopeSpans, Span},
 };
-use spanledger_event::{EventId, Observation, ObservedAs, PartialAttribution, Role};
+use spanledger_event::{Endpoint, EventId, Observation, ObservedAs, PartialAttribution, Role};
 use spanledger_otlp::{
     ObservationReader, Traces,
     record::{self, LogRecord},
@@ -52,8 +52,8 @@ mod fields;
 /// * a record is sent to the receiver, as for a call of an instrumented client. It has the ids of the span, so that
 ///   the ledger makes one call of both, and it does not depend on a sampler.
 ///
-/// The layer cannot refuse a call. The receiver quarantines a call without attribution. A call that an instrumented
-/// client makes inside such a span is recorded once, by the client.
+/// The layer cannot refuse a call. The receiver quarantines a call without attribution. If the call of a span is made
+/// by an instrumented client, or has a span of its own inside that span, it is recorded once, where it is innermost.
 ///
 /// Add the layer before the one of `tracing-opentelemetry`, which otherwise has ended the span already:
 ///
@@ -95,8 +95,8 @@ struct OpenCall {
     copied: PartialAttribution,
     /// The trace id and the span id of the OpenTelemetry span, once it was entered.
     ids: Option<SpanContext>,
-    /// Whether an instrumented client makes the call, which records it.
-    is_recorded_by_client: bool,
+    /// The APIs of the calls inside this span that have a record of their own.
+    recorded_inside: Vec<Endpoint>,
 }
 
 impl GenAiLayer {
@@ -130,9 +130,6 @@ impl GenAiLayer {
 
     /// Ends the call of a span that closes.
     fn end<S: for<'a> LookupSpan<'a>>(&self, call: OpenCall, span: &SpanRef<'_, S>) {
-        if call.is_recorded_by_client {
-            return;
-        }
         let otel = self.otel_context(&span.id());
         if otel.is_none() && call.ids.is_some() {
             warn_of_the_order();
@@ -152,6 +149,10 @@ impl GenAiLayer {
                 self.parent_id(span).map(|id| id.to_bytes().to_vec()).unwrap_or_default();
         }
         let Some(mut o) = self.read(message, span.metadata().target()) else { return };
+        if call.recorded_inside.iter().any(|inner| is_same_kind(*inner, o.endpoint)) {
+            return;
+        }
+        note_in(span.scope().skip(1), o.endpoint);
         o.attribution.fill_from(&call.attribution);
         self.recorder().prices().price(&mut o);
         if let Some(otel) = otel.filter(|otel| otel.span().is_recording()) {
@@ -199,7 +200,7 @@ where
             attribution: scope::known(),
             copied: baggage::copied_to_spans(),
             ids: None,
-            is_recorded_by_client: false,
+            recorded_inside: Vec::new(),
         });
     }
 
@@ -254,18 +255,30 @@ where
 
 /// Notes that an instrumented client makes a call inside a span. The client records the call, so that the spans
 /// around it must not record it again.
-pub(crate) fn client_records_call_in(span: &tracing::Span) {
+pub(crate) fn client_records_call_in(span: &tracing::Span, endpoint: Endpoint) {
     if !EXISTS.load(Ordering::Relaxed) {
         return;
     }
     span.with_subscriber(|(id, dispatch)| {
         let span = dispatch.downcast_ref::<Registry>().and_then(|registry| registry.span(id));
-        for span in span.iter().flat_map(SpanRef::scope) {
-            if let Some(call) = span.extensions_mut().get_mut::<OpenCall>() {
-                call.is_recorded_by_client = true;
-            }
-        }
+        note_in(span.iter().flat_map(SpanRef::scope), endpoint);
     });
+}
+
+/// Notes in spans that a call inside them has a record.
+fn note_in<'a, S: LookupSpan<'a> + 'a>(spans: impl Iterator<Item = SpanRef<'a, S>>, endpoint: Endpoint) {
+    for span in spans {
+        if let Some(call) = span.extensions_mut().get_mut::<OpenCall>() {
+            call.recorded_inside.push(endpoint);
+        }
+    }
+}
+
+/// Whether a call inside a span is the call of the span: both are of the same API. The convention has one operation for
+/// the APIs that write text.
+fn is_same_kind(inner: Endpoint, outer: Endpoint) -> bool {
+    const TEXT: [Endpoint; 3] = [Endpoint::Chat, Endpoint::Responses, Endpoint::Completions];
+    inner == outer || (TEXT.contains(&inner) && TEXT.contains(&outer))
 }
 
 /// A call that the exporter's thread turns into a record.

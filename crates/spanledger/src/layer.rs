@@ -55,6 +55,7 @@ struct Settings {
     provider: Option<String>,
     recorder: Option<Recorder>,
     ask_for_usage: bool,
+    estimate_usage: bool,
     /// The host that the clients call.
     host: HostCache,
     missing_attribution: MissingAttribution,
@@ -67,6 +68,7 @@ impl Default for Settings {
             provider: None,
             recorder: None,
             ask_for_usage: true,
+            estimate_usage: false,
             host: HostCache::default(),
             missing_attribution: MissingAttribution::default(),
             call: CallOptions::default(),
@@ -102,6 +104,16 @@ impl SpanledgerLayer {
     #[must_use]
     pub fn with_stream_usage(self, ask: bool) -> Self {
         self.with(|settings| settings.ask_for_usage = ask)
+    }
+
+    /// Sets whether the usage of a stream that ends without it is estimated by counting the tokens of its texts
+    /// (default: no). The usage is marked as estimated, and a call keeps its prompt and its answer until its end.
+    ///
+    /// The estimate lacks what nobody sees: cached tokens, hidden reasoning, images and the definitions of tools.
+    #[cfg(feature = "tokenizer")]
+    #[must_use]
+    pub fn with_usage_estimate(self, estimate: bool) -> Self {
+        self.with(|settings| settings.estimate_usage = estimate)
     }
 
     /// Sets the recorder of this client. The default is the recorder of the process.
@@ -141,8 +153,8 @@ impl SpanledgerLayer {
         self.with(|settings| settings.call.prompt_warning = warning)
     }
 
-    /// Sets a function that is called with every call that has ended, on a thread of this crate. A panic in it
-    /// is logged and has no other effect.
+    /// Sets a function that is called with every call that has ended, on a thread of this crate, or on the caller's if
+    /// the export is switched off. A panic in it is logged and has no other effect.
     ///
     /// ```
     /// use spanledger::SpanledgerLayer;
@@ -241,6 +253,7 @@ where
                 host: Some(&settings.host),
                 provider: settings.provider.as_deref(),
                 ask_for_usage: settings.ask_for_usage,
+                estimate_usage: settings.estimate_usage,
             };
             let (request, change) = RequestInfo::read(&first, endpoint, options);
             let recorder = settings.recorder.as_ref().unwrap_or_else(|| Recorder::global()).clone();
@@ -270,10 +283,14 @@ where
                 factory: factory.clone(),
                 url: first.url().clone(),
             });
+            let sent_body = match &change {
+                Change::Body(body) => BodyId::of_bytes(body),
+                Change::Nothing | Change::Form { .. } => this_body,
+            };
             let attempts = Attempts::new(factory, Some(first), change, Arc::clone(&count)).into_factory();
-            let mut result = observed(inner, attempts, this_body).await;
+            let mut result = observed(inner, attempts, sent_body).await;
             if let (Some(unchanged), Ok(response)) = (unchanged, &result)
-                && response.status() == StatusCode::BAD_REQUEST
+                && is_bad_request(response.status())
             {
                 result = match result {
                     Ok(response) => unchanged.resend(response, &count, this_body, &mut hide_usage).await,
@@ -305,9 +322,17 @@ struct BodyId(Option<(usize, usize)>);
 
 impl BodyId {
     fn of(request: &Request) -> Self {
-        let bytes = request.body().and_then(|body| body.as_bytes());
-        Self(bytes.map(|bytes| (bytes.as_ptr().addr(), bytes.len())))
+        request.body().and_then(|body| body.as_bytes()).map_or(Self(None), Self::of_bytes)
     }
+
+    fn of_bytes(bytes: &[u8]) -> Self {
+        Self(Some((bytes.as_ptr().addr(), bytes.len())))
+    }
+}
+
+/// Whether a server says that the request is wrong. Some answer 422 to a field that they do not know.
+fn is_bad_request(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY)
 }
 
 /// Sends requests of a call that is observed here.
@@ -364,10 +389,14 @@ where
         if !stream_usage::is_refusal(&bytes) {
             return Ok(body::assemble(parts, bytes.into()));
         }
-        stream_usage::remember_refusal(&self.url);
         *hide_usage = false;
         let requests = Attempts::new(self.factory, None, Change::Nothing, Arc::clone(count));
         self.inner.ready().await.map_err(Into::into)?;
-        observed(self.inner, requests.into_factory(), body).await
+        let response = observed(self.inner, requests.into_factory(), body).await?;
+        // A server that refuses the original too has another reason, and only quotes the request in its answer.
+        if !is_bad_request(response.status()) {
+            stream_usage::remember_refusal(&self.url);
+        }
+        Ok(response)
     }
 }

@@ -109,6 +109,21 @@ pub(crate) fn text(raw: Raw<'_>) -> Option<String> {
     }
 }
 
+/// The greatest size of a name or an id in bytes.
+const SHORT_BYTES_MAX: usize = 1_024;
+
+/// The beginning of a text, as far as a name or an id can be long.
+pub(crate) fn shortened(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(SHORT_BYTES_MAX)).unwrap_or(text)
+}
+
+/// The text of a field that is a name or an id. A longer one is cut.
+pub(crate) fn short_text(raw: Raw<'_>) -> Option<String> {
+    let mut text = text(raw)?;
+    text.truncate(shortened(&text).len());
+    Some(text)
+}
+
 /// The integer of a field. A number with a fraction of zero is an integer too: `256.0`.
 pub(crate) fn integer(raw: Raw<'_>) -> Option<i64> {
     let json = raw?.get();

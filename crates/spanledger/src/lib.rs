@@ -10,6 +10,7 @@ mod body;
 mod call;
 mod client;
 mod error;
+mod estimate;
 mod exporter;
 mod genai_layer;
 mod init;

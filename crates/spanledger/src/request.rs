@@ -12,6 +12,8 @@ pub(crate) use form::FormFields;
 pub(crate) use host::{HostCache, provider_of_url};
 use units::RequestUnits;
 
+use crate::estimate::StreamedText;
+
 mod api;
 mod body;
 pub(crate) mod form;
@@ -44,6 +46,8 @@ pub(crate) struct RequestInfo {
     pub(crate) seed: Option<i64>,
     pub(crate) choices: Option<i64>,
     pub(crate) units: RequestUnits,
+    /// The texts of a stream, for an estimate of its usage.
+    pub(crate) streamed: StreamedText,
     /// The size of the body in bytes; `None` for an upload.
     pub(crate) body_bytes: Option<usize>,
 }
@@ -57,6 +61,8 @@ pub(crate) struct ReadOptions<'a> {
     pub(crate) provider: Option<&'a str>,
     /// Whether the usage of streams is requested.
     pub(crate) ask_for_usage: bool,
+    /// Whether the texts of streams are kept for an estimate.
+    pub(crate) estimate_usage: bool,
 }
 
 /// How a request has to be changed before it is sent.
@@ -98,6 +104,9 @@ impl RequestInfo {
         info.body_bytes = Some(bytes.len());
         info.fingerprint = fingerprint(url.path(), bytes);
         let with_usage = info.read_body(bytes, url, options.ask_for_usage);
+        if info.stream && options.estimate_usage {
+            info.streamed.keep_prompt(endpoint, request.body());
+        }
         (info, with_usage.map_or(Change::Nothing, Change::Body))
     }
 

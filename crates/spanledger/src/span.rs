@@ -119,7 +119,7 @@ impl Default for CallSpan {
 
 impl CallSpan {
     pub(crate) fn start(request: &RequestInfo, caller: &CallerContext, mode: SpanMode) -> Self {
-        client_records_call_in(&caller.span);
+        client_records_call_in(&caller.span, request.endpoint);
         let mut tracing = tracing::Span::none();
         let mut otel = Context::new();
         let parent = caller.otel.span().span_context().clone();

@@ -105,7 +105,7 @@ fn upper_bound(request: &RequestInfo, at: Timestamp, prices: &RecorderPrices) ->
     };
     let input = u64::try_from(request.body_bytes?).ok()?;
     let mut o = Observation::new(EventId::default(), String::new(), ObservedAs::Record, at);
-    o.provider = request.provider.as_ref().to_owned();
+    request.provider.as_ref().clone_into(&mut o.provider);
     o.endpoint = request.endpoint;
     o.model = request.model.as_deref().map(str::to_owned);
     o.service_tier.clone_from(&request.service_tier);

@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use memchr::memmem::Finder;
-use spanledger_event::CallOutcome;
+use serde::de::IgnoredAny;
+use spanledger_event::{CallOutcome, Endpoint};
 
 use super::{
     frames::Joined,
@@ -17,7 +18,7 @@ use crate::{
     answer::ResponseObject,
     call::CallInFlight,
     error::error_type_of,
-    lenient::{self, Raw, lenient_object, text},
+    lenient::{self, Raw, lenient_object, short_text as text},
 };
 
 #[cfg(test)]
@@ -101,7 +102,13 @@ impl EventReader {
 
     /// Reads an event. Returns whether it is the chunk that has only the usage.
     fn read_event(&mut self, event: &[u8]) -> bool {
-        if self.call.is_finished() || !self.is_worth_parsing(event) {
+        if self.call.is_finished() {
+            return false;
+        }
+        if self.call.keeps_text() {
+            self.call.add_text(&sse::data(event));
+        }
+        if !self.is_worth_parsing(event) {
             return false;
         }
         let data = sse::data(event);
@@ -133,10 +140,15 @@ impl EventReader {
     /// Parses the data of an event. Returns whether it is the chunk that has only the usage.
     fn parse_event(&mut self, data: &[u8]) -> bool {
         let Some(event) = lenient::object::<Event<'_>>(data) else { return false };
-        let Some(kind) = text(event.kind) else {
+        // A chunk of the chat API may have a type of its server, which means nothing here.
+        let kind = text(event.kind)
+            .filter(|_| !matches!(self.call.endpoint(), Endpoint::Chat | Endpoint::Completions));
+        let Some(kind) = kind else {
             self.dialect = Dialect::Objects;
             let Some(object) = lenient::object::<ResponseObject<'_>>(data) else { return false };
-            let is_usage_alone = object.has_usage() && !object.has_choices();
+            // An object that breaks off may have more than its first fields.
+            let is_usage_alone =
+                object.is_usage_alone() && serde_json::from_slice::<IgnoredAny>(data).is_ok();
             self.read_object(&object);
             return is_usage_alone;
         };
@@ -149,6 +161,8 @@ impl EventReader {
                 self.read_nested(event.response);
                 self.finish();
             }
+            // A message is nearly always the last item, and the event with the usage follows it.
+            "response.output_text.done" => self.has_finish_reason = true,
             "error" => {
                 // The Responses API has the fields in the event, other APIs in an object.
                 let nested: Event<'_> = lenient::nested(event.error).unwrap_or_default();

@@ -64,11 +64,22 @@ impl EndedCall {
             let attributes = record::attributes(&observation);
             let mut span = std::mem::take(&mut self.call.span);
             span.end(&observation, &attributes, &self.call);
+            if let Some(reservation) = self.call.reservation.take() {
+                reservation.settle(&observation);
+            }
             let intent = self.intent();
             recorder.send_ended(PricedCall { call: self.call, observation, attributes }, intent);
             return;
         }
         self.call.span.end_unrecorded();
+        if let Some(reservation) = self.call.reservation.take() {
+            // The next call of the customer may be waiting for the room that this one gives back.
+            let observation = self.observation();
+            reservation.settle(&observation);
+            let attributes = record::attributes(&observation);
+            recorder.send(PricedCall { call: self.call, observation, attributes });
+            return;
+        }
         if matches!(&self.ending, Ending::Answer(_, body) if body.len() > BODY_QUEUED_BYTES_MAX) {
             let outcome = self.outcome();
             self.ending = Ending::Outcome(outcome);
@@ -134,8 +145,14 @@ impl ToRecord for EndedCall {
 
     fn into_record(mut self: Box<Self>) -> LogRecord {
         let observation = self.observation();
+        let record = record::record(&observation);
         report(&self.call, &observation);
-        record::record(&observation)
+        record
+    }
+
+    fn abandon(mut self: Box<Self>) {
+        let observation = self.observation();
+        report(&self.call, &observation);
     }
 }
 
@@ -152,25 +169,33 @@ impl ToRecord for PricedCall {
     }
 
     fn into_record(self: Box<Self>) -> LogRecord {
+        let record = record::with_attributes(&self.observation, self.attributes);
         report(&self.call, &self.observation);
-        record::with_attributes(&self.observation, self.attributes)
+        record
+    }
+
+    fn abandon(self: Box<Self>) {
+        report(&self.call, &self.observation);
     }
 }
 
 /// About how many bytes a call takes in the queue. Most of its texts are short.
 fn queue_bytes(call: &Call) -> usize {
     let usage = call.response.usage_json.as_ref().map_or(0, String::len);
-    size_of::<Call>() + usage + call.attribution.dims_bytes() + 512
+    size_of::<Call>() + usage + call.request.streamed.bytes() + call.attribution.dims_bytes() + 512
 }
 
-/// Tells all who want to know of a call that has ended: the metrics, the guard, the log and the user's hook. A hook
-/// that panics does not stop the export.
+/// Tells all who want to know of a call that has ended: the metrics, the log and the user's hook. A hook that
+/// panics does not stop the export.
 fn report(call: &Call, observation: &Observation) {
-    metrics::record(observation);
-    if let Some(reservation) = &call.reservation {
-        reservation.settle(observation);
+    // The user's meter provider and log subscriber run in these.
+    let told = catch_unwind(AssertUnwindSafe(|| {
+        metrics::record(observation);
+        call.options.prompt_warning.after_the_call(observation);
+    }));
+    if told.is_err() {
+        tracing::error!("spanledger.metrics.panicked: the metrics of a call could not be recorded");
     }
-    call.options.prompt_warning.after_the_call(observation);
     let Some(hook) = &call.options.hook else { return };
     let finished = FinishedCall::new(call, observation);
     if catch_unwind(AssertUnwindSafe(|| hook(&finished))).is_err() {
@@ -218,6 +243,11 @@ pub(super) fn observation(call: &Call, outcome: CallOutcome, duration: Duration)
         }
         CallOutcome::Failed(_) | CallOutcome::Incomplete(_) => None,
     };
+    let is_unknown = estimate.is_none() && response.usage_json.is_none() && outcome.is_billable();
+    let estimate = estimate.or_else(|| {
+        let model = response.model.as_deref().or(request.model.as_deref());
+        if is_unknown { request.streamed.usage(model) } else { None }
+    });
     let resolved = resolve(Answer {
         provider: &request.provider,
         endpoint: request.endpoint,
@@ -237,6 +267,8 @@ pub(super) fn observation(call: &Call, outcome: CallOutcome, duration: Duration)
     if o.outcome == CallOutcome::Success {
         jobs::identify(&mut o, request);
     }
+    // What a server or a user can make large is cut here, so that no record is too large to be sent.
+    o.bound_in_place();
     o
 }
 

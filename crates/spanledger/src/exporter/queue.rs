@@ -20,6 +20,10 @@ pub(crate) trait ToRecord: Send {
 
     /// Makes the record.
     fn into_record(self: Box<Self>) -> LogRecord;
+
+    /// Ends without a record, because the export is off or the queue is full. Whoever wants to know of the call is
+    /// told all the same.
+    fn abandon(self: Box<Self>) {}
 }
 
 impl ToRecord for LogRecord {

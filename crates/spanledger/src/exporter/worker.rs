@@ -363,6 +363,7 @@ impl<T: Transport> Worker<T> {
                     while !self.queue.channel.is_empty() {
                         self.take_queued();
                     }
+                    self.note_losses();
                     self.outbox.attempt_now(now);
                     let before = self.numbered;
                     let unsettled = self.outbox.unsettled_before(before) + self.journal.on_disk();

@@ -96,11 +96,15 @@ const POSTS: &[(&str, Billing)] = &[
 ///
 /// Only a POST can be: everything that is billed is created. A path below `organization` is administration.
 pub(crate) fn billing_of(method: &Method, path: &str) -> Billing {
-    if method != Method::POST || path.split('/').any(|segment| segment == "organization") {
+    if method != Method::POST {
         return Free;
     }
     let path = path.trim_end_matches('/');
-    POSTS.iter().find(|(end, _)| path_ends_with(path, end)).map_or(Billing::Unknown, |(_, billing)| *billing)
+    if let Some((_, billing)) = POSTS.iter().find(|(end, _)| path_ends_with(path, end)) {
+        return *billing;
+    }
+    let is_administration = path.split('/').any(|segment| segment == "organization");
+    if is_administration { Free } else { Billing::Unknown }
 }
 
 /// Whether the last segments of a path are those of `end`.

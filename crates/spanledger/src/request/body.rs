@@ -5,7 +5,7 @@ use reqwest::Url;
 use spanledger_event::Endpoint;
 
 use super::{RequestInfo, stream_usage, units::RequestUnits};
-use crate::lenient::{self, integer, lenient_object, not_null, text, value};
+use crate::lenient::{self, integer, lenient_object, not_null, short_text as text, value};
 
 lenient_object! {
     /// The fields of a request body that are read.

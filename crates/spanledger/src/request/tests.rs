@@ -11,8 +11,11 @@ fn post(url: &str, body: &str) -> Request {
 /// Reads a request of the chat API, or of the API at the end of its path.
 fn read(request: &Request, provider: Option<&str>, ask_for_usage: bool) -> (RequestInfo, Option<Bytes>) {
     let Billing::Billed(endpoint) = billing_of(request.method(), request.url().path()) else { panic!() };
-    let (info, change) =
-        RequestInfo::read(request, endpoint, ReadOptions { host: None, provider, ask_for_usage });
+    let (info, change) = RequestInfo::read(
+        request,
+        endpoint,
+        ReadOptions { provider, ask_for_usage, ..ReadOptions::default() },
+    );
     match change {
         Change::Body(body) => (info, Some(body)),
         _ => (info, None),

@@ -80,6 +80,25 @@ async fn a_server_that_refuses_stream_options_gets_the_original_request_and_is_r
     assert_eq!(events[0].attempts, 2);
 }
 
+/// Guarantees: an answer that only quotes the option does not switch it off for everybody.
+#[tokio::test]
+async fn a_server_that_refuses_the_original_too_is_not_remembered() {
+    let world = World::start().await;
+    let client = world.client();
+    let quoting = || Reply::raw(422, "application/json".parse().unwrap(), r#"{"input":"{stream_options}"}"#);
+    world.provider.push(quoting());
+    world.provider.push(quoting());
+    let group = client.chat().attributed(&attribution("a"));
+    assert!(group.create_stream(chat_request("one")).await.is_err());
+    let group = client.chat().attributed(&attribution("b"));
+    let stream = group.create_stream(chat_request("two")).await.unwrap();
+    assert!(stream.map(|chunk| chunk.unwrap()).count().await > 0);
+    let asked = world.provider.requests().into_iter().map(|request| request.json().unwrap());
+    let asked: Vec<bool> = asked.map(|body| body.get("stream_options").is_some()).collect();
+    assert_eq!(asked, [true, false, true]);
+    assert_eq!(world.events().await.len(), 2);
+}
+
 #[tokio::test]
 async fn another_bad_request_is_not_sent_again() {
     let world = World::start().await;
@@ -195,7 +214,11 @@ async fn two_layers_on_one_client_record_a_call_once() {
     let client: Client<OpenAIConfig> = Client::with_config(world.config()).with_http_service(service);
     client.chat().attributed(&attribution("a")).create(chat_request("one")).await.unwrap();
     client.models().list().await.unwrap();
-    assert_eq!(world.event().await.attempts, 1);
+    let stream =
+        client.chat().attributed(&attribution("b")).create_stream(chat_request("two")).await.unwrap();
+    assert!(stream.map(|chunk| chunk.unwrap()).count().await > 0);
+    let events = world.events().await;
+    assert_eq!(events.iter().map(|event| event.attempts).collect::<Vec<_>>(), [1, 1]);
     for request in world.provider.requests() {
         assert_eq!(request.header("x-spanledger-attribution"), None);
     }

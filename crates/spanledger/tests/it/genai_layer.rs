@@ -201,3 +201,66 @@ async fn a_layer_that_is_added_after_that_of_opentelemetry_records_the_ids_of_th
     assert_eq!(event.span_id, Some(spans[0].span_context.span_id().to_string()));
     assert_eq!(event.feature.as_deref(), Some("digest"));
 }
+
+/// Guarantees: a span of the user's around a call of a library is not a second call. A call of another API inside it is
+/// not the call of the outer span.
+#[tokio::test]
+async fn of_spans_inside_each_other_the_innermost_of_an_api_is_the_call() {
+    let world = World::start().await;
+    let calls = async {
+        let outer = genai_span();
+        outer.in_scope(|| {
+            record_usage(&genai_span());
+            drop(info_span!(
+                "embeddings",
+                gen_ai.operation.name = "embeddings",
+                gen_ai.provider.name = "openai",
+                gen_ai.request.model = "text-embedding-3-small",
+                gen_ai.usage.input_tokens = 2,
+            ));
+        });
+        record_usage(&outer);
+        drop(outer);
+        let other = genai_span();
+        other.in_scope(|| {
+            drop(info_span!(
+                "embeddings",
+                gen_ai.operation.name = "embeddings",
+                gen_ai.provider.name = "openai",
+                gen_ai.request.model = "text-embedding-3-small",
+                gen_ai.usage.input_tokens = 3,
+            ));
+        });
+        record_usage(&other);
+    };
+    in_service(&world, Sampler::AlwaysOff, attribution("digest").scope(calls)).await;
+    let events = world.events().await;
+    let mut endpoints: Vec<_> = events.iter().map(|event| event.endpoint.as_str()).collect();
+    endpoints.sort_unstable();
+    assert_eq!(endpoints, ["chat", "chat", "embeddings", "embeddings"], "{events:#?}");
+}
+
+/// Guarantees: what other libraries write about prompts and answers stays on their spans.
+#[tokio::test]
+async fn no_prompt_and_no_answer_is_read_into_a_record() {
+    let world = World::start().await;
+    let call = async {
+        let span = info_span!(
+            "chat",
+            gen_ai.operation.name = "chat",
+            gen_ai.provider.name = "openai",
+            gen_ai.request.model = "gpt-5.5",
+            gen_ai.usage.input_tokens = 1_000,
+            gen_ai.usage.output_tokens = 100,
+            gen_ai.input.messages = "a secret",
+            gen_ai.system_instructions = ?["a secret"],
+            message = "a secret",
+        );
+        drop(span);
+    };
+    let spans = in_service(&world, Sampler::AlwaysOn, attribution("digest").scope(call)).await;
+    let texts = spans[0].attributes.iter().filter(|kv| kv.value.to_string().contains("a secret"));
+    assert_eq!(texts.count(), 3, "the span has its own three");
+    let event = world.event().await;
+    assert!(!format!("{event:?}").contains("a secret"));
+}

@@ -10,6 +10,8 @@ mod attribution;
 mod calls;
 mod coverage;
 mod endings;
+#[cfg(feature = "tokenizer")]
+mod estimate;
 mod export;
 mod genai_layer;
 mod jobs;
@@ -21,4 +23,5 @@ mod spans;
 mod spend_guard;
 #[cfg(feature = "spool")]
 mod spool;
+mod stream_bytes;
 mod streams;

@@ -59,7 +59,7 @@ where
     if !layered {
         return client.with_http_service(service);
     }
-    let recorder = Recorder::new(ExporterConfig::off());
+    let recorder = Recorder::new(ExporterConfig::to("http://127.0.0.1:9"));
     let layer = SpanledgerLayer::new().with_recorder(recorder);
     client.with_http_service(layer.layer(service))
 }

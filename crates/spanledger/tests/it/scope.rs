@@ -33,9 +33,8 @@ async fn a_span_that_is_created_inside_the_scope_carries_the_attribution_into_a_
         });
         assert_eq!(task.await.as_deref(), Some("digest"));
         let task = attribution("digest").scope(async {
-            let span = info_span!("digest");
-            let spawn = || tokio::spawn(async { feature() }.in_current_span().with_current_subscriber());
-            span.in_scope(spawn).await.unwrap()
+            let start = || tokio::spawn(async { feature() }.in_current_span().with_current_subscriber());
+            info_span!("digest").in_scope(start).await.unwrap()
         });
         assert_eq!(task.await.as_deref(), Some("digest"));
     })

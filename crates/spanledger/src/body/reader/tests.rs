@@ -10,9 +10,13 @@ use crate::{
 };
 
 fn reader() -> EventReader {
-    let url = "https://api.openai.com/v1/chat/completions".parse().unwrap();
+    reader_of(Endpoint::Chat)
+}
+
+fn reader_of(endpoint: Endpoint) -> EventReader {
+    let url = "https://api.openai.com/v1/anything".parse().unwrap();
     let request = reqwest::Request::new(Method::POST, url);
-    let (info, _) = RequestInfo::read(&request, Endpoint::Chat, ReadOptions::default());
+    let (info, _) = RequestInfo::read(&request, endpoint, ReadOptions::default());
     let options = CallOptions { span_mode: SpanMode::Off, ..CallOptions::default() };
     let caller = CallerContext::current();
     let recorder = Recorder::new(ExporterConfig::off());
@@ -55,7 +59,7 @@ fn pieces_of_the_answer_are_not_parsed() {
 
 #[test]
 fn deltas_of_typed_events_are_not_parsed() {
-    let mut reader = reader();
+    let mut reader = reader_of(Endpoint::Responses);
     reader.read_chunk(
         "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{}}\n\n".into(),
         false,
@@ -83,4 +87,19 @@ fn an_event_that_is_not_complete_is_withheld_until_it_is() {
     assert!(reader.read_chunk("\"usage\":{\"total_tokens\":1}}\n\n".into(), true).is_empty());
     assert!(reader.has_all());
     assert_eq!(reader.read_chunk(chunk("late").into(), true), chunk("late"));
+}
+
+#[test]
+fn an_event_with_an_error_or_without_its_end_is_never_hidden() {
+    for event in [
+        r#"data: {"error":{"message":"m"},"usage":{"total_tokens":1}}"#,
+        r#"data: {"usage":{"total_tokens":1},"choi"#,
+    ] {
+        let event = format!("{event}\n\n");
+        assert_eq!(reader().read_chunk(event.clone().into(), true), event);
+    }
+    let spaced = "data: {\"type\":\"info\",\"choices\": [ ],\"usage\":{\"total_tokens\":1}}\n\n";
+    let mut reader = reader();
+    assert!(reader.read_chunk(spaced.into(), true).is_empty());
+    assert!(reader.has_all(), "a type of the server's own changes nothing");
 }

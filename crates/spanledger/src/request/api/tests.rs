@@ -19,6 +19,7 @@ fn a_post_is_billed_or_free_by_the_end_of_its_path() {
         ("/v1/evals/eval_1/runs/run_1", Free),
         ("/v1/files", Free),
         ("/v1/organization/projects", Free),
+        ("/gateway/organization/acme/v1/chat/completions", Billed(Endpoint::Chat)),
         ("/v1/messages", Billing::Unknown),
         ("/v1/threads/runs", Billing::Unknown),
         ("/", Billing::Unknown),
