@@ -149,11 +149,13 @@ impl Exporter {
                 }
                 thread::sleep(BLOCKED_POLL);
             }
-            if !worker.queue.push_loss(record) {
+            if let Err(record) = worker.queue.push_loss(record) {
                 self.shared.dropped_unseen.fetch_add(1, Ordering::AcqRel);
+                record.abandon();
             }
+        } else {
+            record.abandon();
         }
-        record.abandon();
         let dropped = self.shared.dropped.fetch_add(1, Ordering::AcqRel) + 1;
         // Logged at each power of two, so that a long outage does not fill the log.
         if dropped.is_power_of_two() {

@@ -77,7 +77,8 @@ impl EndedCall {
             let observation = self.observation();
             reservation.settle(&observation);
             let attributes = record::attributes(&observation);
-            recorder.send(PricedCall { call: self.call, observation, attributes });
+            let intent = self.intent();
+            recorder.send_ended(PricedCall { call: self.call, observation, attributes }, intent);
             return;
         }
         if matches!(&self.ending, Ending::Answer(_, body) if body.len() > BODY_QUEUED_BYTES_MAX) {

@@ -201,10 +201,13 @@ impl QueueSender {
         receiver
     }
 
-    /// Gives a value for which there is no room to the worker, which counts it as lost with its cost. False if the
-    /// worker cannot keep up.
-    pub(super) fn push_loss(&self, value: Box<dyn ToRecord>) -> bool {
-        self.room.take_overflow() && self.send(value, Purpose::CountLoss).is_ok()
+    /// Gives a value for which there is no room to the worker, which counts it as lost with its cost. Returns it if
+    /// the worker cannot keep up.
+    pub(super) fn push_loss(&self, value: Box<dyn ToRecord>) -> Result<(), Box<dyn ToRecord>> {
+        if !self.room.take_overflow() {
+            return Err(value);
+        }
+        self.send(value, Purpose::CountLoss)
     }
 
     fn send(&self, value: Box<dyn ToRecord>, purpose: Purpose) -> Result<(), Box<dyn ToRecord>> {
