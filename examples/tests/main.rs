@@ -4,4 +4,5 @@
 
 mod axum_service;
 mod existing_tracing;
+mod quickstart;
 mod support;
