@@ -5,4 +5,5 @@
 mod axum_service;
 mod existing_tracing;
 mod quickstart;
+mod programs;
 mod support;
