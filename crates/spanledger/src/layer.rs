@@ -153,8 +153,8 @@ impl SpanledgerLayer {
         self.with(|settings| settings.call.prompt_warning = warning)
     }
 
-    /// Sets a function that is called with every call that has ended, on a thread of this crate. A panic in it
-    /// is logged and has no other effect.
+    /// Sets a function that is called with every call that has ended, on a thread of this crate, or on the caller's if
+    /// the export is switched off. A panic in it is logged and has no other effect.
     ///
     /// ```
     /// use spanledger::SpanledgerLayer;
