@@ -4,6 +4,6 @@
 
 mod axum_service;
 mod existing_tracing;
-mod quickstart;
 mod programs;
+mod quickstart;
 mod support;
