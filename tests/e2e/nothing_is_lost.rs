@@ -60,7 +60,8 @@ async fn nothing_is_lost(calls: usize) {
     let died = events.iter().filter(|event| event.error_code.as_deref() == Some("process_died")).count();
     let priced = events.iter().filter(|event| event.cost_state == "priced").count();
     assert_eq!(priced + died, events.len());
-    writeln!(std::io::stdout(), "{} calls, {priced} priced, {died} known by their intent", events.len()).unwrap();
+    writeln!(std::io::stdout(), "{} calls, {priced} priced, {died} known by their intent", events.len())
+        .unwrap();
     // A call may have ended without its record being on disk. That is only so for the last moment before a kill.
     assert!(died <= 2 * 8 * PARALLEL, "{died} of {calls} calls have no usage");
 }
