@@ -4,6 +4,7 @@ use opentelemetry_proto::tonic::collector::{
     logs::v1::ExportLogsServiceResponse, trace::v1::ExportTraceServiceResponse,
 };
 use prost::Message as _;
+use serde_json::Value;
 
 use crate::Encoding;
 
@@ -27,21 +28,28 @@ impl PartialSuccess {
 
     /// Reads the response to an export of log records. A response that cannot be read rejects nothing.
     pub fn of_logs(response: &[u8], encoding: Encoding) -> Self {
-        let response = match encoding {
-            Encoding::Protobuf => ExportLogsServiceResponse::decode(response).ok(),
-            Encoding::Json => serde_json::from_slice(response).ok(),
-        };
-        let partial = response.and_then(|response| response.partial_success);
+        if encoding == Encoding::Json {
+            return Self::of_json(response, "rejectedLogRecords");
+        }
+        let partial = ExportLogsServiceResponse::decode(response).ok().and_then(|r| r.partial_success);
         partial.map(|p| Self::new(p.rejected_log_records, p.error_message)).unwrap_or_default()
     }
 
     /// Reads the response to an export of spans. A response that cannot be read rejects nothing.
     pub fn of_traces(response: &[u8], encoding: Encoding) -> Self {
-        let response = match encoding {
-            Encoding::Protobuf => ExportTraceServiceResponse::decode(response).ok(),
-            Encoding::Json => serde_json::from_slice(response).ok(),
-        };
-        let partial = response.and_then(|response| response.partial_success);
+        if encoding == Encoding::Json {
+            return Self::of_json(response, "rejectedSpans");
+        }
+        let partial = ExportTraceServiceResponse::decode(response).ok().and_then(|r| r.partial_success);
         partial.map(|p| Self::new(p.rejected_spans, p.error_message)).unwrap_or_default()
+    }
+
+    /// In JSON a count is a text or a number.
+    fn of_json(response: &[u8], rejected: &str) -> Self {
+        let response: Value = serde_json::from_slice(response).unwrap_or_default();
+        let partial = &response["partialSuccess"];
+        let count = &partial[rejected];
+        let count = count.as_i64().or_else(|| count.as_str()?.parse().ok()).unwrap_or_default();
+        Self::new(count, partial["errorMessage"].as_str().unwrap_or_default().to_owned())
     }
 }
