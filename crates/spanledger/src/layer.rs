@@ -276,6 +276,7 @@ where
                 Arc::clone(&count),
             );
             call.keep(reservation);
+            call.note_intent().await;
             let mut hide_usage = matches!(change, Change::Body(_));
             let unchanged = hide_usage.then(|| Unchanged {
                 inner: inner.clone(),
