@@ -65,8 +65,8 @@ fn a_request_of_encoded_records_is_the_request_of_the_records() {
     for count in [0, 1, 3, 200] {
         let records = vec![record(&chat_with_searches(2)); count];
         let encoder = RequestEncoder::new(&resource, "0.1.0");
-        let encoded: Vec<_> = records.iter().map(|record| encoder.record(record)).collect();
-        let bytes = encoder.request(encoded.iter().map(Vec::as_slice));
+        let pieces: Vec<_> = records.iter().map(|record| encoder.record(record)).collect();
+        let bytes = encoder.request(pieces.iter().map(Vec::as_slice));
         assert_eq!(Logs::decode(&bytes, Encoding::Protobuf).unwrap(), request(records, &resource, "0.1.0"));
     }
     let one = record(&chat_with_searches(0));

@@ -145,7 +145,9 @@ impl Journal {
         let mut kept = Vec::new();
         match written {
             Ok(()) if self.spool.is_some() => {
-                staged.iter().for_each(|record| self.note_on_disk(record.number))
+                for record in &staged {
+                    self.note_on_disk(record.number);
+                }
             }
             Ok(()) => kept = staged,
             Err(error) => {
