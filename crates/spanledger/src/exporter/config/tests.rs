@@ -19,9 +19,12 @@ fn the_first_endpoint_of_the_table_is_used() {
 /// The specification: an exporter without a given protocol uses that of the port.
 #[test]
 fn an_endpoint_for_grpc_is_used_only_with_the_feature() {
-    let expected = |url: &str| match cfg!(feature = "grpc") {
-        true => (Some(url.to_owned()), Protocol::Grpc),
-        false => (Some("http://localhost:4318/v1/logs".to_owned()), Protocol::HttpProtobuf),
+    let expected = |url: &str| {
+        if cfg!(feature = "grpc") {
+            (Some(url.to_owned()), Protocol::Grpc)
+        } else {
+            (Some("http://localhost:4318/v1/logs".to_owned()), Protocol::HttpProtobuf)
+        }
     };
     let of = |variables: &[(&str, &str)]| {
         let config = config(variables);

@@ -65,8 +65,8 @@ fn a_damaged_file_is_set_aside() {
     let folder = tempfile::tempdir().unwrap();
     drop(Spool::open(folder.path()).unwrap());
     let path = files(folder.path()).unwrap().remove(0);
-    for damage in [&b"not a store"[..], &[0; 100_000]] {
-        fs::write(&path, damage).unwrap();
+    for damage in [b"not a store".to_vec(), vec![0; 100_000]] {
+        fs::write(&path, &damage).unwrap();
         let spool = Spool::open(folder.path()).unwrap();
         spool.commit(&added(&[(0, "a")])).unwrap();
         drop(spool);

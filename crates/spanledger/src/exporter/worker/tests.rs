@@ -21,7 +21,9 @@ fn config(server: &TestServer) -> ExporterConfig {
 }
 
 fn send(exporter: &Exporter, texts: &[&str]) {
-    texts.iter().for_each(|text| exporter.send(Box::new(record_with(text)), None));
+    for text in texts {
+        exporter.send(Box::new(record_with(text)), None);
+    }
 }
 
 /// A name that no other test uses, for its records and its lines of the log.
