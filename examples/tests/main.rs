@@ -5,4 +5,5 @@
 mod axum_service;
 mod existing_tracing;
 mod programs;
+mod quickstart;
 mod support;

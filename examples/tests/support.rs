@@ -34,6 +34,8 @@ impl World {
         command
             .env("OPENAI_BASE_URL", self.provider.base_url())
             .env("OPENAI_API_KEY", "test")
+            // The stand-in has OpenAI's prices.
+            .env("SPANLEDGER_PROVIDER", "openai")
             .env("SPANLEDGER_ENDPOINT", self.receiver.http_url())
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", self.receiver.grpc_addr()))
             .env("OTEL_SERVICE_NAME", example)

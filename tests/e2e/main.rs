@@ -12,6 +12,7 @@
 //! | `sql_view` | the ledger's view as Python's SQLite, pandas and `DuckDB` read it (peers), and the examples of `docs/ledger.md` |
 //! | `stdout_sink` | `serve --sink stdout` |
 //! | `instrumented_service` | a Rust service with the crate `spanledger` |
+//! | `nothing_is_lost` | such a service with a spool, while it and the receiver are killed |
 //! | `python_service`, `collector` | a service in Python, an OpenTelemetry Collector (peers) |
 //! | `scenarios` | the files in `tests/scenarios` |
 //!
@@ -27,6 +28,7 @@ mod ledger_command;
 mod ledger_file;
 mod ledger_upkeep;
 mod negotiated_prices;
+mod nothing_is_lost;
 mod price_command;
 mod price_oracle;
 mod price_reload;

@@ -109,6 +109,12 @@ pub const METRIC_COST: &str = "spanledger.cost";
 pub const METRIC_TOKENS: &str = "spanledger.tokens";
 /// The metric of calls, a counter.
 pub const METRIC_CALLS: &str = "spanledger.calls";
+/// The event name of the log record by which the crate `spanledger` says that it lost records.
+pub const GAP_EVENT_NAME: &str = "spanledger.gap";
+/// How many calls the lost records are of.
+pub const LOST_CALLS: &str = "spanledger.lost.calls";
+/// How many of them are not in the cost of the loss.
+pub const LOST_CALLS_WITHOUT_COST: &str = "spanledger.lost.calls_without_cost";
 /// Attribution: the feature.
 pub const FEATURE: &str = "spanledger.feature";
 /// Attribution: the route.

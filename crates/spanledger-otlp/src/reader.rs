@@ -9,7 +9,7 @@ use crate::{
     AttributionKeys, Logs, Traces,
     attributes::Attributes,
     dialect,
-    record::{self, RecordSource},
+    record::{self, Gap, RecordSource},
     resource::ResourceFacts,
     span::SpanContext,
 };
@@ -55,6 +55,16 @@ impl ObservationReader {
             let resource = LazyCell::new(|| ResourceFacts::read(resource_logs.resource.as_ref(), &self.keys));
             for scope_logs in &resource_logs.scope_logs {
                 let scope = scope(scope_logs.scope.as_ref());
+                let gaps = scope_logs.log_records.iter().filter(|log| log.event_name == keys::GAP_EVENT_NAME);
+                for gap in gaps.map(|log| Gap::read(log, &resource)) {
+                    match gap {
+                        Some(gap) => {
+                            read.observations.push(gap.to_observation());
+                            read.gaps.push(gap);
+                        }
+                        None => read.rejected += 1,
+                    }
+                }
                 for log in
                     scope_logs.log_records.iter().filter(|log| log.event_name == keys::RECORD_EVENT_NAME)
                 {
@@ -85,8 +95,10 @@ impl ObservationReader {
 /// What a message with log records says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadLogs {
-    /// The calls.
+    /// The calls, and an event for each gap.
     pub observations: Vec<Observation>,
+    /// The calls whose records a sender lost.
+    pub gaps: Vec<Gap>,
     /// How many records of the crate `spanledger` are unreadable, because they have no event id. Something on
     /// their way removed it.
     pub rejected: usize,

@@ -24,12 +24,14 @@
 //! [`ObservationReader`](crate::ObservationReader) turns records and spans back into observations.
 
 mod encoded;
+mod gap;
 mod read;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub use encoded::{RequestEncoder, encoded_len};
+pub use gap::{Gap, RECORDS_LOST, cost};
 pub use opentelemetry_proto::tonic::logs::v1::LogRecord;
 pub(crate) use read::{RecordSource, read};
 pub use write::{AttributeValue, attributes, record, request, usage_counts, with_attributes};

@@ -18,6 +18,7 @@ pub struct Counters {
     spans: AtomicU64,
     records: AtomicU64,
     records_rejected: AtomicU64,
+    records_lost: AtomicU64,
     observations: AtomicU64,
     duplicates: AtomicU64,
     forwarded: AtomicU64,
@@ -83,6 +84,9 @@ counters! {
     records, add_records;
     /// Records of the crate `spanledger` without an event id, which are not stored.
     records_rejected, add_records_rejected;
+    /// Records that services lost before they could send them, as their gap events say. A repeated gap event is
+    /// counted again.
+    records_lost, add_records_lost;
     /// Observations that were new.
     observations, add_observations;
     /// Observations that had been delivered before.

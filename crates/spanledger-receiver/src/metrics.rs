@@ -50,6 +50,11 @@ impl Collector for Snapshot {
                 "Records of the crate spanledger that were not stored, because they have no event id",
                 counters.records_rejected(),
             ),
+            (
+                "records_lost",
+                "Records that services with the crate spanledger lost, as their gap events say",
+                counters.records_lost(),
+            ),
             ("observations", "Observations of AI calls that were new", counters.observations()),
             (
                 "observations_duplicate",

@@ -204,7 +204,18 @@ impl Pipeline {
             Signal::Logs => {
                 let logs = Logs::decode(&plain, message.encoding).map_err(malformed)?;
                 self.counters.add_records(logs.record_count());
-                let ReadLogs { observations, rejected } = self.reader.logs(&logs);
+                let ReadLogs { observations, gaps, rejected } = self.reader.logs(&logs);
+                for gap in gaps {
+                    self.counters.add_records_lost(usize::try_from(gap.calls).unwrap_or(usize::MAX));
+                    tracing::error!(
+                        service = gap.service_name,
+                        calls = gap.calls,
+                        calls_without_cost = gap.calls_without_cost,
+                        cost_usd = %gap.cost,
+                        event_id = gap.id.as_str(),
+                        "receiver.records.lost"
+                    );
+                }
                 accepted.reject(rejected, NO_EVENT_ID);
                 if rejected > 0 {
                     self.counters.add_records_rejected(rejected);

@@ -62,7 +62,8 @@ pub trait Attributed: Sized {
         Scoped::new(self.as_attribution().clone(), stream)
     }
 
-    /// Returns the OpenTelemetry context with this attribution.
+    /// Returns the OpenTelemetry context with this attribution. For synchronous code, attach it:
+    /// `let _guard = attribution.in_context(&Context::current()).attach();`
     #[must_use]
     fn in_context(&self, context: &Context) -> Context
     where

@@ -24,11 +24,13 @@ use crate::{
 pub(crate) use attribution::CallAttribution;
 pub(crate) use ended::{EndedCall, Ending};
 pub use finished::FinishedCall;
+pub(crate) use intent::Noted;
 pub(crate) use overlap::Overlap;
 
 mod attribution;
 mod ended;
 mod finished;
+mod intent;
 mod overlap;
 
 /// A function that is called with every call that has ended.
@@ -107,6 +109,8 @@ pub(crate) struct Call {
     pub(crate) form: Option<FormFields>,
     /// What the guard has reserved for the call.
     pub(crate) reservation: Option<Box<Reservation>>,
+    /// What was noted on disk before the call was sent.
+    pub(crate) noted: Option<Noted>,
 }
 
 impl CallInFlight {
@@ -135,6 +139,7 @@ impl CallInFlight {
             attempts,
             form,
             reservation: None,
+            noted: None,
         };
         Self { recorder, call: Some(Box::new(call)), overlap }
     }

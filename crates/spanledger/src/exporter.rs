@@ -13,10 +13,18 @@ use tokio::sync::mpsc;
 mod backoff;
 mod config;
 mod flush;
+#[cfg(feature = "spool")]
+mod journal;
+#[cfg(not(feature = "spool"))]
+#[path = "exporter/journal_off.rs"]
+mod journal;
+mod losses;
 mod outbox;
 mod queue;
 mod settings;
 mod shared;
+#[cfg(feature = "spool")]
+mod spool;
 #[cfg(test)]
 mod test_server;
 #[cfg(test)]
@@ -27,11 +35,12 @@ mod worker;
 pub use config::{Certificates, Compression, ExporterConfig, Protocol, WhenFull};
 pub use flush::FlushError;
 pub(crate) use flush::{flush_all, flush_all_blocking};
-pub(crate) use queue::ToRecord;
+pub(crate) use queue::{Intent, ToRecord};
 pub use settings::InitError;
 pub use shared::ExporterStats;
 
 use flush::FlushHandle;
+use journal::Journal;
 use queue::QueueSender;
 use settings::Settings;
 use shared::Shared;
@@ -96,15 +105,31 @@ impl Exporter {
     }
 
     /// Queues a record. It never blocks, unless the configuration says so.
-    pub(crate) fn send(&self, record: Box<dyn ToRecord>) {
+    pub(crate) fn send(&self, record: Box<dyn ToRecord>, ends: Option<Intent>) {
         let mut exporter = self.of_fork.get().map_or(self, |exporter| exporter.of_this_process());
         if exporter.worker.as_ref().is_some_and(|worker| worker.queue.wakes_worker()) {
             exporter = exporter.of_this_process();
         }
-        exporter.push(record);
+        exporter.push(record, ends);
     }
 
-    fn push(&self, mut record: Box<dyn ToRecord>) {
+    /// Whether calls are noted on disk before they are sent.
+    pub(crate) fn keeps_intents(&self) -> bool {
+        self.config.intents && self.worker.is_some()
+    }
+
+    /// Notes on disk that a call is about to be sent. `record` is what is sent if the process dies before the call has
+    /// ended. It waits until the disk has it.
+    pub(crate) async fn intent(&self, record: Box<dyn ToRecord>) -> Option<Intent> {
+        let exporter = self.of_this_process();
+        let worker = exporter.worker.as_ref().filter(|_| self.config.intents)?;
+        let intent = Intent(exporter.shared.intents.fetch_add(1, Ordering::AcqRel));
+        // Without the worker there is nothing to wait for.
+        drop(worker.queue.push_intent(record, intent).await);
+        Some(intent)
+    }
+
+    fn push(&self, mut record: Box<dyn ToRecord>, ends: Option<Intent>) {
         if self.config.url.is_none() {
             record.abandon();
             return;
@@ -113,7 +138,7 @@ impl Exporter {
         if let Some(worker) = &self.worker {
             let mut deadline = None;
             loop {
-                match worker.queue.push(record) {
+                match worker.queue.push(record, ends) {
                     Ok(()) => return,
                     Err(returned) => record = returned,
                 }
@@ -124,8 +149,13 @@ impl Exporter {
                 }
                 thread::sleep(BLOCKED_POLL);
             }
+            if let Err(record) = worker.queue.push_loss(record) {
+                self.shared.dropped_unseen.fetch_add(1, Ordering::AcqRel);
+                record.abandon();
+            }
+        } else {
+            record.abandon();
         }
-        record.abandon();
         let dropped = self.shared.dropped.fetch_add(1, Ordering::AcqRel) + 1;
         // Logged at each power of two, so that a long outage does not fill the log.
         if dropped.is_power_of_two() {
@@ -168,15 +198,15 @@ fn start_worker(
     let (commands, command_receiver) = mpsc::unbounded_channel();
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(InitError::Thread)?;
+    let journal = Journal::open(config.spool.as_deref(), config.spool_bytes_max)?;
     let (worker_config, worker_shared) = (config.clone(), Arc::clone(shared));
     thread::Builder::new()
         .name("spanledger-export".to_owned())
         .spawn(move || {
             runtime.block_on(async {
                 let transport = transport::OtlpTransport::new(&settings);
-                worker::Worker::new(&worker_config, transport, receiver, command_receiver, worker_shared)
-                    .run()
-                    .await;
+                let parts = worker::Parts { queue: receiver, commands: command_receiver, journal };
+                worker::Worker::new(&worker_config, transport, parts, worker_shared).run().await;
             });
         })
         .map_err(InitError::Thread)?;

@@ -153,8 +153,8 @@ impl SpanledgerLayer {
         self.with(|settings| settings.call.prompt_warning = warning)
     }
 
-    /// Sets a function that is called with every call that has ended, on a thread of this crate. A panic in it
-    /// is logged and has no other effect.
+    /// Sets a function that is called with every call that has ended, on a thread of this crate, or on the caller's if
+    /// the export is switched off. A panic in it is logged and has no other effect.
     ///
     /// ```
     /// use spanledger::SpanledgerLayer;
@@ -276,6 +276,7 @@ where
                 Arc::clone(&count),
             );
             call.keep(reservation);
+            call.note_intent().await;
             let mut hide_usage = matches!(change, Change::Body(_));
             let unchanged = hide_usage.then(|| Unchanged {
                 inner: inner.clone(),

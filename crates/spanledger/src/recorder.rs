@@ -11,7 +11,8 @@ use spanledger_otlp::price;
 use spanledger_price::PriceBook;
 
 use crate::exporter::{
-    Exporter, ExporterConfig, ExporterStats, FlushError, InitError, ToRecord, flush_all, flush_all_blocking,
+    Exporter, ExporterConfig, ExporterStats, FlushError, InitError, Intent, ToRecord, flush_all,
+    flush_all_blocking,
 };
 
 static GLOBAL: OnceLock<Recorder> = OnceLock::new();
@@ -129,7 +130,23 @@ impl Recorder {
 
     /// Queues a value of which the exporter's thread makes a record. Never blocks.
     pub(crate) fn send(&self, record: impl ToRecord + 'static) {
-        self.inner.exporter.send(Box::new(record));
+        self.inner.exporter.send(Box::new(record), None);
+    }
+
+    /// Whether calls are noted on disk before they are sent.
+    pub(crate) fn keeps_intents(&self) -> bool {
+        self.inner.exporter.keeps_intents()
+    }
+
+    /// Notes on disk that a call is about to be sent. `record` is what is sent if the process dies before the call has
+    /// ended; it must have the ids of the call's own record.
+    pub(crate) async fn intent(&self, record: impl ToRecord + 'static) -> Option<Intent> {
+        self.inner.exporter.intent(Box::new(record)).await
+    }
+
+    /// Queues the record of a call that was noted on disk before it was sent.
+    pub(crate) fn send_ended(&self, record: impl ToRecord + 'static, intent: Option<Intent>) {
+        self.inner.exporter.send(Box::new(record), intent);
     }
 }
 

@@ -21,7 +21,11 @@ use uuid::Uuid;
 
 use super::{Call, finished::FinishedCall};
 use crate::{
-    Recorder, answer::ResponseObject, error::outcome_of_status, exporter::ToRecord, jobs, lenient, metrics,
+    Recorder,
+    answer::ResponseObject,
+    error::outcome_of_status,
+    exporter::{Intent, ToRecord},
+    jobs, lenient, metrics,
     recorder::RecorderPrices,
 };
 
@@ -63,7 +67,8 @@ impl EndedCall {
             if let Some(reservation) = self.call.reservation.take() {
                 reservation.settle(&observation);
             }
-            recorder.send(PricedCall { call: self.call, observation, attributes });
+            let intent = self.intent();
+            recorder.send_ended(PricedCall { call: self.call, observation, attributes }, intent);
             return;
         }
         self.call.span.end_unrecorded();
@@ -72,14 +77,20 @@ impl EndedCall {
             let observation = self.observation();
             reservation.settle(&observation);
             let attributes = record::attributes(&observation);
-            recorder.send(PricedCall { call: self.call, observation, attributes });
+            let intent = self.intent();
+            recorder.send_ended(PricedCall { call: self.call, observation, attributes }, intent);
             return;
         }
         if matches!(&self.ending, Ending::Answer(_, body) if body.len() > BODY_QUEUED_BYTES_MAX) {
             let outcome = self.outcome();
             self.ending = Ending::Outcome(outcome);
         }
-        recorder.send(self);
+        let intent = self.intent();
+        recorder.send_ended(self, intent);
+    }
+
+    fn intent(&self) -> Option<Intent> {
+        self.call.noted.and_then(|noted| noted.intent)
     }
 
     /// Reads the outcome, and with it the rest of the answer.
@@ -193,17 +204,19 @@ fn report(call: &Call, observation: &Observation) {
     }
 }
 
-fn observation(call: &Call, outcome: CallOutcome, duration: Duration) -> Observation {
+pub(super) fn observation(call: &Call, outcome: CallOutcome, duration: Duration) -> Observation {
     let mut attribution = call.attribution.to_partial();
     let (request, response) = (&call.request, &call.response);
-    let request_id = attribution.request_id.get_or_insert_with(|| new_id(call.start).to_string());
+    let request_id = attribution.request_id.get_or_insert_with(|| {
+        call.noted.map_or_else(|| new_id(call.start), |noted| noted.request_id).to_string()
+    });
     let event_id = EventId::of_request(request_id, request.fingerprint);
     let ids = &call.span.ids;
     let call_id = match (&ids.trace, &ids.span) {
         // By the span's ids the receiver recognizes that record and span are one call, even if a Collector
         // has removed the attributes from the span.
         (Some(trace), Some(id)) => format!("{trace}:{id}"),
-        _ => new_id(call.start).to_string(),
+        _ => call.noted.map_or_else(|| new_id(call.start), |noted| noted.call_id).to_string(),
     };
     let mut o = Observation::new(event_id, call_id, ObservedAs::Record, call.start);
     let elapsed = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
@@ -261,7 +274,7 @@ fn observation(call: &Call, outcome: CallOutcome, duration: Duration) -> Observa
 }
 
 /// A random id that begins with the time of the call.
-fn new_id(start: Timestamp) -> Uuid {
+pub(super) fn new_id(start: Timestamp) -> Uuid {
     let millis = u64::try_from(start.millis()).unwrap_or_default();
     let [_, _, _, _, _, _, random @ ..] = *Uuid::now_v7().as_bytes();
     uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()

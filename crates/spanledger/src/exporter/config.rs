@@ -27,6 +27,7 @@ mod tests;
 /// | `OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE`, `…_CLIENT_KEY`, and both without `LOGS_` | files with the service's own certificate and key (PEM), used only with an endpoint from an `OTEL_` variable |
 /// | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | name and attributes of the service |
 /// | `SPANLEDGER_SPOOL` | a folder for records that are not acknowledged yet (feature `spool`) |
+/// | `SPANLEDGER_INTENTS=on` | notes each call in that folder before it is sent |
 /// | `SPANLEDGER_EXPORT=off` | switches the export off; calls have spans only |
 ///
 /// An endpoint with port 4317 uses gRPC, unless a protocol is given. gRPC needs the feature `grpc`, and the
@@ -71,6 +72,12 @@ pub struct ExporterConfig {
     /// A folder in which records are kept on disk until they are acknowledged. They are sent also if the process was
     /// killed, after it has started again. It needs the feature `spool`.
     pub spool: Option<PathBuf>,
+    /// The greatest number of bytes of records on disk. The default is 1 GiB.
+    pub spool_bytes_max: u64,
+    /// Whether each call is noted in the spool before it is sent (default: no). If the process dies before the call
+    /// has ended, the call is recorded with the error code `process_died`, so that it is known which calls may be on
+    /// the invoice although their usage is not known. A call then waits until the disk has the note.
+    pub intents: bool,
 }
 
 /// The protocol of the export.
@@ -139,6 +146,8 @@ impl Default for ExporterConfig {
             backoff: Duration::from_millis(200),
             backoff_max: Duration::from_secs(30),
             spool: None,
+            spool_bytes_max: 1 << 30,
+            intents: false,
         }
     }
 }
@@ -157,6 +166,7 @@ impl fmt::Debug for ExporterConfig {
             .field("queue_bytes_max", &self.queue_bytes_max)
             .field("when_full", &self.when_full)
             .field("spool", &self.spool)
+            .field("intents", &self.intents)
             .finish_non_exhaustive()
     }
 }
@@ -248,6 +258,10 @@ setters! {
     backoff_max: Duration;
     /// Sets the folder for records that are not acknowledged yet; see [the field](Self#structfield.spool).
     spool: PathBuf;
+    /// Sets the greatest number of bytes of records on disk.
+    spool_bytes_max: u64;
+    /// Sets whether each call is noted in the spool before it is sent; see [the field](Self#structfield.intents).
+    intents: bool;
 }
 
 fn logs_url(base: &str) -> String {

@@ -30,6 +30,18 @@ pub(super) struct Pending {
     pub(super) bytes: Vec<u8>,
     /// Its number, in the order in which records were queued.
     pub(super) number: u64,
+    pub(super) source: Source,
+}
+
+/// What a record tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A call of this process.
+    Call,
+    /// A call of a process that has ended.
+    EarlierProcess,
+    /// Lost records.
+    Gap,
 }
 
 /// What the answer to a request means for its records.
@@ -129,7 +141,7 @@ impl Outbox {
         self.waiting.push_back(record);
     }
 
-    fn records(&self) -> impl Iterator<Item = &Pending> {
+    pub(super) fn records(&self) -> impl Iterator<Item = &Pending> {
         let in_flight = self.in_flight.iter().flat_map(|attempt| &attempt.records);
         let parts = self.parts.iter().flat_map(|(part, _)| part);
         let parked = self.parked.iter().map(|parked| &parked.record);
@@ -143,6 +155,11 @@ impl Outbox {
 
     pub(super) fn is_empty(&self) -> bool {
         self.records().next().is_none()
+    }
+
+    /// How many gap events are not settled.
+    pub(super) fn gaps(&self) -> usize {
+        self.records().filter(|record| record.source == Source::Gap).count()
     }
 
     /// Whether a full batch can be sent.

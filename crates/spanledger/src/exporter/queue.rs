@@ -10,7 +10,7 @@ use std::sync::{
 };
 
 use spanledger_otlp::record::{self, LogRecord};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// A value of which the exporter's thread makes a record. What takes time, such as reading the usage, pricing
 /// and encoding, happens in [`into_record`](Self::into_record), on that thread.
@@ -36,6 +36,9 @@ impl ToRecord for LogRecord {
     }
 }
 
+/// How many records for which there is no room are still given to the worker, which adds up what they cost.
+const OVERFLOW_MAX: usize = 1_024;
+
 /// The room of the queue: it is taken when a record is queued, and given back when the record is settled.
 #[derive(Debug)]
 pub(super) struct Room {
@@ -43,6 +46,8 @@ pub(super) struct Room {
     bytes: AtomicUsize,
     records_max: usize,
     bytes_max: usize,
+    /// Records in the queue for which there is no room.
+    overflow: AtomicUsize,
     /// The worker sleeps until the next record.
     is_worker_asleep: AtomicBool,
 }
@@ -54,6 +59,7 @@ impl Room {
             bytes: AtomicUsize::new(0),
             records_max,
             bytes_max,
+            overflow: AtomicUsize::new(0),
             is_worker_asleep: AtomicBool::new(false),
         }
     }
@@ -75,6 +81,38 @@ impl Room {
         false
     }
 
+    /// Takes room that is not limited: for what is read from disk, and what cannot be there.
+    pub(super) fn take_anyway(&self, bytes: usize) {
+        self.records.fetch_add(1, Ordering::AcqRel);
+        self.bytes.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    /// How many records, and how many bytes, are left of the half of the room. The other half is for new records.
+    pub(super) fn left_of_half(&self) -> (usize, usize) {
+        let records = (self.records_max / 2).saturating_sub(self.records.load(Ordering::Acquire));
+        let bytes = (self.bytes_max / 2).saturating_sub(self.bytes.load(Ordering::Acquire));
+        (records, bytes)
+    }
+
+    /// Whether half of the room is taken.
+    pub(super) fn is_half_full(&self) -> bool {
+        let (records, bytes) = self.left_of_half();
+        records == 0 || bytes == 0
+    }
+
+    fn take_overflow(&self) -> bool {
+        let has_room = self.overflow.fetch_add(1, Ordering::AcqRel) < OVERFLOW_MAX;
+        if !has_room {
+            self.give_back_overflow();
+        }
+        has_room
+    }
+
+    /// Notes that the worker has taken a record for which there was no room.
+    pub(super) fn give_back_overflow(&self) {
+        self.overflow.fetch_sub(1, Ordering::AcqRel);
+    }
+
     /// Gives back the room of a settled record.
     pub(super) fn give_back(&self, bytes: usize) {
         self.bytes.fetch_sub(bytes, Ordering::AcqRel);
@@ -88,11 +126,25 @@ impl Room {
     }
 }
 
-/// A value in the queue, with the room that it takes.
+/// A value in the queue.
 pub(super) struct Queued {
     pub(super) value: Box<dyn ToRecord>,
-    pub(super) bytes: usize,
+    pub(super) purpose: Purpose,
 }
+
+/// What the worker does with a value.
+pub(super) enum Purpose {
+    /// It is sent. It takes this room, and ends this intent.
+    Send { bytes: usize, ends: Option<Intent> },
+    /// It is kept on disk until its call has ended. The sender is told when it is there.
+    KeepIntent { intent: Intent, noted: oneshot::Sender<()> },
+    /// It is lost, because there is no room for it. The worker adds up what it cost.
+    CountLoss,
+}
+
+/// The number of a call that was noted on disk before it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Intent(pub(super) u64);
 
 /// The sender's end of the queue.
 #[derive(Clone, Debug)]
@@ -129,11 +181,37 @@ impl QueueSender {
     }
 
     /// Queues a value, or returns it if the queue is full or the worker has ended.
-    pub(super) fn push(&self, value: Box<dyn ToRecord>) -> Result<(), Box<dyn ToRecord>> {
+    pub(super) fn push(
+        &self,
+        value: Box<dyn ToRecord>,
+        ends: Option<Intent>,
+    ) -> Result<(), Box<dyn ToRecord>> {
         let bytes = value.queue_bytes();
         if !self.room.take(bytes) {
             return Err(value);
         }
-        self.channel.send(Queued { value, bytes }).map_err(|mpsc::error::SendError(queued)| queued.value)
+        self.send(value, Purpose::Send { bytes, ends })
+    }
+
+    /// Queues the intent of a call. It is small and waits for nothing but the disk, so that it needs no room.
+    pub(super) fn push_intent(&self, value: Box<dyn ToRecord>, intent: Intent) -> oneshot::Receiver<()> {
+        let (noted, receiver) = oneshot::channel();
+        // If the worker has ended, the sender is dropped, and the caller goes on.
+        drop(self.send(value, Purpose::KeepIntent { intent, noted }));
+        receiver
+    }
+
+    /// Gives a value for which there is no room to the worker, which counts it as lost with its cost. Returns it if
+    /// the worker cannot keep up.
+    pub(super) fn push_loss(&self, value: Box<dyn ToRecord>) -> Result<(), Box<dyn ToRecord>> {
+        if !self.room.take_overflow() {
+            return Err(value);
+        }
+        self.send(value, Purpose::CountLoss)
+    }
+
+    fn send(&self, value: Box<dyn ToRecord>, purpose: Purpose) -> Result<(), Box<dyn ToRecord>> {
+        let sent = self.channel.send(Queued { value, purpose });
+        sent.map_err(|mpsc::error::SendError(queued)| queued.value)
     }
 }

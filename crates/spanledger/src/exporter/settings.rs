@@ -66,6 +66,11 @@ pub enum InitError {
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Intents need a spool.
+    #[error(
+        "calls can be noted before they are sent only in a spool: set its folder (`spool`, SPANLEDGER_SPOOL)"
+    )]
+    IntentsWithoutSpool,
     /// The recorder of the process exists already.
     #[error(
         "the recorder of the process is configured already: call `spanledger::init` once, before the first call and \
@@ -98,6 +103,9 @@ impl Settings {
         }
         if config.spool.is_some() && !cfg!(feature = "spool") {
             return Err(InitError::Feature { setting: "the spool".to_owned(), feature: "spool" });
+        }
+        if config.intents && config.spool.is_none() {
+            return Err(InitError::IntentsWithoutSpool);
         }
         let client = match &config.http_client {
             Some(client) => client.clone(),
@@ -182,10 +190,10 @@ fn with_certificates(
     builder: reqwest::ClientBuilder,
     certificates: &Certificates,
 ) -> Result<reqwest::ClientBuilder, InitError> {
-    match *certificates == Certificates::default() {
-        true => Ok(builder),
-        false => Err(InitError::Feature { setting: "a certificate".to_owned(), feature: "tls" }),
+    if *certificates == Certificates::default() {
+        return Ok(builder);
     }
+    Err(InitError::Feature { setting: "a certificate".to_owned(), feature: "tls" })
 }
 
 #[cfg(feature = "tls")]

@@ -36,6 +36,10 @@ pub(super) struct Shared {
     pub(super) refused: AtomicU64,
     /// Records for which the queue had no room.
     pub(super) dropped: AtomicU64,
+    /// Those of them that the worker has not seen.
+    pub(super) dropped_unseen: AtomicU64,
+    /// The number of intents so far.
+    pub(super) intents: AtomicU64,
     /// The number of lost records that earlier flushes have reported.
     reported_lost: AtomicU64,
     last_error: Mutex<Option<String>>,
@@ -51,6 +55,8 @@ impl Shared {
             acknowledged: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
+            dropped_unseen: AtomicU64::new(0),
+            intents: AtomicU64::new(0),
             reported_lost: AtomicU64::new(0),
             last_error: Mutex::new(None),
         }

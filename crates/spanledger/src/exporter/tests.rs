@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn an_export_that_is_off_has_nothing_to_flush() {
     let exporter = Exporter::start(ExporterConfig::off()).unwrap();
-    exporter.send(Box::new(LogRecord::default()));
+    exporter.send(Box::new(LogRecord::default()), None);
     assert_eq!(exporter.flush(Duration::from_millis(1)).await, Ok(()));
     assert_eq!(exporter.stats(), ExporterStats::default());
 }
@@ -15,7 +15,7 @@ async fn a_flush_names_the_receiver_that_does_not_answer() {
     let mut config = ExporterConfig::to("http://127.0.0.1:1");
     config.linger = Duration::ZERO;
     let exporter = Exporter::start(config).unwrap();
-    exporter.send(Box::new(LogRecord::default()));
+    exporter.send(Box::new(LogRecord::default()), None);
     let error = exporter.flush(Duration::from_millis(500)).await.unwrap_err();
     assert_eq!(error.pending, 1);
     assert!(error.to_string().contains("127.0.0.1:1/v1/logs") && error.last_error.is_some(), "{error}");
@@ -31,7 +31,7 @@ async fn a_full_queue_drops_the_newest_records_and_a_flush_reports_them() {
         limit(&mut config);
         let exporter = Exporter::start(config).unwrap();
         for _ in 0..10 {
-            exporter.send(Box::new(large.clone()));
+            exporter.send(Box::new(large.clone()), None);
         }
         let stats = exporter.stats();
         assert_eq!((stats.recorded, stats.lost), (10, 8));
@@ -45,7 +45,7 @@ fn a_record_that_is_larger_than_the_queue_is_accepted_when_nothing_else_waits() 
     let mut config = ExporterConfig::to("http://127.0.0.1:1");
     config.queue_bytes_max = 1;
     let exporter = Exporter::start(config).unwrap();
-    exporter.send(Box::new(LogRecord::default()));
-    exporter.send(Box::new(LogRecord::default()));
+    exporter.send(Box::new(LogRecord::default()), None);
+    exporter.send(Box::new(LogRecord::default()), None);
     assert_eq!(exporter.stats().lost, 1);
 }

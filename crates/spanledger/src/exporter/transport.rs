@@ -77,7 +77,7 @@ impl OtlpTransport {
     /// Must be called within a Tokio runtime.
     pub(super) fn new(settings: &Settings) -> Self {
         #[cfg(feature = "grpc")]
-        if let Some(endpoint) = settings.grpc.clone() {
+        if let Some(endpoint) = &settings.grpc {
             return Self::Grpc(Box::new(grpc::Grpc::new(settings, endpoint)));
         }
         Self::Http(Box::new(Http {

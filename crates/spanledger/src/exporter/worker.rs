@@ -16,8 +16,10 @@ use super::{
     ExporterConfig, Shared,
     backoff::Backoff,
     flush::{Commands, FlushCommand},
-    outbox::{Outbox, Pending, Settled, Verdict},
-    queue::{QueueReceiver, Queued},
+    journal::Journal,
+    losses::Losses,
+    outbox::{Outbox, Pending, Settled, Source},
+    queue::{Intent, Purpose, QueueReceiver, Queued},
     transport::{Answer, Transport},
 };
 
@@ -35,6 +37,8 @@ const IN_FLIGHT_QUIET: Duration = Duration::from_millis(250);
 const IN_FLIGHT_POLL: Duration = Duration::from_millis(1);
 /// The greatest number of bytes in one request, before it is compressed.
 const REQUEST_BYTES_MAX: usize = 2 * 1_024 * 1_024;
+/// How many records are read from disk at once.
+const LOADED_MAX: usize = 2_048;
 /// How many records are encoded before the worker looks at something else.
 const TAKEN_MAX: usize = 4_096;
 
@@ -46,7 +50,11 @@ pub(super) struct Worker<T> {
     /// False when no sender is left.
     is_open: bool,
     commands: Commands,
+    journal: Journal,
     outbox: Outbox,
+    losses: Losses,
+    /// The number of the first record of this process.
+    first_number: u64,
     /// The number of records so far.
     numbered: u64,
     flushes: Vec<Flush>,
@@ -55,6 +63,13 @@ pub(super) struct Worker<T> {
     linger: Duration,
     /// Until when the worker lets records gather.
     linger_until: Option<Instant>,
+}
+
+/// What a worker is given.
+pub(super) struct Parts {
+    pub(super) queue: QueueReceiver,
+    pub(super) commands: Commands,
+    pub(super) journal: Journal,
 }
 
 /// A flush that waits.
@@ -75,8 +90,7 @@ impl<T: Transport> Worker<T> {
     pub(super) fn new(
         config: &ExporterConfig,
         transport: T,
-        queue: QueueReceiver,
-        commands: Commands,
+        Parts { queue, commands, journal }: Parts,
         shared: Arc<Shared>,
     ) -> Self {
         let backoff = Backoff::new(config.backoff, config.backoff_max);
@@ -86,8 +100,11 @@ impl<T: Transport> Worker<T> {
             queue,
             is_open: true,
             commands,
+            first_number: journal.first_number(),
+            numbered: journal.first_number(),
+            journal,
             outbox: Outbox::new(config.batch_max, REQUEST_BYTES_MAX, backoff),
-            numbered: 0,
+            losses: Losses::default(),
             flushes: Vec::new(),
             shared,
             notes: Notes::default(),
@@ -100,8 +117,11 @@ impl<T: Transport> Worker<T> {
     pub(super) async fn run(mut self) {
         loop {
             self.take_queued();
+            self.note_losses();
+            self.keep_on_disk(false);
             self.serve_flushes();
-            if !self.is_open && self.outbox.is_empty() {
+            if !self.is_open && self.outbox.is_empty() && self.journal.on_disk() == 0 {
+                self.keep_on_disk(true);
                 self.end_flushes();
                 return;
             }
@@ -120,17 +140,20 @@ impl<T: Transport> Worker<T> {
 
     /// Waits until there is something to do.
     async fn wait(&mut self) {
+        self.keep_on_disk(true);
         let due = if self.may_send() { self.outbox.due(Instant::now()) } else { None };
-        let wake = [self.linger_until, due, self.flush_due()].into_iter().flatten().min();
-        // While records gather, the queue is not asked, so that a sender has nothing to wake.
-        let takes_record = self.is_open && self.linger_until.is_none();
+        let wakes = [self.linger_until, due, self.flush_due(), self.journal.retry_at()];
+        let wake = wakes.into_iter().flatten().min();
+        // While records gather, the queue is not asked, so that a sender has nothing to wake. With a spool, records
+        // gather while the disk writes those before.
+        let takes_record = self.is_open && (self.linger_until.is_none() || self.journal.is_configured());
         self.queue.room.set_asleep(takes_record);
         tokio::select! {
             Some(command) = self.commands.recv() => self.begin_flush(command),
             queued = self.queue.channel.recv(), if takes_record => match queued {
                 Some(queued) => {
                     self.encode(queued);
-                    self.linger_until = Some(Instant::now() + self.linger);
+                    self.linger_until.get_or_insert(Instant::now() + self.linger);
                 }
                 None => self.is_open = false,
             },
@@ -177,19 +200,87 @@ impl<T: Transport> Worker<T> {
         }
     }
 
-    fn encode(&mut self, Queued { value, bytes }: Queued) {
+    fn encode(&mut self, Queued { value, purpose }: Queued) {
         // A defect in one record must not end the export of all others.
         let record = catch_unwind(AssertUnwindSafe(|| value.into_record()));
-        let Ok(record) = record else {
+        if record.is_err() {
             tracing::error!("spanledger.export.record.panicked");
-            self.queue.room.give_back(bytes);
-            Shared::add(&self.shared.refused, 1);
-            return;
-        };
-        let encoded = self.encoder.record(&record);
-        self.queue.room.resize(bytes, encoded.len());
-        self.outbox.push(Pending { bytes: encoded, number: self.numbered });
+        }
+        match (purpose, record) {
+            (Purpose::Send { bytes, ends }, Ok(record)) => {
+                let encoded = self.encoder.record(&record);
+                self.queue.room.resize(bytes, encoded.len());
+                self.keep(encoded, ends, Source::Call);
+            }
+            (Purpose::Send { bytes, .. }, Err(_)) => {
+                self.queue.room.give_back(bytes);
+                self.losses.add_unseen(1);
+                Shared::add(&self.shared.refused, 1);
+            }
+            (Purpose::KeepIntent { intent: Intent(number), noted }, Ok(record)) => {
+                self.journal.add_intent(number, self.encoder.record(&record), noted);
+            }
+            (Purpose::KeepIntent { .. }, Err(_)) => {}
+            (Purpose::CountLoss, record) => {
+                self.queue.room.give_back_overflow();
+                match record {
+                    Ok(record) => self.losses.add(&record),
+                    Err(_) => self.losses.add_unseen(1),
+                }
+            }
+        }
+    }
+
+    /// Keeps an encoded record, which has its room, until it is settled.
+    fn keep(&mut self, bytes: Vec<u8>, ends: Option<Intent>, source: Source) {
+        let record = Pending { bytes, number: self.numbered, source };
         self.numbered += 1;
+        let ends = ends.map(|Intent(number)| number);
+        // The order is kept: while older records are only on disk, newer ones are, too.
+        if self.journal.has_room() && (self.journal.on_disk() > 0 || self.queue.room.is_half_full()) {
+            self.queue.room.give_back(record.bytes.len());
+            self.journal.add_only_here(record, ends);
+        } else {
+            self.journal.add(&record, ends);
+            self.outbox.push(record);
+        }
+    }
+
+    /// Writes to disk what is new, and reads what is only there as soon as there is room for it.
+    fn keep_on_disk(&mut self, is_idle: bool) {
+        let now = Instant::now();
+        self.journal.retry(now, self.outbox.records());
+        if self.journal.is_due(is_idle) {
+            for record in self.journal.commit(now) {
+                self.queue.room.take_anyway(record.bytes.len());
+                self.outbox.push(record);
+            }
+        }
+        // An empty outbox takes one record even if there is no room, so that the export goes on.
+        let is_empty = self.outbox.is_empty();
+        if self.journal.on_disk() > 0 && (is_empty || !self.queue.room.is_half_full()) {
+            let (records, bytes) = self.queue.room.left_of_half();
+            for mut record in self.journal.load(now, records.clamp(1, LOADED_MAX), bytes) {
+                if record.number < self.first_number {
+                    record.source = Source::EarlierProcess;
+                }
+                self.queue.room.take_anyway(record.bytes.len());
+                self.outbox.push(record);
+            }
+        }
+    }
+
+    /// Makes a gap event of what was lost, when there is room for it and the receiver takes records.
+    fn note_losses(&mut self) {
+        self.losses.add_unseen(self.shared.dropped_unseen.swap(0, Ordering::AcqRel));
+        if self.losses.is_empty() || self.notes.fails() {
+            return;
+        }
+        if let Some(record) = self.losses.take() {
+            let encoded = self.encoder.record(&record);
+            self.queue.room.take_anyway(encoded.len());
+            self.keep(encoded, None, Source::Gap);
+        }
     }
 
     /// Takes in the answer to the request in flight.
@@ -201,9 +292,13 @@ impl<T: Transport> Worker<T> {
             Settled::Acknowledged(records) => {
                 let rejected =
                     usize::try_from(answer.partial.rejected).unwrap_or(usize::MAX).min(records.len());
+                let of_calls = records.iter().filter(|record| record.source == Source::Call).count();
                 Shared::add(&self.shared.refused, rejected);
-                Shared::add(&self.shared.acknowledged, records.len() - rejected);
-                records.iter().for_each(|record| self.settled(record));
+                Shared::add(&self.shared.acknowledged, of_calls.saturating_sub(rejected));
+                self.losses.add_unseen(answer.partial.rejected.min(records.len() as u64));
+                for record in &records {
+                    self.settled(record);
+                }
             }
             Settled::Lost(record) => {
                 tracing::error!(
@@ -213,6 +308,8 @@ impl<T: Transport> Worker<T> {
                 );
                 self.shared.set_error(Some(answer.reason));
                 Shared::add(&self.shared.refused, 1);
+                // A gap event that is refused must not lead to the next one.
+                self.losses.add_unseen(u64::from(record.source != Source::Gap));
                 self.settled(&record);
             }
         }
@@ -220,6 +317,7 @@ impl<T: Transport> Worker<T> {
 
     fn settled(&mut self, record: &Pending) {
         self.queue.room.give_back(record.bytes.len());
+        self.journal.settle(record);
         for flush in &mut self.flushes {
             if let FlushProgress::Records { before, unsettled } = &mut flush.progress
                 && record.number < *before
@@ -265,16 +363,18 @@ impl<T: Transport> Worker<T> {
                     while !self.queue.channel.is_empty() {
                         self.take_queued();
                     }
+                    self.note_losses();
                     self.outbox.attempt_now(now);
                     let before = self.numbered;
-                    let unsettled = self.outbox.unsettled_before(before);
+                    let unsettled = self.outbox.unsettled_before(before) + self.journal.on_disk();
                     flush.progress = FlushProgress::Records { before, unsettled };
                 }
             }
             match flush.progress {
                 FlushProgress::Records { unsettled: 0, .. } => (flush.reply)(0),
                 FlushProgress::Records { unsettled, .. } if now >= flush.deadline => {
-                    (flush.reply)(u64::try_from(unsettled).unwrap_or(u64::MAX));
+                    let of_calls = unsettled.saturating_sub(self.outbox.gaps());
+                    (flush.reply)(u64::try_from(of_calls).unwrap_or(u64::MAX));
                 }
                 _ => waiting.push(flush),
             }

@@ -15,7 +15,7 @@ use std::{
 use futures_util::StreamExt as _;
 use spanledger::{Attributed, Compression, ExporterConfig, Recorder};
 use spanledger_testkit::{
-    Reply,
+    Reply, Usage,
     world::{TestReceiver, World, attribution, chat_request},
 };
 use tokio::runtime::{Builder, Runtime};
@@ -133,6 +133,29 @@ async fn compressed_records_arrive() {
     call(&world, &recorder, "search").await;
     recorder.flush(TIMEOUT).await.unwrap();
     assert_eq!(world.receiver.events().len(), 1);
+}
+
+/// Guarantees: calls whose records had no room are in the ledger as one event, with their number and what they cost.
+#[tokio::test]
+async fn lost_records_are_an_event_of_the_ledger() {
+    let world = World::start().await;
+    let config = ExporterConfig::to(&world.receiver.http_url()).service_name("api").queue_max(2);
+    let recorder = Recorder::new(config.linger(Duration::from_hours(1)));
+    for n in 0..5 {
+        world.provider.push(Reply::new().usage(Usage::new(1_000, 100)));
+        call(&world, &recorder, &format!("f{n}")).await;
+    }
+    let error = recorder.flush(TIMEOUT).await.unwrap_err();
+    assert_eq!((error.pending, error.lost), (0, 3), "{error}");
+    let mut events = world.receiver.events();
+    events.retain(|event| event.error_code.is_some());
+    let [lost] = events.as_slice() else { panic!("{events:#?}") };
+    assert_eq!((lost.error_code.as_deref(), lost.cost_state.as_str()), (Some("records_lost"), "unpriced"));
+    // Three calls with 1,000 input and 100 output tokens.
+    assert_eq!(lost.emitter_cost_usd.unwrap().to_string(), "0.024");
+    assert_eq!(lost.service_name.as_deref(), Some("api"));
+    assert_eq!(lost.dims.get("lost_calls").map(String::as_str), Some("3"));
+    assert_eq!(world.receiver.counters().records_lost(), 3);
 }
 
 #[cfg(feature = "grpc")]

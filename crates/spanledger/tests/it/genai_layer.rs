@@ -239,3 +239,28 @@ async fn of_spans_inside_each_other_the_innermost_of_an_api_is_the_call() {
     endpoints.sort_unstable();
     assert_eq!(endpoints, ["chat", "chat", "embeddings", "embeddings"], "{events:#?}");
 }
+
+/// Guarantees: what other libraries write about prompts and answers stays on their spans.
+#[tokio::test]
+async fn no_prompt_and_no_answer_is_read_into_a_record() {
+    let world = World::start().await;
+    let call = async {
+        let span = info_span!(
+            "chat",
+            gen_ai.operation.name = "chat",
+            gen_ai.provider.name = "openai",
+            gen_ai.request.model = "gpt-5.5",
+            gen_ai.usage.input_tokens = 1_000,
+            gen_ai.usage.output_tokens = 100,
+            gen_ai.input.messages = "a secret",
+            gen_ai.system_instructions = ?["a secret"],
+            message = "a secret",
+        );
+        drop(span);
+    };
+    let spans = in_service(&world, Sampler::AlwaysOn, attribution("digest").scope(call)).await;
+    let texts = spans[0].attributes.iter().filter(|kv| kv.value.to_string().contains("a secret"));
+    assert_eq!(texts.count(), 3, "the span has its own three");
+    let event = world.event().await;
+    assert!(!format!("{event:?}").contains("a secret"));
+}

@@ -21,5 +21,7 @@ mod nothing_leaves;
 mod scope;
 mod spans;
 mod spend_guard;
+#[cfg(feature = "spool")]
+mod spool;
 mod stream_bytes;
 mod streams;

@@ -134,3 +134,19 @@ async fn a_stream_that_is_dropped_gives_its_reservation_back() {
     // The cost is not known, so that the bound counts as spent.
     assert_eq!(guard.used(), (reserved.to_string(), "0".to_owned()));
 }
+
+#[tokio::test]
+async fn a_guard_learns_the_cost_also_if_the_export_is_off() {
+    let world = World::start().await;
+    world.provider.push(Reply::new().usage(Usage::new(1_000, 100)));
+    let mut export = spanledger::ExporterConfig::default();
+    export.url = None;
+    let guard = Shared::new("100");
+    let client = spanledger::instrument(world.config())
+        .provider("openai")
+        .recorder(spanledger::Recorder::new(export))
+        .spend_guard(guard.clone())
+        .build();
+    client.chat().attributed(&attribution("search")).create(chat_request("hello")).await.unwrap();
+    assert_eq!(guard.used(), ("0.008".to_owned(), "0".to_owned()));
+}

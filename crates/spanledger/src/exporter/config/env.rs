@@ -60,7 +60,14 @@ impl<G: Fn(&str) -> Option<String>> Reader<G> {
         ) {
             config.compression = compression;
         }
-        config.spool = (self.get)("SPANLEDGER_SPOOL").map(PathBuf::from);
+        config.spool = self.first(&["SPANLEDGER_SPOOL"]).and_then(|(folder, name)| {
+            if !cfg!(feature = "spool") {
+                return ignored(name, "the crate `spanledger` needs its feature `spool` for it");
+            }
+            Some(PathBuf::from(folder))
+        });
+        config.intents =
+            (self.get)("SPANLEDGER_INTENTS").is_some_and(|value| value.trim().eq_ignore_ascii_case("on"));
         config.resource = self
             .first(&["OTEL_RESOURCE_ATTRIBUTES"])
             .and_then(|(list, name)| {

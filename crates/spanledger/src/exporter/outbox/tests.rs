@@ -49,7 +49,7 @@ impl World {
 }
 
 fn record(number: u64) -> Pending {
-    Pending { bytes: number.to_le_bytes().to_vec(), number }
+    Pending { bytes: number.to_le_bytes().to_vec(), number, source: Source::Call }
 }
 
 fn number(bytes: &[u8]) -> u64 {
@@ -174,7 +174,7 @@ fn a_request_has_at_most_so_many_bytes() {
     let backoff = Backoff::new(SECOND, SECOND);
     let mut outbox = Outbox::new(512, 20, backoff);
     (0..5).for_each(|number| outbox.push(record(number)));
-    outbox.push(Pending { bytes: vec![0; 100], number: 5 });
+    outbox.push(Pending { bytes: vec![0; 100], ..record(5) });
     let now = Instant::now();
     let mut sizes = Vec::new();
     while let Some(size) = outbox.next(now).map(Iterator::count) {

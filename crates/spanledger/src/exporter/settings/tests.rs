@@ -35,6 +35,7 @@ fn a_setting_without_its_feature_names_the_feature() {
     if cfg!(not(feature = "spool")) {
         assert!(error_of(&config.clone().spool(PathBuf::from("/tmp"))).contains("features = [\"spool\"]"));
     }
+    assert!(error_of(&config.clone().intents(true)).contains("SPANLEDGER_SPOOL"));
     config.certificates.authority = Some(PathBuf::from("/no/such/file"));
     let expected = if cfg!(feature = "tls") { "/no/such/file" } else { "features = [\"tls\"]" };
     assert!(error_of(&config).contains(expected));

@@ -25,7 +25,7 @@ pub(in crate::exporter) struct Grpc {
 
 impl Grpc {
     /// Must be called within a Tokio runtime.
-    pub(super) fn new(settings: &Settings, endpoint: Endpoint) -> Self {
+    pub(super) fn new(settings: &Settings, endpoint: &Endpoint) -> Self {
         Self {
             channel: endpoint.connect_lazy(),
             headers: settings.headers.clone(),

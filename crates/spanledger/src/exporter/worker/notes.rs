@@ -1,6 +1,7 @@
 //! What the exporter says in the log: the beginning and the end of a state, and not each attempt.
 
-use super::{Answer, Outbox, Shared, Verdict};
+use super::{Answer, Outbox, Shared};
+use crate::exporter::outbox::Verdict;
 
 /// The states that the log has told.
 #[derive(Debug, Default)]
@@ -16,6 +17,11 @@ pub(super) struct Notes {
 }
 
 impl Notes {
+    /// Whether the last request failed.
+    pub(super) fn fails(&self) -> bool {
+        self.fails
+    }
+
     /// Tells what is new with an answer, which the outbox has taken in.
     pub(super) fn answered(&mut self, answer: &Answer, outbox: &Outbox, shared: &Shared) {
         let url = shared.url.as_str();

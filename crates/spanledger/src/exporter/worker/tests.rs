@@ -21,7 +21,7 @@ fn config(server: &TestServer) -> ExporterConfig {
 }
 
 fn send(exporter: &Exporter, texts: &[&str]) {
-    texts.iter().for_each(|text| exporter.send(Box::new(record_with(text))));
+    texts.iter().for_each(|text| exporter.send(Box::new(record_with(text)), None));
 }
 
 /// A name that no other test uses, for its records and its lines of the log.
@@ -227,7 +227,7 @@ impl ToRecord for Panics {
 fn a_record_that_cannot_be_made_does_not_end_the_export() {
     let server = TestServer::start(|_| ok());
     let exporter = exporter!(server,);
-    exporter.send(Box::new(Panics));
+    exporter.send(Box::new(Panics), None);
     send(&exporter, &["a"]);
     assert_eq!(exporter.flush_blocking(TIMEOUT).unwrap_err().lost, 1);
     assert_eq!(exporter.stats().acknowledged, 1);
@@ -270,4 +270,63 @@ fn one_record_of_a_batch_wakes_the_worker() {
     assert_eq!(woken, 1);
     exporter.flush_blocking(TIMEOUT).unwrap();
     assert_eq!(server.requests().iter().map(|request| request.records()).collect::<Vec<_>>(), [512, 488]);
+}
+
+/// Guarantees: what is lost is told to the receiver when it is back, with its number.
+#[test]
+fn lost_records_are_told_by_a_gap_event() {
+    let server = TestServer::start(|_| status("503 Service Unavailable", ""));
+    let exporter = exporter!(server, .queue_max(2));
+    for _ in 0..10 {
+        send(&exporter, &["a"]);
+    }
+    assert_eq!(exporter.stats().lost, 8);
+    server.wait_for(1);
+    server.answer(|_| ok());
+    let lost = || {
+        let gaps = |request: crate::exporter::test_server::Request| {
+            let logs =
+                spanledger_otlp::Logs::decode(&request.body, spanledger_otlp::Encoding::Protobuf).unwrap();
+            spanledger_otlp::ObservationReader::default().logs(&logs).gaps
+        };
+        // A request that was repeated has the same gap event again.
+        let mut gaps: Vec<_> = server.requests().into_iter().flat_map(gaps).collect();
+        gaps.sort_by(|a, b| a.id.as_str().cmp(b.id.as_str()));
+        gaps.dedup_by(|a, b| a.id == b.id);
+        gaps.iter().map(|gap| gap.calls).sum::<u64>()
+    };
+    while lost() < 8 {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let error = exporter.flush_blocking(TIMEOUT).unwrap_err();
+    assert_eq!((error.lost, error.pending), (8, 0));
+    assert_eq!((lost(), exporter.stats().acknowledged), (8, 2));
+}
+
+#[test]
+fn a_sender_can_wait_for_room() {
+    let server = TestServer::start(|_| ok());
+    let exporter = exporter!(server, .queue_max(4).when_full(crate::WhenFull::Block(TIMEOUT)));
+    (0..100).for_each(|_| send(&exporter, &["a"]));
+    exporter.flush_blocking(TIMEOUT).unwrap();
+    assert_eq!(exporter.stats().acknowledged, 100);
+}
+
+/// Scenario: the receiver is down for long, and there is little memory.
+#[cfg(feature = "spool")]
+#[test]
+fn records_without_room_in_memory_are_on_disk_until_they_are_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::start(|_| status("503 Service Unavailable", ""));
+    let full = crate::WhenFull::Block(TIMEOUT);
+    let exporter = exporter!(server, .queue_max(20).when_full(full).spool(folder.path().to_owned()));
+    for n in 0..3_000 {
+        send(&exporter, &[&format!("record {n}")]);
+    }
+    let error = exporter.flush_blocking(Duration::from_millis(100)).unwrap_err();
+    assert_eq!((error.pending, error.lost), (3_000, 0));
+    server.answer(|_| ok());
+    exporter.flush_blocking(TIMEOUT).unwrap();
+    assert_eq!((exporter.stats().acknowledged, exporter.stats().lost), (3_000, 0));
+    drop(exporter);
 }
