@@ -11,7 +11,8 @@ mod tests;
 ///
 /// Some models cost more above such a size, and a prompt that has grown so large is often a mistake. The warning is
 /// the `tracing` event `spanledger.prompt.large` with the size, the model and the attribution. A call logs it
-/// at most once, when its usage is known, or before it is sent.
+/// at most once, when its usage is known, or before it is sent. The usage is read on a thread of this crate, so that
+/// only the process's global subscriber sees that warning.
 ///
 /// ```
 /// use async_openai::config::OpenAIConfig;

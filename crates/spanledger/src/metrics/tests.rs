@@ -8,6 +8,9 @@ use spanledger_price::PriceBook;
 
 use super::*;
 
+/// The host of the calls of this test. Other tests of the process record metrics, too.
+const HOST: &str = "metrics.test";
+
 /// A call with 1,000 input and 100 output tokens, which costs 0.008 dollars and takes two seconds.
 fn call() -> Observation {
     let start = Timestamp::parse("2026-11-21T00:00:00Z").unwrap();
@@ -17,19 +20,24 @@ fn call() -> Observation {
     o.provider = "openai".to_owned();
     o.endpoint = Endpoint::Responses;
     o.model = Some("gpt-5.5".to_owned());
+    o.server_address = Some(HOST.to_owned());
     o.attribution.customer_id = Some("acme".to_owned());
     o.usage = Some(Usage::default().with(Bucket::Input, 1_000).with(Bucket::Output, 100));
     price(PriceBook::builtin(), &mut o);
     o
 }
 
-/// A metric's points as text: the attributes that are not the model's or the provider's, and the value.
+/// A metric's points of the host as text: the attributes that are not the model's or the provider's, and the value.
 fn points(metrics: &[ResourceMetrics], name: &str) -> Vec<String> {
     let metrics = metrics.last().unwrap().scope_metrics().flat_map(|scope| scope.metrics());
     let metric = metrics.into_iter().find(|metric| metric.name() == name).unwrap_or_else(|| panic!("{name}"));
     let text = |attributes: Vec<&KeyValue>, value: String| {
+        if !attributes.contains(&&KeyValue::new(keys::SERVER_ADDRESS, HOST)) {
+            return String::new();
+        }
         let mut list: Vec<_> = attributes
             .into_iter()
+            .filter(|kv| kv.key.as_str() != keys::SERVER_ADDRESS)
             .filter(|kv| !kv.key.as_str().starts_with("gen_ai.") || kv.key.as_str() == keys::TOKEN_TYPE)
             .map(|kv| format!("{}={} ", kv.key, kv.value))
             .collect();
@@ -55,6 +63,7 @@ fn points(metrics: &[ResourceMetrics], name: &str) -> Vec<String> {
             .collect(),
         other => panic!("{other:?}"),
     };
+    points.retain(|point| !point.is_empty());
     points.sort_unstable();
     points
 }
