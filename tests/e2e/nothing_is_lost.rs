@@ -36,6 +36,7 @@ const CALLS: &str = "TEST_CALLS";
 /// service was killed are not repeated.
 /// Guarantees: the ledger has each call that ended as one event, and each call that the provider received and whose
 /// end the service did not see as one event, too.
+#[expect(clippy::print_stdout, reason = "a run by hand shows its figures")]
 async fn nothing_is_lost(calls: usize) {
     let folder = tempfile::tempdir().unwrap();
     let (ledger, spool) = (folder.path().join("spanledger.db"), folder.path().join("spool"));
@@ -60,8 +61,7 @@ async fn nothing_is_lost(calls: usize) {
     let died = events.iter().filter(|event| event.error_code.as_deref() == Some("process_died")).count();
     let priced = events.iter().filter(|event| event.cost_state == "priced").count();
     assert_eq!(priced + died, events.len());
-    writeln!(std::io::stdout(), "{} calls, {priced} priced, {died} known by their intent", events.len())
-        .unwrap();
+    println!("{} calls, {priced} priced, {died} known by their intent", events.len());
     // A call may have ended without its record being on disk. That is only so for the last moment before a kill.
     assert!(died <= 2 * 8 * PARALLEL, "{died} of {calls} calls have no usage");
 }

@@ -10,6 +10,9 @@ use crate::{
     observation::carry,
 };
 
+/// The number of required fields of an attribution.
+const REQUIRED: usize = 4;
+
 /// The id under which the request counts: records come before spans, then better attributed sightings
 /// before others, then earlier ones before later ones.
 pub(super) fn primary_id<'a>(ranked: &[Charge<'a>]) -> &'a EventId {
@@ -99,12 +102,19 @@ pub(super) fn event(
     event
 }
 
-/// What the sightings of a request state of its attribution. The best attributed call comes first.
+/// What the sightings of a request state of its attribution. The best attributed call comes first, and of a call
+/// the best attributed sighting: a sighting that knows only an environment, by the service that has seen the
+/// call, does not replace what the caller has said.
 fn attribution(ranked: &[Charge<'_>]) -> PartialAttribution {
     let mut attribution = PartialAttribution::default();
     let mut fill = |call: &ObservedCall<'_>| {
-        for observation in call.observations() {
-            attribution.fill_from(&observation.attribution);
+        if let [only] = call.sightings {
+            attribution.fill_from(&only.facts.attribution);
+            return;
+        }
+        for known in (0..=REQUIRED).rev() {
+            let sightings = call.observations().filter(|o| o.attribution.known() == known);
+            sightings.for_each(|o| attribution.fill_from(&o.attribution));
         }
     };
     if let [Charge { calls: [call], .. }] = ranked {

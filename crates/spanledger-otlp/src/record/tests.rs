@@ -64,9 +64,9 @@ fn a_request_of_encoded_records_is_the_request_of_the_records() {
     let resource = [("service.name".to_owned(), "api".to_owned()), ("host.name".to_owned(), "a".repeat(300))];
     for count in [0, 1, 3, 200] {
         let records = vec![record(&chat_with_searches(2)); count];
-        let requests = RequestEncoder::new(&resource, "0.1.0");
-        let encoded: Vec<_> = records.iter().map(|record| requests.record(record)).collect();
-        let bytes = requests.request(encoded.iter().map(Vec::as_slice));
+        let encoder = RequestEncoder::new(&resource, "0.1.0");
+        let pieces: Vec<_> = records.iter().map(|record| encoder.record(record)).collect();
+        let bytes = encoder.request(pieces.iter().map(Vec::as_slice));
         assert_eq!(Logs::decode(&bytes, Encoding::Protobuf).unwrap(), request(records, &resource, "0.1.0"));
     }
     let one = record(&chat_with_searches(0));

@@ -222,7 +222,7 @@ pub(super) fn observation(call: &Call, outcome: CallOutcome, duration: Duration)
     let elapsed = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
     o.end = Timestamp::from_nanos(call.start.nanos().saturating_add(elapsed));
     record::SCOPE.clone_into(&mut o.emitter);
-    o.provider = request.provider.as_ref().to_owned();
+    request.provider.as_ref().clone_into(&mut o.provider);
     o.endpoint = request.endpoint;
     o.server_address = Some(request.server_address.as_ref().to_owned()).filter(|host| !host.is_empty());
     o.model = request.model.as_deref().map(str::to_owned);

@@ -241,7 +241,7 @@ billable! {
         |client| {
             let mut request = image("gpt-image-2");
             request["partial_images"] = json!(2);
-            drain(client.images().generate_stream(typed(request)).await.unwrap()).await
+            drain(client.images().generate_stream(typed(request)).await.unwrap()).await;
         };
     images_edit: Reply::new().usage(USAGE.image_in(600).image_out(100)) =>
         Expected::priced("images", "gpt-image-2", "0.0098"),
@@ -250,7 +250,7 @@ billable! {
         Expected::priced("images", "gpt-image-2", "0.0098"),
         |client| {
             let request = CreateImageEditRequest { stream: Some(true), ..edit() };
-            drain(client.images().edit_stream(request).await.unwrap()).await
+            drain(client.images().edit_stream(request).await.unwrap()).await;
         };
     images_create_variation: Reply::new() =>
         Expected::priced("images", "dall-e-2", "0.02").tokens(Some(0), Some(0)),
@@ -265,7 +265,7 @@ billable! {
         |client| {
             let request = json!({"model": "gpt-4o-mini-tts", "input": "Hello", "voice": "alloy",
                 "stream_format": "sse"});
-            drain(client.audio().speech().create_stream(typed(request)).await.unwrap()).await
+            drain(client.audio().speech().create_stream(typed(request)).await.unwrap()).await;
         };
     audio_transcription_create: Reply::new().usage(USAGE.audio_in(900)) =>
         Expected::priced("audio_transcription", "gpt-4o-transcribe", "0.00665"),
@@ -278,7 +278,7 @@ billable! {
         |client| {
             let mut request = transcription("gpt-4o-transcribe", AudioResponseFormat::Json);
             request.stream = Some(true);
-            drain(client.audio().transcription().create_stream(request).await.unwrap()).await
+            drain(client.audio().transcription().create_stream(request).await.unwrap()).await;
         };
     audio_transcription_create_verbose_json: Reply::new().audio_seconds(30.0) =>
         Expected::priced("audio_transcription", "whisper-1", "0.003").tokens(Some(0), Some(0)),

@@ -40,7 +40,10 @@ struct Other {
 
 impl Other {
     fn new(world: &World) -> Self {
-        let recorder = Recorder::new(ExporterConfig::to(&world.receiver.http_url()).service_name("poller"));
+        let config = ExporterConfig::to(&world.receiver.http_url()).service_name("poller");
+        // The receiver takes the environment of the service for records that state none.
+        let recorder =
+            Recorder::new(config.resource_attribute("deployment.environment.name", "of-the-poller"));
         let client =
             spanledger::instrument(world.config()).provider("openai").recorder(recorder.clone()).build();
         Self { client, recorder }
@@ -92,7 +95,7 @@ async fn a_batch_is_one_event_with_the_attribution_of_its_creation_and_the_cost_
     let event = poller.event(&world).await;
     assert_eq!(event.event_id, pending.event_id);
     assert_eq!((event.endpoint.as_str(), event.state), ("batch", EventState::Live));
-    assert_eq!(event.feature.as_deref(), Some("digest"));
+    assert_eq!((event.feature.as_deref(), event.environment.as_deref()), (Some("digest"), Some("test")));
     assert_eq!(event.batch_job_id.as_deref(), Some(id.as_str()));
     assert_eq!(event.response_model.as_deref(), Some("gpt-5.5-2026-04-23"));
     assert_eq!((event.prompt_tokens, event.cached_tokens), (Some(2_000), Some(1_024)));
@@ -159,6 +162,35 @@ async fn the_requests_of_a_batch_replace_its_total() {
         let total: Vec<_> = events.iter().filter(|event| event.endpoint == "batch").collect();
         assert!(matches!(total[..], [event] if event.state == EventState::Void), "{total:#?}");
     }
+}
+
+/// Guarantees: a batch with more requests than the receiver compares with each other is not counted twice either.
+#[tokio::test]
+async fn the_requests_of_a_large_batch_replace_its_total_too() {
+    const REQUESTS: usize = 300;
+    let world = World::start().await;
+    let batch = BatchOutput::new(&world.provider.base_url(), "batch_1").unwrap().provider("openai");
+    let usage = r#"{"input_tokens":300000,"output_tokens":30000,"total_tokens":330000}"#;
+    let completed = format!(
+        r#"{{"id":"batch_1","status":"completed","model":"gpt-5.5","created_at":1780000000,"usage":{usage}}}"#
+    );
+    let json = reqwest::header::HeaderValue::from_static("application/json");
+    world.provider.push_for_path("/v1/batches/batch_1", Reply::raw(200, json, completed));
+    // The typed client expects more fields; the layer needs none of them.
+    drop(world.client().batches().retrieve("batch_1").await);
+    for number in 0..REQUESTS {
+        let line = format!(
+            r#"{{"custom_id":"{number}","response":{{"status_code":200,"body":{{"id":"chatcmpl-{number}",
+                "object":"chat.completion","created":1780000000,"model":"gpt-5.5",
+                "usage":{{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100}}}}}}}}"#
+        );
+        assert!(batch.record_line(&world.recorder, &line, |_| Some(attribution("digest"))));
+    }
+    let events = world.events().await;
+    let live: Vec<_> = events.iter().filter(|event| event.state == EventState::Live).collect();
+    assert_eq!(live.len(), REQUESTS);
+    assert!(live.iter().all(|event| event.cost_usd.unwrap().to_string() == "0.004"));
+    assert_eq!(events.len(), REQUESTS + 1, "the total is void");
 }
 
 #[tokio::test]

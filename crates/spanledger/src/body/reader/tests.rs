@@ -28,7 +28,7 @@ fn reader_of(endpoint: Endpoint) -> EventReader {
         attribution,
         &caller,
         options,
-        Default::default(),
+        std::sync::Arc::default(),
     ))
 }
 

@@ -21,9 +21,10 @@ fn the_first_endpoint_of_the_table_is_used() {
 fn an_endpoint_for_grpc_is_used_only_with_the_feature() {
     let expected = |url: &str| {
         if cfg!(feature = "grpc") {
-            return (Some(url.to_owned()), Protocol::Grpc);
+            (Some(url.to_owned()), Protocol::Grpc)
+        } else {
+            (Some("http://localhost:4318/v1/logs".to_owned()), Protocol::HttpProtobuf)
         }
-        (Some("http://localhost:4318/v1/logs".to_owned()), Protocol::HttpProtobuf)
     };
     let of = |variables: &[(&str, &str)]| {
         let config = config(variables);
