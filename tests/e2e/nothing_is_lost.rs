@@ -19,7 +19,7 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use spanledger::{Attributed, ExporterConfig};
 use spanledger_testkit::{
-    Provider,
+    Provider, Reply,
     world::{attribution, chat_request},
 };
 use tracing_subscriber::{EnvFilter, prelude::*};
@@ -40,7 +40,9 @@ const CALLS: &str = "TEST_CALLS";
 async fn nothing_is_lost(calls: usize) {
     let folder = tempfile::tempdir().unwrap();
     let (ledger, spool) = (folder.path().join("spanledger.db"), folder.path().join("spool"));
-    let provider = Provider::builder().seed(3).start().await.unwrap();
+    // The calls take a while, so that there is time to kill the processes between them.
+    let reply = Reply::new().first_byte_delay(Duration::from_millis(20));
+    let provider = Provider::builder().seed(3).default_reply(reply).start().await.unwrap();
     let provider_url = provider.base_url();
     let stored =
         tokio::task::spawn_blocking(move || run(calls, &ledger, &spool, &provider_url)).await.unwrap();
@@ -84,16 +86,16 @@ fn run(calls: usize, ledger: &Path, spool: &Path, provider: &str) -> Outcome {
     loop {
         let (now_ended, is_over) = running.progress();
         let count = ended.len() + now_ended.len();
-        if receivers < 5 && count * 7 >= calls * (receivers + 1) {
+        // A service that has just been started is not killed before it has made a call.
+        if services < 2 && count * 3 >= calls * (services + 1) && !now_ended.is_empty() {
+            services += 1;
+            let next = running.kill(&mut ended);
+            running = service(next);
+        } else if receivers < 5 && count * 7 >= calls * (receivers + 1) {
             receivers += 1;
             serve.kill();
             thread::sleep(Duration::from_millis(300));
             serve = Serve::start(ledger, &ports);
-        }
-        if services < 2 && count * 3 >= calls * (services + 1) {
-            services += 1;
-            let next = running.kill(&mut ended);
-            running = service(next);
         } else if is_over {
             running.end(&mut ended);
             break;
