@@ -72,7 +72,7 @@ impl Exporter {
 
     fn start_in(config: ExporterConfig, pid: u32) -> Result<Self, InitError> {
         let settings = Settings::new(&config)?;
-        let shared = Arc::new(Shared::new(config.url.clone().unwrap_or_default(), pid));
+        let shared = Arc::new(Shared::new(config.url.as_deref().unwrap_or_default(), pid));
         let worker = match settings {
             Some(settings) => Some(start_worker(&config, settings, &shared)?),
             None => None,
@@ -84,8 +84,10 @@ impl Exporter {
     pub(crate) fn failed(config: ExporterConfig, error: &InitError) -> Self {
         let error = spanledger_event::ErrorChain(error).to_string();
         tracing::error!(%error, "spanledger.export.start.failed");
-        let shared = Arc::new(Shared::new(config.url.clone().unwrap_or_default(), process::id()));
+        let shared = Arc::new(Shared::new(config.url.as_deref().unwrap_or_default(), process::id()));
         shared.set_error(Some(error));
+        // A flush of the process must say that the records of this exporter are lost.
+        flush::register(FlushHandle { commands: None, shared: Arc::clone(&shared) });
         Self { config, shared, worker: None, of_fork: OnceLock::new() }
     }
 
@@ -182,7 +184,7 @@ impl Exporter {
     fn flush_handle(&self) -> Option<FlushHandle> {
         let exporter = self.of_this_process();
         let commands = exporter.worker.as_ref()?.commands.clone();
-        Some(FlushHandle { commands, shared: Arc::clone(&exporter.shared) })
+        Some(FlushHandle { commands: Some(commands), shared: Arc::clone(&exporter.shared) })
     }
 }
 
@@ -210,6 +212,6 @@ fn start_worker(
             });
         })
         .map_err(InitError::Thread)?;
-    flush::register(FlushHandle { commands: commands.clone(), shared: Arc::clone(shared) });
+    flush::register(FlushHandle { commands: Some(commands.clone()), shared: Arc::clone(shared) });
     Ok(WorkerHandle { queue: sender, commands })
 }

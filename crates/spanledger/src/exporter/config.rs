@@ -4,6 +4,8 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use spanledger_event::keys::SERVICE_NAME;
 
+use super::shared::without_credentials;
+
 mod env;
 #[cfg(test)]
 mod tests;
@@ -153,11 +155,11 @@ impl Default for ExporterConfig {
 }
 
 impl fmt::Debug for ExporterConfig {
-    /// Formats the configuration without the values of its headers, which contain keys.
+    /// Formats the configuration without what contains keys: the values of its headers, and parts of the URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
         f.debug_struct("ExporterConfig")
-            .field("url", &self.url)
+            .field("url", &self.url.as_deref().map(without_credentials))
             .field("protocol", &self.protocol)
             .field("compression", &self.compression)
             .field("headers", &headers)

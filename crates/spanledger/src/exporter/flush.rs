@@ -51,30 +51,38 @@ pub(super) type Commands = mpsc::UnboundedReceiver<FlushCommand>;
 /// What a flush needs of an exporter. It does not keep the queue open.
 #[derive(Clone, Debug)]
 pub(super) struct FlushHandle {
-    pub(super) commands: mpsc::UnboundedSender<FlushCommand>,
+    /// `None` for an exporter that could not be started, whose records are all lost.
+    pub(super) commands: Option<mpsc::UnboundedSender<FlushCommand>>,
     pub(super) shared: std::sync::Arc<Shared>,
 }
 
-/// The exporters of the process whose worker runs.
+/// The exporters of the process, without those whose worker has ended.
 static REGISTRY: Mutex<Vec<FlushHandle>> = Mutex::new(Vec::new());
 
 /// Adds an exporter to those that [`flush_all`] flushes, and forgets those that have ended.
 pub(super) fn register(handle: FlushHandle) {
     let mut registry = REGISTRY.lock().unwrap_or_else(PoisonError::into_inner);
-    registry.retain(|handle| !handle.commands.is_closed());
+    registry.retain(FlushHandle::is_open);
     registry.push(handle);
 }
 
-fn all() -> Vec<FlushHandle> {
+/// The exporters of this process.
+pub(super) fn all() -> Vec<FlushHandle> {
     let mut registry = REGISTRY.lock().unwrap_or_else(PoisonError::into_inner);
-    registry.retain(|handle| !handle.commands.is_closed() && handle.shared.is_of_this_process());
+    registry.retain(|handle| handle.is_open() && handle.shared.is_of_this_process());
     registry.clone()
 }
 
 impl FlushHandle {
+    fn is_open(&self) -> bool {
+        self.commands.as_ref().is_none_or(|commands| !commands.is_closed())
+    }
+
     fn start(&self, deadline: Instant, reply: Box<dyn FnOnce(u64) + Send>) {
-        // If the worker has ended, the reply is dropped and the receiver of the reply notices.
-        drop(self.commands.send(FlushCommand { deadline, reply }));
+        // If there is no worker, the reply is dropped and the receiver of the reply notices.
+        if let Some(commands) = &self.commands {
+            drop(commands.send(FlushCommand { deadline, reply }));
+        }
     }
 
     fn start_async(&self, deadline: Instant) -> oneshot::Receiver<u64> {
@@ -91,7 +99,7 @@ impl FlushHandle {
     }
 
     /// The outcome of a flush; `None` as the number of pending records if the worker did not reply.
-    fn outcome(&self, pending: Option<u64>) -> Result<(), FlushError> {
+    pub(super) fn outcome(&self, pending: Option<u64>) -> Result<(), FlushError> {
         self.shared.outcome(pending.unwrap_or_else(|| self.shared.unsettled()))
     }
 }

@@ -1,6 +1,11 @@
 //! Checks a configuration before anything is sent.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    time::Duration,
+};
 
 use reqwest::{
     Client, Url,
@@ -55,6 +60,12 @@ pub enum InitError {
     /// A certificate is not valid, or the HTTP client cannot be created.
     #[error("the HTTP client of the exporter cannot be created")]
     Client(#[source] reqwest::Error),
+    /// The TLS of the HTTP client has no cryptography.
+    #[error(
+        "the HTTP client of the exporter has no cryptography: install a provider, for example with \
+         `rustls::crypto::aws_lc_rs::default_provider().install_default()`, before the first recorder is created"
+    )]
+    NoCryptography,
     /// The thread of the exporter cannot be started.
     #[error("the thread that sends records cannot be started")]
     Thread(#[source] io::Error),
@@ -153,7 +164,13 @@ fn client(url: &Url, certificates: &Certificates) -> Result<Client, InitError> {
         // A proxy of the environment (HTTP_PROXY) cannot reach a receiver on this machine.
         builder = builder.no_proxy();
     }
-    with_certificates(builder, certificates)?.build().map_err(InitError::Client)
+    let builder = with_certificates(builder, certificates)?;
+    // `reqwest` panics if its TLS has no cryptography: with the feature `rustls-no-provider`, until the service has
+    // installed a provider. That must not become a panic of the service's first call.
+    match catch_unwind(AssertUnwindSafe(|| builder.build())) {
+        Ok(client) => client.map_err(InitError::Client),
+        Err(_) => Err(InitError::NoCryptography),
+    }
 }
 
 fn is_loopback(url: &Url) -> bool {

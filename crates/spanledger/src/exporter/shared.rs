@@ -45,10 +45,25 @@ pub(super) struct Shared {
     last_error: Mutex<Option<String>>,
 }
 
+/// A URL as it may be shown: without a user, a password and a query, which can be a key.
+pub(super) fn without_credentials(url: &str) -> String {
+    let Ok(mut shown) = reqwest::Url::parse(url) else { return url.to_owned() };
+    // A URL without a host has no credentials, and the setters refuse it.
+    shown.set_username("").unwrap_or_default();
+    shown.set_password(None).unwrap_or_default();
+    shown.set_query(None);
+    // The text stays as it was given if there was nothing to remove.
+    if reqwest::Url::parse(url).is_ok_and(|given| given == shown) {
+        url.to_owned()
+    } else {
+        shown.to_string()
+    }
+}
+
 impl Shared {
-    pub(super) fn new(url: String, pid: u32) -> Self {
+    pub(super) fn new(url: &str, pid: u32) -> Self {
         Self {
-            url,
+            url: without_credentials(url),
             pid,
             calls_in_flight: AtomicUsize::new(0),
             recorded: AtomicU64::new(0),

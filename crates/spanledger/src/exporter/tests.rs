@@ -49,3 +49,31 @@ fn a_record_that_is_larger_than_the_queue_is_accepted_when_nothing_else_waits() 
     exporter.send(Box::new(LogRecord::default()), None);
     assert_eq!(exporter.stats().lost, 1);
 }
+
+#[test]
+fn an_address_is_shown_without_what_can_be_a_key() {
+    use super::shared::without_credentials;
+    for (given, shown) in [
+        ("https://user:secret@collector/v1/logs?key=abc", "https://collector/v1/logs"),
+        ("http://localhost:4318/v1/logs", "http://localhost:4318/v1/logs"),
+        ("not a url", "not a url"),
+    ] {
+        assert_eq!(without_credentials(given), shown);
+    }
+    let config = ExporterConfig::to("https://user:secret@collector");
+    assert!(!format!("{config:?}").contains("secret"));
+}
+
+/// Guarantees: a flush of the process never says that all is well while records are lost.
+#[test]
+fn a_flush_of_the_process_tells_of_an_exporter_that_could_not_be_started() {
+    let config = ExporterConfig::to("ftp://wrong");
+    let error = Exporter::start(config.clone()).unwrap_err();
+    let exporter = Exporter::failed(config, &error);
+    exporter.send(Box::new(LogRecord::default()), None);
+    // A flush of the process itself would take the losses of other tests.
+    let handles = flush::all();
+    let handle = handles.iter().find(|handle| Arc::ptr_eq(&handle.shared, &exporter.shared)).unwrap();
+    let error = handle.outcome(None).unwrap_err();
+    assert!(error.lost == 1 && error.to_string().contains("ftp://wrong"), "{error}");
+}

@@ -48,6 +48,7 @@ impl Fields {
 
     /// Adds later fields. A field that is there twice has its last value.
     pub(super) fn append(&mut self, later: Self) {
+        self.attributes.retain(|known| !later.attributes.iter().any(|attribute| attribute.key == known.key));
         self.attributes.extend(later.attributes);
         self.is_server |= later.is_server;
         self.is_error |= later.is_error;
@@ -55,6 +56,8 @@ impl Fields {
 
     fn put(&mut self, field: &Field, value: Value) {
         let value = Some(AnyValue { value: Some(value) });
+        // A span can record a field again for each chunk of its stream.
+        self.attributes.retain(|attribute| attribute.key != field.name());
         self.attributes.push(KeyValue { key: field.name().to_owned(), value, ..KeyValue::default() });
     }
 }
