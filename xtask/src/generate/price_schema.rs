@@ -1,5 +1,7 @@
 //! Generates the JSON schema of price files, with which editors complete keys and show mistakes.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value as Json, json};
 use spanledger_price::{
     Meter, Tier,
@@ -22,7 +24,21 @@ pub(super) fn text() -> String {
     // A file can declare only sources for other files; it has no provider.
     schema.insert("anyOf".to_owned(), json!([{"required": ["provider"]}, {"maxProperties": 1}]));
     schema.insert("definitions".to_owned(), definitions.into());
-    format!("{:#}\n", Json::Object(schema))
+    format!("{:#}\n", sorted(Json::Object(schema)))
+}
+
+/// The value with the keys of its objects in order. A library of another package of the workspace may enable the
+/// feature of `serde_json` that keeps the order of insertion.
+fn sorted(value: Json) -> Json {
+    match value {
+        Json::Object(object) => {
+            let object: BTreeMap<String, Json> =
+                object.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            object.into_iter().collect()
+        }
+        Json::Array(list) => list.into_iter().map(sorted).collect(),
+        other => other,
+    }
 }
 
 fn object(section: &Section, definitions: &mut Map<String, Json>) -> Map<String, Json> {
