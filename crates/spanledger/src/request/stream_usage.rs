@@ -5,7 +5,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{PoisonError, RwLock},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -23,7 +26,10 @@ const AZURE_SINCE: &str = "2024-09-01";
 const REFUSING_MAX: usize = 256;
 
 /// The servers that have refused the option, by host, port and path.
-static REFUSING: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
+static REFUSING: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Whether any server has refused it. In most processes none has, and no stream takes the lock.
+static HAS_REFUSING: AtomicBool = AtomicBool::new(false);
 
 /// Whether a server is known to refuse the option: an Azure version that is older than the option, an Azure
 /// request with `data_sources`, or a server that has refused it before.
@@ -36,14 +42,15 @@ pub(super) fn is_refused(url: &Url, has_data_sources: bool) -> bool {
     if is_older || has_data_sources {
         return true;
     }
-    let refusing = REFUSING.read().unwrap_or_else(PoisonError::into_inner);
-    !refusing.is_empty() && refusing.contains(&key(url))
+    HAS_REFUSING.load(Ordering::Acquire)
+        && REFUSING.lock().unwrap_or_else(PoisonError::into_inner).contains(&key(url))
 }
 
 /// Remembers that a server has refused the option.
 pub(crate) fn remember_refusal(url: &Url) {
-    let mut refusing = REFUSING.write().unwrap_or_else(PoisonError::into_inner);
+    let mut refusing = REFUSING.lock().unwrap_or_else(PoisonError::into_inner);
     if refusing.len() < REFUSING_MAX && refusing.insert(key(url)) {
+        HAS_REFUSING.store(true, Ordering::Release);
         tracing::warn!(
             server = url.host_str().unwrap_or_default(),
             path = url.path(),
