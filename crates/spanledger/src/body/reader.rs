@@ -89,8 +89,26 @@ impl EventReader {
     /// the complete events without the one that has only the usage.
     pub(super) fn read_chunk(&mut self, chunk: Bytes, hide_usage: bool) -> Bytes {
         self.call.chunk_arrived();
-        self.splitter.push(chunk.clone());
         let mut visible = Joined::default();
+        let mut read = 0;
+        if self.splitter.is_empty() {
+            // Nearly every chunk has only whole events, which need not be cut out of it.
+            let mut is_hidden = false;
+            while !is_hidden && let Some(event) = chunk.get(read..).and_then(sse::first_event) {
+                is_hidden = self.read_event(event) && hide_usage;
+                if is_hidden {
+                    visible.add(chunk.slice(..read));
+                }
+                read += event.len();
+            }
+            if !is_hidden {
+                if read == chunk.len() {
+                    return chunk;
+                }
+                visible.add(chunk.slice(..read));
+            }
+        }
+        self.splitter.push(chunk.slice(read..));
         while let Some(event) = self.splitter.next() {
             let is_usage_alone = self.read_event(&event);
             if hide_usage && !is_usage_alone {

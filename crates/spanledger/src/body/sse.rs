@@ -27,6 +27,11 @@ pub(crate) struct Splitter {
 }
 
 impl Splitter {
+    /// Whether no event is open.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.rest.is_empty()
+    }
+
     /// Adds a chunk. [`next`](Self::next) then returns the events that are complete; it must be called
     /// until there is none.
     pub(crate) fn push(&mut self, chunk: Bytes) {
@@ -69,6 +74,11 @@ impl Splitter {
         self.searched = 0;
         std::mem::take(&mut self.open).freeze()
     }
+}
+
+/// The first event of these bytes with the blank line that ends it, if it is whole.
+pub(crate) fn first_event(bytes: &[u8]) -> Option<&[u8]> {
+    bytes.get(..event_end(bytes, 0).ok()?)
 }
 
 /// One past the first blank line, or the place from which a search for it has to go on when there are more

@@ -81,6 +81,26 @@ fn only_the_event_that_has_nothing_but_the_usage_is_hidden() {
 }
 
 #[test]
+fn what_is_visible_does_not_depend_on_where_the_chunks_break() {
+    let usage = "data: {\"choices\":[],\"usage\":{\"total_tokens\":1}}\n\n";
+    for stream in [
+        [&chunk("a"), &chunk("b"), usage, "data: [DONE]\n\n"].concat(),
+        [usage, "data: [DONE]\n\n"].concat(),
+        [&chunk("a"), usage].concat(),
+    ] {
+        for middle in 0..=stream.len() {
+            for end in [middle, (middle + 7).min(stream.len())] {
+                let mut reader = reader();
+                let parts = [&stream[..middle], &stream[middle..end], &stream[end..]];
+                let visible = parts.map(|part| reader.read_chunk(part.to_owned().into(), true)).concat();
+                assert_eq!(visible, stream.replace(usage, "").as_bytes(), "{parts:?}");
+                assert!(reader.has_all());
+            }
+        }
+    }
+}
+
+#[test]
 fn an_event_that_is_not_complete_is_withheld_until_it_is() {
     let mut reader = reader();
     assert!(reader.read_chunk("data: {\"choices\":[],".into(), true).is_empty());
