@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs the peers of the end-to-end tests; README.md beside this file describes them.
 #
-#   tests/peers/install.sh                 every peer
+#   tests/peers/install.sh                 the peers of the tests: python and collector
 #   tests/peers/install.sh python          the Python environment of openai_client.py
 #   tests/peers/install.sh collector       an OpenTelemetry Collector
+#   tests/peers/install.sh openai-v2       a Python environment that only `cargo xtask bench-calls` uses
 #
 # The peers are installed in .peers/ at the repository root (git-ignored), or in
 # SPANLEDGER_PEERS_DIR. The stamp of a peer is a hash of its pinned versions. A peer
@@ -30,21 +31,30 @@ is_current() {
     [[ -x $3 && -f $peers/stamps/$1 && $(<"$peers/stamps/$1") == "$2" ]]
 }
 
-install_python() {
-    need python3 python
-    local venv=$peers/venv stamp started=$SECONDS
-    stamp=$({ python3 --version; cat "$here/requirements.txt"; } | digest)
-    if is_current python "$stamp" "$venv/bin/python"; then
-        say "python is up to date"
+# install_venv PEER FOLDER REQUIREMENTS
+install_venv() {
+    need python3 "$1"
+    local peer=$1 venv=$peers/$2 requirements=$here/$3 stamp started=$SECONDS
+    stamp=$({ python3 --version; cat "$requirements"; } | digest)
+    if is_current "$peer" "$stamp" "$venv/bin/python"; then
+        say "$peer is up to date"
         return
     fi
-    say "installing python"
-    rm -rf "$venv" "$peers/stamps/python"
+    say "installing $peer"
+    rm -rf "$venv" "$peers/stamps/$peer"
     python3 -m venv "$venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-        --requirement "$here/requirements.txt"
-    printf '%s\n' "$stamp" >"$peers/stamps/python"
-    say "python installed in $((SECONDS - started)) s"
+        --requirement "$requirements"
+    printf '%s\n' "$stamp" >"$peers/stamps/$peer"
+    say "$peer installed in $((SECONDS - started)) s"
+}
+
+install_python() {
+    install_venv python venv requirements.txt
+}
+
+install_openai-v2() {
+    install_venv openai-v2 venv-openai-v2 requirements-openai-v2.txt
 }
 
 install_collector() {
@@ -79,8 +89,8 @@ install_collector() {
 (($#)) || set -- python collector
 for peer in "$@"; do
     case $peer in
-    python | collector) ;;
-    *) die "unknown peer '$peer': python, collector, or nothing for both" ;;
+    python | collector | openai-v2) ;;
+    *) die "unknown peer '$peer': python, collector, openai-v2, or nothing for the first two" ;;
     esac
 done
 

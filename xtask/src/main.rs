@@ -7,11 +7,14 @@
 //! cargo xtask publish-prices  lock the new entries of the price book
 //! cargo xtask golden          accept the present output as the expected one
 //! cargo xtask instructions    count the instructions of a priced call and of the layer (needs valgrind)
+//! cargo xtask bench-calls [options of the benchmark]
+//!                             measure what the layer and Python's instrumentations add to calls
 //! cargo xtask bench-ledger --against COMMIT [options of the benchmark]
 //!                             run the ledger's benchmark at that commit and at the present state
 //! ```
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands print their results")]
 
+mod bench_calls;
 mod bench_ledger;
 mod benchmark;
 mod ci;
@@ -27,7 +30,7 @@ use std::{
     process::ExitCode,
 };
 
-const USAGE: &str = "usage: cargo xtask ci | tidy | gen [--check] | publish-prices | golden | instructions | bench-ledger --against COMMIT";
+const USAGE: &str = "usage: cargo xtask ci | tidy | gen [--check] | publish-prices | golden | instructions | bench-calls | bench-ledger --against COMMIT";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         ["publish-prices"] => published::publish(),
         ["golden"] => golden::accept(),
         ["instructions"] => instructions::check(),
+        ["bench-calls", options @ ..] => bench_calls::run(options),
         ["bench-ledger", "--against", commit, options @ ..] => bench_ledger::compare(commit, options),
         _ => {
             eprintln!("{USAGE}");
