@@ -1,7 +1,7 @@
 //! The servers of a run, in a process of their own: stand-ins for OpenAI, and the receiver.
 
 use std::{
-    io::{self, Read as _, Write as _},
+    io::{self, Read as _},
     time::Duration,
 };
 
@@ -51,7 +51,7 @@ pub(crate) fn run() {
         ];
         let [provider, fast, paced] = providers.each_ref().map(Provider::base_url);
         let (http, grpc) = (receiver.http_url(), receiver.grpc_addr());
-        writeln!(io::stdout(), "{http} http://{grpc} {provider} {fast} {paced}").unwrap();
+        println!("{http} http://{grpc} {provider} {fast} {paced}");
         tokio::task::spawn_blocking(|| io::stdin().read_to_end(&mut Vec::new())).await.unwrap().unwrap();
     });
 }

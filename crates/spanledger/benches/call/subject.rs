@@ -4,7 +4,7 @@
 
 use std::{
     collections::HashMap,
-    io::{self, BufRead as _, Write as _},
+    io::{self, BufRead as _},
     time::{Duration, Instant},
 };
 
@@ -50,7 +50,7 @@ impl Kind {
 }
 
 /// The longest time in which the records and spans of a round are exported.
-const EXPORT_MAX: Duration = Duration::from_secs(60);
+const EXPORT_MAX: Duration = Duration::from_mins(1);
 
 struct Subject {
     layered: Option<Layered>,
@@ -81,7 +81,7 @@ pub(crate) fn run(kind: Kind, http: &str, grpc: &str) {
     };
     for line in io::stdin().lock().lines() {
         let taken = subject.measure(&line.unwrap().parse().unwrap());
-        writeln!(io::stdout(), "{taken}").unwrap();
+        println!("{taken}");
     }
 }
 
