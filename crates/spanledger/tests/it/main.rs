@@ -13,6 +13,8 @@ mod endings;
 #[cfg(feature = "tokenizer")]
 mod estimate;
 mod export;
+#[cfg(unix)]
+mod fork;
 mod genai_layer;
 mod jobs;
 mod memory;
