@@ -20,6 +20,7 @@ mod jobs;
 mod memory;
 mod missing_attribution;
 mod nothing_leaves;
+mod receivers;
 mod scope;
 mod spans;
 mod spend_guard;
