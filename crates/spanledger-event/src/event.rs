@@ -293,7 +293,7 @@ columns! {
     prompt_cache_key: Option<String>, "", "";
     /** The reasoning effort that was requested.*/
     reasoning_effort: Option<String>, "", "";
-    /** Attribution: the batch job.*/
+    /** Attribution: the batch job. The crate `spanledger` sets it to the provider's id of a batch, for the batch unless its attribution states another, and for each request that `BatchOutput` records.*/
     batch_job_id: Option<String>, "", "";
     /** The provider's id of the primary response.*/
     response_id: Option<String>, "", "";
