@@ -3,17 +3,16 @@
 use std::{str::FromStr, time::Duration};
 
 use ::http::{StatusCode, Uri, uri::PathAndQuery};
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
 use reqwest::header;
 use spanledger_event::{
     ErrorChain,
     limits::{ERROR_BYTES_MAX, cut},
 };
-use spanledger_otlp::{Encoding, PartialSuccess, Traces};
+use spanledger_otlp::{Encoding, PartialSuccess, RawCodec, Traces};
 use tonic::{
     Code, Status,
     client::Grpc,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     transport::{Channel, Endpoint},
 };
 use tonic_types::StatusExt as _;
@@ -236,43 +235,5 @@ fn error_of_status(status: &Status) -> ForwardError {
         // tonic reports a broken connection as `Unknown` with a source.
         Code::Unknown if std::error::Error::source(status).is_some() => unavailable(what),
         _ => refused(what),
-    }
-}
-
-/// A codec that passes messages through as bytes.
-#[derive(Clone, Copy, Debug, Default)]
-struct RawCodec;
-
-impl Codec for RawCodec {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for RawCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for RawCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
     }
 }

@@ -20,6 +20,8 @@ mod tools;
 
 /// The greatest number of finish reasons that are kept. A server can send one with each chunk.
 const FINISH_REASONS_MAX: usize = 128;
+/// The greatest size of a finish reason in bytes. The longest of the convention has 14.
+const FINISH_REASON_BYTES_MAX: usize = 64;
 
 /// The data of an answer that was read so far.
 #[derive(Clone, Debug, Default)]
@@ -129,6 +131,24 @@ impl ResponseInfo {
         }
     }
 
+    /// How many bytes the texts take.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let texts = [
+            &self.id,
+            &self.model,
+            &self.service_tier,
+            &self.system_fingerprint,
+            &self.usage_json,
+            &self.organization,
+            &self.project,
+            &self.error_message,
+            &self.status,
+        ];
+        let reasons = self.finish_reasons.iter().map(|reason| size_of::<String>() + reason.len());
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len());
+        texts.into_iter().flatten().map(String::len).chain(reasons).chain(headers).sum()
+    }
+
     /// Adds the data of an object. In a stream, the values of a later object replace earlier values.
     pub(crate) fn read_object(&mut self, object: &ResponseObject<'_>) {
         fn replace(known: &mut Option<String>, new: Option<String>) {
@@ -146,12 +166,13 @@ impl ResponseInfo {
         replace(&mut self.status, text(object.status));
         let usage = not_null(object.usage).map(RawValue::get);
         // A larger object is not read. One byte more than the maximum says why.
-        let usage = usage.map(|usage| usage.get(..=USAGE_READ_BYTES_MAX).unwrap_or(usage));
+        let usage = usage.map(|usage| &usage[..usage.ceil_char_boundary(USAGE_READ_BYTES_MAX + 1)]);
         replace(&mut self.usage_json, usage.map(str::to_owned));
         for choice in lenient::list::<Choice<'_>>(object.choices) {
-            if let Some(reason) = text(choice.finish_reason)
+            if let Some(mut reason) = text(choice.finish_reason)
                 && self.finish_reasons.len() < FINISH_REASONS_MAX
             {
+                reason.truncate(reason.floor_char_boundary(FINISH_REASON_BYTES_MAX));
                 self.finish_reasons.push(reason);
             }
         }

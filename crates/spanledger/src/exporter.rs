@@ -115,6 +115,14 @@ impl Exporter {
         exporter.push(record, ends);
     }
 
+    /// Counts a record that could not be made. The next gap event has it.
+    pub(crate) fn count_loss(&self) {
+        let shared = &self.of_this_process().shared;
+        shared.recorded.fetch_add(1, Ordering::AcqRel);
+        shared.dropped_unseen.fetch_add(1, Ordering::AcqRel);
+        shared.dropped.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// Whether calls are noted on disk before they are sent.
     pub(crate) fn keeps_intents(&self) -> bool {
         self.config.intents && self.worker.is_some()

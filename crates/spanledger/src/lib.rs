@@ -9,6 +9,7 @@ mod batch;
 mod body;
 mod call;
 mod client;
+mod clock;
 mod error;
 mod estimate;
 mod exporter;

@@ -133,6 +133,11 @@ impl Recorder {
         self.inner.exporter.send(Box::new(record), None);
     }
 
+    /// Counts a call whose record could not be made.
+    pub(crate) fn count_loss(&self) {
+        self.inner.exporter.count_loss();
+    }
+
     /// Whether calls are noted on disk before they are sent.
     pub(crate) fn keeps_intents(&self) -> bool {
         self.inner.exporter.keeps_intents()

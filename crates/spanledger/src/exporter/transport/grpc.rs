@@ -1,12 +1,12 @@
 //! OTLP/gRPC.
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::Bytes;
 use http::{HeaderMap, uri::PathAndQuery};
 use spanledger_event::{ErrorChain, keys::RECEIVER_HEADER};
-use spanledger_otlp::{Encoding, PartialSuccess};
+use spanledger_otlp::{Encoding, PartialSuccess, RawCodec};
 use tonic::{
     Code, Status,
-    codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    codec::CompressionEncoding,
     metadata::MetadataMap,
     transport::{Channel, Endpoint},
 };
@@ -119,43 +119,5 @@ fn with_certificates(
     match url.scheme() {
         "https" => Err(InitError::Feature { setting: format!("OTLP/gRPC to {url}"), feature: "tls" }),
         _ => Ok(endpoint),
-    }
-}
-
-/// A codec that passes messages through as bytes.
-#[derive(Clone, Copy, Debug, Default)]
-struct RawCodec;
-
-impl Codec for RawCodec {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for RawCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for RawCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
     }
 }
