@@ -107,7 +107,8 @@ pub(super) fn tool_calls(output: Raw<'_>, tool_usage: Raw<'_>, tools: Raw<'_>) -
         .collect();
     let unnamed = of_type("code_interpreter_call").filter(|item| item.container_id.is_none()).count();
     // The answer does not say which tool used which container. The size is known only if all sizes agree.
-    let containers = tools.iter().filter_map(|tool| not_null(tool.container).or_else(|| container_of_shell(tool)));
+    let containers =
+        tools.iter().filter_map(|tool| not_null(tool.container).or_else(|| container_of_shell(tool)));
     let mut sizes = containers.map(memory_of);
     let memory = sizes.next().unwrap_or_default();
     let memory = if sizes.all(|size| size == memory) { memory } else { ContainerMemory::Unknown };

@@ -8,7 +8,9 @@ use spanledger_testkit::world::{World, attribution, chat_request};
 async fn a_billable_call_without_attribution_is_refused_and_not_sent() {
     let world = World::start().await;
     let error = world.client().chat().create(chat_request("hello")).await.unwrap_err();
-    assert!(matches!(Error::of(&error), Some(Error::NoAttribution { path, .. }) if path == "/v1/chat/completions"));
+    assert!(
+        matches!(Error::of(&error), Some(Error::NoAttribution { path, .. }) if path == "/v1/chat/completions")
+    );
     let text = error.to_string();
     let missing = "`feature`, `route`, `customer_id` and `environment` are missing";
     for words in [missing, ".attributed(", "/chat/completions"] {

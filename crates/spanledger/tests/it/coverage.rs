@@ -306,7 +306,7 @@ billable! {
         Expected::priced("audio_translation", "whisper-1", "0.003").tokens(Some(0), Some(0)),
         |client| {
             let mut request = translation();
-            request.response_format = Some(AudioResponseFormat::VerboseJson);
+            request.response_format = Some(typed(json!("verbose_json")));
             client.audio().translation().create_verbose_json(request).await.unwrap()
         };
     audio_translation_create_raw: Reply::answer("Hello.") =>

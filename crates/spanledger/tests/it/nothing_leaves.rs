@@ -119,8 +119,11 @@ async fn nothing_internal_is_sent_with_uploads_refused_options_and_jobs() {
             "messages":[]}}"#;
         let vec = line.replace('\n', "").into_bytes();
         let source = InputSource::VecU8 { filename: "requests.jsonl".to_owned(), vec };
-        let upload =
-            CreateFileRequest { file: FileInput { source }, purpose: FilePurpose::Batch, expires_after: None };
+        let upload = CreateFileRequest {
+            file: FileInput { source },
+            purpose: FilePurpose::Batch,
+            expires_after: None,
+        };
         let file = client.files().attributed(&attribution).create(upload).await.unwrap();
         let request = BatchRequest {
             input_file_id: file.id,

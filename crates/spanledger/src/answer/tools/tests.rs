@@ -67,7 +67,8 @@ fn a_shell_in_a_container_is_a_session_and_one_on_the_callers_machine_is_none() 
     assert_eq!(counted(r#"{"type":"container_auto"}"#), (2, ContainerMemory::Gb1));
     assert_eq!(counted(r#"{"type":"container_auto","memory_limit":"4g"}"#), (2, ContainerMemory::Gb4));
     assert_eq!(counted(r#"{"type":"container_reference","container_id":"a"}"#).1, ContainerMemory::Unknown);
-    let own_machine = tools(&format!("[{local}]"), None, Some(r#"[{"type":"shell","environment":{"type":"local"}}]"#));
+    let own_machine =
+        tools(&format!("[{local}]"), None, Some(r#"[{"type":"shell","environment":{"type":"local"}}]"#));
     assert_eq!(own_machine, ToolCalls::default());
 }
 
