@@ -287,7 +287,7 @@ columns! {
     billed_usd: Option<Usd>, "USD", "BilledCost";
     /** HTTP attempts of the request, retries included.*/
     attempts: i64, "", "";
-    /** The error of the last attempt, if no attempt succeeded.*/
+    /** The error of the last attempt, if no attempt succeeded. `records_lost` is the event of calls whose records a service lost; `dims.lost_calls` says how many. `process_died` is a call whose process ended before the call.*/
     error_code: Option<String>, "", "";
     /** OpenAI's `prompt_cache_key`.*/
     prompt_cache_key: Option<String>, "", "";
