@@ -5,7 +5,10 @@ use std::{str::FromStr, time::Duration};
 use ::http::{StatusCode, Uri, uri::PathAndQuery};
 use bytes::Bytes;
 use reqwest::header;
-use spanledger_event::ErrorChain;
+use spanledger_event::{
+    ErrorChain,
+    limits::{ERROR_BYTES_MAX, cut},
+};
 use spanledger_otlp::{Encoding, PartialSuccess, RawCodec, Traces};
 use tonic::{
     Code, Status,
@@ -182,7 +185,7 @@ async fn http(client: &reqwest::Client, url: reqwest::Url, outgoing: &Outgoing) 
             let is_short = response.content_length().is_some_and(|bytes| bytes <= ANSWER_BYTES_MAX);
             // The status is the acknowledgement; an answer that cannot be read says nothing more.
             if let Some(body) = if is_short { response.bytes().await.ok() } else { None } {
-                note_partial(&PartialSuccess::of_traces(&body, outgoing.encoding));
+                note_partial(PartialSuccess::of_traces(&body, outgoing.encoding));
             }
             Ok(())
         }
@@ -196,13 +199,12 @@ async fn http(client: &reqwest::Client, url: reqwest::Url, outgoing: &Outgoing) 
 }
 
 /// Tells what the destination left out. Its costs are recorded, and OTLP forbids sending it again.
-fn note_partial(partial: &PartialSuccess) {
+fn note_partial(mut partial: PartialSuccess) {
     if partial.rejected > 0 || !partial.message.is_empty() {
-        tracing::warn!(
-            spans = partial.rejected,
-            message = partial.message,
-            "receiver.forward.partial_success"
-        );
+        cut(&mut partial.message, ERROR_BYTES_MAX);
+        // Not as the event's own message, which a log prints without escaping control characters.
+        let (spans, what) = (partial.rejected, partial.message.as_str());
+        tracing::warn!(spans, what, "receiver.forward.partial_success");
     }
 }
 
@@ -212,7 +214,7 @@ async fn grpc(channel: Channel, bytes: Bytes) -> Result<(), ForwardError> {
     let path = PathAndQuery::from_static(Signal::Traces.grpc_path());
     match client.unary(tonic::Request::new(bytes), path, RawCodec).await {
         Ok(response) => {
-            note_partial(&PartialSuccess::of_traces(response.get_ref(), Encoding::Protobuf));
+            note_partial(PartialSuccess::of_traces(response.get_ref(), Encoding::Protobuf));
             Ok(())
         }
         Err(status) => Err(error_of_status(&status)),

@@ -4,6 +4,7 @@
 //! JSON object that it finds; [`call`](crate::call) makes the span and the record from the data.
 
 use http::HeaderMap;
+use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 use spanledger_event::limits::{USAGE_READ_BYTES_MAX, char_boundary};
 use spanledger_price::usage::ToolCalls;
@@ -42,6 +43,8 @@ pub(crate) struct ResponseInfo {
     pub(crate) tools: ToolCalls,
     /// Images in an answer of the images API.
     pub(crate) images: u64,
+    /// Seconds of audio in an answer of the audio API, rounded up as the usage of a transcription is.
+    pub(crate) audio_seconds: Option<Decimal>,
     /// The status of an answer of the Responses API: `completed`, `queued`, …
     pub(crate) status: Option<String>,
 }
@@ -62,6 +65,8 @@ lenient_object! {
         /// The tools that the request offered, as the answer repeats them.
         tools: "tools",
         data: "data",
+        /// The length of the audio that was transcribed or translated.
+        duration: "duration",
     }
 }
 
@@ -185,6 +190,9 @@ impl ResponseInfo {
         }
         if let Some(images) = lenient::count(object.data) {
             self.images = images;
+        }
+        if let Some(seconds) = text(object.duration).and_then(|seconds| seconds.parse::<Decimal>().ok()) {
+            self.audio_seconds = Some(seconds.ceil());
         }
     }
 }

@@ -105,7 +105,7 @@ impl JobPlace {
     pub(crate) fn name(&self, o: &mut Observation, kind: JobKind, part: &str) {
         let Self { namespace, id } = self;
         o.event_id = EventId::of_job(namespace, id, part);
-        o.call_id = format!("job:{namespace}:{id}:{part}");
+        o.call_id = format!("{}{namespace}:{id}:{part}", record::JOB_PREFIX);
         match kind {
             Batch => {
                 o.attribution.batch_job_id.get_or_insert_with(|| id.clone());

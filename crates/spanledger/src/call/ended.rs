@@ -188,10 +188,12 @@ pub(super) fn observation(call: &Call, outcome: CallOutcome, duration: Duration)
     o.prompt_cache_key.clone_from(&request.prompt_cache_key);
     o.reasoning_effort.clone_from(&request.reasoning_effort);
     let estimate = match outcome {
-        CallOutcome::Success => request.units.estimate(request.endpoint, response.images),
+        CallOutcome::Success => {
+            request.units.estimate(request.endpoint, response.images, response.audio_seconds)
+        }
         // The text was spoken, whether or not the caller listened to the end.
         CallOutcome::Incomplete(_) if request.endpoint == Endpoint::AudioSpeech => {
-            request.units.estimate(request.endpoint, 0)
+            request.units.estimate(request.endpoint, 0, None)
         }
         CallOutcome::Failed(_) | CallOutcome::Incomplete(_) => None,
     };

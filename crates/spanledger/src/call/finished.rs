@@ -42,7 +42,7 @@ impl<'a> FinishedCall<'a> {
         self.observation.response.as_ref().map(|response| response.id.as_str())
     }
 
-    /// Whom the call was for. Fields are missing only in lenient mode.
+    /// Whom the call was for. Fields are missing only if calls without attribution are quarantined.
     pub fn attribution(&self) -> &PartialAttribution {
         &self.observation.attribution
     }
