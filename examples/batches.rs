@@ -21,12 +21,14 @@ use async_openai::{
     },
 };
 use serde_json::json;
-use spanledger::{Attributed, Attribution};
+use spanledger::{Attributed, Attribution, ExporterConfig};
 
 type Error = Box<dyn std::error::Error>;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
+    // The guard flushes at the end, also if the batch has failed or expired: what ran before that is billed.
+    let _guard = spanledger::init(ExporterConfig::from_env())?;
     let client = spanledger::instrument(OpenAIConfig::new()).build();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
@@ -34,7 +36,6 @@ async fn main() -> Result<(), Error> {
         ["collect", id] => collect(&client, id).await?,
         _ => return Err("usage: batches submit | batches collect <batch id>".into()),
     }
-    spanledger::flush(Duration::from_secs(5)).await?;
     Ok(())
 }
 

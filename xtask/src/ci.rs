@@ -6,6 +6,7 @@
 use std::{path::Path, process::Command, time::Instant};
 
 use anyhow::{Context as _, ensure};
+use cargo_metadata::{MetadataCommand, Package};
 
 use crate::{generate, root, tidy};
 
@@ -35,12 +36,7 @@ const STEPS: &[Step] = &[
         arguments: &["test", "--workspace", "--locked"],
         variables: &[("SPANLEDGER_REQUIRE_PEERS", "1"), ("PROPTEST_RNG_SEED", "20261121")],
     },
-    // The features of the crate that services add: each alone, and all of them with the tests.
-    cargo(&["check", "--package", "spanledger", "--features", "axum", "--locked"]),
-    cargo(&["check", "--package", "spanledger", "--features", "grpc", "--locked"]),
-    cargo(&["check", "--package", "spanledger", "--features", "spool", "--locked"]),
-    cargo(&["check", "--package", "spanledger", "--features", "tls", "--locked"]),
-    cargo(&["check", "--package", "spanledger", "--features", "tokenizer", "--locked"]),
+    // All features of the crate that services add. Every other set of them is only checked, see `feature_sets`.
     Step {
         program: env!("CARGO"),
         arguments: &["test", "--package", "spanledger", "--all-features", "--locked"],
@@ -65,6 +61,15 @@ pub(crate) fn run() -> anyhow::Result<()> {
     for step in STEPS {
         execute(step.program, step.arguments, step.variables)?;
     }
+    let service_crate = service_crate()?;
+    for features in feature_sets(&service_crate) {
+        execute(
+            env!("CARGO"),
+            &["check", "--quiet", "--package", SERVICE_CRATE, "--features", &features, "--locked"],
+            &[],
+        )?;
+    }
+    lowest_rust(&service_crate)?;
     // The demo is the first command of the README. Its ledger is written to a temporary folder.
     let folder = std::env::temp_dir().join(format!("spanledger-ci-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
@@ -76,6 +81,41 @@ pub(crate) fn run() -> anyhow::Result<()> {
     );
     std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     demo
+}
+
+/// The crate that services add.
+const SERVICE_CRATE: &str = "spanledger";
+
+fn service_crate() -> anyhow::Result<Package> {
+    let metadata = MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec()?;
+    let package = metadata.packages.into_iter().find(|package| package.name.as_str() == SERVICE_CRATE);
+    package.with_context(|| format!("the workspace has no package `{SERVICE_CRATE}`"))
+}
+
+/// Every set of features, as an argument, but for the set of all.
+fn feature_sets(package: &Package) -> Vec<String> {
+    let features: Vec<&str> = package.features.keys().map(String::as_str).collect();
+    let set = |bits: usize| {
+        let has = |(n, feature): (usize, &&str)| (bits >> n & 1 == 1).then(|| (*feature).to_owned());
+        features.iter().enumerate().filter_map(has).collect::<Vec<_>>().join(",")
+    };
+    (0..(1 << features.len()) - 1).map(set).collect()
+}
+
+/// Checks with the lowest Rust version that the crate states, which is what its dependencies need.
+fn lowest_rust(package: &Package) -> anyhow::Result<()> {
+    let version = package.rust_version.as_ref().context("the crate states no Rust version")?.to_string();
+    if Command::new("rustup").arg("--version").output().is_err() {
+        println!("\n==> SKIPPED: the check with Rust {version} needs rustup");
+        return Ok(());
+    }
+    execute("rustup", &["toolchain", "install", &version, "--profile", "minimal", "--no-self-update"], &[])?;
+    execute(
+        "rustup",
+        &["run", &version, "cargo", "check", "--package", SERVICE_CRATE, "--all-features", "--locked"],
+        // An older compiler may warn of what a newer one accepts.
+        &[("CARGO_TARGET_DIR", "target/lowest-rust"), ("RUSTFLAGS", "")],
+    )
 }
 
 fn execute(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<()> {
@@ -94,4 +134,19 @@ fn execute(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> any
     println!("==> {name} took {} s", started.elapsed().as_secs());
     ensure!(status.success(), "`{name} {}` failed ({status})", arguments.join(" "));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_set_of_features_is_checked_once() {
+        let package = service_crate().unwrap();
+        let sets = feature_sets(&package);
+        let all = package.features.keys().cloned().collect::<Vec<_>>().join(",");
+        let unique: std::collections::BTreeSet<_> = sets.iter().collect();
+        assert_eq!(sets.len() + 1, 1 << package.features.len());
+        assert!(unique.len() == sets.len() && unique.contains(&String::new()) && !unique.contains(&all));
+    }
 }

@@ -287,13 +287,13 @@ columns! {
     billed_usd: Option<Usd>, "USD", "BilledCost";
     /** HTTP attempts of the request, retries included.*/
     attempts: i64, "", "";
-    /** The error of the last attempt, if no attempt succeeded.*/
+    /** The error of the last attempt, if no attempt succeeded. `records_lost` is the event of calls whose records a service lost; `dims.lost_calls` says how many. `process_died` is a call whose process ended before the call.*/
     error_code: Option<String>, "", "";
     /** OpenAI's `prompt_cache_key`.*/
     prompt_cache_key: Option<String>, "", "";
     /** The reasoning effort that was requested.*/
     reasoning_effort: Option<String>, "", "";
-    /** Attribution: the batch job.*/
+    /** Attribution: the batch job. The crate `spanledger` sets it to the provider's id of a batch, for the batch unless its attribution states another, and for each request that `BatchOutput` records.*/
     batch_job_id: Option<String>, "", "";
     /** The provider's id of the primary response.*/
     response_id: Option<String>, "", "";

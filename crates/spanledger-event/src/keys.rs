@@ -115,6 +115,8 @@ pub const GAP_EVENT_NAME: &str = "spanledger.gap";
 pub const LOST_CALLS: &str = "spanledger.lost.calls";
 /// How many of them are not in the cost of the loss.
 pub const LOST_CALLS_WITHOUT_COST: &str = "spanledger.lost.calls_without_cost";
+/// The header in which the receiver states its version, so that a sender knows what acknowledged its records.
+pub const RECEIVER_HEADER: &str = "spanledger-receiver";
 /// Attribution: the feature.
 pub const FEATURE: &str = "spanledger.feature";
 /// Attribution: the route.
@@ -227,5 +229,3 @@ pub mod aliases {
     /// [`DEPLOYMENT_ENVIRONMENT_NAME`] was `deployment.environment` until 1.27.
     pub const ENVIRONMENTS: &[&str] = &[DEPLOYMENT_ENVIRONMENT_NAME, "deployment.environment"];
 }
-/// The header in which the receiver states its version, so that a sender knows what acknowledged its records.
-pub const RECEIVER_HEADER: &str = "spanledger-receiver";

@@ -106,6 +106,11 @@ limits! {
     COMPONENT_MAX: usize = 2_048, "observations", "An observation that would tie more together is refused.";
 }
 
+/// The last boundary of a character that is not after this byte. The standard library has this from Rust 1.91 on.
+pub fn char_boundary(text: &str, byte: usize) -> usize {
+    (0..=byte.min(text.len())).rev().find(|byte| text.is_char_boundary(*byte)).unwrap_or_default()
+}
+
 /// Cuts a text to a number of bytes, at the boundary of a character. A text that was cut ends with `…`, which
 /// is part of the bytes. Returns whether it was cut.
 pub fn cut(text: &mut String, bytes_max: usize) -> bool {
@@ -113,7 +118,7 @@ pub fn cut(text: &mut String, bytes_max: usize) -> bool {
     if text.len() <= bytes_max {
         return false;
     }
-    text.truncate(text.floor_char_boundary(bytes_max.saturating_sub(MARK.len_utf8())));
+    text.truncate(char_boundary(text, bytes_max.saturating_sub(MARK.len_utf8())));
     text.push(MARK);
     // The text may have been a thousand times as long.
     text.shrink_to_fit();

@@ -59,6 +59,8 @@ mod ids;
 mod partial;
 mod price;
 mod quirks;
+#[cfg(feature = "grpc")]
+mod raw_codec;
 mod reader;
 pub mod record;
 mod resource;
@@ -71,4 +73,6 @@ pub use attribution::AttributionKeys;
 pub use decode::{DecodeError, Encoding, Logs, Traces};
 pub use partial::PartialSuccess;
 pub use price::{price, set_usage};
+#[cfg(feature = "grpc")]
+pub use raw_codec::RawCodec;
 pub use reader::{ObservationReader, ReadLogs};

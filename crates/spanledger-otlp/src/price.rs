@@ -1,13 +1,15 @@
 //! Between observations and the price book.
 
 use spanledger_event::{
-    Observation, Role,
+    Observation, Role, UnpricedReason,
     limits::{DETAIL_BYTES_MAX, cut},
 };
 use spanledger_price::{
     PriceBook, PriceQuery,
     usage::{ResolvedUsage, UsageReadError},
 };
+
+use crate::record::{JOB_PREFIX, PROCESS_DIED, RECORDS_LOST};
 
 #[cfg(test)]
 mod tests;
@@ -31,12 +33,31 @@ pub fn price(book: &PriceBook, o: &mut Observation) {
         failed: !o.outcome.is_billable(),
     };
     let (mut cost, usage) = (book.price(&query), book.implied_usage(&query));
+    if cost.reason == Some(UnpricedReason::NoUsage)
+        && let Some(why) = why_no_usage(o)
+    {
+        cost.detail = Some(why.to_owned());
+    }
     if let Some(detail) = &mut cost.detail {
         cut(detail, DETAIL_BYTES_MAX);
     }
     o.cost = Some(cost);
     if usage.is_some() {
         o.usage = usage;
+    }
+}
+
+/// Why the usage of a call is not known, where the observation says more than the price book can know.
+fn why_no_usage(o: &Observation) -> Option<&'static str> {
+    match o.outcome.error() {
+        Some(RECORDS_LOST) => Some("a service lost the records of these calls before it could send them"),
+        Some(PROCESS_DIED) => {
+            Some("the process that made the call ended before the call; the provider may bill it")
+        }
+        None if o.call_id.starts_with(JOB_PREFIX) => {
+            Some("a job states its usage after its end, when it is read through an instrumented client")
+        }
+        _ => None,
     }
 }
 

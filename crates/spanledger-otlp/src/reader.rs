@@ -3,7 +3,10 @@
 use std::cell::LazyCell;
 
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
-use spanledger_event::{Observation, ObservedAs, keys, limits::NAME_BYTES_MAX};
+use spanledger_event::{
+    Observation, ObservedAs, keys,
+    limits::{NAME_BYTES_MAX, char_boundary},
+};
 
 use crate::{
     AttributionKeys, Logs, Traces,
@@ -118,5 +121,5 @@ fn scope(scope: Option<&InstrumentationScope>) -> (&str, &str) {
 }
 
 fn beginning(text: &str) -> &str {
-    &text[..text.floor_char_boundary(2 * NAME_BYTES_MAX)]
+    &text[..char_boundary(text, 2 * NAME_BYTES_MAX)]
 }

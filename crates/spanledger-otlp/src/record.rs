@@ -32,6 +32,11 @@ mod write;
 
 pub use encoded::{RequestEncoder, encoded_len};
 pub use gap::{Gap, RECORDS_LOST, cost};
+
+/// The `error_code` of a call whose process ended before the call did.
+pub const PROCESS_DIED: &str = "process_died";
+/// What the call id of a job begins with. A job is work that the provider does after it has answered.
+pub const JOB_PREFIX: &str = "job:";
 pub use opentelemetry_proto::tonic::logs::v1::LogRecord;
 pub(crate) use read::{RecordSource, read};
 pub use write::{AttributeValue, attributes, record, request, usage_counts, with_attributes};

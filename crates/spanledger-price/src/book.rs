@@ -20,7 +20,7 @@ mod tests;
 
 use std::{
     fmt,
-    sync::{Arc, LazyLock},
+    sync::{Arc, OnceLock},
 };
 
 use crate::providers;
@@ -57,11 +57,15 @@ impl PriceBook {
     ///
     /// Never: a test of this crate checks that the files are valid.
     pub fn builtin() -> &'static Self {
-        static BUILTIN: LazyLock<PriceBook> = LazyLock::new(|| {
-            PriceBook::parse(PriceBook::builtin_files())
-                .unwrap_or_else(|errors| panic!("built-in price book: {errors}"))
-        });
-        &BUILTIN
+        static BUILTIN: OnceLock<PriceBook> = OnceLock::new();
+        if let Some(book) = BUILTIN.get() {
+            return book;
+        }
+        // Two threads may do this at the same time. If one waited for the other, it would wait for ever in a process
+        // that was forked meanwhile, because the other thread does not exist there.
+        let book = PriceBook::parse(PriceBook::builtin_files())
+            .unwrap_or_else(|errors| panic!("built-in price book: {errors}"));
+        BUILTIN.get_or_init(|| book)
     }
 
     /// Reads a book from files, given as (name, text). The error has all mistakes of all files.

@@ -86,7 +86,8 @@ impl PriceBook {
         let rates = billed_rates(model, tier, query.at, usage, is_sum)?;
         let regional = regional_factor(provider, model, query)?;
         let discount = provider.discount(model, tier, query.at);
-        let rating = Rating { provider, model, tier, rates, regional, discount, at: query.at };
+        let name = query.provider;
+        let rating = Rating { provider, name, model, tier, rates, regional, discount, at: query.at };
         let (usd, lines) = cost_lines(&rating, usage)?;
         let certainty = if is_sum { CostCertainty::Uncertain } else { certainty::certainty(&rating, usage) };
         Ok(Priced { usd, lines, certainty })

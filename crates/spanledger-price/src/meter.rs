@@ -41,6 +41,8 @@ pub enum Meter {
     Container64gb,
     /// Stored files, per gigabyte and day.
     StorageGbDays,
+    /// Tokens that a model was trained with, per million.
+    TrainedTokens,
 }
 
 /// A row of the table of meters.
@@ -63,8 +65,8 @@ enum Per {
 
 impl Meter {
     /// All meters, in the order of cost lines: tokens as [`Bucket::ALL`], then the other units.
-    pub const ALL: [Self; 27] = {
-        let mut all = [Self::Images; 27];
+    pub const ALL: [Self; 28] = {
+        let mut all = [Self::Images; 28];
         let (mut at, units) = (0, Self::UNITS);
         while at < all.len() {
             all[at] = if at < Bucket::ALL.len() {
@@ -78,7 +80,7 @@ impl Meter {
     };
 
     /// The meters that do not count tokens.
-    pub const UNITS: [Self; 14] = [
+    pub const UNITS: [Self; 15] = [
         Self::Images,
         Self::AudioSeconds,
         Self::VideoSeconds,
@@ -93,6 +95,7 @@ impl Meter {
         Self::Container16gb,
         Self::Container64gb,
         Self::StorageGbDays,
+        Self::TrainedTokens,
     ];
 
     /// The table of meters, with the name, the key, the unit and the quantity of each rate.
@@ -122,6 +125,7 @@ impl Meter {
             Self::Container16gb => row("container_16gb", "container_16gb_per_session", "session", Per::One),
             Self::Container64gb => row("container_64gb", "container_64gb_per_session", "session", Per::One),
             Self::StorageGbDays => row("storage_gb_days", "storage_per_gb_day", "GB-day", Per::One),
+            Self::TrainedTokens => row("trained_tokens", "training_per_1m", "1M tokens", Per::Million),
         }
     }
 
@@ -187,7 +191,8 @@ impl Meter {
             | Self::Container4gb
             | Self::Container16gb
             | Self::Container64gb
-            | Self::StorageGbDays => true,
+            | Self::StorageGbDays
+            | Self::TrainedTokens => true,
             Self::Tokens(_)
             | Self::Images
             | Self::AudioSeconds

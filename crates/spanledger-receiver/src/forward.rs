@@ -3,14 +3,16 @@
 use std::{str::FromStr, time::Duration};
 
 use ::http::{StatusCode, Uri, uri::PathAndQuery};
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
 use reqwest::header;
-use spanledger_event::ErrorChain;
-use spanledger_otlp::{Encoding, PartialSuccess, Traces};
+use spanledger_event::{
+    ErrorChain,
+    limits::{ERROR_BYTES_MAX, cut},
+};
+use spanledger_otlp::{Encoding, PartialSuccess, RawCodec, Traces};
 use tonic::{
     Code, Status,
     client::Grpc,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     transport::{Channel, Endpoint},
 };
 use tonic_types::StatusExt as _;
@@ -183,7 +185,7 @@ async fn http(client: &reqwest::Client, url: reqwest::Url, outgoing: &Outgoing) 
             let is_short = response.content_length().is_some_and(|bytes| bytes <= ANSWER_BYTES_MAX);
             // The status is the acknowledgement; an answer that cannot be read says nothing more.
             if let Some(body) = if is_short { response.bytes().await.ok() } else { None } {
-                note_partial(&PartialSuccess::of_traces(&body, outgoing.encoding));
+                note_partial(PartialSuccess::of_traces(&body, outgoing.encoding));
             }
             Ok(())
         }
@@ -197,13 +199,12 @@ async fn http(client: &reqwest::Client, url: reqwest::Url, outgoing: &Outgoing) 
 }
 
 /// Tells what the destination left out. Its costs are recorded, and OTLP forbids sending it again.
-fn note_partial(partial: &PartialSuccess) {
+fn note_partial(mut partial: PartialSuccess) {
     if partial.rejected > 0 || !partial.message.is_empty() {
-        tracing::warn!(
-            spans = partial.rejected,
-            message = partial.message,
-            "receiver.forward.partial_success"
-        );
+        cut(&mut partial.message, ERROR_BYTES_MAX);
+        // Not as the event's own message, which a log prints without escaping control characters.
+        let (spans, what) = (partial.rejected, partial.message.as_str());
+        tracing::warn!(spans, what, "receiver.forward.partial_success");
     }
 }
 
@@ -213,7 +214,7 @@ async fn grpc(channel: Channel, bytes: Bytes) -> Result<(), ForwardError> {
     let path = PathAndQuery::from_static(Signal::Traces.grpc_path());
     match client.unary(tonic::Request::new(bytes), path, RawCodec).await {
         Ok(response) => {
-            note_partial(&PartialSuccess::of_traces(response.get_ref(), Encoding::Protobuf));
+            note_partial(PartialSuccess::of_traces(response.get_ref(), Encoding::Protobuf));
             Ok(())
         }
         Err(status) => Err(error_of_status(&status)),
@@ -234,43 +235,5 @@ fn error_of_status(status: &Status) -> ForwardError {
         // tonic reports a broken connection as `Unknown` with a source.
         Code::Unknown if std::error::Error::source(status).is_some() => unavailable(what),
         _ => refused(what),
-    }
-}
-
-/// A codec that passes messages through as bytes.
-#[derive(Clone, Copy, Debug, Default)]
-struct RawCodec;
-
-impl Codec for RawCodec {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for RawCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for RawCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
     }
 }

@@ -6,9 +6,9 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-use spanledger_event::{ErrorChain, Observation, UnpricedReason, keys};
+use spanledger_event::{ErrorChain, Observation, UnpricedReason, Usd, keys};
 use spanledger_ledger::{Ledger, LedgerError};
-use spanledger_otlp::{DecodeError, Logs, ObservationReader, ReadLogs, Traces, price};
+use spanledger_otlp::{DecodeError, Logs, ObservationReader, ReadLogs, Traces, price, record::Gap};
 
 use crate::{
     Counters, Destination, Prices, Refusal,
@@ -189,6 +189,24 @@ impl Pipeline {
         })
     }
 
+    /// Counts the losses that a message tells of. A message has one line of the log, however many it tells of.
+    fn note_lost(&self, gaps: &[Gap]) {
+        let Some(first) = gaps.first() else { return };
+        let calls = gaps.iter().map(|gap| gap.calls).fold(0, u64::saturating_add);
+        let without_cost = gaps.iter().map(|gap| gap.calls_without_cost).fold(0, u64::saturating_add);
+        let cost = gaps.iter().map(|gap| gap.cost).fold(Usd::default(), |sum, cost| sum + cost);
+        self.counters.add_records_lost(usize::try_from(calls).unwrap_or(usize::MAX));
+        tracing::error!(
+            service = first.service_name,
+            calls,
+            calls_without_cost = without_cost,
+            cost_usd = %cost,
+            event_id = first.id.as_str(),
+            events = gaps.len(),
+            "receiver.records.lost"
+        );
+    }
+
     fn decode_now(&self, message: &Message) -> Result<Decoded, Refusal> {
         let malformed = |error: DecodeError| Refusal::Malformed(ErrorChain(&error).to_string());
         let plain = message.inflate()?;
@@ -205,17 +223,7 @@ impl Pipeline {
                 let logs = Logs::decode(&plain, message.encoding).map_err(malformed)?;
                 self.counters.add_records(logs.record_count());
                 let ReadLogs { observations, gaps, rejected } = self.reader.logs(&logs);
-                for gap in gaps {
-                    self.counters.add_records_lost(usize::try_from(gap.calls).unwrap_or(usize::MAX));
-                    tracing::error!(
-                        service = gap.service_name,
-                        calls = gap.calls,
-                        calls_without_cost = gap.calls_without_cost,
-                        cost_usd = %gap.cost,
-                        event_id = gap.id.as_str(),
-                        "receiver.records.lost"
-                    );
-                }
+                self.note_lost(&gaps);
                 accepted.reject(rejected, NO_EVENT_ID);
                 if rejected > 0 {
                     self.counters.add_records_rejected(rejected);

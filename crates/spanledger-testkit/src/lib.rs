@@ -84,8 +84,8 @@ pub mod world;
 
 #[cfg(feature = "openai")]
 pub use openai::{
-    ApiError, Builder, CALLS_STORED_MAX, FinishReason, Provider, REQUEST_BODY_BYTES_MAX, REQUESTS_KEPT_MAX,
-    Received, Reply, Usage,
+    ApiError, Builder, CALLS_STORED_MAX, FinishReason, Provider, REQUEST_BODY_BYTES_MAX,
+    REQUESTS_KEPT_BYTES_MAX, REQUESTS_KEPT_MAX, Received, Reply, Usage,
 };
 
 /// Builders of observations for tests.

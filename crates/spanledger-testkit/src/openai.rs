@@ -48,7 +48,7 @@
 //!
 //! # Bounds
 //!
-//! The server keeps the newest [`REQUESTS_KEPT_MAX`] requests and
+//! The server keeps the newest [`REQUESTS_KEPT_MAX`] requests, with at most [`REQUESTS_KEPT_BYTES_MAX`] of bodies, and
 //! [`CALLS_STORED_MAX`] stored calls, and reads bodies up to
 //! [`REQUEST_BODY_BYTES_MAX`].
 
@@ -86,5 +86,5 @@ pub use provider::{Builder, Provider};
 pub use received::Received;
 pub use reply::{FinishReason, Reply};
 pub use server::REQUEST_BODY_BYTES_MAX;
-pub use state::{CALLS_STORED_MAX, REQUESTS_KEPT_MAX};
+pub use state::{CALLS_STORED_MAX, REQUESTS_KEPT_BYTES_MAX, REQUESTS_KEPT_MAX};
 pub use usage::Usage;

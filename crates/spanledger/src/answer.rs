@@ -4,8 +4,9 @@
 //! JSON object that it finds; [`call`](crate::call) makes the span and the record from the data.
 
 use http::HeaderMap;
+use rust_decimal::Decimal;
 use serde_json::value::RawValue;
-use spanledger_event::limits::USAGE_READ_BYTES_MAX;
+use spanledger_event::limits::{USAGE_READ_BYTES_MAX, char_boundary};
 use spanledger_price::usage::ToolCalls;
 
 use crate::{
@@ -19,6 +20,8 @@ mod tools;
 
 /// The greatest number of finish reasons that are kept. A server can send one with each chunk.
 const FINISH_REASONS_MAX: usize = 128;
+/// The greatest size of a finish reason in bytes. The longest of the convention has 14.
+const FINISH_REASON_BYTES_MAX: usize = 64;
 
 /// The data of an answer that was read so far.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +43,8 @@ pub(crate) struct ResponseInfo {
     pub(crate) tools: ToolCalls,
     /// Images in an answer of the images API.
     pub(crate) images: u64,
+    /// Seconds of audio in an answer of the audio API, rounded up as the usage of a transcription is.
+    pub(crate) audio_seconds: Option<Decimal>,
     /// The status of an answer of the Responses API: `completed`, `queued`, …
     pub(crate) status: Option<String>,
 }
@@ -60,6 +65,8 @@ lenient_object! {
         /// The tools that the request offered, as the answer repeats them.
         tools: "tools",
         data: "data",
+        /// The length of the audio that was transcribed or translated.
+        duration: "duration",
     }
 }
 
@@ -124,6 +131,24 @@ impl ResponseInfo {
         }
     }
 
+    /// How many bytes the texts take.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let texts = [
+            &self.id,
+            &self.model,
+            &self.service_tier,
+            &self.system_fingerprint,
+            &self.usage_json,
+            &self.organization,
+            &self.project,
+            &self.error_message,
+            &self.status,
+        ];
+        let reasons = self.finish_reasons.iter().map(|reason| size_of::<String>() + reason.len());
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len());
+        texts.into_iter().flatten().map(String::len).chain(reasons).chain(headers).sum()
+    }
+
     /// Adds the data of an object. In a stream, the values of a later object replace earlier values.
     pub(crate) fn read_object(&mut self, object: &ResponseObject<'_>) {
         fn replace(known: &mut Option<String>, new: Option<String>) {
@@ -141,12 +166,16 @@ impl ResponseInfo {
         replace(&mut self.status, text(object.status));
         let usage = not_null(object.usage).map(RawValue::get);
         // A larger object is not read. One byte more than the maximum says why.
-        let usage = usage.map(|usage| usage.get(..=USAGE_READ_BYTES_MAX).unwrap_or(usage));
+        let usage = usage.map(|usage| {
+            let end = (USAGE_READ_BYTES_MAX + 1..usage.len()).find(|at| usage.is_char_boundary(*at));
+            &usage[..end.unwrap_or(usage.len())]
+        });
         replace(&mut self.usage_json, usage.map(str::to_owned));
         for choice in lenient::list::<Choice<'_>>(object.choices) {
-            if let Some(reason) = text(choice.finish_reason)
+            if let Some(mut reason) = text(choice.finish_reason)
                 && self.finish_reasons.len() < FINISH_REASONS_MAX
             {
+                reason.truncate(char_boundary(&reason, FINISH_REASON_BYTES_MAX));
                 self.finish_reasons.push(reason);
             }
         }
@@ -161,6 +190,9 @@ impl ResponseInfo {
         }
         if let Some(images) = lenient::count(object.data) {
             self.images = images;
+        }
+        if let Some(seconds) = text(object.duration).and_then(|seconds| seconds.parse::<Decimal>().ok()) {
+            self.audio_seconds = Some(seconds.ceil());
         }
     }
 }

@@ -14,11 +14,11 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::propagation::BaggagePropagator;
 use pin_project_lite::pin_project;
-use spanledger_event::{Attribution, AttributionError, Field, PartialAttribution, check_value};
+use spanledger_event::{AttributionError, Field, PartialAttribution, check_value};
 
 use crate::{
     baggage::{self, AllowedBaggage},
-    scope::{self, Scoped},
+    scope::{self, IncompleteAttribution, Known, Scoped},
 };
 
 #[cfg(feature = "axum")]
@@ -29,8 +29,9 @@ mod tests;
 /// Attributes the calls that an HTTP server makes for a request: those of the handler, and those that are made
 /// while the body of the response is streamed.
 ///
-/// Each field is a value, or a function of the request's head. A request whose attribution lacks a field is
-/// handled without a scope, so that its calls need an attribution of their own.
+/// Each field is a value, or a function of the request's head. A request whose attribution lacks a field, or has a
+/// value that is not legal, is handled all the same. Its calls need an attribution of their own: without one they are
+/// refused with an error that names the field, or quarantined with the fields that are known.
 ///
 /// ```
 /// use spanledger::AttributionLayer;
@@ -132,7 +133,21 @@ impl AttributionLayer {
 }
 
 impl Sources {
-    fn attribution(&self, request: &Parts) -> Result<Attribution, AttributionError> {
+    fn attribution(&self, request: &Parts) -> Known {
+        let (known, problem) = self.fields_of(request);
+        let problem = match problem {
+            Some(problem) => problem,
+            None => match known.clone().try_into() {
+                Ok(attribution) => return Ok(attribution),
+                Err(problem) => problem,
+            },
+        };
+        Err(Arc::new(IncompleteAttribution { known, problem }))
+    }
+
+    /// The legal values, and what is wrong with the first one that is not.
+    fn fields_of(&self, request: &Parts) -> (PartialAttribution, Option<AttributionError>) {
+        let mut problem = None;
         let mut partial = match &self.baggage {
             Some(allowed) => of_headers(allowed, &request.headers),
             None => PartialAttribution::default(),
@@ -145,13 +160,14 @@ impl Sources {
                 Source::Value(value) => Some(value.clone()),
                 Source::Request(value) => value(request),
             };
-            if let Some(value) = value {
-                // The error says more than that the field is missing.
-                check_value(field, &value)?;
-                baggage::set(&mut partial, field, value);
+            let Some(value) = value else { continue };
+            match check_value(field, &value) {
+                Ok(()) => baggage::set(&mut partial, field, value),
+                // It says more than that the field is missing.
+                Err(illegal) => problem = problem.or(Some(illegal)),
             }
         }
-        partial.try_into()
+        (partial, problem)
     }
 }
 
@@ -209,20 +225,14 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (parts, body) = request.into_parts();
-        let attribution = match self.sources.attribution(&parts) {
-            Ok(attribution) => Some(attribution),
-            Err(error) => {
-                let path = parts.uri.path();
-                tracing::debug!(target: "spanledger", %error, path, "spanledger.attribution.incomplete");
-                None
-            }
-        };
+        let attribution = self.sources.attribution(&parts);
+        if let Err(incomplete) = &attribution {
+            let (error, path) = (&incomplete.problem, parts.uri.path());
+            tracing::debug!(target: "spanledger", %error, path, "spanledger.attribution.incomplete");
+        }
         let request = Request::from_parts(parts, body);
-        let future = match &attribution {
-            // A service may make calls before it returns its future.
-            Some(attribution) => scope::sync(attribution, || self.inner.call(request)),
-            None => self.inner.call(request),
-        };
+        // A service may make calls before it returns its future.
+        let future = scope::sync(&attribution, || self.inner.call(request));
         AttributionFuture { inner: Scoped::with_known(attribution.clone(), future), attribution }
     }
 }
@@ -233,7 +243,7 @@ pin_project! {
     pub struct AttributionFuture<F> {
         #[pin]
         inner: Scoped<F>,
-        attribution: Option<Attribution>,
+        attribution: Known,
     }
 }
 
@@ -245,9 +255,7 @@ where
 
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = ready!(this.inner.poll(task));
-        Poll::Ready(
-            response.map(|response| response.map(|body| Scoped::with_known(this.attribution.take(), body))),
-        )
+        let response = ready!(this.inner.poll(task))?;
+        Poll::Ready(Ok(response.map(|body| Scoped::with_known(this.attribution.clone(), body))))
     }
 }

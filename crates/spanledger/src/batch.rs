@@ -1,8 +1,6 @@
 //! The requests of a batch, from its output file.
 
-use spanledger_event::{
-    Attribution, CallOutcome, Endpoint, EventId, JsonText, Observation, ObservedAs, Timestamp,
-};
+use spanledger_event::{Attribution, CallOutcome, Endpoint, EventId, Observation, ObservedAs, Timestamp};
 use spanledger_otlp::record;
 use spanledger_price::providers::response_ref;
 
@@ -152,7 +150,6 @@ impl BatchOutput {
             response.id.as_deref().map(|id| response_ref(&o.provider, o.server_address.as_deref(), id));
         jobs::read_response(&mut o, &response);
         o.service_tier = Some("batch".to_owned());
-        o.usage_raw = response.usage_json.as_deref().and_then(JsonText::new);
         if object.has_failed() {
             o.outcome = CallOutcome::Incomplete("failed".to_owned());
         }

@@ -7,6 +7,7 @@ use reqwest::{Response, ResponseBuilderExt as _};
 use spanledger_event::{CallOutcome, Endpoint};
 
 use crate::{call::CallInFlight, error::request_error_type};
+pub(crate) use frames::poll_data;
 pub(crate) use sse::{Splitter, data as event_data};
 
 pub(crate) mod frames;

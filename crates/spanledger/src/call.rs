@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use spanledger_event::{CallOutcome, Timestamp};
 use crate::{
     PromptWarning, Recorder,
     answer::{ResponseInfo, ResponseObject},
+    clock::now,
     request::{FormFields, RequestInfo},
     span::{CallSpan, CallerContext, SpanMode},
     spend_guard::{PlannedCall, Reservation, SpendGuard, SpendRefusal},
@@ -26,12 +27,14 @@ pub(crate) use ended::{EndedCall, Ending};
 pub use finished::FinishedCall;
 pub(crate) use intent::Noted;
 pub(crate) use overlap::Overlap;
+pub(crate) use report::{PricedCall, Report};
 
 mod attribution;
 mod ended;
 mod finished;
 mod intent;
 mod overlap;
+mod report;
 
 /// A function that is called with every call that has ended.
 pub(crate) type Hook = Arc<dyn Fn(&FinishedCall<'_>) + Send + Sync>;
@@ -237,6 +240,7 @@ impl CallInFlight {
         // A fault of ours must not become one of the user's call.
         let queued = catch_unwind(AssertUnwindSafe(|| ended.queue(&self.recorder)));
         if queued.is_err() {
+            self.recorder.count_loss();
             tracing::error!("spanledger.call.record.failed: the record of a call could not be made");
         }
         self.recorder.call_ended();
@@ -256,9 +260,4 @@ impl Call {
             self.request.read_form(fields);
         }
     }
-}
-
-fn now() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_nanos(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
 }

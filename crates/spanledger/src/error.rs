@@ -21,7 +21,7 @@ mod tests;
 ///
 /// fn explain(error: &OpenAIError) -> String {
 ///     match spanledger::Error::of(error) {
-///         Some(spanledger::Error::NoAttribution { path }) => format!("{path} needs an attribution"),
+///         Some(spanledger::Error::NoAttribution { path, .. }) => format!("{path} needs an attribution"),
 ///         Some(other) => format!("not sent: {other}"),
 ///         None => format!("the call failed: {error}"),
 ///     }
@@ -31,15 +31,16 @@ mod tests;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The call has no attribution.
+    /// The call has no attribution, or one that lacks a field.
     #[error(
-        "spanledger: {path} was not sent, because it has no attribution: feature, route, customer_id and \
-         environment are missing. Attach one with `.attributed(&attribution)` before the call, or run the task in \
-         `attribution.scope(…)`"
+        "spanledger: {path} was not sent, because it has no complete attribution: {problem}. Attach one with \
+         `.attributed(&attribution)` before the call, or run the task in `attribution.scope(…)`"
     )]
     NoAttribution {
         /// The path of the call's URL.
         path: String,
+        /// Which fields are missing, or what is wrong with a field.
+        problem: String,
     },
     /// The attached attribution cannot be read.
     #[error("spanledger: {path} was not sent, because {problem}")]

@@ -2,12 +2,13 @@
 //! until it is acknowledged.
 
 use std::{
-    process,
+    io, process,
     sync::{Arc, OnceLock, atomic::Ordering},
     thread,
     time::{Duration, Instant},
 };
 
+use spanledger_event::ErrorChain;
 use tokio::sync::mpsc;
 
 mod backoff;
@@ -67,14 +68,27 @@ impl Exporter {
     /// Starts the worker on a separate thread, so that it does not need the service's runtime and continues
     /// after that runtime is shut down.
     pub(crate) fn start(config: ExporterConfig) -> Result<Self, InitError> {
-        Self::start_in(config, process::id())
+        let shared = Shared::new(config.url.as_deref().unwrap_or_default(), process::id());
+        Self::start_with(config, shared, Disk::Required)
     }
 
-    fn start_in(config: ExporterConfig, pid: u32) -> Result<Self, InitError> {
+    /// As [`start`](Self::start), and logs an error instead of returning it. If the disk cannot be used, records are
+    /// in memory until it can.
+    pub(crate) fn start_or_log(config: ExporterConfig) -> Self {
+        let shared = Shared::new(config.url.as_deref().unwrap_or_default(), process::id());
+        Self::start_or_log_with(config, shared)
+    }
+
+    fn start_or_log_with(config: ExporterConfig, shared: Shared) -> Self {
+        let started = Self::start_with(config.clone(), shared, Disk::Optional);
+        started.unwrap_or_else(|error| Self::failed(config, &error))
+    }
+
+    fn start_with(config: ExporterConfig, shared: Shared, disk: Disk) -> Result<Self, InitError> {
         let settings = Settings::new(&config)?;
-        let shared = Arc::new(Shared::new(config.url.as_deref().unwrap_or_default(), pid));
+        let shared = Arc::new(shared);
         let worker = match settings {
-            Some(settings) => Some(start_worker(&config, settings, &shared)?),
+            Some(settings) => Some(start_worker(&config, settings, &shared, disk)?),
             None => None,
         };
         Ok(Self { config, shared, worker, of_fork: OnceLock::new() })
@@ -82,7 +96,7 @@ impl Exporter {
 
     /// An exporter that counts each record as lost, because it could not be started.
     pub(crate) fn failed(config: ExporterConfig, error: &InitError) -> Self {
-        let error = spanledger_event::ErrorChain(error).to_string();
+        let error = ErrorChain(error).to_string();
         tracing::error!(%error, "spanledger.export.start.failed");
         let shared = Arc::new(Shared::new(config.url.as_deref().unwrap_or_default(), process::id()));
         shared.set_error(Some(error));
@@ -91,28 +105,48 @@ impl Exporter {
         Self { config, shared, worker: None, of_fork: OnceLock::new() }
     }
 
-    /// This exporter, or the one of this process if it was forked. Asking for the process's id is a system call, so
-    /// that senders do it only when they wake the worker.
+    /// This exporter, or the one of this process if it was forked. `is_own` says whether this process has started a
+    /// worker.
+    fn of_process(&self, is_own: impl Fn(&Shared) -> bool) -> &Self {
+        let mut exporter = self;
+        loop {
+            if let Some(of_fork) = exporter.of_fork.get() {
+                exporter = of_fork;
+                continue;
+            }
+            if exporter.worker.is_none() || is_own(&exporter.shared) {
+                return exporter;
+            }
+            exporter.of_fork.get_or_init(|| {
+                let url = self.config.url.as_deref().unwrap_or_default();
+                let shared = Shared::new(url, process::id()).with_calls_of(&self.shared);
+                Box::new(Self::start_or_log_with(self.config.clone(), shared))
+            });
+        }
+    }
+
     fn of_this_process(&self) -> &Self {
-        if let Some(exporter) = self.of_fork.get() {
-            return exporter.of_this_process();
-        }
-        if self.worker.is_none() || self.shared.is_of_this_process() {
-            return self;
-        }
-        self.of_fork.get_or_init(|| {
-            let started = Self::start(self.config.clone());
-            Box::new(started.unwrap_or_else(|error| Self::failed(self.config.clone(), &error)))
-        })
+        self.of_process(Shared::is_of_this_process)
     }
 
     /// Queues a record. It never blocks, unless the configuration says so.
     pub(crate) fn send(&self, record: Box<dyn ToRecord>, ends: Option<Intent>) {
-        let mut exporter = self.of_fork.get().map_or(self, |exporter| exporter.of_this_process());
-        if exporter.worker.as_ref().is_some_and(|worker| worker.queue.wakes_worker()) {
-            exporter = exporter.of_this_process();
-        }
+        // To ask for the id of the process is a system call. A sender that wakes the worker makes one anyway.
+        let wakes_worker = self.worker.as_ref().is_some_and(|worker| worker.queue.wakes_worker());
+        let exporter = if wakes_worker {
+            self.of_this_process()
+        } else {
+            self.of_process(Shared::is_probably_of_this_process)
+        };
         exporter.push(record, ends);
+    }
+
+    /// Counts a record that could not be made. The next gap event has it.
+    pub(crate) fn count_loss(&self) {
+        let shared = &self.of_this_process().shared;
+        shared.recorded.fetch_add(1, Ordering::AcqRel);
+        shared.dropped_unseen.fetch_add(1, Ordering::AcqRel);
+        shared.dropped.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Whether calls are noted on disk before they are sent.
@@ -151,7 +185,7 @@ impl Exporter {
                 }
                 thread::sleep(BLOCKED_POLL);
             }
-            if let Err(record) = worker.queue.push_loss(record) {
+            if let Err(record) = worker.queue.push_loss(record, ends) {
                 self.shared.dropped_unseen.fetch_add(1, Ordering::AcqRel);
                 record.abandon();
             }
@@ -188,6 +222,15 @@ impl Exporter {
     }
 }
 
+/// What happens if the disk of the spool cannot be used at the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Disk {
+    /// The exporter does not start.
+    Required,
+    /// It starts, and tries the disk again later.
+    Optional,
+}
+
 /// How often a sender that waits for room looks for it.
 const BLOCKED_POLL: Duration = Duration::from_millis(2);
 
@@ -195,22 +238,38 @@ fn start_worker(
     config: &ExporterConfig,
     settings: Settings,
     shared: &Arc<Shared>,
+    disk: Disk,
 ) -> Result<WorkerHandle, InitError> {
     let (sender, receiver) = queue::queue(config.queue_max.max(1), config.queue_bytes_max);
     let (commands, command_receiver) = mpsc::unbounded_channel();
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(InitError::Thread)?;
-    let journal = Journal::open(config.spool.as_deref(), config.spool_bytes_max)?;
+    let journal = match Journal::open(config) {
+        Err(error @ InitError::Spool { .. }) if disk == Disk::Optional => {
+            let remedy = "records are kept in memory until the disk can be used";
+            tracing::error!(error = %ErrorChain(&error), remedy, "spanledger.spool.failed");
+            Journal::without_disk(config, tokio::time::Instant::now())
+        }
+        opened => opened?,
+    };
     let (worker_config, worker_shared) = (config.clone(), Arc::clone(shared));
-    thread::Builder::new()
-        .name("spanledger-export".to_owned())
-        .spawn(move || {
-            runtime.block_on(async {
-                let transport = transport::OtlpTransport::new(&settings);
-                let parts = worker::Parts { queue: receiver, commands: command_receiver, journal };
-                worker::Worker::new(&worker_config, transport, parts, worker_shared).run().await;
-            });
-        })
+    let (started, is_started) = std::sync::mpsc::sync_channel(1);
+    let work = move || {
+        // It is made here because a runtime must not be dropped where the caller may be: inside another one.
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return started.send(Err(error)).unwrap_or_default(),
+        };
+        started.send(Ok(())).unwrap_or_default();
+        runtime.block_on(async {
+            let transport = transport::OtlpTransport::new(&settings);
+            let parts = worker::Parts { queue: receiver, commands: command_receiver, journal };
+            worker::Worker::new(&worker_config, transport, parts, worker_shared).run().await;
+        });
+    };
+    thread::Builder::new().name("spanledger-export".to_owned()).spawn(work).map_err(InitError::Thread)?;
+    is_started
+        .recv()
+        .map_err(|_| io::Error::other("the thread has ended"))
+        .flatten()
         .map_err(InitError::Thread)?;
     flush::register(FlushHandle { commands: Some(commands.clone()), shared: Arc::clone(shared) });
     Ok(WorkerHandle { queue: sender, commands })

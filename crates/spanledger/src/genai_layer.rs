@@ -2,11 +2,11 @@
 //! cost, and a record.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Once, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use opentelemetry::{
@@ -19,10 +19,7 @@ use opentelemetry_proto::tonic::{
     trace::v1::{ResourceSpans, ScopeSpans, Span},
 };
 use spanledger_event::{Endpoint, EventId, Observation, ObservedAs, PartialAttribution, Role};
-use spanledger_otlp::{
-    ObservationReader, Traces,
-    record::{self, LogRecord},
-};
+use spanledger_otlp::{ObservationReader, Traces, record};
 use tracing::{
     Dispatch, Event, Level, Subscriber,
     dispatcher::WeakDispatch,
@@ -36,7 +33,11 @@ use tracing_subscriber::{
 };
 use uuid::Uuid;
 
-use crate::{Recorder, baggage, exporter::ToRecord, metrics, scope};
+use crate::{
+    Recorder, baggage,
+    call::{PricedCall, Report},
+    clock, scope,
+};
 use fields::Fields;
 
 mod attributes;
@@ -158,7 +159,8 @@ impl GenAiLayer {
         if let Some(otel) = otel.filter(|otel| otel.span().is_recording()) {
             otel.span().set_attributes(attributes::added(&o, &stated, &call.copied));
         }
-        self.recorder().send(SpanOfCall(Box::new(o)));
+        let attributes = record::attributes(&o);
+        self.recorder().send(PricedCall::new(o, attributes, Report::to_metrics()));
     }
 
     /// The observation of a span; `None` if the span is no call. The receiver reads spans by the same code.
@@ -247,8 +249,11 @@ where
         }
         // The extensions must not be locked when the OpenTelemetry context is looked up.
         let call = span.extensions_mut().remove::<OpenCall>();
-        if let Some(call) = call {
-            self.end(call, &span);
+        let Some(call) = call else { return };
+        // A fault of ours must not become one of the service.
+        if catch_unwind(AssertUnwindSafe(|| self.end(call, &span))).is_err() {
+            self.recorder().count_loss();
+            tracing::error!(target: "spanledger", "spanledger.call.record.failed: the record of a span could not be made");
         }
     }
 }
@@ -268,7 +273,9 @@ pub(crate) fn client_records_call_in(span: &tracing::Span, endpoint: Endpoint) {
 /// Notes in spans that a call inside them has a record.
 fn note_in<'a, S: LookupSpan<'a> + 'a>(spans: impl Iterator<Item = SpanRef<'a, S>>, endpoint: Endpoint) {
     for span in spans {
-        if let Some(call) = span.extensions_mut().get_mut::<OpenCall>() {
+        if let Some(call) = span.extensions_mut().get_mut::<OpenCall>()
+            && !call.recorded_inside.contains(&endpoint)
+        {
             call.recorded_inside.push(endpoint);
         }
     }
@@ -279,21 +286,6 @@ fn note_in<'a, S: LookupSpan<'a> + 'a>(spans: impl Iterator<Item = SpanRef<'a, S
 fn is_same_kind(inner: Endpoint, outer: Endpoint) -> bool {
     const TEXT: [Endpoint; 3] = [Endpoint::Chat, Endpoint::Responses, Endpoint::Completions];
     inner == outer || (TEXT.contains(&inner) && TEXT.contains(&outer))
-}
-
-/// A call that the exporter's thread turns into a record.
-struct SpanOfCall(Box<Observation>);
-
-impl ToRecord for SpanOfCall {
-    fn queue_bytes(&self) -> usize {
-        // An observation has about thirty short texts.
-        size_of::<Observation>() + 1_024
-    }
-
-    fn into_record(self: Box<Self>) -> LogRecord {
-        metrics::record(&self.0);
-        record::record(&self.0)
-    }
 }
 
 /// Says once that the layers are in the wrong order.
@@ -309,6 +301,5 @@ fn warn_of_the_order() {
 }
 
 fn now() -> u64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX)
+    u64::try_from(clock::now().nanos()).unwrap_or_default()
 }

@@ -8,7 +8,6 @@
 //! makes one event of them, however often and wherever the job is read. The record of a read has no attribution,
 //! because whoever polls for a job is seldom the one it is for.
 
-use bytes::Bytes;
 use http::Method;
 use rust_decimal::Decimal;
 use spanledger_event::{
@@ -23,9 +22,7 @@ use spanledger_price::{
 use crate::{
     Recorder,
     answer::{ResponseInfo, ResponseObject},
-    exporter::ToRecord,
     lenient::{self, Raw, integer, lenient_object, not_null, text},
-    recorder::RecorderPrices,
     request::{RequestInfo, path_ends_with, provider_of_url},
 };
 
@@ -108,7 +105,7 @@ impl JobPlace {
     pub(crate) fn name(&self, o: &mut Observation, kind: JobKind, part: &str) {
         let Self { namespace, id } = self;
         o.event_id = EventId::of_job(namespace, id, part);
-        o.call_id = format!("job:{namespace}:{id}:{part}");
+        o.call_id = format!("{}{namespace}:{id}:{part}", record::JOB_PREFIX);
         match kind {
             Batch => {
                 o.attribution.batch_job_id.get_or_insert_with(|| id.clone());
@@ -271,7 +268,6 @@ impl JobRead {
         let mut response = ResponseInfo::default();
         response.read_object(&object);
         read_response(o, &response);
-        o.usage_raw = response.usage_json.as_deref().and_then(JsonText::new);
     }
 
     fn with_units(&self, mut o: Observation, name: &str, quantity: Decimal) -> Observation {
@@ -332,34 +328,18 @@ pub(crate) fn read_response(o: &mut Observation, response: &ResponseInfo) {
         ..Answer::default()
     });
     set_usage(o, resolved);
-}
-
-/// An observation that waits in the queue.
-#[derive(Debug)]
-struct Observed {
-    observation: Observation,
-    prices: RecorderPrices,
-}
-
-impl ToRecord for Observed {
-    fn queue_bytes(&self) -> usize {
-        let raw = self.observation.usage_raw.as_ref().map_or(0, |json| json.as_str().len());
-        size_of::<Self>() + raw + 1_024
-    }
-
-    fn into_record(mut self: Box<Self>) -> record::LogRecord {
-        self.prices.price(&mut self.observation);
-        record::record(&self.observation)
-    }
+    o.usage_raw = response.usage_json.as_deref().and_then(JsonText::new);
 }
 
 /// Queues the record of an observation.
-pub(crate) fn send(recorder: &Recorder, observation: Observation) {
-    recorder.send(Observed { observation, prices: recorder.prices() });
+pub(crate) fn send(recorder: &Recorder, mut observation: Observation) {
+    recorder.prices().price(&mut observation);
+    observation.bound_in_place();
+    recorder.send(record::record(&observation));
 }
 
 /// Queues the records of a job, from the job as JSON.
-fn send_all(recorder: &Recorder, read: &JobRead, body: &Bytes) {
+fn send_all(recorder: &Recorder, read: &JobRead, body: &[u8]) {
     for observation in read.observations(body) {
         send(recorder, observation);
     }

@@ -154,7 +154,8 @@ impl SpanledgerLayer {
     }
 
     /// Sets a function that is called with every call that has ended, on a thread of this crate, or on the caller's if
-    /// the export is switched off. A panic in it is logged and has no other effect.
+    /// the export is switched off. It must not block, because the records of other calls wait for it. A panic in it is
+    /// logged and has no other effect.
     ///
     /// ```
     /// use spanledger::SpanledgerLayer;
@@ -207,10 +208,7 @@ where
         let caller = CallerContext::current();
         let scoped = scope::current();
         let settings = Arc::clone(&self.layer.settings);
-        let incomplete = match (&scoped, settings.missing_attribution) {
-            (None, MissingAttribution::Quarantine) => Some(Incomplete::current()),
-            _ => None,
-        };
+        let incomplete = if scoped.is_none() { Some(Incomplete::current()) } else { None };
         Box::pin(async move {
             let mut first = factory.build().await?;
             let attached = attributed::take(first.headers_mut());
@@ -244,10 +242,15 @@ where
                 None if !matches!(billing, Billing::Billed(_)) => {
                     CallAttribution::Partial(PartialAttribution::default())
                 }
-                None => match incomplete {
-                    Some(incomplete) => CallAttribution::Partial(incomplete.warn_and_take(first.url())),
-                    None => return Err(Error::NoAttribution { path: path() }.into()),
-                },
+                None => {
+                    let incomplete = incomplete.unwrap_or_default();
+                    match settings.missing_attribution {
+                        MissingAttribution::Quarantine => {
+                            CallAttribution::Partial(incomplete.warn_and_take(first.url()))
+                        }
+                        MissingAttribution::Refuse => return Err(incomplete.refusal(path()).into()),
+                    }
+                }
             };
             let options = ReadOptions {
                 host: Some(&settings.host),

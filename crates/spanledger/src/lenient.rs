@@ -8,6 +8,7 @@ use serde::{
     de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
+use spanledger_event::limits::char_boundary;
 
 #[cfg(test)]
 mod tests;
@@ -114,7 +115,7 @@ const SHORT_BYTES_MAX: usize = 1_024;
 
 /// The beginning of a text, as far as a name or an id can be long.
 pub(crate) fn shortened(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(SHORT_BYTES_MAX)).unwrap_or(text)
+    text.get(..char_boundary(text, SHORT_BYTES_MAX)).unwrap_or(text)
 }
 
 /// The text of a field that is a name or an id. A longer one is cut.

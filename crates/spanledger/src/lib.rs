@@ -9,6 +9,7 @@ mod batch;
 mod body;
 mod call;
 mod client;
+mod clock;
 mod error;
 mod estimate;
 mod exporter;
@@ -49,7 +50,9 @@ pub use sampling::{KeepGenAi, SampledOnly};
 pub use scope::{Scoped, current as current_attribution};
 pub use span::SpanMode;
 #[doc(no_inline)]
-pub use spanledger_event::{Attribution, AttributionError, Field, PartialAttribution, Timestamp, Usd};
+pub use spanledger_event::{
+    Attribution, AttributionError, Endpoint, Field, PartialAttribution, Timestamp, Usage, Usd,
+};
 #[doc(no_inline)]
 pub use spanledger_price::{BookErrors, PriceBook};
 pub use spend_guard::{MonthlyQuota, PlannedCall, SpendGuard, SpendRefusal};

@@ -1,6 +1,8 @@
 //! Metrics of calls, by the OpenTelemetry GenAI convention, and counters of cost and tokens.
 //!
-//! Metrics are not sampled. The counters are therefore a checksum for the ledger: their sums are those of its events.
+//! Metrics are not sampled. The counters are therefore a checksum for the ledger: their sums are those of its events,
+//! without those of jobs. A job is read later, perhaps by several processes, and only the receiver knows which
+//! of the reads it has seen before.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,7 +13,7 @@ use opentelemetry::{
 use spanledger_event::{Observation, keys};
 use spanledger_otlp::record::SCOPE;
 
-use crate::span::operation;
+use crate::span::{nearest_double, operation};
 
 #[cfg(test)]
 mod tests;
@@ -113,13 +115,13 @@ impl Instruments {
         let state = o.cost.as_ref().map(|cost| KeyValue::new(keys::COST_STATE, cost.state()));
         self.calls.add(1, &with(state));
         if let Some(usage) = &o.usage {
-            for (kind, count) in [("input", usage.prompt_tokens()), ("output", usage.completion_tokens())] {
+            for (kind, count) in [("input", usage.prompt_tokens()), ("output", usage.output_tokens())] {
                 let attributes = with(Some(KeyValue::new(keys::TOKEN_TYPE, kind)));
                 self.token_usage.record(count, &attributes);
                 self.tokens.add(count, &attributes);
             }
         }
-        let cost = o.cost.as_ref().and_then(|cost| cost.usd).and_then(|usd| usd.to_string().parse().ok());
+        let cost = o.cost.as_ref().and_then(|cost| cost.usd).and_then(nearest_double);
         if let Some(cost) = cost {
             self.cost.add(cost, &of_call);
         }

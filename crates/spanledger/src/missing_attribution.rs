@@ -6,10 +6,10 @@ use std::{
 };
 
 use reqwest::Url;
-use spanledger_event::PartialAttribution;
+use spanledger_event::{AttributionError, Field, PartialAttribution};
 use tracing::{Metadata, callsite::Identifier};
 
-use crate::scope;
+use crate::{Error, scope};
 
 /// What happens to a billable call without an attribution.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,9 +24,10 @@ pub enum MissingAttribution {
 }
 
 /// The attribution of a call that lacks fields, and where the call is made.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Incomplete {
     known: PartialAttribution,
+    problem: Option<AttributionError>,
     /// The span in which the call is made. Code cannot ask for the caller's line through an `async` call.
     site: Option<&'static Metadata<'static>>,
 }
@@ -40,9 +41,22 @@ const SITES_MAX: usize = 256;
 type Site = (Option<String>, String, Option<Identifier>);
 
 impl Incomplete {
-    /// What is known in the caller's task.
+    /// What is known in the caller's task, which has no complete attribution.
     pub(crate) fn current() -> Self {
-        Self { known: scope::known(), site: tracing::Span::current().metadata() }
+        let (known, problem) = scope::incomplete();
+        Self { known, problem, site: tracing::Span::current().metadata() }
+    }
+
+    /// The error of a call that is refused.
+    pub(crate) fn refusal(&self, path: String) -> Error {
+        let problem = match &self.problem {
+            Some(problem) => {
+                let text = problem.to_string();
+                text.strip_prefix("attribution: ").unwrap_or(&text).to_owned()
+            }
+            None => format!("{} missing", missing_fields(&self.known)),
+        };
+        Error::NoAttribution { path, problem }
     }
 
     /// Warns once for each call site, and returns the known fields.
@@ -70,5 +84,22 @@ impl Incomplete {
             );
         }
         self.known
+    }
+}
+
+/// The required fields that an attribution lacks, with the verb.
+fn missing_fields(known: &PartialAttribution) -> String {
+    let fields = [
+        (Field::Feature, &known.feature),
+        (Field::Route, &known.route),
+        (Field::CustomerId, &known.customer_id),
+        (Field::Environment, &known.environment),
+    ];
+    let missing: Vec<String> =
+        fields.iter().filter(|(_, value)| value.is_none()).map(|(field, _)| format!("`{field}`")).collect();
+    match missing.as_slice() {
+        [one] => format!("{one} is"),
+        [others @ .., last] => format!("{} and {last} are", others.join(", ")),
+        [] => "the attribution is".to_owned(),
     }
 }

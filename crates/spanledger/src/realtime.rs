@@ -1,8 +1,7 @@
 //! Realtime sessions, from the events that the provider sends.
 
 use spanledger_event::{
-    Attribution, CallOutcome, Endpoint, EventId, JsonText, Observation, ObservedAs, PartialAttribution,
-    Timestamp,
+    Attribution, CallOutcome, Endpoint, EventId, Observation, ObservedAs, PartialAttribution,
 };
 use spanledger_otlp::record;
 use spanledger_price::providers::response_ref;
@@ -10,6 +9,7 @@ use spanledger_price::providers::response_ref;
 use crate::{
     BaseUrlError, Recorder,
     answer::{ResponseInfo, ResponseObject},
+    clock::now,
     jobs,
     lenient::{self, lenient_object, not_null, text},
     request::provider_of_url,
@@ -142,7 +142,6 @@ impl RealtimeSession {
         let mut response = ResponseInfo::default();
         response.read_object(&object);
         jobs::read_response(&mut o, &response);
-        o.usage_raw = response.usage_json.as_deref().and_then(JsonText::new);
         o.outcome = match response.status.as_deref() {
             Some(status @ ("failed" | "cancelled")) => CallOutcome::Incomplete(status.to_owned()),
             _ => CallOutcome::Success,
@@ -156,7 +155,6 @@ impl RealtimeSession {
         let model = self.transcription_model.as_deref();
         let mut o = self.observation(&id, "transcription", Endpoint::AudioTranscription, model);
         let usage_json = not_null(event.usage).map(|usage| usage.get().to_owned());
-        o.usage_raw = usage_json.as_deref().and_then(JsonText::new);
         jobs::read_response(&mut o, &ResponseInfo { usage_json, ..ResponseInfo::default() });
         Some(o)
     }
@@ -165,8 +163,7 @@ impl RealtimeSession {
         let response = response_ref(&self.provider, self.server_address.as_deref(), id);
         let event_id = EventId::of_job(&response.namespace, id, part);
         let call_id = format!("realtime:{}:{id}:{part}", response.namespace);
-        let mut o =
-            Observation::new(event_id, call_id, ObservedAs::Record, Timestamp::from_nanos(now_nanos()));
+        let mut o = Observation::new(event_id, call_id, ObservedAs::Record, now());
         record::SCOPE.clone_into(&mut o.emitter);
         o.provider.clone_from(&self.provider);
         o.server_address.clone_from(&self.server_address);
@@ -177,9 +174,4 @@ impl RealtimeSession {
         o.attribution = self.attribution.clone();
         o
     }
-}
-
-fn now_nanos() -> i64 {
-    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -35,11 +35,10 @@ struct Inner {
 
 impl Recorder {
     /// Creates a recorder with this export configuration. If the configuration cannot be used, an error is logged,
-    /// and each record counts as lost; [`try_new`](Self::try_new) returns the error instead.
+    /// and each record counts as lost. If only the disk of the spool cannot be used, an error is logged, and records
+    /// are in memory until it can. [`try_new`](Self::try_new) returns either error instead.
     pub fn new(config: ExporterConfig) -> Self {
-        let exporter =
-            Exporter::start(config.clone()).unwrap_or_else(|error| Exporter::failed(config, &error));
-        Self::with_exporter(exporter)
+        Self::with_exporter(Exporter::start_or_log(config))
     }
 
     /// Creates a recorder with this export configuration, whose address, headers and certificates are checked.
@@ -131,6 +130,11 @@ impl Recorder {
     /// Queues a value of which the exporter's thread makes a record. Never blocks.
     pub(crate) fn send(&self, record: impl ToRecord + 'static) {
         self.inner.exporter.send(Box::new(record), None);
+    }
+
+    /// Counts a call whose record could not be made.
+    pub(crate) fn count_loss(&self) {
+        self.inner.exporter.count_loss();
     }
 
     /// Whether calls are noted on disk before they are sent.

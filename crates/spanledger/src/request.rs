@@ -77,6 +77,15 @@ pub(crate) enum Change {
 }
 
 impl RequestInfo {
+    /// How many bytes the texts take.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let texts =
+            [&self.service_tier, &self.reasoning_effort, &self.prompt_cache_key, &self.previous_response_id];
+        let model = self.model.as_deref().map(str::len);
+        let texts = texts.into_iter().flatten().map(String::len).chain(model);
+        texts.sum::<usize>() + self.streamed.bytes()
+    }
+
     /// Reads a request of an endpoint.
     pub(crate) fn read(request: &Request, endpoint: Endpoint, options: ReadOptions<'_>) -> (Self, Change) {
         let url = request.url();

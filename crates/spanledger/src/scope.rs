@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context as TaskContext, Poll},
 };
 
@@ -9,7 +10,7 @@ use futures_util::Stream;
 use http_body::{Body, Frame, SizeHint};
 use opentelemetry::{Context, baggage::BaggageExt as _, trace::TraceContextExt as _};
 use pin_project_lite::pin_project;
-use spanledger_event::{Attribution, PartialAttribution};
+use spanledger_event::{Attribution, AttributionError, PartialAttribution};
 
 use crate::baggage::AllowedBaggage;
 
@@ -18,6 +19,15 @@ mod tests;
 
 tokio::task_local! {
     static CURRENT: Attribution;
+    static INCOMPLETE: Arc<IncompleteAttribution>;
+}
+
+/// What is known of an attribution that lacks a field, and what is wrong with it. Its calls are refused with this
+/// reason, or recorded with these fields.
+#[derive(Clone, Debug)]
+pub(crate) struct IncompleteAttribution {
+    pub(crate) known: PartialAttribution,
+    pub(crate) problem: AttributionError,
 }
 
 /// The attribution as a value of an OpenTelemetry context. The type is private, so that only this module sets it.
@@ -38,9 +48,20 @@ pub fn current() -> Option<Attribution> {
     })
 }
 
-/// The fields of an attribution that are known where [`current`] has none.
+/// The fields of an attribution that are known here and now.
 pub(crate) fn known() -> PartialAttribution {
-    current().as_ref().map_or_else(|| Context::map_current(known_from_baggage), PartialAttribution::from)
+    current().as_ref().map_or_else(|| incomplete().0, PartialAttribution::from)
+}
+
+/// The fields that are known where [`current`] has no attribution, and why it has none if that was found out.
+pub(crate) fn incomplete() -> (PartialAttribution, Option<AttributionError>) {
+    let of_baggage = Context::map_current(known_from_baggage);
+    let of_task = INCOMPLETE.try_with(|incomplete| {
+        let mut known = incomplete.known.clone();
+        known.fill_from(&of_baggage);
+        (known, Some(incomplete.problem.clone()))
+    });
+    of_task.unwrap_or((of_baggage, None))
 }
 
 fn known_from_baggage(context: &Context) -> PartialAttribution {
@@ -52,11 +73,14 @@ fn known_from_baggage(context: &Context) -> PartialAttribution {
 }
 
 /// Runs a function whose calls have the attribution.
-pub(crate) fn sync<R>(attribution: &Attribution, function: impl FnOnce() -> R) -> R {
-    CURRENT.sync_scope(attribution.clone(), || {
-        let _attached = in_context(attribution, &Context::current()).attach();
-        function()
-    })
+pub(crate) fn sync<R>(attribution: &Known, function: impl FnOnce() -> R) -> R {
+    match attribution {
+        Ok(attribution) => CURRENT.sync_scope(attribution.clone(), || {
+            let _attached = in_context(attribution, &Context::current()).attach();
+            function()
+        }),
+        Err(incomplete) => INCOMPLETE.sync_scope(Arc::clone(incomplete), function),
+    }
 }
 
 /// A context that carries the attribution.
@@ -73,11 +97,13 @@ pin_project! {
     pub struct Scoped<T> {
         #[pin]
         inner: T,
-        // `None` for a request whose attribution is not known: its calls are those of no scope.
-        attribution: Option<Attribution>,
+        attribution: Known,
         contexts: Option<Contexts>,
     }
 }
+
+/// What a scope knows of the attribution of its calls.
+pub(crate) type Known = Result<Attribution, Arc<IncompleteAttribution>>;
 
 /// A context of the caller and the context with the attribution that was derived from it.
 ///
@@ -108,11 +134,12 @@ impl Contexts {
 
 impl<T> Scoped<T> {
     pub(crate) fn new(attribution: Attribution, inner: T) -> Self {
-        Self::with_known(Some(attribution), inner)
+        Self::with_known(Ok(attribution), inner)
     }
 
-    /// A scope if the attribution is known.
-    pub(crate) fn with_known(attribution: Option<Attribution>, inner: T) -> Self {
+    /// A scope of an attribution that may lack fields. Such a scope does not replace the attribution of a scope around
+    /// it.
+    pub(crate) fn with_known(attribution: Known, inner: T) -> Self {
         Self { inner, attribution, contexts: None }
     }
 
@@ -121,7 +148,13 @@ impl<T> Scoped<T> {
     /// entered around the future stay the parents of its spans.
     fn poll_inside<R>(self: Pin<&mut Self>, poll: impl FnOnce(Pin<&mut T>) -> R) -> R {
         let this = self.project();
-        let Some(attribution) = this.attribution else { return poll(this.inner) };
+        let attribution = match this.attribution {
+            Ok(attribution) => attribution,
+            Err(incomplete) => {
+                let inner = this.inner;
+                return INCOMPLETE.sync_scope(Arc::clone(incomplete), || poll(inner));
+            }
+        };
         let contexts = match this.contexts.take().filter(Contexts::are_of_current) {
             Some(contexts) => contexts,
             None => Contexts::derive(attribution),

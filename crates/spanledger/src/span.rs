@@ -243,7 +243,10 @@ fn warn_of_missing_spans() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let is_set_up = std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("OTEL_"));
-        let text = "calls have no OpenTelemetry span, because `tracing` does not lead to OpenTelemetry. If this                     service has set it up: spanledger works with opentelemetry 0.33 and tracing-opentelemetry 0.34,                     and does not see those of another version. `cargo tree -i opentelemetry` shows the versions.                     Calls are recorded all the same";
+        let text = "calls have no OpenTelemetry span, because `tracing` does not lead to OpenTelemetry. If this \
+                    service has set it up: spanledger works with opentelemetry 0.33 and tracing-opentelemetry 0.34, \
+                    and does not see those of another version. `cargo tree -i opentelemetry` shows the versions. \
+                    Calls are recorded all the same";
         if is_set_up {
             tracing::warn!("spanledger.span.missing: {text}");
         } else {
@@ -297,6 +300,6 @@ fn span_only_attributes(o: &Observation, call: &Call) -> Vec<KeyValue> {
 }
 
 /// The cost as a double, for tools that cannot read decimals. Another attribute has the exact amount.
-fn nearest_double(usd: Usd) -> Option<f64> {
+pub(crate) fn nearest_double(usd: Usd) -> Option<f64> {
     usd.to_string().parse().ok()
 }

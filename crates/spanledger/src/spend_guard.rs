@@ -4,10 +4,7 @@ use std::{
     borrow::Cow,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
 };
 
 use http::StatusCode;
@@ -185,7 +182,7 @@ impl axum::response::IntoResponse for SpendRefusal {
 pub(crate) struct Reservation {
     guard: Arc<dyn SpendGuard>,
     call: PlannedCall,
-    is_settled: AtomicBool,
+    is_settled: bool,
 }
 
 impl Reservation {
@@ -194,7 +191,7 @@ impl Reservation {
         match catch_unwind(AssertUnwindSafe(|| guard.reserve(&call))) {
             Ok(Ok(())) => {
                 let guard = Arc::clone(guard);
-                Ok(Some(Self { guard, call, is_settled: AtomicBool::new(false) }))
+                Ok(Some(Self { guard, call, is_settled: false }))
             }
             Ok(Err(refusal)) => Err(refusal),
             Err(_) => {
@@ -207,12 +204,12 @@ impl Reservation {
     }
 
     /// Tells the guard what the call has cost.
-    pub(crate) fn settle(&self, o: &Observation) {
+    pub(crate) fn settle(mut self, o: &Observation) {
         self.settle_with(o.cost.as_ref().and_then(|cost| cost.usd));
     }
 
-    fn settle_with(&self, cost: Option<Usd>) {
-        if self.is_settled.swap(true, Ordering::AcqRel) {
+    fn settle_with(&mut self, cost: Option<Usd>) {
+        if std::mem::replace(&mut self.is_settled, true) {
             return;
         }
         if catch_unwind(AssertUnwindSafe(|| self.guard.settle(&self.call, cost))).is_err() {

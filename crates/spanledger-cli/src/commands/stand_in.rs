@@ -23,7 +23,8 @@ pub(crate) async fn run(arguments: &StandInArguments) -> anyhow::Result<ExitCode
         "This is a stand-in for OpenAI's API. Try it:\n\n\
          \u{20}\u{20}curl {url}/chat/completions -H 'Authorization: Bearer any-key' -H 'Content-Type: application/json' \\\n\
          \u{20}\u{20}  -d '{{\"model\": \"gpt-5.5\", \"messages\": [{{\"role\": \"user\", \"content\": \"Hello\"}}]}}'\n\n\
-         Configure an OpenAI client with OPENAI_BASE_URL={url} and any OPENAI_API_KEY. Press Ctrl-C to stop."
+         Configure an OpenAI client with OPENAI_BASE_URL={url} and any OPENAI_API_KEY. A service with the crate spanledger \
+         also needs SPANLEDGER_PROVIDER=openai, because this host has no prices of its own. Press Ctrl-C to stop."
     ));
     stopped.await;
     provider.stop().await;

@@ -1,7 +1,11 @@
+use spanledger_event::{CallOutcome, Observation, UnpricedReason};
 use spanledger_price::PriceBook;
 use spanledger_testkit::otlp::{SpanBuilder, text};
 
-use crate::test_support::{cost_of, read_one};
+use crate::{
+    record::{JOB_PREFIX, PROCESS_DIED, RECORDS_LOST},
+    test_support::{cost_of, read_one},
+};
 
 /// Scenario: the counts of a search model's span do not contain the search that each call makes.
 #[test]
@@ -24,4 +28,24 @@ fn a_regional_host_has_the_price_of_its_region() {
         assert_eq!(o.region.as_deref(), region, "{place:?}");
         assert_eq!(cost_of(&o).usd.unwrap().to_string(), usd, "{place:?}");
     }
+}
+
+/// The sentence of the price book is about streams.
+#[test]
+fn a_call_without_usage_says_why_if_that_is_known() {
+    let detail = |change: fn(&mut Observation)| {
+        let mut o = read_one(SpanBuilder::chat("gpt-5.5").build());
+        change(&mut o);
+        crate::price(PriceBook::builtin(), &mut o);
+        let cost = o.cost.unwrap();
+        assert_eq!(cost.reason, Some(UnpricedReason::NoUsage));
+        cost.detail.unwrap()
+    };
+    assert!(detail(|_| {}).contains("stream_options"));
+    let lost = detail(|o| o.outcome = CallOutcome::Incomplete(RECORDS_LOST.to_owned()));
+    assert!(lost.contains("lost the records"), "{lost}");
+    let died = detail(|o| o.outcome = CallOutcome::Incomplete(PROCESS_DIED.to_owned()));
+    assert!(died.contains("may bill it"), "{died}");
+    let job = detail(|o| o.call_id = format!("{JOB_PREFIX}openai:batch_1:"));
+    assert!(job.contains("when it is read"), "{job}");
 }

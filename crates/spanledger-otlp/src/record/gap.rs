@@ -4,7 +4,10 @@ use opentelemetry_proto::tonic::{
     common::v1::any_value::Value,
     logs::v1::{LogRecord, SeverityNumber},
 };
-use spanledger_event::{CallOutcome, EventId, Observation, ObservedAs, Timestamp, Usd, keys};
+use spanledger_event::{
+    CallOutcome, EventId, Observation, ObservedAs, Timestamp, Usd, keys,
+    limits::{NAME_BYTES_MAX, cut, shorten_id},
+};
 
 use crate::{
     attributes::{Attributes, attribute},
@@ -18,6 +21,9 @@ mod tests;
 pub const RECORDS_LOST: &str = "records_lost";
 /// The dimension with the number of lost calls.
 const LOST_CALLS_DIM: &str = "lost_calls";
+
+/// The greatest number of calls that one loss can have, so that a sum of losses cannot overflow.
+const CALLS_MAX: u64 = u32::MAX as u64;
 
 /// Calls whose records a sender lost, because it had no room for them or the receiver refused them. On the wire it is
 /// a log record with an event name of its own, so that the loss is in the ledger, too.
@@ -73,14 +79,19 @@ impl Gap {
             Timestamp::from_nanos(nanos.max(0))
         };
         let (from, to) = (moment(keys::START), moment(keys::END));
+        let mut id = a.string(keys::EVENT_ID)?;
+        shorten_id(&mut id);
         Some(Self {
-            id: EventId::from_text(a.string(keys::EVENT_ID)?),
-            calls: count(keys::LOST_CALLS).unwrap_or(1),
-            calls_without_cost: count(keys::LOST_CALLS_WITHOUT_COST).unwrap_or_default(),
+            id: EventId::from_text(id),
+            calls: count(keys::LOST_CALLS).unwrap_or(1).min(CALLS_MAX),
+            calls_without_cost: count(keys::LOST_CALLS_WITHOUT_COST).unwrap_or_default().min(CALLS_MAX),
             cost: a.cost(keys::COST_USD).0.unwrap_or_default(),
             from,
             to: to.max(from),
-            service_name: resource.service_name.clone(),
+            service_name: resource.service_name.clone().map(|mut name| {
+                cut(&mut name, NAME_BYTES_MAX);
+                name
+            }),
         })
     }
 

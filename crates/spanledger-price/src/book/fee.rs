@@ -13,6 +13,7 @@ pub struct Fee {
     pub(crate) usd: Decimal,
     pub(crate) models: Vec<String>,
     pub(crate) except_models: Vec<String>,
+    pub(crate) not_priced_for: Vec<String>,
     pub(crate) period: Period,
     pub(crate) negotiated: bool,
     pub(crate) provenance: Provenance,
@@ -38,6 +39,11 @@ impl Fee {
     /// states it.
     pub fn except_models(&self) -> &[String] {
         &self.except_models
+    }
+
+    /// Names of the provider under which the fee differs and is unknown.
+    pub fn not_priced_for(&self) -> &[String] {
+        &self.not_priced_for
     }
 
     /// Whether one of the user's price files states the fee. No [discount](super::Discount) applies to it.

@@ -318,7 +318,7 @@ static FEE: Section = Section {
     name: "fee",
     doc: "A fee for tool calls and other units, of all models or some.",
     keys: &{
-        const OWN: [Key; 6] = [
+        const OWN: [Key; 7] = [
             Key::new("models", Value::Texts, "The only models to which it applies.")
                 .instead_of(&["only", "model"]),
             Key::new(
@@ -327,6 +327,7 @@ static FEE: Section = Section {
                 "Models to which it does not apply: theirs is unknown unless another entry states it.",
             )
             .instead_of(&["except"]),
+            NOT_PRICED_FOR,
             FROM,
             UNTIL,
             SOURCES,

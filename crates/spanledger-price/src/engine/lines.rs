@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use rust_decimal::Decimal;
 use spanledger_event::{Bucket, CostLine, Timestamp, UnpricedReason, Usage, Usd, limits::COST_USD_MAX};
 
-use super::unpriced::Unpriced;
+use super::{rates::is_one_of, unpriced::Unpriced};
 use crate::{
     Discount, Meter, Tier,
     book::{Model, Provider, Rates},
@@ -14,6 +14,8 @@ use crate::{
 /// Everything that decides the rates of the lines.
 pub(super) struct Rating<'b> {
     pub(super) provider: &'b Provider,
+    /// The name under which the call was made, which can be that of a channel.
+    pub(super) name: &'b str,
     pub(super) model: &'b Model,
     pub(super) tier: Tier,
     pub(super) rates: &'b Rates,
@@ -44,6 +46,9 @@ impl Rating<'_> {
             Some(rate) => (rate.usd, false, rate.is_negotiated()),
             None => {
                 let fee = self.provider.fee(meter, self.model.name(), self.at)?;
+                if is_one_of(self.name, fee.not_priced_for()) {
+                    return None;
+                }
                 (fee.usd(), true, fee.is_negotiated())
             }
         };

@@ -32,7 +32,7 @@ pub(super) fn billed_model<'b>(
     Ok(model)
 }
 
-fn is_one_of(name: &str, names: &[String]) -> bool {
+pub(super) fn is_one_of(name: &str, names: &[String]) -> bool {
     names.iter().any(|other| other.eq_ignore_ascii_case(name))
 }
 

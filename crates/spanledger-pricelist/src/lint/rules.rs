@@ -114,8 +114,10 @@ fn highest_plausible(meter: Meter, embedding: bool) -> Decimal {
         // The highest published rates are 6.50 for embeddings (of audio) and 600 for other models (output).
         Meter::Tokens(_) if embedding => 10,
         Meter::Tokens(_) | Meter::Characters => 1_000,
+        // The highest published price of training is 25.
         Meter::WebSearch
         | Meter::WebSearchPreview
+        | Meter::TrainedTokens
         | Meter::FileSearch
         | Meter::SearchSources
         | Meter::SearchUnits => 100,

@@ -97,7 +97,8 @@ fn read_form(content_type: &str, body: &Bytes) -> Option<Fields> {
     while !body.get(at..)?.starts_with(b"--") {
         let end = find(body, delimiter.as_bytes(), at)?;
         // A part begins after the line break of its delimiter and ends before the one of the next.
-        let part = body.slice(at + 2..end.checked_sub(2)?);
+        let (begin, end_of_part) = (at + 2, end.checked_sub(2)?);
+        let part = (begin <= end_of_part).then(|| body.slice(begin..end_of_part))?;
         let head = find(&part, b"\r\n\r\n", 0)?;
         fields.add(std::str::from_utf8(&part[..head]).ok()?, part.slice(head + 4..))?;
         at = end + delimiter.len();

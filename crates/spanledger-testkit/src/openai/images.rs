@@ -15,6 +15,9 @@ use crate::openai::models::is_gpt_image;
 use crate::openai::resolved::ResolvedReply;
 use crate::openai::sse::Frame;
 
+/// The most partial images, as the reference says.
+const PARTIAL_IMAGES_MAX: usize = 3;
+
 /// The unary answer.
 pub(crate) fn object(resolved: &ResolvedReply<'_>) -> Bytes {
     let request = resolved.request;
@@ -56,7 +59,7 @@ pub(crate) fn frames(resolved: &ResolvedReply<'_>) -> Vec<Frame> {
         }
         event
     };
-    let partial_images: usize = resolved.request.get("partial_images").unwrap_or(0);
+    let partial_images: usize = resolved.request.get("partial_images").unwrap_or(0).min(PARTIAL_IMAGES_MAX);
     let mut frames: Vec<Frame> = (0..partial_images)
         .map(|index| {
             let mut partial = event("partial_image");

@@ -17,6 +17,8 @@ use crate::openai::models;
 
 /// Tokens that the chat format adds to each message.
 const MESSAGE_OVERHEAD_TOKENS: u64 = 3;
+/// The most answers or images that one request gets, whatever its `n` is.
+const ANSWERS_MAX: usize = 10;
 /// An estimate: the bytes of an uploaded file that are one token.
 const FILE_BYTES_PER_TOKEN: u64 = 100;
 
@@ -155,7 +157,7 @@ impl ApiRequest {
 
     /// The number of answers that `n` requests.
     pub(crate) fn count(&self) -> usize {
-        self.get("n").unwrap_or(1)
+        self.get("n").unwrap_or(1).min(ANSWERS_MAX)
     }
 }
 

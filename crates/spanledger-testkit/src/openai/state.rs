@@ -14,6 +14,10 @@ use crate::openai::resources::Resource;
 /// The most requests that the log keeps; the oldest are dropped first.
 pub const REQUESTS_KEPT_MAX: usize = 10_000;
 
+/// The most bytes of bodies that the log keeps, apart from the newest request. A service under load would otherwise
+/// fill the memory with its prompts.
+pub const REQUESTS_KEPT_BYTES_MAX: usize = 256 * 1_024 * 1_024;
+
 /// The most calls and other objects that can be fetched again; the oldest are dropped first.
 pub const CALLS_STORED_MAX: usize = 10_000;
 
@@ -36,6 +40,7 @@ struct Memory {
     script_by_path: HashMap<String, VecDeque<Reply>>,
     requests: VecDeque<Received>,
     requests_total: u64,
+    requests_bytes: usize,
     stored: HashMap<String, Resource>,
     stored_order: VecDeque<String>,
 }
@@ -92,8 +97,10 @@ impl State {
     /// Logs a request and returns its number, from zero.
     pub(crate) fn record(&self, request: Received) -> u64 {
         let mut memory = self.memory();
-        if memory.requests.len() == REQUESTS_KEPT_MAX {
-            memory.requests.pop_front();
+        memory.requests_bytes += request.body.len();
+        while memory.requests.len() == REQUESTS_KEPT_MAX || memory.requests_bytes > REQUESTS_KEPT_BYTES_MAX {
+            let Some(oldest) = memory.requests.pop_front() else { break };
+            memory.requests_bytes -= oldest.body.len();
         }
         memory.requests.push_back(request);
         memory.requests_total += 1;

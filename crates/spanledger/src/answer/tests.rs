@@ -43,3 +43,26 @@ fn tools_and_images_are_counted_and_an_error_message_is_kept() {
     assert_eq!((info.tools.web_searches, info.images), (1, 2));
     assert_eq!(info.error_message.as_deref(), Some("overloaded"));
 }
+
+#[test]
+fn the_texts_of_a_server_are_bounded_and_counted() {
+    let long = "é".repeat(2_000);
+    let object = format!(
+        r#"{{"id":"{long}","model":"{long}","choices":[{{"finish_reason":"{long}"}}],"error":{{"message":"{long}"}}}}"#
+    );
+    let info = read(&vec![object.as_str(); 300]);
+    assert_eq!((info.finish_reasons.len(), info.finish_reasons[0].len()), (128, 64));
+    let names: usize = [&info.id, &info.model].into_iter().flatten().map(String::len).sum();
+    let message = info.error_message.as_ref().unwrap().len();
+    assert!(names <= 2 * 1_024 && message <= 1_024, "{names} {message}");
+    assert!(info.text_bytes() >= names + message + 128 * 64, "{}", info.text_bytes());
+}
+
+#[test]
+fn a_usage_object_that_is_too_large_is_cut_between_characters() {
+    let text = "é".repeat(USAGE_READ_BYTES_MAX);
+    for shift in ["", "x"] {
+        let usage = read(&[&format!(r#"{{"usage":{{"text":"{shift}{text}"}}}}"#)]).usage_json.unwrap();
+        assert!(usage.len() > USAGE_READ_BYTES_MAX && usage.len() <= USAGE_READ_BYTES_MAX + 4, "{shift}");
+    }
+}

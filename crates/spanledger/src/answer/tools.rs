@@ -17,6 +17,8 @@ lenient_object! {
         kind: "type",
         action: "action",
         container_id: "container_id",
+        /// Where a shell runs: on the caller's machine, or in a container.
+        environment: "environment",
     }
 }
 
@@ -44,14 +46,16 @@ lenient_object! {
     struct Tool {
         kind: "type",
         container: "container",
+        environment: "environment",
     }
 }
 
 lenient_object! {
-    /// The container of a code interpreter that the provider creates for the call.
+    /// The container of a code interpreter or a shell.
     struct Container {
         kind: "type",
         memory_limit: "memory_limit",
+        container_id: "container_id",
     }
 }
 
@@ -69,7 +73,10 @@ pub(super) fn tool_calls(output: Raw<'_>, tool_usage: Raw<'_>, tools: Raw<'_>) -
         .map(|item| CountedItem {
             kind: text(item.kind),
             action: lenient::nested::<Action<'_>>(item.action).and_then(|action| text(action.kind)),
-            container_id: text(item.container_id),
+            container_id: text(item.container_id).or_else(|| {
+                let environment: Container<'_> = lenient::nested(item.environment)?;
+                text(environment.container_id)
+            }),
         })
         .collect();
     let of_type = |kind: &'static str| items.iter().filter(move |item| item.kind.as_deref() == Some(kind));
@@ -92,12 +99,17 @@ pub(super) fn tool_calls(output: Raw<'_>, tool_usage: Raw<'_>, tools: Raw<'_>) -
     }
     let are_previews = offers_preview && !offers_search;
 
-    // A container session is billed once, however often its code interpreter is called.
-    let named: BTreeSet<&str> =
-        of_type("code_interpreter_call").filter_map(|item| item.container_id.as_deref()).collect();
+    // A container session is billed once, however often its code interpreter or shell is called. A shell without a
+    // container runs on the caller's machine.
+    let named: BTreeSet<&str> = of_type("code_interpreter_call")
+        .chain(of_type("shell_call"))
+        .filter_map(|item| item.container_id.as_deref())
+        .collect();
     let unnamed = of_type("code_interpreter_call").filter(|item| item.container_id.is_none()).count();
     // The answer does not say which tool used which container. The size is known only if all sizes agree.
-    let mut sizes = tools.iter().filter_map(|tool| not_null(tool.container)).map(memory_of);
+    let containers =
+        tools.iter().filter_map(|tool| not_null(tool.container).or_else(|| container_of_shell(tool)));
+    let mut sizes = containers.map(memory_of);
     let memory = sizes.next().unwrap_or_default();
     let memory = if sizes.all(|size| size == memory) { memory } else { ContainerMemory::Unknown };
     ToolCalls {
@@ -110,6 +122,13 @@ pub(super) fn tool_calls(output: Raw<'_>, tool_usage: Raw<'_>, tools: Raw<'_>) -
     }
 }
 
+/// The container in which a shell runs. `None` for a shell on the caller's machine.
+fn container_of_shell<'a>(tool: &Tool<'a>) -> Raw<'a> {
+    let environment = not_null(tool.environment)?;
+    let kind = text(lenient::nested::<Container<'_>>(Some(environment))?.kind)?;
+    kind.starts_with("container").then_some(environment)
+}
+
 /// The memory of a tool's container.
 ///
 /// A container that the provider creates is an object; it has 1 GB unless `memory_limit` says otherwise.
@@ -119,7 +138,7 @@ fn memory_of(container: &RawValue) -> ContainerMemory {
         return ContainerMemory::Unknown;
     };
     let Some(limit) = text(created.memory_limit) else {
-        return if matches!(text(created.kind).as_deref(), None | Some("auto")) {
+        return if matches!(text(created.kind).as_deref(), None | Some("auto" | "container_auto")) {
             ContainerMemory::Gb1
         } else {
             ContainerMemory::Unknown

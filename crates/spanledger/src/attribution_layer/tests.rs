@@ -5,6 +5,7 @@ use http_body::{Body, Frame};
 use tower::{Layer as _, Service as _, service_fn};
 
 use super::*;
+use spanledger_event::Attribution;
 
 fn feature() -> Option<String> {
     scope::current().map(|attribution| attribution.feature().to_owned())
@@ -42,7 +43,8 @@ fn attribution(
     let request = headers
         .iter()
         .fold(Request::get("/search?q=1"), |request, (name, value)| request.header(*name, *value));
-    layer.sources.attribution(&request.body(()).unwrap().into_parts().0)
+    let known = layer.sources.attribution(&request.body(()).unwrap().into_parts().0);
+    known.map_err(|incomplete| incomplete.problem.clone())
 }
 
 #[tokio::test]
@@ -64,9 +66,12 @@ async fn the_handler_and_the_body_of_its_response_are_in_the_scope() {
 }
 
 #[tokio::test]
-async fn a_request_whose_attribution_lacks_a_field_is_handled_without_a_scope() {
+async fn a_request_whose_attribution_lacks_a_field_is_handled_with_the_known_fields() {
     let handler = service_fn(|_: Request<()>| async {
         assert_eq!(feature(), None);
+        let (known, problem) = scope::incomplete();
+        assert_eq!((known.feature.as_deref(), known.customer_id), (Some("search"), None));
+        assert_eq!(problem, Some(AttributionError::Missing(Field::CustomerId)));
         Ok::<_, Infallible>(Response::new(Customers))
     });
     let response = layer().layer(handler).call(Request::new(())).await.unwrap();
@@ -77,6 +82,19 @@ async fn a_request_whose_attribution_lacks_a_field_is_handled_without_a_scope() 
     assert_eq!(lacking, AttributionError::Missing(Field::CustomerId));
     let illegal = attribution(&layer(), &[("x-account", "unknown")]).unwrap_err();
     assert!(matches!(illegal, AttributionError::Placeholder { field: Field::CustomerId, .. }));
+}
+
+#[tokio::test]
+async fn an_incomplete_attribution_does_not_replace_that_of_a_scope_around_it() {
+    let handler = service_fn(|_: Request<()>| async {
+        assert_eq!(feature().as_deref(), Some("outer"));
+        Ok::<_, Infallible>(Response::new(()))
+    });
+    let complete = layer().feature("outer").customer_id("internal");
+    let mut service = complete.layer(layer().layer(handler));
+    service.call(Request::new(())).await.unwrap();
+    let (known, problem) = scope::incomplete();
+    assert_eq!((known, problem), (PartialAttribution::default(), None));
 }
 
 #[test]

@@ -1,10 +1,6 @@
 //! A call that has ended: from what is known of it to its observation, its span and its record.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::atomic::Ordering,
-    time::Duration,
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -19,13 +15,12 @@ use spanledger_price::{
 };
 use uuid::Uuid;
 
-use super::{Call, finished::FinishedCall};
+use super::{
+    Call,
+    report::{PricedCall, Report},
+};
 use crate::{
-    Recorder,
-    answer::ResponseObject,
-    error::outcome_of_status,
-    exporter::{Intent, ToRecord},
-    jobs, lenient, metrics,
+    Recorder, answer::ResponseObject, error::outcome_of_status, exporter::ToRecord, jobs, lenient,
     recorder::RecorderPrices,
 };
 
@@ -59,38 +54,34 @@ impl EndedCall {
 
     /// Ends the span and queues the record.
     pub(super) fn queue(mut self, recorder: &Recorder) {
-        if self.call.span.is_recording() {
+        let intent = self.call.noted.and_then(|noted| noted.intent);
+        let is_recording = self.call.span.is_recording();
+        if !is_recording {
+            self.call.span.end_unrecorded();
+        }
+        // The next call of the customer may be waiting for the room that a reservation gives back.
+        if is_recording || self.call.reservation.is_some() {
             let observation = self.observation();
             let attributes = record::attributes(&observation);
-            let mut span = std::mem::take(&mut self.call.span);
-            span.end(&observation, &attributes, &self.call);
+            if is_recording {
+                let mut span = std::mem::take(&mut self.call.span);
+                span.end(&observation, &attributes, &self.call);
+            }
             if let Some(reservation) = self.call.reservation.take() {
                 reservation.settle(&observation);
             }
-            let intent = self.intent();
-            recorder.send_ended(PricedCall { call: self.call, observation, attributes }, intent);
-            return;
-        }
-        self.call.span.end_unrecorded();
-        if let Some(reservation) = self.call.reservation.take() {
-            // The next call of the customer may be waiting for the room that this one gives back.
-            let observation = self.observation();
-            reservation.settle(&observation);
-            let attributes = record::attributes(&observation);
-            let intent = self.intent();
-            recorder.send_ended(PricedCall { call: self.call, observation, attributes }, intent);
+            recorder.send_ended(PricedCall::new(observation, attributes, self.report()), intent);
             return;
         }
         if matches!(&self.ending, Ending::Answer(_, body) if body.len() > BODY_QUEUED_BYTES_MAX) {
             let outcome = self.outcome();
             self.ending = Ending::Outcome(outcome);
         }
-        let intent = self.intent();
         recorder.send_ended(self, intent);
     }
 
-    fn intent(&self) -> Option<Intent> {
-        self.call.noted.and_then(|noted| noted.intent)
+    fn report(&self) -> Report {
+        Report::new(&self.call.options, self.call.time_to_first_chunk)
     }
 
     /// Reads the outcome, and with it the rest of the answer.
@@ -147,61 +138,21 @@ impl ToRecord for EndedCall {
     fn into_record(mut self: Box<Self>) -> LogRecord {
         let observation = self.observation();
         let record = record::record(&observation);
-        report(&self.call, &observation);
+        self.report().tell(&observation);
         record
     }
 
     fn abandon(mut self: Box<Self>) {
         let observation = self.observation();
-        report(&self.call, &observation);
+        self.report().tell(&observation);
     }
 }
 
-/// A call whose observation was needed for its span.
-struct PricedCall {
-    call: Box<Call>,
-    observation: Observation,
-    attributes: Vec<(String, record::AttributeValue)>,
-}
-
-impl ToRecord for PricedCall {
-    fn queue_bytes(&self) -> usize {
-        queue_bytes(&self.call) + size_of::<Observation>() + 2_048
-    }
-
-    fn into_record(self: Box<Self>) -> LogRecord {
-        let record = record::with_attributes(&self.observation, self.attributes);
-        report(&self.call, &self.observation);
-        record
-    }
-
-    fn abandon(self: Box<Self>) {
-        report(&self.call, &self.observation);
-    }
-}
-
-/// About how many bytes a call takes in the queue. Most of its texts are short.
+/// About how many bytes a call takes in the queue.
 fn queue_bytes(call: &Call) -> usize {
-    let usage = call.response.usage_json.as_ref().map_or(0, String::len);
-    size_of::<Call>() + usage + call.request.streamed.bytes() + call.attribution.dims_bytes() + 512
-}
-
-/// Tells all who want to know of a call that has ended: the metrics, the log and the user's hook. A hook that
-/// panics does not stop the export.
-fn report(call: &Call, observation: &Observation) {
-    // The user's meter provider and log subscriber run in these.
-    let told = catch_unwind(AssertUnwindSafe(|| {
-        metrics::record(observation);
-        call.options.prompt_warning.after_the_call(observation);
-    }));
-    if told.is_err() {
-        tracing::error!("spanledger.metrics.panicked: the metrics of a call could not be recorded");
-    }
-    let Some(hook) = &call.options.hook else { return };
-    let finished = FinishedCall::new(call, observation);
-    if catch_unwind(AssertUnwindSafe(|| hook(&finished))).is_err() {
-        tracing::error!("spanledger.hook.panicked: the function of `on_call_finished` has panicked");
-    }
+    let texts = call.request.text_bytes() + call.response.text_bytes() + call.attribution.dims_bytes();
+    // The required fields of the attribution are short.
+    size_of::<Call>() + texts + 256
 }
 
 pub(super) fn observation(call: &Call, outcome: CallOutcome, duration: Duration) -> Observation {
@@ -237,10 +188,12 @@ pub(super) fn observation(call: &Call, outcome: CallOutcome, duration: Duration)
     o.prompt_cache_key.clone_from(&request.prompt_cache_key);
     o.reasoning_effort.clone_from(&request.reasoning_effort);
     let estimate = match outcome {
-        CallOutcome::Success => request.units.estimate(request.endpoint, response.images),
+        CallOutcome::Success => {
+            request.units.estimate(request.endpoint, response.images, response.audio_seconds)
+        }
         // The text was spoken, whether or not the caller listened to the end.
         CallOutcome::Incomplete(_) if request.endpoint == Endpoint::AudioSpeech => {
-            request.units.estimate(request.endpoint, 0)
+            request.units.estimate(request.endpoint, 0, None)
         }
         CallOutcome::Failed(_) | CallOutcome::Incomplete(_) => None,
     };

@@ -4,19 +4,17 @@ use std::time::Duration;
 
 use spanledger_event::{Attribution, Endpoint, Observation, PartialAttribution, Usage, Usd};
 
-use super::Call;
-
 /// A call that has ended, as the function of
 /// [`on_call_finished`](crate::SpanledgerLayer::on_call_finished) sees it.
 #[derive(Debug)]
 pub struct FinishedCall<'a> {
-    call: &'a Call,
     observation: &'a Observation,
+    time_to_first_chunk: Option<Duration>,
 }
 
 impl<'a> FinishedCall<'a> {
-    pub(super) fn new(call: &'a Call, observation: &'a Observation) -> Self {
-        Self { call, observation }
+    pub(super) fn new(observation: &'a Observation, time_to_first_chunk: Option<Duration>) -> Self {
+        Self { observation, time_to_first_chunk }
     }
 
     /// The API that was called.
@@ -44,7 +42,7 @@ impl<'a> FinishedCall<'a> {
         self.observation.response.as_ref().map(|response| response.id.as_str())
     }
 
-    /// Whom the call was for. Fields are missing only in lenient mode.
+    /// Whom the call was for. Fields are missing only if calls without attribution are quarantined.
     pub fn attribution(&self) -> &PartialAttribution {
         &self.observation.attribution
     }
@@ -87,7 +85,7 @@ impl<'a> FinishedCall<'a> {
 
     /// The time to the first bytes of a stream.
     pub fn time_to_first_chunk(&self) -> Option<Duration> {
-        self.call.time_to_first_chunk.filter(|_| self.observation.stream)
+        self.time_to_first_chunk.filter(|_| self.observation.stream)
     }
 
     /// The trace and the span of the call, if it has a span.

@@ -12,9 +12,6 @@ use super::{
 };
 use crate::exporter::Intent;
 
-/// The error code of a call whose process ended before the call did.
-const PROCESS_DIED: &str = "process_died";
-
 /// The note of a call, and the ids that its note and its record share.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Noted {
@@ -35,7 +32,7 @@ impl CallInFlight {
         let Some(call) = &mut self.call else { return };
         let ids = Noted { intent: None, request_id: new_id(call.start), call_id: new_id(call.start) };
         call.noted = Some(ids);
-        let outcome = CallOutcome::Incomplete(PROCESS_DIED.to_owned());
+        let outcome = CallOutcome::Incomplete(record::PROCESS_DIED.to_owned());
         let record = record::record(&observation(call, outcome, Duration::ZERO));
         let intent = self.recorder.intent(record).await;
         call.noted = Some(Noted { intent, ..ids });

@@ -80,6 +80,9 @@ pub struct ExporterConfig {
     /// has ended, the call is recorded with the error code `process_died`, so that it is known which calls may be on
     /// the invoice although their usage is not known. A call then waits until the disk has the note.
     pub intents: bool,
+    /// How long to wait after the disk of the spool has failed.
+    #[cfg(feature = "spool")]
+    pub(crate) spool_retry: Duration,
 }
 
 /// The protocol of the export.
@@ -150,6 +153,8 @@ impl Default for ExporterConfig {
             spool: None,
             spool_bytes_max: 1 << 30,
             intents: false,
+            #[cfg(feature = "spool")]
+            spool_retry: Duration::from_secs(10),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Waits until records are acknowledged.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -53,7 +54,7 @@ pub(super) type Commands = mpsc::UnboundedReceiver<FlushCommand>;
 pub(super) struct FlushHandle {
     /// `None` for an exporter that could not be started, whose records are all lost.
     pub(super) commands: Option<mpsc::UnboundedSender<FlushCommand>>,
-    pub(super) shared: std::sync::Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// The exporters of the process, without those whose worker has ended.
@@ -85,10 +86,27 @@ impl FlushHandle {
         }
     }
 
+    /// The reply comes in time also if the worker is blocked, by a function of the service or by a disk that does not
+    /// answer. A future without a runtime has no clock, so that a thread looks after the time.
     fn start_async(&self, deadline: Instant) -> oneshot::Receiver<u64> {
         let (sender, receiver) = oneshot::channel();
-        // The flush may have been dropped meanwhile.
-        self.start(deadline, Box::new(move |pending| sender.send(pending).unwrap_or_default()));
+        let sender = Arc::new(Mutex::new(Some(sender)));
+        let (done, is_done) = std::sync::mpsc::sync_channel::<()>(1);
+        let of_worker = Arc::clone(&sender);
+        let reply = move |pending| {
+            let sender = of_worker.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // The flush may have been dropped meanwhile.
+            sender.map(|sender| sender.send(pending).unwrap_or_default()).unwrap_or_default();
+            drop(done);
+        };
+        self.start(deadline, Box::new(reply));
+        let watch = move || {
+            // The end of the channel is the sign.
+            is_done.recv_timeout(until(deadline)).unwrap_or_default();
+            drop(sender.lock().unwrap_or_else(PoisonError::into_inner).take());
+        };
+        // Without the thread, the flush ends with the worker's reply.
+        drop(thread::Builder::new().name("spanledger-flush".to_owned()).spawn(watch));
         receiver
     }
 
@@ -104,11 +122,15 @@ impl FlushHandle {
     }
 }
 
-/// How much longer than its deadline a blocking flush waits for the worker's reply.
+/// How much longer than its deadline a flush waits for the worker's reply.
 const REPLY_WAIT: Duration = Duration::from_secs(1);
 
+fn until(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now()) + REPLY_WAIT
+}
+
 fn wait_blocking(reply: &std::sync::mpsc::Receiver<u64>, deadline: Instant) -> Option<u64> {
-    reply.recv_timeout(deadline.saturating_duration_since(Instant::now()) + REPLY_WAIT).ok()
+    reply.recv_timeout(until(deadline)).ok()
 }
 
 /// Flushes every exporter of the process.
@@ -134,7 +156,7 @@ pub(crate) fn flush_all_blocking(timeout: Duration) -> Result<(), FlushError> {
 
 fn deadline(timeout: Duration) -> Instant {
     let now = Instant::now();
-    now.checked_add(timeout).unwrap_or(now + Duration::from_hours(24))
+    now.checked_add(timeout).unwrap_or(now + Duration::from_secs(24 * 60 * 60))
 }
 
 impl Exporter {

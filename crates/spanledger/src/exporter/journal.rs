@@ -5,7 +5,7 @@
 //! spool, and it is tried again after a while.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, BTreeSet, VecDeque},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -14,13 +14,14 @@ use spanledger_event::ErrorChain;
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
-    InitError,
+    ExporterConfig, InitError,
     outbox::{Pending, Source},
-    spool::{Changes, Spool, SpoolError},
+    spool::{Changes, Reopened, Spool, SpoolError, add_to_ranges},
 };
 
-/// How long to wait after the disk has failed.
-const RETRY: Duration = Duration::from_secs(10);
+#[cfg(test)]
+mod tests;
+
 /// How many settled records are gathered until their removal is written without other changes.
 const SETTLED_MAX: usize = 512;
 
@@ -30,6 +31,12 @@ pub(super) struct Journal {
     folder: Option<PathBuf>,
     /// `None` if there is no folder or the disk has failed.
     spool: Option<Spool>,
+    /// The spool with which the disk has failed. It keeps its file for this process.
+    failed: Option<Spool>,
+    /// The file of this process.
+    path: Option<PathBuf>,
+    /// How long to wait after the disk has failed.
+    retry: Duration,
     /// When the disk is tried again.
     retry_at: Option<Instant>,
     bytes: u64,
@@ -41,35 +48,66 @@ pub(super) struct Journal {
     on_disk: VecDeque<(u64, u64)>,
     /// Whoever waits until its intent is on disk.
     intents: Vec<oneshot::Sender<()>>,
+    /// The intents of calls that have not ended.
+    live: BTreeSet<u64>,
+    /// Those of them that the disk did not take.
+    unwritten: BTreeMap<u64, Vec<u8>>,
     /// The number after that of the last record.
     next_number: u64,
 }
 
+/// What was read from disk.
+#[derive(Debug, Default)]
+pub(super) struct Loaded {
+    pub(super) records: Vec<Pending>,
+    /// The first and the last number of records that should have been there and were not.
+    pub(super) lost: Vec<(u64, u64)>,
+}
+
 impl Journal {
-    /// Opens the spool in a folder, if there is one.
-    pub(super) fn open(folder: Option<&Path>, bytes_max: u64) -> Result<Self, InitError> {
-        let mut journal = Self {
-            folder: folder.map(Path::to_owned),
+    /// Opens the spool, if its folder is configured.
+    pub(super) fn open(config: &ExporterConfig) -> Result<Self, InitError> {
+        let mut journal = Self::new(config);
+        if let Some(folder) = &config.spool {
+            let error = |source| InitError::Spool { path: folder.clone(), source: Box::new(source) };
+            let spool = Spool::open(folder).map_err(error)?;
+            journal.on_disk = spool.ranges().map_err(error)?;
+            journal.bytes = spool.bytes().map_err(error)?;
+            journal.next_number = journal.on_disk.back().map_or(0, |(_, last)| last + 1);
+            journal.use_spool(spool);
+        }
+        Ok(journal)
+    }
+
+    /// A journal whose disk has failed at the start. It is tried again as after any failure.
+    pub(super) fn without_disk(config: &ExporterConfig, now: Instant) -> Self {
+        Self { retry_at: config.spool.as_ref().map(|_| now + config.spool_retry), ..Self::new(config) }
+    }
+
+    fn new(config: &ExporterConfig) -> Self {
+        Self {
+            folder: config.spool.clone(),
             spool: None,
+            failed: None,
+            path: None,
+            retry: config.spool_retry,
             retry_at: None,
             bytes: 0,
-            bytes_max,
+            bytes_max: config.spool_bytes_max,
             changes: Changes::default(),
             staged: Vec::new(),
             on_disk: VecDeque::new(),
             intents: Vec::new(),
+            live: BTreeSet::new(),
+            unwritten: BTreeMap::new(),
             next_number: 0,
-        };
-        if let Some(folder) = folder {
-            let error = |source| InitError::Spool { path: folder.to_owned(), source: Box::new(source) };
-            let spool = Spool::open(folder).map_err(error)?;
-            let numbers = spool.numbers().map_err(error)?;
-            journal.bytes = spool.bytes().map_err(error)?;
-            journal.on_disk.extend(numbers);
-            journal.next_number = numbers.map_or(0, |(_, last)| last + 1);
-            journal.spool = Some(spool);
         }
-        Ok(journal)
+    }
+
+    fn use_spool(&mut self, spool: Spool) {
+        self.path = Some(spool.path().to_owned());
+        self.spool = Some(spool);
+        self.retry_at = None;
     }
 
     /// Whether records are to be written to disk at once, also if the disk has failed: calls may wait for their
@@ -100,7 +138,16 @@ impl Journal {
             self.bytes += record.bytes.len() as u64;
             self.changes.added.push((record.number, record.bytes.clone()));
         }
-        self.changes.ended.extend(ends);
+        if let Some(intent) = ends {
+            self.end_intent(intent);
+        }
+    }
+
+    /// Notes that a call has ended whose intent was added.
+    pub(super) fn end_intent(&mut self, number: u64) {
+        self.live.remove(&number);
+        self.unwritten.remove(&number);
+        self.changes.ended.push(number);
     }
 
     /// Adds a record that is only on disk after the next commit.
@@ -111,6 +158,7 @@ impl Journal {
 
     /// Adds a call that is about to be sent. `noted` is told when the disk has it, or cannot have it.
     pub(super) fn add_intent(&mut self, number: u64, bytes: Vec<u8>, noted: oneshot::Sender<()>) {
+        self.live.insert(number);
         self.changes.intents.push((number, bytes));
         self.intents.push(noted);
     }
@@ -142,18 +190,19 @@ impl Journal {
             Some(spool) if !changes.is_empty() => spool.commit(&changes),
             _ => Ok(()),
         };
+        let is_on_disk = written.is_ok() && self.spool.is_some();
+        if let Err(error) = written {
+            self.fail(&error, now);
+        }
         let mut kept = Vec::new();
-        match written {
-            Ok(()) if self.spool.is_some() => {
-                for record in &staged {
-                    self.note_on_disk(record.number);
-                }
+        if is_on_disk {
+            for record in &staged {
+                add_to_ranges(&mut self.on_disk, record.number);
             }
-            Ok(()) => kept = staged,
-            Err(error) => {
-                self.failed(&error, now);
-                kept = staged;
-            }
+        } else {
+            kept = staged;
+            let live = changes.intents.into_iter().filter(|(number, _)| self.live.contains(number));
+            self.unwritten.extend(live);
         }
         for noted in intents {
             // The call may have been given up meanwhile.
@@ -162,37 +211,58 @@ impl Journal {
         kept
     }
 
-    fn note_on_disk(&mut self, number: u64) {
-        match self.on_disk.back_mut() {
-            Some((_, last)) if *last + 1 == number => *last = number,
-            _ => self.on_disk.push_back((number, number)),
-        }
-    }
-
-    fn failed(&mut self, error: &SpoolError, now: Instant) {
-        if self.spool.take().is_some() {
+    fn fail(&mut self, error: &SpoolError, now: Instant) {
+        if let Some(spool) = self.spool.take() {
+            self.failed = Some(spool);
             let folder = self.folder.as_deref().unwrap_or(Path::new("")).display();
             let remedy = "records are kept in memory until the disk can be written again";
             tracing::error!(error = %ErrorChain(error), %folder, remedy, "spanledger.spool.failed");
         }
-        self.retry_at = Some(now + RETRY);
+        self.retry_at = Some(now + self.retry);
     }
 
-    /// Tries the disk again, if it has failed and it is time. `records` are those in memory.
-    pub(super) fn retry<'a>(&mut self, now: Instant, records: impl Iterator<Item = &'a Pending>) {
-        let Some(folder) = self.folder.clone() else { return };
-        if self.retry_at.is_none_or(|at| at > now) {
-            return;
+    /// Tries the disk again, if it has failed and it is time. `records` are those in memory. Returns the first and the
+    /// last number of records that were only on disk and are not there any more.
+    pub(super) fn retry<'a>(
+        &mut self,
+        now: Instant,
+        records: impl Iterator<Item = &'a Pending>,
+    ) -> Vec<(u64, u64)> {
+        let Some(folder) = self.folder.clone().filter(|_| self.retry_at.is_some_and(|at| at <= now)) else {
+            return Vec::new();
+        };
+        self.retry_at = Some(now + self.retry);
+        let (spool, lost) = match Spool::reopen(&folder, self.path.as_deref(), &mut self.failed) {
+            Ok(Reopened::Same(spool)) => (spool, VecDeque::new()),
+            Ok(Reopened::TakenOver(spool)) => {
+                self.on_disk.clear();
+                (spool, VecDeque::new())
+            }
+            Ok(Reopened::Lost(spool)) => (spool, std::mem::take(&mut self.on_disk)),
+            Err(error) => {
+                tracing::debug!(error = %ErrorChain(&error), "spanledger.spool.failed_again");
+                return Vec::new();
+            }
+        };
+        self.path = Some(spool.path().to_owned());
+        let added: Vec<_> = records.map(|record| (record.number, record.bytes.clone())).collect();
+        let in_memory: BTreeSet<_> = added.iter().map(|(number, _)| *number).collect();
+        let is_kept = |number| {
+            let mut ranges = self.on_disk.iter();
+            in_memory.contains(&number) || ranges.any(|(first, last)| (*first..=*last).contains(&number))
+        };
+        let intents = self.unwritten.iter().map(|(number, bytes)| (*number, bytes.clone())).collect();
+        let changes = Changes { added, intents, ..Changes::default() };
+        match spool.restore(is_kept, |number| self.live.contains(&number), &changes) {
+            Ok(()) => {
+                self.bytes = spool.bytes().unwrap_or_default();
+                self.unwritten.clear();
+                self.use_spool(spool);
+                tracing::info!(folder = %folder.display(), "spanledger.spool.recovered");
+            }
+            Err(_) => self.failed = Some(spool),
         }
-        self.retry_at = Some(now + RETRY);
-        let Ok(spool) = Spool::open(&folder) else { return };
-        let added = records.map(|record| (record.number, record.bytes.clone())).collect();
-        if spool.commit(&Changes { added, ..Changes::default() }).is_ok() {
-            self.bytes = spool.bytes().unwrap_or_default();
-            self.spool = Some(spool);
-            self.retry_at = None;
-            tracing::info!(folder = %folder.display(), "spanledger.spool.recovered");
-        }
+        lost.into()
     }
 
     /// When the disk is tried again.
@@ -201,27 +271,34 @@ impl Journal {
     }
 
     /// Reads so many records of those that are only on disk, oldest first, and fewer if they have more bytes.
-    pub(super) fn load(&mut self, now: Instant, count: usize, bytes: usize) -> Vec<Pending> {
+    pub(super) fn load(&mut self, now: Instant, count: usize, bytes: usize) -> Loaded {
         let (Some(spool), Some((first, last))) = (&self.spool, self.on_disk.front().copied()) else {
-            return Vec::new();
+            return Loaded::default();
         };
-        match spool.load(first, last, count, bytes) {
-            Ok(loaded) => {
-                self.on_disk.pop_front();
-                let next = loaded.last().map_or(last, |(number, _)| *number) + 1;
-                // Nothing more is in this range if it has nothing at all.
-                if !loaded.is_empty() && next <= last {
-                    self.on_disk.push_front((next, last));
-                }
-                loaded
-                    .into_iter()
-                    .map(|(number, bytes)| Pending { bytes, number, source: Source::Call })
-                    .collect()
-            }
+        let (read, is_whole_range) = match spool.load(first, last, count, bytes) {
+            Ok(read) => read,
             Err(error) => {
-                self.failed(&error, now);
-                Vec::new()
+                self.fail(&error, now);
+                return Loaded::default();
+            }
+        };
+        let mut loaded = Loaded::default();
+        let mut next = first;
+        for (number, bytes) in read {
+            if next < number {
+                loaded.lost.push((next, number - 1));
+            }
+            next = number + 1;
+            loaded.records.push(Pending { bytes, number, source: Source::Call });
+        }
+        self.on_disk.pop_front();
+        if next <= last {
+            if is_whole_range {
+                loaded.lost.push((next, last));
+            } else {
+                self.on_disk.push_front((next, last));
             }
         }
+        loaded
     }
 }

@@ -1,20 +1,29 @@
 //! The journal of an exporter without the feature `spool`: records are in memory only.
 
-use std::path::Path;
-
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{InitError, outbox::Pending};
+use super::{ExporterConfig, InitError, outbox::Pending};
 
 /// Writes nothing.
 #[derive(Debug)]
 pub(super) struct Journal;
 
+/// What was read from disk.
+#[derive(Debug, Default)]
+pub(super) struct Loaded {
+    pub(super) records: Vec<Pending>,
+    pub(super) lost: Vec<(u64, u64)>,
+}
+
 #[expect(clippy::unused_self, clippy::needless_pass_by_ref_mut, reason = "as with the feature `spool`")]
 impl Journal {
     #[expect(clippy::unnecessary_wraps, reason = "as with the feature `spool`")]
-    pub(super) fn open(_: Option<&Path>, _: u64) -> Result<Self, InitError> {
+    pub(super) fn open(_: &ExporterConfig) -> Result<Self, InitError> {
         Ok(Self)
+    }
+
+    pub(super) fn without_disk(_: &ExporterConfig, _: Instant) -> Self {
+        Self
     }
 
     pub(super) fn is_configured(&self) -> bool {
@@ -35,6 +44,8 @@ impl Journal {
 
     pub(super) fn add(&mut self, _: &Pending, _: Option<u64>) {}
 
+    pub(super) fn end_intent(&mut self, _: u64) {}
+
     pub(super) fn add_only_here(&mut self, _: Pending, _: Option<u64>) {}
 
     pub(super) fn add_intent(&mut self, _: u64, _: Vec<u8>, noted: oneshot::Sender<()>) {
@@ -51,13 +62,15 @@ impl Journal {
         Vec::new()
     }
 
-    pub(super) fn retry<'a>(&mut self, _: Instant, _: impl Iterator<Item = &'a Pending>) {}
+    pub(super) fn retry<'a>(&mut self, _: Instant, _: impl Iterator<Item = &'a Pending>) -> Vec<(u64, u64)> {
+        Vec::new()
+    }
 
     pub(super) fn retry_at(&self) -> Option<Instant> {
         None
     }
 
-    pub(super) fn load(&mut self, _: Instant, _: usize, _: usize) -> Vec<Pending> {
-        Vec::new()
+    pub(super) fn load(&mut self, _: Instant, _: usize, _: usize) -> Loaded {
+        Loaded::default()
     }
 }

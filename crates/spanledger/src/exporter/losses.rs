@@ -1,10 +1,10 @@
 //! Adds up what was lost, for the gap event.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use spanledger_event::{EventId, Timestamp, Usd};
+use spanledger_event::{EventId, Usd};
 use spanledger_otlp::record::{self, Gap, LogRecord};
 use uuid::Uuid;
+
+use crate::clock::now;
 
 #[cfg(test)]
 mod tests;
@@ -58,9 +58,4 @@ impl Losses {
     pub(super) fn take(&mut self) -> Option<LogRecord> {
         self.0.take().map(|gap| gap.to_record())
     }
-}
-
-fn now() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_nanos(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
 }

@@ -20,7 +20,7 @@ mod tests;
 /// The first wait of a parked record.
 const PARKED_WAIT: Duration = Duration::from_secs(30);
 /// The longest wait of a parked record.
-const PARKED_WAIT_MAX: Duration = Duration::from_mins(10);
+const PARKED_WAIT_MAX: Duration = Duration::from_secs(10 * 60);
 /// How many single records fail, without an acknowledged one between them, until the fault is the receiver's.
 const SUSPECTS_MAX: usize = 2;
 

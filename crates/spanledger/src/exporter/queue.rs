@@ -138,8 +138,8 @@ pub(super) enum Purpose {
     Send { bytes: usize, ends: Option<Intent> },
     /// It is kept on disk until its call has ended. The sender is told when it is there.
     KeepIntent { intent: Intent, noted: oneshot::Sender<()> },
-    /// It is lost, because there is no room for it. The worker adds up what it cost.
-    CountLoss,
+    /// It is lost, because there is no room for it. The worker adds up what it cost, and ends this intent.
+    CountLoss { ends: Option<Intent> },
 }
 
 /// The number of a call that was noted on disk before it was sent.
@@ -203,11 +203,15 @@ impl QueueSender {
 
     /// Gives a value for which there is no room to the worker, which counts it as lost with its cost. Returns it if
     /// the worker cannot keep up.
-    pub(super) fn push_loss(&self, value: Box<dyn ToRecord>) -> Result<(), Box<dyn ToRecord>> {
+    pub(super) fn push_loss(
+        &self,
+        value: Box<dyn ToRecord>,
+        ends: Option<Intent>,
+    ) -> Result<(), Box<dyn ToRecord>> {
         if !self.room.take_overflow() {
             return Err(value);
         }
-        self.send(value, Purpose::CountLoss)
+        self.send(value, Purpose::CountLoss { ends })
     }
 
     fn send(&self, value: Box<dyn ToRecord>, purpose: Purpose) -> Result<(), Box<dyn ToRecord>> {

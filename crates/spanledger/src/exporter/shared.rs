@@ -1,12 +1,15 @@
 //! What callers and the worker share.
 
 use std::{
+    cell::Cell,
     process,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
+
+use tokio::runtime;
 
 use super::FlushError;
 
@@ -29,10 +32,10 @@ pub(super) struct Shared {
     /// The process that started the worker.
     pid: u32,
     /// The number of calls that have started and not ended.
-    pub(super) calls_in_flight: AtomicUsize,
+    pub(super) calls_in_flight: Arc<AtomicUsize>,
     pub(super) recorded: AtomicU64,
     pub(super) acknowledged: AtomicU64,
-    /// Records that the receiver refused finally.
+    /// Records that the receiver refused finally, or that were gone from the disk.
     pub(super) refused: AtomicU64,
     /// Records for which the queue had no room.
     pub(super) dropped: AtomicU64,
@@ -65,7 +68,7 @@ impl Shared {
         Self {
             url: without_credentials(url),
             pid,
-            calls_in_flight: AtomicUsize::new(0),
+            calls_in_flight: Arc::default(),
             recorded: AtomicU64::new(0),
             acknowledged: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -77,10 +80,22 @@ impl Shared {
         }
     }
 
+    /// As [`new`](Self::new), with the calls that this process counts: a call that starts before a fork is noticed
+    /// ends after it.
+    pub(super) fn with_calls_of(mut self, other: &Self) -> Self {
+        self.calls_in_flight = Arc::clone(&other.calls_in_flight);
+        self
+    }
+
     /// Whether the worker was started by this process, and not by one of which this process is a fork. A fork has
     /// no threads but the one that forked.
     pub(super) fn is_of_this_process(&self) -> bool {
         self.pid == process::id()
+    }
+
+    /// As [`is_of_this_process`](Self::is_of_this_process), nearly always without a system call.
+    pub(super) fn is_probably_of_this_process(&self) -> bool {
+        self.pid == known_process_id()
     }
 
     pub(super) fn add(counter: &AtomicU64, count: usize) {
@@ -118,4 +133,39 @@ impl Shared {
         let last_error = self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Err(FlushError { pending, lost, url: self.url.clone(), last_error })
     }
+}
+
+/// After how many questions a thread asks the system for the id of its process again.
+const ASKED_EVERY: u32 = 64;
+
+/// What a thread knows of its process.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    pid: u32,
+    /// The runtime in which the thread was when it learned that.
+    runtime: Option<runtime::Id>,
+    /// How many more times it may be used.
+    left: u32,
+}
+
+thread_local! {
+    static KNOWN: Cell<Option<Known>> = const { Cell::new(None) };
+}
+
+/// The id of this process. It asks the system once for each thread, again in each other runtime, and otherwise rarely.
+///
+/// A forked process has one thread, the one that forked, and no runtime: the threads of the runtimes of the other
+/// process are not there. It therefore makes calls on a new thread, or in a new runtime.
+pub(super) fn known_process_id() -> u32 {
+    let runtime = runtime::Handle::try_current().ok().map(|handle| handle.id());
+    let known = KNOWN.try_with(Cell::get).ok().flatten();
+    let known = match known {
+        Some(Known { left: 1.., runtime: known_in, .. }) if known_in == runtime => known,
+        _ => None,
+    };
+    let mut known = known.unwrap_or_else(|| Known { pid: process::id(), runtime, left: ASKED_EVERY });
+    known.left -= 1;
+    // A thread that ends has no such value any more, and asks each time.
+    KNOWN.try_with(|cell| cell.set(Some(known))).unwrap_or_default();
+    known.pid
 }

@@ -18,7 +18,7 @@ mod tests;
 pub(super) use grpc::endpoint as grpc_endpoint;
 
 /// The longest wait that is accepted from a `Retry-After` header.
-const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 /// The shortest one, so that a server that answers `Retry-After: 0` is not asked without a pause.
 const RETRY_AFTER_MIN: Duration = Duration::from_millis(100);
 /// The longest answer that is read.
@@ -68,7 +68,15 @@ impl Transport for OtlpTransport {
         match self {
             Self::Http(http) => http.post(request).await,
             #[cfg(feature = "grpc")]
-            Self::Grpc(grpc) => grpc.post(request).await,
+            Self::Grpc(grpc) => match tokio::time::timeout(grpc.timeout, grpc.post(request)).await {
+                Ok(answer) => answer,
+                Err(_) => {
+                    // All requests use this connection, and it may be the connection that is silent.
+                    grpc.reconnect();
+                    let reason = format!("the receiver did not answer within {:?}", grpc.timeout);
+                    Answer::failed(Verdict::Failed, None, reason)
+                }
+            },
         }
     }
 }

@@ -221,8 +221,12 @@ impl<T: Transport> Worker<T> {
                 self.journal.add_intent(number, self.encoder.record(&record), noted);
             }
             (Purpose::KeepIntent { .. }, Err(_)) => {}
-            (Purpose::CountLoss, record) => {
+            (Purpose::CountLoss { ends }, record) => {
                 self.queue.room.give_back_overflow();
+                // The gap event tells of the call, and its intent would tell of it again.
+                if let Some(Intent(number)) = ends {
+                    self.journal.end_intent(number);
+                }
                 match record {
                     Ok(record) => self.losses.add(&record),
                     Err(_) => self.losses.add_unseen(1),
@@ -249,7 +253,8 @@ impl<T: Transport> Worker<T> {
     /// Writes to disk what is new, and reads what is only there as soon as there is room for it.
     fn keep_on_disk(&mut self, is_idle: bool) {
         let now = Instant::now();
-        self.journal.retry(now, self.outbox.records());
+        let lost = self.journal.retry(now, self.outbox.records());
+        self.lost_on_disk(&lost);
         if self.journal.is_due(is_idle) {
             for record in self.journal.commit(now) {
                 self.queue.room.take_anyway(record.bytes.len());
@@ -260,7 +265,9 @@ impl<T: Transport> Worker<T> {
         let is_empty = self.outbox.is_empty();
         if self.journal.on_disk() > 0 && (is_empty || !self.queue.room.is_half_full()) {
             let (records, bytes) = self.queue.room.left_of_half();
-            for mut record in self.journal.load(now, records.clamp(1, LOADED_MAX), bytes) {
+            let loaded = self.journal.load(now, records.clamp(1, LOADED_MAX), bytes);
+            self.lost_on_disk(&loaded.lost);
+            for mut record in loaded.records {
                 if record.number < self.first_number {
                     record.source = Source::EarlierProcess;
                 }
@@ -268,6 +275,30 @@ impl<T: Transport> Worker<T> {
                 self.outbox.push(record);
             }
         }
+    }
+
+    /// Counts records that were only on disk and are not there any more.
+    fn lost_on_disk(&mut self, ranges: &[(u64, u64)]) {
+        if ranges.is_empty() {
+            return;
+        }
+        for &(first, last) in ranges {
+            let records = last - first + 1;
+            let reason =
+                "records that were only on disk are gone: was a file of the spool removed or damaged?";
+            tracing::error!(records, reason, "spanledger.spool.lost");
+            self.shared.set_error(Some(reason.to_owned()));
+            self.losses.add_unseen(records);
+            let of_calls = (last + 1).saturating_sub(first.max(self.first_number));
+            self.shared.refused.fetch_add(of_calls, Ordering::AcqRel);
+            for flush in &mut self.flushes {
+                if let FlushProgress::Records { before, unsettled } = &mut flush.progress {
+                    let settled = (last + 1).min(*before).saturating_sub(first);
+                    *unsettled = unsettled.saturating_sub(usize::try_from(settled).unwrap_or(usize::MAX));
+                }
+            }
+        }
+        self.note_losses();
     }
 
     /// Makes a gap event of what was lost, when there is room for it and the receiver takes records.

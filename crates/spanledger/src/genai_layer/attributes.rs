@@ -4,7 +4,7 @@ use opentelemetry::{KeyValue, Value};
 use spanledger_event::{Observation, PartialAttribution, keys};
 use spanledger_otlp::record;
 
-use crate::span::{SET_AT_START, otel_value};
+use crate::span::{SET_AT_START, nearest_double, otel_value};
 
 /// The attributes of the call's record that the span lacks: among them the attribution, the cost and the event id, by
 /// which the receiver reads the span as it reads the record.
@@ -21,7 +21,7 @@ pub(super) fn added(o: &Observation, stated: &[String], copied: &PartialAttribut
         .map(|(key, value)| KeyValue::new(key, otel_value(&value)))
         .collect();
     // For tools that cannot read decimals.
-    let usd = o.cost.as_ref().and_then(|cost| cost.usd).and_then(|usd| usd.to_string().parse().ok());
+    let usd = o.cost.as_ref().and_then(|cost| cost.usd).and_then(nearest_double);
     list.extend(
         usd.filter(|_| lacks(keys::USAGE_COST)).map(|usd| KeyValue::new(keys::USAGE_COST, Value::F64(usd))),
     );

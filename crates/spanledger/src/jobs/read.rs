@@ -5,14 +5,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::Stream;
 use reqwest::Response;
 
 use super::{JobRead, send_all};
 use crate::{
     Recorder,
-    body::{Splitter, event_data, with_body},
+    body::{Splitter, event_data, poll_data, with_body},
     lenient::{self, lenient_object, text},
 };
 
@@ -35,15 +35,14 @@ pub(crate) fn observe(response: Response, read: JobRead, recorder: Recorder) -> 
     let content_type = response.headers().get(http::header::CONTENT_TYPE);
     let is_stream = content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
     with_body(response, |body| {
-        let inner = Response::from(http::Response::new(body)).bytes_stream();
         let content =
-            if is_stream { Content::Events(Splitter::default()) } else { Content::Object(BytesMut::new()) };
-        reqwest::Body::wrap_stream(ObservedJob { inner: Box::pin(inner), content, read, recorder })
+            if is_stream { Content::Events(Splitter::default()) } else { Content::Object(Vec::new()) };
+        reqwest::Body::wrap_stream(ObservedJob { body, content, read, recorder })
     })
 }
 
 struct ObservedJob {
-    inner: Pin<Box<dyn Stream<Item = Result<Bytes, reqwest::Error>> + Send>>,
+    body: reqwest::Body,
     content: Content,
     read: JobRead,
     recorder: Recorder,
@@ -51,7 +50,7 @@ struct ObservedJob {
 
 enum Content {
     /// The job as JSON, as far as it has arrived.
-    Object(BytesMut),
+    Object(Vec<u8>),
     /// The events of a response. The last one has the whole response.
     Events(Splitter),
     /// Nothing more is read.
@@ -75,11 +74,7 @@ impl ObservedJob {
                         "response.completed" | "response.incomplete" | "response.failed"
                     );
                     if let Some(response) = event.response.filter(|_| is_last) {
-                        send_all(
-                            &self.recorder,
-                            &self.read,
-                            &Bytes::copy_from_slice(response.get().as_bytes()),
-                        );
+                        send_all(&self.recorder, &self.read, response.get().as_bytes());
                     }
                 }
             }
@@ -89,7 +84,7 @@ impl ObservedJob {
 
     fn end(&mut self) {
         if let Content::Object(bytes) = std::mem::replace(&mut self.content, Content::Unread) {
-            send_all(&self.recorder, &self.read, &bytes.freeze());
+            send_all(&self.recorder, &self.read, &bytes);
         }
     }
 }
@@ -99,7 +94,7 @@ impl Stream for ObservedJob {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        let item = std::task::ready!(this.inner.as_mut().poll_next(cx));
+        let item = std::task::ready!(poll_data(&mut this.body, cx));
         match &item {
             Some(Ok(chunk)) => this.chunk(chunk),
             Some(Err(_)) => this.content = Content::Unread,

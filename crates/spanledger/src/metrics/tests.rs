@@ -11,7 +11,7 @@ use super::*;
 /// The host of the calls of this test. Other tests of the process record metrics, too.
 const HOST: &str = "metrics.test";
 
-/// A call with 1,000 input and 100 output tokens, which costs 0.008 dollars and takes two seconds.
+/// A call with 1,000 input and 100 output tokens, of which 60 are hidden, which costs 0.008 dollars and takes two seconds.
 fn call() -> Observation {
     let start = Timestamp::parse("2026-11-21T00:00:00Z").unwrap();
     let id = EventId::of_request("order-7", 1);
@@ -22,7 +22,9 @@ fn call() -> Observation {
     o.model = Some("gpt-5.5".to_owned());
     o.server_address = Some(HOST.to_owned());
     o.attribution.customer_id = Some("acme".to_owned());
-    o.usage = Some(Usage::default().with(Bucket::Input, 1_000).with(Bucket::Output, 100));
+    o.usage = Some(
+        Usage::default().with(Bucket::Input, 1_000).with(Bucket::Output, 40).with(Bucket::Reasoning, 60),
+    );
     price(PriceBook::builtin(), &mut o);
     o
 }

@@ -1,5 +1,6 @@
 //! Reads the billable units of a request that its answer may not count: characters to speak, images to make.
 
+use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 use spanledger_event::{Endpoint, Usage};
 
@@ -36,11 +37,16 @@ impl RequestUnits {
         }
     }
 
-    /// The usage of a successful call whose answer has no usage object, from the request and the number
-    /// of images in the answer.
+    /// The usage of a successful call whose answer has no usage object, from the request and from the number of
+    /// images or the length of the audio that the answer states.
     ///
     /// Models that are billed by tokens have no rate for these units, so such a call stays unpriced.
-    pub(crate) fn estimate(&self, endpoint: Endpoint, images: u64) -> Option<Usage> {
+    pub(crate) fn estimate(
+        &self,
+        endpoint: Endpoint,
+        images: u64,
+        audio_seconds: Option<Decimal>,
+    ) -> Option<Usage> {
         let mut usage = Usage::default();
         match endpoint {
             Endpoint::AudioSpeech if self.characters > 0 => usage.characters = self.characters,
@@ -50,6 +56,9 @@ impl RequestUnits {
                 let size = self.size.as_deref().filter(|size| *size != "auto").unwrap_or("1024x1024");
                 let quality = self.quality.as_deref().filter(|q| *q != "auto").unwrap_or("standard");
                 usage.variant = Some(format!("{quality} {size}"));
+            }
+            Endpoint::AudioTranscription | Endpoint::AudioTranslation => {
+                usage.audio_seconds = Some(audio_seconds.filter(|seconds| *seconds > Decimal::ZERO)?);
             }
             _ => return None,
         }

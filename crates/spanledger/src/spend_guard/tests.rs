@@ -112,7 +112,7 @@ fn a_panic_in_a_guard_allows_the_call() {
 fn a_reservation_is_settled_once() {
     let quota = Arc::new(MonthlyQuota::new(usd("1")));
     let guard: Arc<dyn SpendGuard> = Arc::clone(&quota) as Arc<dyn SpendGuard>;
-    let reservation = Reservation::make(&guard, call("acme", "0.5")).unwrap().unwrap();
+    let mut reservation = Reservation::make(&guard, call("acme", "0.5")).unwrap().unwrap();
     reservation.settle_with(Some(usd("0.1")));
     drop(reservation);
     assert_eq!(quota.used("acme", call("acme", "0").at), (usd("0.1"), usd("0")));

@@ -301,6 +301,14 @@ billable! {
     audio_translation_create: Reply::answer("Hello.") =>
         Expected::unpriced("audio_translation", "whisper-1"),
         |client| client.audio().translation().create(translation()).await.unwrap();
+    /// The answer states the length of the audio, by which the model is billed.
+    audio_translation_create_verbose_json: Reply::answer("Hello.").audio_seconds(29.5) =>
+        Expected::priced("audio_translation", "whisper-1", "0.003").tokens(Some(0), Some(0)),
+        |client| {
+            let mut request = translation();
+            request.response_format = Some(typed(json!("verbose_json")));
+            client.audio().translation().create_verbose_json(request).await.unwrap()
+        };
     audio_translation_create_raw: Reply::answer("Hello.") =>
         Expected::unpriced("audio_translation", "whisper-1"),
         |client| {

@@ -266,7 +266,7 @@ async fn a_video_costs_its_seconds_when_it_is_complete() {
 }
 
 #[tokio::test]
-async fn training_is_an_event_with_its_tokens_and_no_price() {
+async fn training_costs_its_tokens_when_the_job_has_succeeded() {
     let world = World::start().await;
     world.provider.push(Reply::new().usage(Usage::new(54_321, 0)).polls(0));
     let client = world.client();
@@ -274,11 +274,9 @@ async fn training_is_an_event_with_its_tokens_and_no_price() {
     let id = client.fine_tuning().attributed(&attribution("training")).create(request).await.unwrap().id;
     client.fine_tuning().retrieve(&id).await.unwrap();
     let event = world.event().await;
-    assert_eq!((event.cost_state.as_str(), event.feature.as_deref()), ("unpriced", Some("training")));
-    assert!(
-        event.cost_detail.unwrap().contains("trained_tokens"),
-        "the reason names the unit without a rate"
-    );
+    // 54,321 × 5, per million.
+    assert_eq!(event.cost_usd.unwrap().to_string(), "0.271605");
+    assert_eq!(event.feature.as_deref(), Some("training"));
 }
 
 #[tokio::test]

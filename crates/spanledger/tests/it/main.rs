@@ -13,11 +13,14 @@ mod endings;
 #[cfg(feature = "tokenizer")]
 mod estimate;
 mod export;
+#[cfg(unix)]
+mod fork;
 mod genai_layer;
 mod jobs;
 mod memory;
 mod missing_attribution;
 mod nothing_leaves;
+mod receivers;
 mod scope;
 mod spans;
 mod spend_guard;

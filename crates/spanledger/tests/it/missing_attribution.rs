@@ -2,13 +2,16 @@
 
 use std::sync::{Arc, Mutex};
 
+use async_openai::{Client, config::OpenAIConfig, error::OpenAIError};
+use http::{Request, Response};
 use opentelemetry::{Context, KeyValue, baggage::BaggageExt as _, context::FutureExt as _};
-use spanledger::MissingAttribution;
+use spanledger::{AttributionLayer, MissingAttribution};
 use spanledger_testkit::world::{World, chat_request};
+use tower::{Layer as _, ServiceExt as _, service_fn};
 use tracing::{
     Event, Instrument as _, Level, Subscriber, field::Visit, info_span, instrument::WithSubscriber as _,
 };
-use tracing_subscriber::{Layer, Registry, layer::SubscriberExt as _};
+use tracing_subscriber::{Registry, layer::SubscriberExt as _};
 
 /// Keeps the warnings of the crate as text.
 #[derive(Clone, Default)]
@@ -22,7 +25,7 @@ impl Visit for Text {
     }
 }
 
-impl<S: Subscriber> Layer<S> for Warnings {
+impl<S: Subscriber> tracing_subscriber::Layer<S> for Warnings {
     fn on_event(&self, event: &Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
         if *event.metadata().level() == Level::WARN && event.metadata().target() == "spanledger" {
             let mut text = Text(String::new());
@@ -30,6 +33,46 @@ impl<S: Subscriber> Layer<S> for Warnings {
             self.0.lock().unwrap().push(text.0);
         }
     }
+}
+
+/// A handler of an HTTP server whose layer does not find out who pays.
+async fn in_a_server(client: Client<OpenAIConfig>) -> Result<(), OpenAIError> {
+    let layer = AttributionLayer::new().feature("search").environment("test").route("/search");
+    let handler = service_fn(move |_: Request<()>| {
+        let client = client.clone();
+        async move {
+            client.chat().create(chat_request("hello")).await?;
+            Ok::<_, OpenAIError>(Response::new(()))
+        }
+    });
+    layer.layer(handler).oneshot(Request::new(())).await.map(drop)
+}
+
+#[tokio::test]
+async fn the_refusal_names_the_field_that_the_layer_of_a_server_did_not_find() {
+    let world = World::start().await;
+    let error = in_a_server(world.client()).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("`customer_id` is missing") && !text.contains("`feature`"), "{text}");
+    let known = Context::new().with_baggage([
+        KeyValue::new("spanledger.customer_id", "acme"),
+        KeyValue::new("spanledger.feature", "digest"),
+    ]);
+    let client = world.client();
+    let call = async { client.chat().create(chat_request("two")).await.unwrap_err() };
+    let text = call.with_context(known).await.to_string();
+    assert!(text.contains("`route` and `environment` are missing"), "{text}");
+    assert!(world.provider.requests().is_empty());
+}
+
+#[tokio::test]
+async fn the_quarantined_event_has_the_fields_that_the_layer_of_a_server_found() {
+    let world = World::start().await;
+    let client = World::instrument(&world).missing_attribution(MissingAttribution::Quarantine).build();
+    in_a_server(client).await.unwrap();
+    let event = world.event().await;
+    assert_eq!((event.state.as_str(), event.customer_id), ("quarantined", None));
+    assert_eq!((event.feature.as_deref(), event.route.as_deref()), (Some("search"), Some("/search")));
 }
 
 #[tokio::test]

@@ -1,6 +1,14 @@
 //! Nothing internal leaves for the provider: no attribution, no baggage and no header of ours.
 
-use async_openai::traits::RequestOptionsBuilder as _;
+use async_openai::{
+    traits::RequestOptionsBuilder as _,
+    types::{
+        InputSource,
+        audio::{AudioInput, CreateTranscriptionRequest},
+        batches::{BatchCompletionWindow, BatchEndpoint, BatchRequest},
+        files::{CreateFileRequest, FileInput, FilePurpose},
+    },
+};
 use futures_util::StreamExt as _;
 use opentelemetry::{Context, KeyValue, baggage::BaggageExt as _, context::FutureExt as _};
 use spanledger::{Attributed as _, Attribution};
@@ -79,6 +87,59 @@ async fn nothing_internal_is_sent_to_the_provider() {
     let context = attribution.in_baggage(&baggage);
     attribution.scope(calls).with_context(context).await;
     check(&world, 5);
+    assert_eq!(world.events().await.len(), 3);
+}
+
+/// The ways on which a request is built again or read as it passes: an upload that is repeated, a stream whose option
+/// is refused, a job that is created and read.
+#[tokio::test]
+async fn nothing_internal_is_sent_with_uploads_refused_options_and_jobs() {
+    let world = World::start().await;
+    let client = world.client();
+    let attribution = attribution();
+    let baggage = Context::new().with_baggage([KeyValue::new("tenant", "zz-tenant")]);
+    let calls = async {
+        world.provider.push(Reply::status(500));
+        let request = CreateTranscriptionRequest {
+            file: AudioInput::from_vec_u8("talk.mp3".to_owned(), vec![0; 4_000]),
+            model: "whisper-1".to_owned(),
+            ..CreateTranscriptionRequest::default()
+        };
+        let audio = client.audio();
+        let group = audio.transcription().header("baggage", "tenant=zz-tenant").unwrap();
+        group.attributed(&attribution).create(request).await.unwrap();
+
+        let refusal = r#"{"error":{"message":"Unknown parameter: stream_options","param":"stream_options"}}"#;
+        world.provider.push(Reply::raw(400, "application/json".parse().unwrap(), refusal));
+        let group = client.chat().header("baggage", "tenant=zz-tenant").unwrap().attributed(&attribution);
+        let stream = group.create_stream(chat_request("two")).await.unwrap();
+        stream.for_each(|_| async {}).await;
+
+        let line = r#"{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{"model":"gpt-5.5",
+            "messages":[]}}"#;
+        let vec = line.replace('\n', "").into_bytes();
+        let source = InputSource::VecU8 { filename: "requests.jsonl".to_owned(), vec };
+        let upload = CreateFileRequest {
+            file: FileInput { source },
+            purpose: FilePurpose::Batch,
+            expires_after: None,
+        };
+        let file = client.files().attributed(&attribution).create(upload).await.unwrap();
+        let request = BatchRequest {
+            input_file_id: file.id,
+            endpoint: BatchEndpoint::V1ChatCompletions,
+            completion_window: BatchCompletionWindow::W24H,
+            metadata: None,
+            output_expires_after: None,
+        };
+        let group = client.batches().header("baggage", "tenant=zz-tenant").unwrap().attributed(&attribution);
+        let batch = group.create(request).await.unwrap();
+        let group = client.batches().header("baggage", "tenant=zz-tenant").unwrap().attributed(&attribution);
+        group.retrieve(&batch.id).await.unwrap();
+    };
+    let context = attribution.in_baggage(&baggage);
+    attribution.scope(calls).with_context(context).await;
+    check(&world, 7);
     assert_eq!(world.events().await.len(), 3);
 }
 

@@ -167,3 +167,21 @@ async fn a_process_with_a_full_disk() {
     }
     recorder.flush(TIMEOUT).await.unwrap();
 }
+
+/// Scenario: the folder of the spool cannot be used when the service starts.
+/// Guarantees: `try_new` says so. With `new`, as for the recorder of the process, the calls are recorded from memory.
+#[tokio::test]
+async fn a_disk_that_cannot_be_used_at_the_start_loses_no_record() {
+    let world = World::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let spool = folder.path().join("spool");
+    std::fs::write(&spool, "not a folder").unwrap();
+    let config = config(&world.receiver.http_url(), &spool).intents(true);
+    let error = Recorder::try_new(config.clone()).unwrap_err();
+    assert!(error.to_string().contains(&spool.display().to_string()), "{error}");
+    let recorder = Recorder::new(config);
+    let client = spanledger::instrument(world.config()).provider("openai").recorder(recorder.clone()).build();
+    client.chat().attributed(&attribution("search")).create(chat_request("hello")).await.unwrap();
+    recorder.flush(TIMEOUT).await.unwrap();
+    assert_eq!((world.receiver.events().len(), recorder.stats().lost), (1, 0));
+}

@@ -1,4 +1,6 @@
 use super::*;
+use opentelemetry_proto::tonic::common::v1::AnyValue;
+
 use crate::{Encoding, Logs, ObservationReader, record::request};
 
 fn gap() -> Gap {
@@ -36,4 +38,24 @@ fn a_gap_without_an_id_is_rejected_and_one_without_any_cost_states_none() {
     assert_eq!((read.observations.len(), read.rejected), (0, 1));
     let unseen = Gap { calls_without_cost: 17, cost: Usd::default(), ..gap() };
     assert_eq!(unseen.to_observation().emitter_cost, None);
+}
+
+/// A gap that a sender makes as large as it can.
+#[test]
+fn what_a_gap_states_is_bounded() {
+    let mut huge = gap().to_record();
+    for attribute in &mut huge.attributes {
+        let value = match attribute.key.as_str() {
+            keys::EVENT_ID => Value::StringValue("x".repeat(100_000)),
+            keys::LOST_CALLS | keys::LOST_CALLS_WITHOUT_COST => Value::IntValue(i64::MAX),
+            _ => continue,
+        };
+        attribute.value = Some(AnyValue { value: Some(value) });
+    }
+    let resource = [(keys::SERVICE_NAME.to_owned(), "s".repeat(100_000))];
+    let sent = request(vec![huge], &resource, "0.1.0").to_protobuf();
+    let read = ObservationReader::default().logs(&Logs::decode(&sent, Encoding::Protobuf).unwrap());
+    let [read] = read.gaps.as_slice() else { panic!("{read:?}") };
+    assert_eq!((read.calls, read.calls_without_cost), (CALLS_MAX, CALLS_MAX));
+    assert!(read.id.as_str().len() <= 256 && read.service_name.as_ref().unwrap().len() <= 256);
 }

@@ -165,7 +165,7 @@ fn fees(
 ) {
     let mut fees = Vec::new();
     for table in root.tables("fee", file) {
-        fees.extend(rules::fee(table, &provider.models, context, file));
+        fees.extend(rules::fee(table, provider, context, file));
     }
     // Of equal fees the first holds, so those of this file come first.
     provider.fees.splice(0..0, fees);

@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 use super::{
     super::{
-        BookProblem, Discount, FallbackRules, Fee, Model, Period, Provider, RegionalSurcharge,
+        BookProblem, Discount, FallbackRules, Fee, Period, Provider, RegionalSurcharge,
         price::Provenance,
         toml_file::{TomlFile, TomlTable},
     },
@@ -145,15 +145,16 @@ pub(super) fn regional_surcharge(
 
 pub(super) fn fee(
     mut table: TomlTable<'_, '_>,
-    models: &[Model],
+    provider: &Provider,
     context: &Context<'_>,
     file: &mut TomlFile<'_>,
 ) -> Vec<Fee> {
     let period = period(&mut table, file);
+    let not_priced_for = not_priced_for(&mut table, provider, file);
     let [models, except_models] = ["models", "except_models"].map(|key| {
         let names = table.texts(key, file);
         for &(name, at) in &names {
-            if !models.iter().any(|model| model.name == name) {
+            if !provider.models.iter().any(|model| model.name == name) {
                 file.error(at, BookProblem::UnknownName { key: key.to_owned(), name: name.to_owned() });
             }
         }
@@ -168,6 +169,7 @@ pub(super) fn fee(
                 usd,
                 models: models.clone(),
                 except_models: except_models.clone(),
+                not_priced_for: not_priced_for.clone(),
                 period,
                 negotiated: context.is_overlay,
                 provenance: provenance.clone(),

@@ -28,6 +28,7 @@ fn a_form_without_its_end_is_refused() {
     let cut = FORM.strip_suffix("--B--\r\n").unwrap();
     assert!(read("multipart/form-data; boundary=B", cut).is_none());
     assert!(read("multipart/form-data; boundary=C", FORM).is_none());
+    assert!(read("multipart/form-data; boundary=B", "--B\r\n--B").is_none());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 
-use super::{CALLS_STORED_MAX, REQUESTS_KEPT_MAX, State};
+use super::{CALLS_STORED_MAX, REQUESTS_KEPT_BYTES_MAX, REQUESTS_KEPT_MAX, State};
 use crate::openai::received::Received;
 use crate::openai::reply::Reply;
 use crate::openai::resources::Resource;
@@ -22,6 +22,26 @@ fn replies_of_the_model_go_first_then_the_script_then_the_default() {
     assert_eq!(text("m"), "scripted");
     assert_eq!(text("m"), "default");
     assert_eq!(state.scripted(), 0);
+}
+
+#[test]
+fn the_log_forgets_the_oldest_bodies_before_they_fill_the_memory() {
+    let state = state();
+    // One buffer, which each of the requests counts.
+    let body = Bytes::from(vec![0; REQUESTS_KEPT_BYTES_MAX / 4]);
+    let record = |path: &str, body: Bytes| {
+        let (path, headers) = (path.to_owned(), HeaderMap::new());
+        state.record(Received { method: Method::POST, path, query: None, headers, body })
+    };
+    let paths = || state.requests().into_iter().map(|request| request.path).collect::<String>();
+    for path in ["a", "b", "c", "d"] {
+        record(path, body.clone());
+    }
+    assert_eq!(paths(), "abcd");
+    assert_eq!(record("e", body), 4);
+    assert_eq!(paths(), "bcde");
+    record("f", vec![0; REQUESTS_KEPT_BYTES_MAX + 1].into());
+    assert_eq!(paths(), "f");
 }
 
 #[test]

@@ -51,6 +51,28 @@ fn a_container_is_one_session_however_often_it_is_called() {
 }
 
 #[test]
+fn a_shell_in_a_container_is_a_session_and_one_on_the_callers_machine_is_none() {
+    let hosted = |id: &str| {
+        let environment = format!(r#"{{"type":"container_reference","container_id":"{id}"}}"#);
+        format!(r#"{{"type":"shell_call","environment":{environment}}}"#)
+    };
+    let interpreter = r#"{"type":"code_interpreter_call","container_id":"a"}"#;
+    let local = r#"{"type":"shell_call","environment":{"type":"local"}}"#;
+    let items = format!("[{},{},{interpreter},{},{local}]", hosted("a"), hosted("a"), hosted("b"));
+    let counted = |environment: &str| {
+        let offered = format!(r#"[{{"type":"shell","environment":{environment}}}]"#);
+        let counted = tools(&items, None, Some(&offered));
+        (counted.containers, counted.container_memory)
+    };
+    assert_eq!(counted(r#"{"type":"container_auto"}"#), (2, ContainerMemory::Gb1));
+    assert_eq!(counted(r#"{"type":"container_auto","memory_limit":"4g"}"#), (2, ContainerMemory::Gb4));
+    assert_eq!(counted(r#"{"type":"container_reference","container_id":"a"}"#).1, ContainerMemory::Unknown);
+    let own_machine =
+        tools(&format!("[{local}]"), None, Some(r#"[{"type":"shell","environment":{"type":"local"}}]"#));
+    assert_eq!(own_machine, ToolCalls::default());
+}
+
+#[test]
 fn a_container_has_the_size_that_the_request_asked_for() {
     let size = |containers: &[&str]| {
         let tool = |container: &&str| format!(r#"{{"type":"code_interpreter","container":{container}}}"#);

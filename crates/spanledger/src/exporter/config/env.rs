@@ -50,7 +50,7 @@ impl<G: Fn(&str) -> Option<String>> Reader<G> {
             "a number of milliseconds",
         ) {
             // Zero means no time limit.
-            let unlimited = Duration::from_hours(1);
+            let unlimited = Duration::from_secs(60 * 60);
             config.timeout =
                 Some(Duration::from_millis(timeout)).filter(|t| !t.is_zero()).unwrap_or(unlimited);
         }

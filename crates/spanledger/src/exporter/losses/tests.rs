@@ -1,4 +1,4 @@
-use spanledger_event::{Observation, ObservedAs};
+use spanledger_event::{Observation, ObservedAs, Timestamp};
 use spanledger_otlp::{Encoding, Logs, ObservationReader};
 use spanledger_price::PriceBook;
 

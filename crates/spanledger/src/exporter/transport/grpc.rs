@@ -1,12 +1,17 @@
 //! OTLP/gRPC.
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
 use http::{HeaderMap, uri::PathAndQuery};
 use spanledger_event::{ErrorChain, keys::RECEIVER_HEADER};
-use spanledger_otlp::{Encoding, PartialSuccess};
+use spanledger_otlp::{Encoding, PartialSuccess, RawCodec};
 use tonic::{
     Code, Status,
-    codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    codec::CompressionEncoding,
     metadata::MetadataMap,
     transport::{Channel, Endpoint},
 };
@@ -18,23 +23,34 @@ use crate::exporter::{InitError, config::Compression, outbox::Verdict, settings:
 /// A connection that is opened with the first request and again when it has broken.
 #[derive(Debug)]
 pub(in crate::exporter) struct Grpc {
-    channel: Channel,
+    endpoint: Endpoint,
+    channel: Mutex<Channel>,
     headers: HeaderMap,
     compression: Compression,
+    /// The time limit of a request, from its beginning to the end of its answer.
+    pub(super) timeout: Duration,
 }
 
 impl Grpc {
     /// Must be called within a Tokio runtime.
     pub(super) fn new(settings: &Settings, endpoint: &Endpoint) -> Self {
         Self {
-            channel: endpoint.connect_lazy(),
+            endpoint: endpoint.clone(),
+            channel: Mutex::new(endpoint.connect_lazy()),
             headers: settings.headers.clone(),
             compression: settings.compression,
+            timeout: settings.timeout,
         }
     }
 
+    /// Uses a new connection for the next request. Must be called within a Tokio runtime.
+    pub(super) fn reconnect(&self) {
+        *self.channel.lock().unwrap_or_else(PoisonError::into_inner) = self.endpoint.connect_lazy();
+    }
+
     pub(super) async fn post(&self, message: Bytes) -> Answer {
-        let mut client = tonic::client::Grpc::new(self.channel.clone());
+        let channel = self.channel.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut client = tonic::client::Grpc::new(channel);
         if self.compression == Compression::Gzip {
             client = client.send_compressed(CompressionEncoding::Gzip);
         }
@@ -82,7 +98,7 @@ pub(in crate::exporter) fn endpoint(
 ) -> Result<Endpoint, InitError> {
     let invalid = |reason: String| InitError::Endpoint { url: url.to_string(), reason };
     let endpoint = Endpoint::from_shared(url.to_string()).map_err(|error| invalid(error.to_string()))?;
-    let endpoint = endpoint.timeout(config.timeout).connect_timeout(config.timeout);
+    let endpoint = endpoint.connect_timeout(config.timeout);
     with_certificates(endpoint, url, &config.certificates)
 }
 
@@ -119,43 +135,5 @@ fn with_certificates(
     match url.scheme() {
         "https" => Err(InitError::Feature { setting: format!("OTLP/gRPC to {url}"), feature: "tls" }),
         _ => Ok(endpoint),
-    }
-}
-
-/// A codec that passes messages through as bytes.
-#[derive(Clone, Copy, Debug, Default)]
-struct RawCodec;
-
-impl Codec for RawCodec {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for RawCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for RawCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
     }
 }

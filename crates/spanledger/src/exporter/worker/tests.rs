@@ -5,7 +5,7 @@ use std::{sync::atomic::AtomicBool, thread};
 use spanledger_otlp::record::LogRecord;
 
 use crate::exporter::{
-    Exporter, ExporterConfig, ToRecord,
+    Disk, Exporter, ExporterConfig, ToRecord,
     test_server::{TestServer, log, logged, ok, record_with, status},
 };
 
@@ -235,21 +235,55 @@ fn a_record_that_cannot_be_made_does_not_end_the_export() {
     assert_eq!(exporter.stats().acknowledged, 1);
 }
 
-/// Scenario: the process was forked. The fork has a copy of the queue, but no thread that empties it.
+/// A record whose making takes until the sender is dropped, as a function of the service can.
+struct Blocks(std::sync::mpsc::Receiver<()>);
+
+impl ToRecord for Blocks {
+    fn queue_bytes(&self) -> usize {
+        1
+    }
+
+    fn into_record(self: Box<Self>) -> LogRecord {
+        self.0.recv().unwrap_or_default();
+        record_with("late")
+    }
+}
+
+#[test]
+fn a_flush_returns_in_time_also_if_the_worker_is_blocked() {
+    let server = TestServer::start(|_| ok());
+    let exporter = exporter!(server,);
+    let (release, blocked) = std::sync::mpsc::channel();
+    exporter.send(Box::new(Blocks(blocked)), None);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let error = runtime.block_on(exporter.flush(Duration::from_millis(10))).unwrap_err();
+    assert_eq!((error.pending, error.lost), (1, 0));
+    assert_eq!(exporter.flush_blocking(Duration::from_millis(10)).unwrap_err().pending, 1);
+    drop(release);
+    runtime.block_on(exporter.flush(TIMEOUT)).unwrap();
+}
+
+/// Scenario: the process was forked, while the worker slept or was busy. The fork has a copy of the queue, but no
+/// thread that empties it.
 #[test]
 fn a_forked_process_starts_a_worker_of_its_own() {
-    let server = TestServer::start(|_| ok());
-    // The exporter's worker belongs to another process, as far as this one can tell.
-    let exporter = Exporter::start_in(config(&server), 1).unwrap();
-    while !exporter.worker.as_ref().unwrap().queue.wakes_worker() {
-        thread::sleep(Duration::from_millis(1));
+    for is_asleep in [true, false] {
+        let server = TestServer::start(|_| ok());
+        // The exporter's worker belongs to another process, as far as this one can tell.
+        let shared = Shared::new(&server.url, 1);
+        let exporter = Exporter::start_with(config(&server), shared, Disk::Required).unwrap();
+        while !exporter.worker.as_ref().unwrap().queue.wakes_worker() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        if is_asleep {
+            exporter.worker.as_ref().unwrap().queue.mark_asleep();
+        }
+        send(&exporter, &["a", "b"]);
+        exporter.flush_blocking(TIMEOUT).unwrap();
+        assert_eq!((exporter.stats().recorded, exporter.stats().acknowledged), (2, 2));
+        let own = exporter.of_fork.get().unwrap();
+        assert_eq!(own.stats().acknowledged, 2);
     }
-    exporter.worker.as_ref().unwrap().queue.mark_asleep();
-    send(&exporter, &["a", "b"]);
-    exporter.flush_blocking(TIMEOUT).unwrap();
-    assert_eq!((exporter.stats().recorded, exporter.stats().acknowledged), (2, 2));
-    let own = exporter.of_fork.get().unwrap();
-    assert_eq!(own.stats().acknowledged, 2);
 }
 
 /// Guarantees: while records gather, a sender has nothing to wake.
@@ -274,6 +308,19 @@ fn one_record_of_a_batch_wakes_the_worker() {
     assert_eq!(server.requests().iter().map(|request| request.records()).collect::<Vec<_>>(), [512, 488]);
 }
 
+/// The number of lost calls that the server was told of.
+fn gaps(server: &TestServer) -> u64 {
+    let gaps = |request: crate::exporter::test_server::Request| {
+        let logs = spanledger_otlp::Logs::decode(&request.body, spanledger_otlp::Encoding::Protobuf).unwrap();
+        spanledger_otlp::ObservationReader::default().logs(&logs).gaps
+    };
+    // A request that was repeated has the same gap event again.
+    let mut gaps: Vec<_> = server.requests().into_iter().flat_map(gaps).collect();
+    gaps.sort_by(|a, b| a.id.as_str().cmp(b.id.as_str()));
+    gaps.dedup_by(|a, b| a.id == b.id);
+    gaps.iter().map(|gap| gap.calls).sum()
+}
+
 /// Guarantees: what is lost is told to the receiver when it is back, with its number.
 #[test]
 fn lost_records_are_told_by_a_gap_event() {
@@ -282,27 +329,17 @@ fn lost_records_are_told_by_a_gap_event() {
     for _ in 0..10 {
         send(&exporter, &["a"]);
     }
-    assert_eq!(exporter.stats().lost, 8);
+    // The record of one more call cannot even be made.
+    exporter.count_loss();
+    assert_eq!(exporter.stats().lost, 9);
     server.wait_for(1);
     server.answer(|_| ok());
-    let lost = || {
-        let gaps = |request: crate::exporter::test_server::Request| {
-            let logs =
-                spanledger_otlp::Logs::decode(&request.body, spanledger_otlp::Encoding::Protobuf).unwrap();
-            spanledger_otlp::ObservationReader::default().logs(&logs).gaps
-        };
-        // A request that was repeated has the same gap event again.
-        let mut gaps: Vec<_> = server.requests().into_iter().flat_map(gaps).collect();
-        gaps.sort_by(|a, b| a.id.as_str().cmp(b.id.as_str()));
-        gaps.dedup_by(|a, b| a.id == b.id);
-        gaps.iter().map(|gap| gap.calls).sum::<u64>()
-    };
-    while lost() < 8 {
+    while gaps(&server) < 9 {
         thread::sleep(Duration::from_millis(5));
     }
     let error = exporter.flush_blocking(TIMEOUT).unwrap_err();
-    assert_eq!((error.lost, error.pending), (8, 0));
-    assert_eq!((lost(), exporter.stats().acknowledged), (8, 2));
+    assert_eq!((error.lost, error.pending), (9, 0));
+    assert_eq!((gaps(&server), exporter.stats().acknowledged), (9, 2));
 }
 
 #[test]
@@ -331,4 +368,65 @@ fn records_without_room_in_memory_are_on_disk_until_they_are_sent() {
     exporter.flush_blocking(TIMEOUT).unwrap();
     assert_eq!((exporter.stats().acknowledged, exporter.stats().lost), (3_000, 0));
     drop(exporter);
+}
+
+/// Scenario: the file of the spool is damaged while the records in it wait for the receiver.
+/// Guarantees: the loss is counted, logged and told to the receiver, the flush ends, and the spool is used again.
+#[cfg(feature = "spool")]
+#[test]
+fn records_that_are_gone_from_the_disk_are_told_by_a_gap_event() {
+    log();
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::start(|_| status("503 Service Unavailable", ""));
+    let full = crate::WhenFull::Block(TIMEOUT);
+    let config = config(&server).queue_max(20).when_full(full).spool(folder.path().to_owned());
+    let config = ExporterConfig { spool_retry: Duration::from_millis(20), ..config };
+    let exporter = Exporter::start(config).unwrap();
+    // More than the store keeps in memory.
+    let large = "x".repeat(20_000);
+    for n in 0..500 {
+        send(&exporter, &[&format!("record {n} {large}")]);
+    }
+    assert_eq!(exporter.flush_blocking(Duration::from_millis(100)).unwrap_err().pending, 500);
+    std::fs::write(folder.path().join("records-0.redb"), "damage").unwrap();
+    server.answer(|_| ok());
+    let error = exporter.flush_blocking(TIMEOUT).unwrap_err();
+    let lost = usize::try_from(error.lost).unwrap();
+    assert!(error.pending == 0 && lost > 200, "{error}");
+    assert_eq!(exporter.stats().acknowledged + error.lost, 500);
+    assert!(!logged("spanledger.spool.lost").is_empty());
+    while gaps(&server) < error.lost {
+        thread::sleep(Duration::from_millis(1));
+    }
+    send(&exporter, &["a"; 100]);
+    exporter.flush_blocking(TIMEOUT).unwrap();
+    assert!(folder.path().join("records-0.damaged").exists());
+}
+
+/// Scenario: the queue has no room for the record of a call that was noted on disk before it was sent.
+/// Guarantees: the call is told of once, by the gap event.
+#[cfg(feature = "spool")]
+#[test]
+fn the_intent_of_a_lost_record_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::start(|_| status("503 Service Unavailable", ""));
+    let config =
+        config(&server).queue_max(2).spool(folder.path().to_owned()).spool_bytes_max(0).intents(true);
+    let exporter = Exporter::start(config).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for n in 0..5 {
+        let intent = runtime.block_on(exporter.intent(Box::new(record_with(&format!("intent {n}")))));
+        exporter.send(Box::new(record_with(&format!("record {n}"))), intent);
+    }
+    assert_eq!(exporter.stats().lost, 3);
+    drop(exporter.flush_blocking(Duration::from_millis(100)));
+    // A copy, as if the process had died now.
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::copy(folder.path().join("records-0.redb"), copy.path().join("records-0.redb")).unwrap();
+    let spool = crate::exporter::spool::Spool::open(copy.path()).unwrap();
+    let (records, _) = spool.load(0, u64::MAX, usize::MAX, usize::MAX).unwrap();
+    let has = |text: &str| {
+        records.iter().any(|(_, bytes)| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
+    };
+    assert!(has("record 0") && !has("intent"), "{} records", records.len());
 }
