@@ -6,7 +6,7 @@
 use http::HeaderMap;
 use rust_decimal::Decimal;
 use serde_json::value::RawValue;
-use spanledger_event::limits::USAGE_READ_BYTES_MAX;
+use spanledger_event::limits::{USAGE_READ_BYTES_MAX, char_boundary};
 use spanledger_price::usage::ToolCalls;
 
 use crate::{
@@ -165,14 +165,14 @@ impl ResponseInfo {
         replace(&mut self.system_fingerprint, text(object.system_fingerprint));
         replace(&mut self.status, text(object.status));
         let usage = not_null(object.usage).map(RawValue::get);
-        // A larger object is not read. One byte more than the maximum says why.
-        let usage = usage.map(|usage| &usage[..usage.ceil_char_boundary(USAGE_READ_BYTES_MAX + 1)]);
+        // A larger object is not read. A character more than the maximum says why; the longest has four bytes.
+        let usage = usage.map(|usage| &usage[..char_boundary(usage, USAGE_READ_BYTES_MAX + 4)]);
         replace(&mut self.usage_json, usage.map(str::to_owned));
         for choice in lenient::list::<Choice<'_>>(object.choices) {
             if let Some(mut reason) = text(choice.finish_reason)
                 && self.finish_reasons.len() < FINISH_REASONS_MAX
             {
-                reason.truncate(reason.floor_char_boundary(FINISH_REASON_BYTES_MAX));
+                reason.truncate(char_boundary(&reason, FINISH_REASON_BYTES_MAX));
                 self.finish_reasons.push(reason);
             }
         }
