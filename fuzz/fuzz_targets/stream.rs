@@ -2,10 +2,13 @@
 //! whole events that name a usage.
 #![no_main]
 
+use std::sync::LazyLock;
+
 use async_openai::{error::OpenAIError, middleware::HttpRequestFactory};
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use spanledger::{Attributed as _, Attribution, ExporterConfig, Recorder, SpanMode, SpanledgerLayer};
+use tokio::runtime::{Builder, Runtime};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 fn pass(chunks: Vec<Bytes>) -> Vec<u8> {
@@ -21,8 +24,11 @@ fn pass(chunks: Vec<Bytes>) -> Vec<u8> {
             Ok::<reqwest::Response, OpenAIError>(response.into())
         }
     });
-    let recorder = Recorder::new(ExporterConfig::off());
-    let layer = SpanledgerLayer::new().with_recorder(recorder).with_span_mode(SpanMode::Off).layer(service);
+    // What does not depend on the input is made once, because it takes most of the time.
+    static RECORDER: LazyLock<Recorder> = LazyLock::new(|| Recorder::new(ExporterConfig::off()));
+    static RUNTIME: LazyLock<Runtime> =
+        LazyLock::new(|| Builder::new_current_thread().build().expect("a runtime can be started"));
+    let layer = SpanledgerLayer::new().with_recorder(RECORDER.clone()).with_span_mode(SpanMode::Off).layer(service);
     let factory = HttpRequestFactory::new(|| async {
         let url = "https://api.openai.com/v1/chat/completions".parse().expect("the address is valid");
         let mut request = reqwest::Request::new(http::Method::POST, url);
@@ -31,8 +37,7 @@ fn pass(chunks: Vec<Bytes>) -> Vec<u8> {
     });
     let attribution = Attribution::builder().feature("f").route("r").customer_id("c").environment("e").build();
     let attribution = attribution.expect("the attribution is valid");
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be started");
-    runtime.block_on(attribution.scope(async {
+    RUNTIME.block_on(attribution.scope(async {
         let response = layer.oneshot(factory).await.expect("the service answers");
         response.bytes().await.expect("the body has no errors").to_vec()
     }))

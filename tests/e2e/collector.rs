@@ -37,7 +37,7 @@ fn shipped() -> PathBuf {
 
 /// An address on which no program listens. Its port is below the range from which systems choose ports, so
 /// that no other program takes it before the test uses it.
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     const FIRST: u16 = 16_000;
     const COUNT: u16 = 16_000;
     static TAKEN: AtomicU16 = AtomicU16::new(0);
@@ -58,10 +58,10 @@ fn http_client() -> reqwest::Client {
 }
 
 /// A running Collector.
-struct Collector {
+pub(crate) struct Collector {
     child: Child,
-    grpc: SocketAddr,
-    http: SocketAddr,
+    pub(crate) grpc: SocketAddr,
+    pub(crate) http: SocketAddr,
     /// The URL of its own metrics; empty if it serves none.
     metrics: String,
     log: PathBuf,
@@ -106,7 +106,7 @@ impl Collector {
         Self::start(command, grpc, http, String::new(), folder.join("backend.log"))
     }
 
-    fn start(
+    pub(crate) fn start(
         mut command: Command,
         grpc: SocketAddr,
         http: SocketAddr,
@@ -175,7 +175,7 @@ impl Collector {
 
     /// Sends SIGTERM, as a service manager does. The Collector sends the content of its queues before it
     /// ends.
-    fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         assert!(self.child.wait().unwrap().success(), "the Collector: {}", self.log());

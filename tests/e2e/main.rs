@@ -13,6 +13,8 @@
 //! | `stdout_sink` | `serve --sink stdout` |
 //! | `instrumented_service` | a Rust service with the crate `spanledger` |
 //! | `nothing_is_lost` | such a service with a spool, while it and the receiver are killed |
+//! | `tls` | such a service that sends its records over TLS, to a Collector (a peer) |
+//! | `clock` | such a service whose clock is set back (a peer) |
 //! | `python_service`, `collector` | a service in Python, an OpenTelemetry Collector (peers) |
 //! | `scenarios` | the files in `tests/scenarios` |
 //!
@@ -21,6 +23,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue fails at that place")]
 
 mod cli;
+#[cfg(target_os = "linux")]
+mod clock;
 mod collector;
 mod crash;
 mod instrumented_service;
@@ -38,3 +42,4 @@ mod scenarios;
 mod sql_view;
 mod stdout_sink;
 mod support;
+mod tls;

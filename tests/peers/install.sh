@@ -4,6 +4,7 @@
 #   tests/peers/install.sh                 every peer
 #   tests/peers/install.sh python          the Python environment of openai_client.py
 #   tests/peers/install.sh collector       an OpenTelemetry Collector
+#   tests/peers/install.sh faketime        the library libfaketime, on Debian and Ubuntu
 #
 # The peers are installed in .peers/ at the repository root (git-ignored), or in
 # SPANLEDGER_PEERS_DIR. The stamp of a peer is a hash of its pinned versions. A peer
@@ -76,11 +77,37 @@ install_collector() {
     say "collector installed in $((SECONDS - started)) s"
 }
 
-(($#)) || set -- python collector
+# Unpacks the library of the system's package `libfaketime` without installing the package. A system without the
+# package goes without it, and the test that needs it says so.
+install_faketime() {
+    local library=$peers/faketime/libfaketime.so.1 build=$peers/faketime.build stamp
+    if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+        say "faketime is left out: it is taken from a package of Debian or Ubuntu"
+        return
+    fi
+    stamp=$({ dpkg --print-architecture; cat /etc/os-release; } | digest)
+    if is_current faketime "$stamp" "$library"; then
+        say "faketime is up to date"
+        return
+    fi
+    rm -rf "$build" "$peers/faketime" "$peers/stamps/faketime"
+    mkdir -p "$build" "$peers/faketime"
+    if ! (cd "$build" && apt-get download libfaketime >log 2>&1); then
+        say "faketime is left out: \`apt-get download libfaketime\` failed; its message is in $build/log"
+        return
+    fi
+    dpkg-deb --extract "$build"/libfaketime_*.deb "$build"
+    find "$build" -name libfaketime.so.1 -exec install -m 755 {} "$library" \;
+    rm -rf "$build"
+    printf '%s\n' "$stamp" >"$peers/stamps/faketime"
+    say "faketime installed"
+}
+
+(($#)) || set -- python collector faketime
 for peer in "$@"; do
     case $peer in
-    python | collector) ;;
-    *) die "unknown peer '$peer': python, collector, or nothing for both" ;;
+    python | collector | faketime) ;;
+    *) die "unknown peer '$peer': python, collector, faketime, or nothing for all" ;;
     esac
 done
 

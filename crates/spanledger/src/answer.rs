@@ -165,8 +165,11 @@ impl ResponseInfo {
         replace(&mut self.system_fingerprint, text(object.system_fingerprint));
         replace(&mut self.status, text(object.status));
         let usage = not_null(object.usage).map(RawValue::get);
-        // A larger object is not read. A character more than the maximum says why; the longest has four bytes.
-        let usage = usage.map(|usage| &usage[..char_boundary(usage, USAGE_READ_BYTES_MAX + 4)]);
+        // A larger object is not read. One byte more than the maximum says why.
+        let usage = usage.map(|usage| {
+            let end = (USAGE_READ_BYTES_MAX + 1..usage.len()).find(|at| usage.is_char_boundary(*at));
+            &usage[..end.unwrap_or(usage.len())]
+        });
         replace(&mut self.usage_json, usage.map(str::to_owned));
         for choice in lenient::list::<Choice<'_>>(object.choices) {
             if let Some(mut reason) = text(choice.finish_reason)

@@ -154,7 +154,8 @@ impl SpanledgerLayer {
     }
 
     /// Sets a function that is called with every call that has ended, on a thread of this crate, or on the caller's if
-    /// the export is switched off. A panic in it is logged and has no other effect.
+    /// the export is switched off. It must not block, because the records of other calls wait for it. A panic in it is
+    /// logged and has no other effect.
     ///
     /// ```
     /// use spanledger::SpanledgerLayer;

@@ -14,11 +14,21 @@ fn folder() -> PathBuf {
 
 /// The path of a peer's program, or `None` if it is not installed. In that case a message says that the test
 /// is skipped; if `SPANLEDGER_REQUIRE_PEERS` is 1, the test fails instead.
+pub(crate) fn peer(program: &str) -> Option<PathBuf> {
+    installed(program, std::env::var_os("SPANLEDGER_REQUIRE_PEERS").is_some_and(|value| value == "1"))
+}
+
+/// As [`peer`], for a peer that cannot be installed on every system. Its absence is never a failure.
+#[cfg(target_os = "linux")]
+pub(crate) fn optional_peer(program: &str) -> Option<PathBuf> {
+    installed(program, false)
+}
+
 #[expect(
     clippy::explicit_write,
     reason = "the test harness hides the output of `eprintln!` in a test that passes"
 )]
-pub(crate) fn peer(program: &str) -> Option<PathBuf> {
+fn installed(program: &str, is_required: bool) -> Option<PathBuf> {
     let path = folder().join(program);
     if path.exists() {
         return Some(path);
@@ -26,7 +36,7 @@ pub(crate) fn peer(program: &str) -> Option<PathBuf> {
     let test = std::thread::current();
     let test = test.name().unwrap_or("a test");
     let message = format!("SKIPPED: {test} needs {program}; run tests/peers/install.sh");
-    assert!(std::env::var_os("SPANLEDGER_REQUIRE_PEERS").is_none_or(|value| value != "1"), "{message}");
+    assert!(!is_required, "{message}");
     writeln!(std::io::stderr(), "{message}").unwrap();
     None
 }

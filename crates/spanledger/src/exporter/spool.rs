@@ -26,6 +26,8 @@ mod tests;
 const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("records");
 /// Encoded records of calls that have started, by the number of the intent.
 const INTENTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("intents");
+/// A record or an intent with its number.
+type Row = (u64, Vec<u8>);
 /// The memory that the store uses for pages.
 const CACHE_BYTES: usize = 4 * 1_024 * 1_024;
 const FILE_PREFIX: &str = "records-";
@@ -83,11 +85,11 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, SpoolError>) -> Result<T, SpoolEr
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     /// New records.
-    pub(super) added: Vec<(u64, Vec<u8>)>,
+    pub(super) added: Vec<Row>,
     /// Records that are settled.
     pub(super) settled: Vec<u64>,
     /// Calls that are about to be sent.
-    pub(super) intents: Vec<(u64, Vec<u8>)>,
+    pub(super) intents: Vec<Row>,
     /// Calls whose record is among the new ones.
     pub(super) ended: Vec<u64>,
 }
@@ -311,7 +313,7 @@ impl Spool {
         to: u64,
         count: usize,
         bytes_max: usize,
-    ) -> Result<(Vec<(u64, Vec<u8>)>, bool), SpoolError> {
+    ) -> Result<(Vec<Row>, bool), SpoolError> {
         guarded(|| {
             let records = self.database.begin_read()?.open_table(RECORDS)?;
             let range = records.range((Bound::Included(from), Bound::Included(to)))?;

@@ -44,7 +44,7 @@ fn features(name: &str, count: usize) -> Vec<String> {
 /// A recorder that sends only full batches, until a flush. Its exporter is awake from the first record on.
 fn recorder() -> Recorder {
     let config = ExporterConfig::to(&env::var(RECEIVER).unwrap()).service_name("api");
-    Recorder::try_new(config.linger(Duration::from_hours(1))).unwrap()
+    Recorder::try_new(config.linger(Duration::from_secs(60 * 60))).unwrap()
 }
 
 /// Makes calls, in a task of the runtime or on this thread.
@@ -106,7 +106,9 @@ fn a_server_that_forks() {
     };
     let forks = [fork(0), fork(1)];
     calls(&one_thread(), false, &recorder, "after", 20);
-    forks.into_iter().for_each(|id| assert_eq!(fork::waitpid(id).unwrap(), 0));
+    for id in forks {
+        assert_eq!(fork::waitpid(id).unwrap(), 0);
+    }
     recorder.flush_blocking(TIMEOUT).unwrap();
 }
 
@@ -132,7 +134,9 @@ fn a_server_that_forks_early() {
         }),
     };
     let forks: Vec<_> = (0..10).map(fork).collect();
-    forks.into_iter().for_each(|id| assert_eq!(fork::waitpid(id).unwrap(), 0));
+    for id in forks {
+        assert_eq!(fork::waitpid(id).unwrap(), 0);
+    }
 }
 
 /// Scenario: a service makes calls, flushes, and becomes a daemon. The process that made the calls is gone by then.

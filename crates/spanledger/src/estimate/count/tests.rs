@@ -3,7 +3,9 @@ use super::*;
 fn counted(endpoint: Endpoint, body: &str, events: &[&str], model: &str) -> Option<(u64, u64)> {
     let mut streamed = StreamedText::default();
     streamed.keep_prompt(endpoint, Some(&body.to_owned().into()));
-    events.iter().for_each(|event| streamed.add_event(event.as_bytes()));
+    for event in events {
+        streamed.add_event(event.as_bytes());
+    }
     let usage = streamed.usage(Some(model))?;
     assert_eq!(usage.unstated(), Unstated::ALL);
     Some((usage.tokens(Bucket::Input), usage.tokens(Bucket::Output)))
