@@ -208,7 +208,7 @@ where
         let caller = CallerContext::current();
         let scoped = scope::current();
         let settings = Arc::clone(&self.layer.settings);
-        let incomplete = if scoped.is_none() { Some(Incomplete::current()) } else { None };
+        let incomplete = scoped.is_none().then(|| Incomplete::current(settings.missing_attribution));
         Box::pin(async move {
             let mut first = factory.build().await?;
             let attached = attributed::take(first.headers_mut());

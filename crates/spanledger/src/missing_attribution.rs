@@ -41,10 +41,14 @@ const SITES_MAX: usize = 256;
 type Site = (Option<String>, String, Option<Identifier>);
 
 impl Incomplete {
-    /// What is known in the caller's task, which has no complete attribution.
-    pub(crate) fn current() -> Self {
+    /// What is known in the caller's task, which has no complete attribution. Only a warning needs the call site.
+    pub(crate) fn current(missing: MissingAttribution) -> Self {
         let (known, problem) = scope::incomplete();
-        Self { known, problem, site: tracing::Span::current().metadata() }
+        let site = match missing {
+            MissingAttribution::Quarantine => tracing::Span::current().metadata(),
+            MissingAttribution::Refuse => None,
+        };
+        Self { known, problem, site }
     }
 
     /// The error of a call that is refused.

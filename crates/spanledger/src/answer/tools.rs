@@ -55,7 +55,7 @@ lenient_object! {
     struct Container {
         kind: "type",
         memory_limit: "memory_limit",
-        container_id: "container_id",
+        id: "container_id",
     }
 }
 
@@ -75,7 +75,7 @@ pub(super) fn tool_calls(output: Raw<'_>, tool_usage: Raw<'_>, tools: Raw<'_>) -
             action: lenient::nested::<Action<'_>>(item.action).and_then(|action| text(action.kind)),
             container_id: text(item.container_id).or_else(|| {
                 let environment: Container<'_> = lenient::nested(item.environment)?;
-                text(environment.container_id)
+                text(environment.id)
             }),
         })
         .collect();
