@@ -36,7 +36,7 @@ fn request() -> CreateChatCompletionRequest {
 
 fn main() {
     let chunks = number("CHUNKS");
-    let reply = chunks.map_or(Reply::Whole, Reply::Chunks);
+    let reply = chunks.map_or(Reply::Whole, |count| Reply::Chunks { count, in_turns: false });
     let service = service_fn(move |factory| memory::answer(factory, reply));
     let client = Client::with_config(OpenAIConfig::new().with_api_key("key"));
     let is_layered = std::env::var_os("LAYER").is_some();

@@ -45,8 +45,9 @@ fn with_id(text: &str, number: u64) -> Bytes {
 pub(crate) enum Reply {
     /// A whole answer.
     Whole,
-    /// A stream of so many chunks. As with a network, other tasks run before each of them.
-    Chunks(usize),
+    /// A stream of so many chunks. If they come in turns, other tasks run before each of them, as with a network;
+    /// otherwise all chunks are there at once.
+    Chunks { count: usize, in_turns: bool },
 }
 
 /// Answers a request.
@@ -63,7 +64,11 @@ pub(crate) async fn answer(
     };
     let (content_type, body) = match reply {
         Reply::Whole => ("application/json", with_id(ANSWER, number).into()),
-        Reply::Chunks(count) => {
+        Reply::Chunks { count, in_turns: false } => {
+            let chunks = futures_util::stream::iter(chunks(count));
+            ("text/event-stream", reqwest::Body::wrap_stream(chunks))
+        }
+        Reply::Chunks { count, in_turns: true } => {
             let chunks = futures_util::stream::iter(chunks(count)).then(|chunk| async {
                 tokio::task::yield_now().await;
                 chunk

@@ -151,7 +151,7 @@ impl Subject {
 fn target(order: &Order) -> Target {
     match (order.target.as_str(), order.chunks) {
         ("memory", 0) => Target::Memory(Reply::Whole),
-        ("memory", chunks) => Target::Memory(Reply::Chunks(chunks)),
+        ("memory", chunks) => Target::Memory(Reply::Chunks { count: chunks, in_turns: true }),
         (url, _) => Target::Http(url.to_owned()),
     }
 }
