@@ -79,7 +79,13 @@ impl Exporter {
         Self::start_or_log_with(config, shared)
     }
 
-    fn start_or_log_with(config: ExporterConfig, shared: Shared) -> Self {
+    fn start_or_log_with(mut config: ExporterConfig, shared: Shared) -> Self {
+        if config.spool.is_some() && !cfg!(feature = "spool") {
+            // Without the disk, records can at least be kept in memory.
+            let remedy = "enable the feature `spool` of the crate `spanledger`";
+            tracing::error!(remedy, "spanledger.spool.unavailable: SPANLEDGER_SPOOL has no effect");
+            (config.spool, config.intents) = (None, false);
+        }
         let started = Self::start_with(config.clone(), shared, Disk::Optional);
         started.unwrap_or_else(|error| Self::failed(config, &error))
     }

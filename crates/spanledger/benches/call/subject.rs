@@ -50,7 +50,7 @@ impl Kind {
 }
 
 /// The longest time in which the records and spans of a round are exported.
-const EXPORT_MAX: Duration = Duration::from_mins(1);
+const EXPORT_MAX: Duration = Duration::from_secs(60);
 
 struct Subject {
     layered: Option<Layered>,

@@ -13,7 +13,10 @@ mod tests;
 /// The configuration of the export of records.
 ///
 /// [`from_env`](Self::from_env) reads these variables. If several endpoints are set, the first one of the
-/// table is used. A value that is not valid is ignored, and a warning says so:
+/// table is used. A value of an `OTEL_` variable that is not valid is ignored, and a warning says so. With a
+/// `SPANLEDGER_ENDPOINT` that is not valid nothing is sent: [`init`](crate::init) returns the error. Without `init` it is
+/// logged, and each record counts as lost.
+///
 ///
 /// | variable | meaning |
 /// |---|---|

@@ -13,7 +13,7 @@ use super::{Exporter, Shared};
 /// The error of a flush: some records were not acknowledged in time, or were lost.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-#[error("{pending} records of AI calls are not acknowledged by {url} and {lost} are lost: is `spanledger serve` running there?{}", last_error.as_ref().map(|e| format!(" last error: {e}")).unwrap_or_default())]
+#[error("{pending} records of AI calls are not acknowledged by {url} yet, and {lost} are lost: is `spanledger serve` running there?{}", last_error.as_ref().map(|e| format!(" last error: {e}")).unwrap_or_default())]
 pub struct FlushError {
     /// The number of records that still wait. They are retried as long as the process runs.
     pub pending: u64,

@@ -7,7 +7,8 @@ use spanledger_event::keys::SERVICE_NAME;
 
 use super::{Certificates, Compression, ExporterConfig, Protocol, logs_url};
 
-/// Reads the variables. A value that is not valid is ignored, and a warning says so.
+/// Reads the variables. A value of a standard variable that is not valid is ignored, and a warning says so. An address
+/// or a spool of ours that cannot be used is an error when the exporter is started.
 pub(super) fn read(get: impl Fn(&str) -> Option<String>) -> ExporterConfig {
     Reader { get: |name: &str| get(name).filter(|value| !value.trim().is_empty()) }.config()
 }
@@ -60,12 +61,7 @@ impl<G: Fn(&str) -> Option<String>> Reader<G> {
         ) {
             config.compression = compression;
         }
-        config.spool = self.first(&["SPANLEDGER_SPOOL"]).and_then(|(folder, name)| {
-            if !cfg!(feature = "spool") {
-                return ignored(name, "the crate `spanledger` needs its feature `spool` for it");
-            }
-            Some(PathBuf::from(folder))
-        });
+        config.spool = self.first(&["SPANLEDGER_SPOOL"]).map(|(folder, _)| PathBuf::from(folder));
         config.intents =
             (self.get)("SPANLEDGER_INTENTS").is_some_and(|value| value.trim().eq_ignore_ascii_case("on"));
         config.resource = self
@@ -82,14 +78,9 @@ impl<G: Fn(&str) -> Option<String>> Reader<G> {
         config.service_name(&name)
     }
 
+    /// The address is not checked here: if it cannot be used, the records must not go to another one.
     fn own_endpoint(&self) -> Option<String> {
-        let (endpoint, name) = self.first(&["SPANLEDGER_ENDPOINT"])?;
-        let endpoint = valid_url(&endpoint, name)?;
-        match super::protocol_of_port(&endpoint) {
-            Protocol::Grpc => usable(Protocol::Grpc, name)?,
-            Protocol::HttpProtobuf => Protocol::HttpProtobuf,
-        };
-        Some(endpoint)
+        Some(self.first(&["SPANLEDGER_ENDPOINT"])?.0)
     }
 
     /// The URL and the protocol of the `OTEL_` variables.

@@ -34,7 +34,12 @@ fn an_endpoint_for_grpc_is_used_only_with_the_feature() {
     assert_eq!(of(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318"), grpc]), expected("http://c:4318"));
     let port = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4317");
     assert_eq!(of(&[port]), expected("http://c:4317"));
-    assert_eq!(of(&[("SPANLEDGER_ENDPOINT", "http://c:4317"), grpc]), expected("http://c:4317"));
+    let own = of(&[("SPANLEDGER_ENDPOINT", "http://c:4317")]);
+    assert_eq!(
+        own,
+        (Some("http://c:4317".to_owned()), Protocol::Grpc),
+        "an error when it is started without gRPC"
+    );
     let http = ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf");
     assert_eq!(of(&[port, http]), (Some("http://c:4317/v1/logs".to_owned()), Protocol::HttpProtobuf));
 }
@@ -91,9 +96,9 @@ fn time_limit_compression_and_certificates_are_those_of_the_variables() {
 }
 
 #[test]
-fn values_that_are_not_valid_are_ignored() {
+fn values_of_standard_variables_that_are_not_valid_are_ignored() {
     let read = config(&[
-        ("SPANLEDGER_ENDPOINT", "localhost:4318"),
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", " "),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
@@ -101,4 +106,27 @@ fn values_that_are_not_valid_are_ignored() {
     ]);
     assert_eq!(read.url.as_deref(), Some("http://c:4318/v1/logs"));
     assert_eq!((read.timeout, read.compression), (Duration::from_secs(10), Compression::None));
+}
+
+/// A typing error must not send the records to the backend of traces, which would acknowledge them.
+#[test]
+fn an_address_of_ours_that_is_not_valid_is_an_error_and_not_another_address() {
+    let config = config(&[
+        ("SPANLEDGER_ENDPOINT", "ledger.internal:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://vendor:4318"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "key=secret"),
+    ]);
+    assert!(config.headers.is_empty());
+    let error = crate::Recorder::try_new(config).unwrap_err().to_string();
+    assert!(error.contains("ledger.internal:4318") && error.contains("http://localhost:4318"), "{error}");
+}
+
+#[cfg(not(feature = "spool"))]
+#[test]
+fn a_spool_without_its_feature_is_an_error_of_init_and_no_loss_without_it() {
+    let config = config(&[("SPANLEDGER_SPOOL", "/var/spool/ai"), ("SPANLEDGER_INTENTS", "on")]);
+    let error = crate::Recorder::try_new(config.clone()).unwrap_err().to_string();
+    assert!(error.contains("features = [\"spool\"]"), "{error}");
+    let exporter = super::super::Exporter::start_or_log(config);
+    assert!(exporter.worker.is_some() && !exporter.keeps_intents());
 }
