@@ -18,7 +18,7 @@ use spanledger_testkit::{
 
 use crate::{
     collector::free_address,
-    support::{Serve, TIMEOUT, optional_peer},
+    support::{Serve, TIMEOUT, peer},
 };
 
 const PROVIDER: &str = "TEST_PROVIDER";
@@ -32,7 +32,7 @@ const CLOCK: &str = "FAKETIME_TIMESTAMP_FILE";
 /// there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_is_set_back_loses_nothing() {
-    let Some(library) = optional_peer("faketime/libfaketime.so.1") else { return };
+    let Some(library) = peer("faketime/libfaketime.so.1") else { return };
     let folder = tempfile::tempdir().unwrap();
     let clock = folder.path().join("clock");
     fs::write(&clock, "+0").unwrap();

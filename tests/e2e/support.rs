@@ -8,8 +8,6 @@ mod program;
 mod serve;
 
 pub(crate) use otlp::post_call;
-#[cfg(target_os = "linux")]
-pub(crate) use peers::optional_peer;
 pub(crate) use peers::{peer, peer_command};
 #[cfg(unix)]
 pub(crate) use program::send_signal;

@@ -87,8 +87,7 @@ install_collector() {
     say "collector installed in $((SECONDS - started)) s"
 }
 
-# Unpacks the library of the system's package `libfaketime` without installing the package. A system without the
-# package goes without it, and the test that needs it says so.
+# Unpacks the library of the system's package `libfaketime` without installing the package.
 install_faketime() {
     local library=$peers/faketime/libfaketime.so.1 build=$peers/faketime.build stamp
     if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
@@ -102,10 +101,9 @@ install_faketime() {
     fi
     rm -rf "$build" "$peers/faketime" "$peers/stamps/faketime"
     mkdir -p "$build" "$peers/faketime"
-    if ! (cd "$build" && apt-get download libfaketime >log 2>&1); then
-        say "faketime is left out: \`apt-get download libfaketime\` failed; its message is in $build/log"
-        return
-    fi
+    # A new machine may have no list of packages yet.
+    (cd "$build" && { apt-get download libfaketime || { apt-get update && apt-get download libfaketime; }; } \
+        >log 2>&1) || die "\`apt-get download libfaketime\` failed; its message is in $build/log"
     dpkg-deb --extract "$build"/libfaketime_*.deb "$build"
     find "$build" -name libfaketime.so.1 -exec install -m 755 {} "$library" \;
     rm -rf "$build"

@@ -14,21 +14,12 @@ fn folder() -> PathBuf {
 
 /// The path of a peer's program, or `None` if it is not installed. In that case a message says that the test
 /// is skipped; if `SPANLEDGER_REQUIRE_PEERS` is 1, the test fails instead.
-pub(crate) fn peer(program: &str) -> Option<PathBuf> {
-    installed(program, std::env::var_os("SPANLEDGER_REQUIRE_PEERS").is_some_and(|value| value == "1"))
-}
-
-/// As [`peer`], for a peer that cannot be installed on every system. Its absence is never a failure.
-#[cfg(target_os = "linux")]
-pub(crate) fn optional_peer(program: &str) -> Option<PathBuf> {
-    installed(program, false)
-}
-
 #[expect(
     clippy::explicit_write,
     reason = "the test harness hides the output of `eprintln!` in a test that passes"
 )]
-fn installed(program: &str, is_required: bool) -> Option<PathBuf> {
+pub(crate) fn peer(program: &str) -> Option<PathBuf> {
+    let is_required = std::env::var_os("SPANLEDGER_REQUIRE_PEERS").is_some_and(|value| value == "1");
     let path = folder().join(program);
     if path.exists() {
         return Some(path);
