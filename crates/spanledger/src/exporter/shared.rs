@@ -90,12 +90,13 @@ impl Shared {
     /// Whether the worker was started by this process, and not by one of which this process is a fork. A fork has
     /// no threads but the one that forked.
     pub(super) fn is_of_this_process(&self) -> bool {
-        self.pid == process::id()
+        self.pid == asked_process_id()
     }
 
-    /// As [`is_of_this_process`](Self::is_of_this_process), nearly always without a system call.
+    /// As [`is_of_this_process`](Self::is_of_this_process), nearly always without a system call. It can be wrong only in
+    /// a fork, and then says that the worker is there.
     pub(super) fn is_probably_of_this_process(&self) -> bool {
-        self.pid == known_process_id()
+        self.pid == known_process_id() || self.is_of_this_process()
     }
 
     pub(super) fn add(counter: &AtomicU64, count: usize) {
@@ -143,7 +144,7 @@ const ASKED_EVERY: u32 = 64;
 struct Known {
     pid: u32,
     /// The runtime in which the thread was when it learned that.
-    runtime: Option<runtime::Id>,
+    runtime: runtime::Id,
     /// How many more times it may be used.
     left: u32,
 }
@@ -153,19 +154,35 @@ thread_local! {
 }
 
 /// The id of this process. It asks the system once for each thread, again in each other runtime, and otherwise rarely.
+/// Outside of a runtime it always asks.
 ///
 /// A forked process has one thread, the one that forked, and no runtime: the threads of the runtimes of the other
-/// process are not there. It therefore makes calls on a new thread, or in a new runtime.
+/// process are not there. It therefore makes calls on a new thread, in a new runtime, or in none.
 pub(super) fn known_process_id() -> u32 {
-    let runtime = runtime::Handle::try_current().ok().map(|handle| handle.id());
     let known = KNOWN.try_with(Cell::get).ok().flatten();
-    let known = match known {
-        Some(Known { left: 1.., runtime: known_in, .. }) if known_in == runtime => known,
-        _ => None,
-    };
-    let mut known = known.unwrap_or_else(|| Known { pid: process::id(), runtime, left: ASKED_EVERY });
-    known.left -= 1;
+    match (known, this_runtime()) {
+        (Some(Known { pid, runtime, left: left @ 1.. }), Some(current)) if runtime == current => {
+            remember(Known { pid, runtime, left: left - 1 });
+            pid
+        }
+        _ => asked_process_id(),
+    }
+}
+
+/// The id of this process, from the system.
+fn asked_process_id() -> u32 {
+    let pid = process::id();
+    if let Some(runtime) = this_runtime() {
+        remember(Known { pid, runtime, left: ASKED_EVERY - 1 });
+    }
+    pid
+}
+
+fn this_runtime() -> Option<runtime::Id> {
+    runtime::Handle::try_current().ok().map(|handle| handle.id())
+}
+
+fn remember(known: Known) {
     // A thread that ends has no such value any more, and asks each time.
     KNOWN.try_with(|cell| cell.set(Some(known))).unwrap_or_default();
-    known.pid
 }

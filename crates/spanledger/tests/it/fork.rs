@@ -11,7 +11,7 @@ use std::{
 
 use async_openai::config::OpenAIConfig;
 use fork::Fork;
-use spanledger::{Attributed, ExporterConfig, Recorder};
+use spanledger::{Attributed, ExporterConfig, RealtimeSession, Recorder};
 use spanledger_testkit::world::{World, attribution, chat_request};
 use tokio::runtime::{Builder, Runtime};
 
@@ -160,4 +160,52 @@ fn a_service_that_becomes_a_daemon() {
         calls(&one_thread(), false, &recorder, "daemon", 100);
         recorder.flush_blocking(TIMEOUT).unwrap();
     });
+}
+
+/// Records responses of realtime sessions, outside of a runtime.
+fn sessions(recorder: &Recorder, name: &str, count: usize) {
+    for feature in features(name, count) {
+        let session =
+            RealtimeSession::new("https://api.openai.com/v1", "gpt-realtime", &attribution(&feature));
+        let usage = r#"{"total_tokens":30,"input_tokens":20,"output_tokens":10,
+            "input_token_details":{"text_tokens":20,"audio_tokens":0,"cached_tokens":0},
+            "output_token_details":{"text_tokens":10,"audio_tokens":0}}"#;
+        let response = format!(r#"{{"id":"{feature}","status":"completed","usage":{usage}}}"#);
+        let event = format!(r#"{{"type":"response.done","response":{response}}}"#);
+        assert!(session.unwrap().recorder(recorder.clone()).record(&event));
+    }
+}
+
+/// Scenario: a process without a runtime forks twice: while its exporter lets records gather, and while it sleeps.
+/// Guarantees: each fork has one exporter, which knows of all its records.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_without_a_runtime_can_fork() {
+    let mut expected: BTreeSet<_> = features("before", 2).into_iter().chain(features("after", 2)).collect();
+    (0..2).for_each(|n| expected.extend(features(&format!("fork {n}"), 100)));
+    check("a_process_that_forks_without_a_runtime", expected).await;
+}
+
+#[test]
+#[ignore = "another test runs this one in a process of its own"]
+fn a_process_that_forks_without_a_runtime() {
+    let recorder = recorder();
+    sessions(&recorder, "before", 2);
+    let fork = |n: usize| match fork::fork().unwrap() {
+        Fork::Parent(id) => id,
+        Fork::Child => run(|| {
+            sessions(&recorder, &format!("fork {n}"), 100);
+            assert_eq!(recorder.stats().recorded, 100);
+            recorder.flush_blocking(TIMEOUT).unwrap();
+        }),
+    };
+    let gathering = fork(0);
+    recorder.flush_blocking(TIMEOUT).unwrap();
+    // The exporter falls asleep.
+    thread::sleep(Duration::from_millis(100));
+    let asleep = fork(1);
+    sessions(&recorder, "after", 2);
+    for id in [gathering, asleep] {
+        assert_eq!(fork::waitpid(id).unwrap(), 0);
+    }
+    recorder.flush_blocking(TIMEOUT).unwrap();
 }
