@@ -238,7 +238,14 @@ impl Journal {
                 self.on_disk.clear();
                 (spool, VecDeque::new())
             }
-            Ok(Reopened::Lost(spool)) => (spool, std::mem::take(&mut self.on_disk)),
+            Ok(Reopened::Lost(spool)) => {
+                let calls = self.live.len().saturating_sub(self.unwritten.len());
+                if calls > 0 {
+                    let reason = "if the process dies now, nothing tells that these calls were sent";
+                    tracing::error!(calls, reason, "spanledger.spool.intents_lost");
+                }
+                (spool, std::mem::take(&mut self.on_disk))
+            }
             Err(error) => {
                 tracing::debug!(error = %ErrorChain(&error), "spanledger.spool.failed_again");
                 return Vec::new();

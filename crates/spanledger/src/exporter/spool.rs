@@ -107,6 +107,17 @@ pub(super) struct Spool {
     path: PathBuf,
 }
 
+/// The lock of the folder. It is given back explicitly, because a process that was forked meanwhile has a copy of the
+/// file, and would keep the lock.
+struct FolderLock(File);
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // A lock that was not taken needs not be given back.
+        self.0.unlock().unwrap_or_default();
+    }
+}
+
 /// The store of a process that was opened again.
 #[derive(Debug)]
 pub(super) enum Reopened {
@@ -127,8 +138,8 @@ impl Spool {
     fn open_unguarded(folder: &Path) -> Result<Self, SpoolError> {
         fs::create_dir_all(folder)?;
         // While one process chooses its file and takes over others, a second one must not choose.
-        let lock = File::create(folder.join("lock"))?;
-        lock.lock()?;
+        let lock = FolderLock(File::create(folder.join("lock"))?);
+        lock.0.lock()?;
         let mut own = None;
         let mut left = Vec::new();
         for path in files(folder)? {
@@ -161,18 +172,22 @@ impl Spool {
         failed: &mut Option<Self>,
     ) -> Result<Reopened, SpoolError> {
         fs::create_dir_all(folder)?;
-        let lock = File::create(folder.join("lock"))?;
+        let lock = FolderLock(File::create(folder.join("lock"))?);
         // Another process can need the folder for long, and the worker has other things to do.
-        lock.try_lock().map_err(io::Error::from)?;
+        lock.0.try_lock().map_err(io::Error::from)?;
         let failed = failed.take();
+        // Since an earlier attempt the file may have been that of another process.
+        let was_kept = failed.is_some();
         // What a store does at its end can fail as everything else.
         drop(guarded(|| {
             drop(failed);
             Ok(())
         }));
-        let Some(path) = path.filter(|path| path.exists()) else {
-            return Ok(Reopened::Lost(Self::create_in(folder)?));
-        };
+        let Some(path) = path else { return Ok(Reopened::Lost(Self::create_in(folder)?)) };
+        if !path.try_exists()? {
+            let spool = Self::create_in(folder)?;
+            return Ok(if was_kept { Reopened::Lost(spool) } else { Reopened::TakenOver(spool) });
+        }
         let opened = catch_unwind(|| create(path));
         let opened =
             opened.unwrap_or_else(|_| Err(StorageError::Corrupted("it cannot be opened".to_owned()).into()));
