@@ -8,6 +8,8 @@
 //! makes one event of them, however often and wherever the job is read. The record of a read has no attribution,
 //! because whoever polls for a job is seldom the one it is for.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use http::Method;
 use rust_decimal::Decimal;
 use spanledger_event::{
@@ -331,11 +333,17 @@ pub(crate) fn read_response(o: &mut Observation, response: &ResponseInfo) {
     o.usage_raw = response.usage_json.as_deref().and_then(JsonText::new);
 }
 
-/// Queues the record of an observation.
+/// Queues the record of an observation. A fault in that is not one of the caller.
 pub(crate) fn send(recorder: &Recorder, mut observation: Observation) {
-    recorder.prices().price(&mut observation);
-    observation.bound_in_place();
-    recorder.send(record::record(&observation));
+    let sent = catch_unwind(AssertUnwindSafe(|| {
+        recorder.prices().price(&mut observation);
+        observation.bound_in_place();
+        recorder.send(record::record(&observation));
+    }));
+    if sent.is_err() {
+        recorder.count_loss(None);
+        tracing::error!("spanledger.call.record.failed: the record of a job could not be made");
+    }
 }
 
 /// Queues the records of a job, from the job as JSON.
