@@ -236,11 +236,12 @@ impl CallInFlight {
     fn end(&mut self, ending: Ending) {
         let Some(call) = self.call.take() else { return };
         self.overlap = Overlap::default();
+        let intent = call.noted.and_then(|noted| noted.intent);
         let ended = EndedCall::new(call, ending, self.recorder.prices());
         // A fault of ours must not become one of the user's call.
         let queued = catch_unwind(AssertUnwindSafe(|| ended.queue(&self.recorder)));
         if queued.is_err() {
-            self.recorder.count_loss();
+            self.recorder.count_loss(intent);
             tracing::error!("spanledger.call.record.failed: the record of a call could not be made");
         }
         self.recorder.call_ended();
@@ -249,7 +250,11 @@ impl CallInFlight {
 
 impl Drop for CallInFlight {
     fn drop(&mut self) {
-        self.finish(CallOutcome::Incomplete("cancelled".to_owned()));
+        let error = "cancelled".to_owned();
+        // A call that was not sent cannot be billed.
+        let outcome =
+            if self.was_sent() { CallOutcome::Incomplete(error) } else { CallOutcome::Failed(error) };
+        self.finish(outcome);
     }
 }
 

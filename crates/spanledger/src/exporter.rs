@@ -2,14 +2,16 @@
 //! until it is acknowledged.
 
 use std::{
-    io, process,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    process,
     sync::{Arc, OnceLock, atomic::Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 use spanledger_event::ErrorChain;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 mod backoff;
 mod config;
@@ -147,9 +149,14 @@ impl Exporter {
         exporter.push(record, ends);
     }
 
-    /// Counts a record that could not be made. The next gap event has it.
-    pub(crate) fn count_loss(&self) {
-        let shared = &self.of_this_process().shared;
+    /// Counts a record that could not be made. The next gap event has it. `ends` is the intent of its call.
+    pub(crate) fn count_loss(&self, ends: Option<Intent>) {
+        if self.config.url.is_none() {
+            return;
+        }
+        let exporter = self.of_this_process();
+        exporter.end_intent(ends);
+        let shared = &exporter.shared;
         shared.recorded.fetch_add(1, Ordering::AcqRel);
         shared.dropped_unseen.fetch_add(1, Ordering::AcqRel);
         shared.dropped.fetch_add(1, Ordering::AcqRel);
@@ -160,20 +167,24 @@ impl Exporter {
         self.config.intents && self.worker.is_some()
     }
 
+    fn end_intent(&self, intent: Option<Intent>) {
+        if let (Some(worker), Some(intent)) = (&self.worker, intent) {
+            worker.queue.end_intent(intent);
+        }
+    }
+
     /// Notes on disk that a call is about to be sent. `record` is what is sent if the process dies before the call has
-    /// ended. It waits until the disk has it.
-    pub(crate) async fn intent(&self, record: Box<dyn ToRecord>) -> Option<Intent> {
+    /// ended. The receiver is told when the disk has it.
+    pub(crate) fn intent(&self, record: Box<dyn ToRecord>) -> Option<(Intent, oneshot::Receiver<()>)> {
         let exporter = self.of_this_process();
         let worker = exporter.worker.as_ref().filter(|_| self.config.intents)?;
         let intent = Intent(exporter.shared.intents.fetch_add(1, Ordering::AcqRel));
-        // Without the worker there is nothing to wait for.
-        drop(worker.queue.push_intent(record, intent).await);
-        Some(intent)
+        Some((intent, worker.queue.push_intent(record, intent)))
     }
 
     fn push(&self, mut record: Box<dyn ToRecord>, ends: Option<Intent>) {
         if self.config.url.is_none() {
-            record.abandon();
+            abandon(record);
             return;
         }
         self.shared.recorded.fetch_add(1, Ordering::AcqRel);
@@ -193,10 +204,11 @@ impl Exporter {
             }
             if let Err(record) = worker.queue.push_loss(record, ends) {
                 self.shared.dropped_unseen.fetch_add(1, Ordering::AcqRel);
-                record.abandon();
+                self.end_intent(ends);
+                abandon(record);
             }
         } else {
-            record.abandon();
+            abandon(record);
         }
         let dropped = self.shared.dropped.fetch_add(1, Ordering::AcqRel) + 1;
         // Logged at each power of two, so that a long outage does not fill the log.
@@ -225,6 +237,13 @@ impl Exporter {
         let exporter = self.of_this_process();
         let commands = exporter.worker.as_ref()?.commands.clone();
         Some(FlushHandle { commands: Some(commands), shared: Arc::clone(&exporter.shared) })
+    }
+}
+
+/// Ends a value without a record. A fault in it is not one of the caller, and its loss is counted already.
+fn abandon(value: Box<dyn ToRecord>) {
+    if catch_unwind(AssertUnwindSafe(|| value.abandon())).is_err() {
+        tracing::error!("spanledger.export.record.panicked");
     }
 }
 

@@ -252,7 +252,7 @@ where
         let Some(call) = call else { return };
         // A fault of ours must not become one of the service.
         if catch_unwind(AssertUnwindSafe(|| self.end(call, &span))).is_err() {
-            self.recorder().count_loss();
+            self.recorder().count_loss(None);
             tracing::error!(target: "spanledger", "spanledger.call.record.failed: the record of a span could not be made");
         }
     }

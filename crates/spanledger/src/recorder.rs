@@ -9,6 +9,7 @@ use std::{
 use spanledger_event::Observation;
 use spanledger_otlp::price;
 use spanledger_price::PriceBook;
+use tokio::sync::oneshot;
 
 use crate::exporter::{
     Exporter, ExporterConfig, ExporterStats, FlushError, InitError, Intent, ToRecord, flush_all,
@@ -132,9 +133,9 @@ impl Recorder {
         self.inner.exporter.send(Box::new(record), None);
     }
 
-    /// Counts a call whose record could not be made.
-    pub(crate) fn count_loss(&self) {
-        self.inner.exporter.count_loss();
+    /// Counts a call whose record could not be made, and ends its intent.
+    pub(crate) fn count_loss(&self, ends: Option<Intent>) {
+        self.inner.exporter.count_loss(ends);
     }
 
     /// Whether calls are noted on disk before they are sent.
@@ -143,9 +144,9 @@ impl Recorder {
     }
 
     /// Notes on disk that a call is about to be sent. `record` is what is sent if the process dies before the call has
-    /// ended; it must have the ids of the call's own record.
-    pub(crate) async fn intent(&self, record: impl ToRecord + 'static) -> Option<Intent> {
-        self.inner.exporter.intent(Box::new(record)).await
+    /// ended; it must have the ids of the call's own record. The receiver is told when the disk has it.
+    pub(crate) fn intent(&self, record: impl ToRecord + 'static) -> Option<(Intent, oneshot::Receiver<()>)> {
+        self.inner.exporter.intent(Box::new(record))
     }
 
     /// Queues the record of a call that was noted on disk before it was sent.

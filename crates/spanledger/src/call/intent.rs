@@ -34,7 +34,10 @@ impl CallInFlight {
         call.noted = Some(ids);
         let outcome = CallOutcome::Incomplete(record::PROCESS_DIED.to_owned());
         let record = record::record(&observation(call, outcome, Duration::ZERO));
-        let intent = self.recorder.intent(record).await;
-        call.noted = Some(Noted { intent, ..ids });
+        let Some((intent, is_noted)) = self.recorder.intent(record) else { return };
+        // The caller may leave while the disk is slow. The end of the call then ends the intent.
+        call.noted = Some(Noted { intent: Some(intent), ..ids });
+        // Without the worker there is nothing to wait for.
+        drop(is_noted.await);
     }
 }

@@ -140,6 +140,8 @@ pub(super) enum Purpose {
     KeepIntent { intent: Intent, noted: oneshot::Sender<()> },
     /// It is lost, because there is no room for it. The worker adds up what it cost, and ends this intent.
     CountLoss { ends: Option<Intent> },
+    /// Its call is counted as lost already. Only this intent ends.
+    EndIntent(Intent),
 }
 
 /// The number of a call that was noted on disk before it was sent.
@@ -193,7 +195,7 @@ impl QueueSender {
         self.send(value, Purpose::Send { bytes, ends })
     }
 
-    /// Queues the intent of a call. It is small and waits for nothing but the disk, so that it needs no room.
+    /// Queues the intent of a call. The receiver is told when the disk has it. It is small and waits for nothing but the disk, so that it needs no room.
     pub(super) fn push_intent(&self, value: Box<dyn ToRecord>, intent: Intent) -> oneshot::Receiver<()> {
         let (noted, receiver) = oneshot::channel();
         // If the worker has ended, the sender is dropped, and the caller goes on.
@@ -212,6 +214,12 @@ impl QueueSender {
             return Err(value);
         }
         self.send(value, Purpose::CountLoss { ends })
+    }
+
+    /// Ends the intent of a call that is counted as lost.
+    pub(super) fn end_intent(&self, intent: Intent) {
+        // If the worker has ended, the next start tells of the call.
+        drop(self.send(Box::new(LogRecord::default()), Purpose::EndIntent(intent)));
     }
 
     fn send(&self, value: Box<dyn ToRecord>, purpose: Purpose) -> Result<(), Box<dyn ToRecord>> {

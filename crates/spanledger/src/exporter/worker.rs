@@ -212,8 +212,9 @@ impl<T: Transport> Worker<T> {
                 self.queue.room.resize(bytes, encoded.len());
                 self.keep(encoded, ends, Source::Call);
             }
-            (Purpose::Send { bytes, .. }, Err(_)) => {
+            (Purpose::Send { bytes, ends }, Err(_)) => {
                 self.queue.room.give_back(bytes);
+                self.end_intent(ends);
                 self.losses.add_unseen(1);
                 Shared::add(&self.shared.refused, 1);
             }
@@ -223,15 +224,20 @@ impl<T: Transport> Worker<T> {
             (Purpose::KeepIntent { .. }, Err(_)) => {}
             (Purpose::CountLoss { ends }, record) => {
                 self.queue.room.give_back_overflow();
-                // The gap event tells of the call, and its intent would tell of it again.
-                if let Some(Intent(number)) = ends {
-                    self.journal.end_intent(number);
-                }
+                self.end_intent(ends);
                 match record {
                     Ok(record) => self.losses.add(&record),
                     Err(_) => self.losses.add_unseen(1),
                 }
             }
+            (Purpose::EndIntent(intent), _) => self.end_intent(Some(intent)),
+        }
+    }
+
+    /// Ends the intent of a call that is lost. The gap event tells of the call, and its intent would tell of it again.
+    fn end_intent(&mut self, intent: Option<Intent>) {
+        if let Some(Intent(number)) = intent {
+            self.journal.end_intent(number);
         }
     }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use async_openai::config::OpenAIConfig;
+use futures_util::FutureExt as _;
 use spanledger::{Attributed, Attribution, ExporterConfig, Recorder};
 use spanledger_testkit::{
     Reply,
@@ -127,6 +128,33 @@ async fn a_process_that_dies_in_a_call() {
         std::process::abort();
     });
     call_from_child(&recorder, "in flight").await;
+}
+
+/// Scenario: the caller gives up while its call waits for the disk.
+/// Guarantees: the call is a free failure, now and after the next start.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_given_up_before_it_is_sent_is_free() {
+    let world = World::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    for is_first in [true, false] {
+        let config = config(&world.receiver.http_url(), folder.path()).intents(true);
+        let recorder = Recorder::try_new(config).unwrap();
+        if is_first {
+            let client =
+                spanledger::instrument(world.config()).provider("openai").recorder(recorder.clone()).build();
+            let attribution = attribution("given up");
+            let group = client.chat().attributed(&attribution);
+            let mut call = Box::pin(group.create(chat_request("hello")));
+            assert!(call.as_mut().now_or_never().is_none(), "it waits for the disk");
+            drop(call);
+        }
+        recorder.flush(TIMEOUT).await.unwrap();
+        assert_eq!(world.receiver.counters().records(), 1, "also after the second start");
+    }
+    assert_eq!(world.provider.requests().len(), 0);
+    let [event] = <[_; 1]>::try_from(world.receiver.events()).unwrap();
+    assert_eq!(event.error_code.as_deref(), Some("cancelled"));
+    assert_eq!(event.cost_usd.unwrap().to_string(), "0");
 }
 
 /// Scenario: the disk has no room for the spool.

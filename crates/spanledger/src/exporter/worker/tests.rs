@@ -330,7 +330,7 @@ fn lost_records_are_told_by_a_gap_event() {
         send(&exporter, &["a"]);
     }
     // The record of one more call cannot even be made.
-    exporter.count_loss();
+    exporter.count_loss(None);
     assert_eq!(exporter.stats().lost, 9);
     server.wait_for(1);
     server.answer(|_| ok());
@@ -403,6 +403,36 @@ fn records_that_are_gone_from_the_disk_are_told_by_a_gap_event() {
     assert!(folder.path().join("records-0.damaged").exists());
 }
 
+/// Notes a call on disk, and waits until the disk has it.
+#[cfg(feature = "spool")]
+fn noted(exporter: &Exporter, text: &str) -> Intent {
+    let (intent, is_noted) = exporter.intent(Box::new(record_with(text))).unwrap();
+    is_noted.blocking_recv().unwrap();
+    intent
+}
+
+/// Waits until the next process would send a record with this text, if there is one, and the record of no intent.
+#[cfg(feature = "spool")]
+fn wait_for_spool_without_intents(folder: &std::path::Path, text: Option<&str>) {
+    let deadline = std::time::Instant::now() + TIMEOUT;
+    loop {
+        // A copy, as if the process had died now.
+        let copy = tempfile::tempdir().unwrap();
+        std::fs::copy(folder.join("records-0.redb"), copy.path().join("records-0.redb")).unwrap();
+        let spool = crate::exporter::spool::Spool::open(copy.path()).unwrap();
+        let (records, _) = spool.load(0, u64::MAX, usize::MAX, usize::MAX).unwrap();
+        let has = |text: &str| {
+            let is_text = |window: &[u8]| window == text.as_bytes();
+            records.iter().any(|(_, bytes)| bytes.windows(text.len()).any(is_text))
+        };
+        if text.is_none_or(has) && !has("intent") {
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "{} records", records.len());
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// Scenario: the queue has no room for the record of a call that was noted on disk before it was sent.
 /// Guarantees: the call is told of once, by the gap event.
 #[cfg(feature = "spool")]
@@ -413,20 +443,27 @@ fn the_intent_of_a_lost_record_ends() {
     let config =
         config(&server).queue_max(2).spool(folder.path().to_owned()).spool_bytes_max(0).intents(true);
     let exporter = Exporter::start(config).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for n in 0..5 {
-        let intent = runtime.block_on(exporter.intent(Box::new(record_with(&format!("intent {n}")))));
-        exporter.send(Box::new(record_with(&format!("record {n}"))), intent);
+        let intent = noted(&exporter, &format!("intent {n}"));
+        exporter.send(Box::new(record_with(&format!("record {n}"))), Some(intent));
     }
     assert_eq!(exporter.stats().lost, 3);
     drop(exporter.flush_blocking(Duration::from_millis(100)));
-    // A copy, as if the process had died now.
-    let copy = tempfile::tempdir().unwrap();
-    std::fs::copy(folder.path().join("records-0.redb"), copy.path().join("records-0.redb")).unwrap();
-    let spool = crate::exporter::spool::Spool::open(copy.path()).unwrap();
-    let (records, _) = spool.load(0, u64::MAX, usize::MAX, usize::MAX).unwrap();
-    let has = |text: &str| {
-        records.iter().any(|(_, bytes)| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
-    };
-    assert!(has("record 0") && !has("intent"), "{} records", records.len());
+    wait_for_spool_without_intents(folder.path(), Some("record 0"));
+}
+
+/// Scenario: the record of a call that was noted on disk cannot be made, on the exporter's thread or the caller's.
+/// Guarantees: as above.
+#[cfg(feature = "spool")]
+#[test]
+fn the_intent_of_a_record_that_cannot_be_made_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::start(|_| ok());
+    let config = config(&server).spool(folder.path().to_owned()).intents(true);
+    let exporter = Exporter::start(config).unwrap();
+    exporter.send(Box::new(Panics), Some(noted(&exporter, "intent that panics")));
+    exporter.count_loss(Some(noted(&exporter, "intent without a record")));
+    let error = exporter.flush_blocking(TIMEOUT).unwrap_err();
+    assert_eq!((error.lost, error.pending), (2, 0));
+    wait_for_spool_without_intents(folder.path(), None);
 }
