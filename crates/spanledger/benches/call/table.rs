@@ -46,7 +46,7 @@ pub(crate) fn print(scenario: Scenario, order: &Order, series: &[Series]) {
 
 fn print_times(order: &Order, series: &[Series]) {
     let units = (order.calls * order.chunks.max(1)) as f64;
-    let titles = COLUMNS.map(|(title, _)| format!("{title:>25}")).join(" ");
+    let titles = COLUMNS.map(|(title, _)| format!("{title:>30}")).join(" ");
     println!("{:<34} {titles}", "");
     for one in series {
         let cells = COLUMNS.map(|(_, figure)| {
@@ -59,7 +59,7 @@ fn print_times(order: &Order, series: &[Series]) {
                     format!("{:+.2} µs ({:.2} … {:.2})", added.median, added.low, added.high)
                 }
             };
-            format!("{cell:>25}")
+            format!("{cell:>30}")
         });
         println!("{:<34} {}", one.name, cells.join(" "));
     }
@@ -68,7 +68,7 @@ fn print_times(order: &Order, series: &[Series]) {
 fn print_throughput(order: &Order, series: &[Series]) {
     let chunks = (order.calls * order.chunks) as f64;
     let title = "throughput of the bare client";
-    println!("{:<34} {:>12} {title:>32} {:>25}", "", "chunks/s", "CPU of a chunk");
+    println!("{:<34} {:>12} {title:>32} {:>30}", "", "chunks/s", "CPU of a chunk");
     for one in series {
         let rate = spread(one.taken.iter().map(|taken| chunks / taken.wall.as_secs_f64()).collect()).median;
         let micros = |taken: &Taken| taken.all.as_secs_f64() * 1e6 / chunks;
@@ -87,6 +87,6 @@ fn print_throughput(order: &Order, series: &[Series]) {
             let cpu = spread(one.taken.iter().map(micros).collect()).median;
             ("100 %".to_owned(), format!("{cpu:.2} µs"))
         };
-        println!("{:<34} {rate:>12.0} {ratio:>32} {cpu:>25}", one.name);
+        println!("{:<34} {rate:>12.0} {ratio:>32} {cpu:>30}", one.name);
     }
 }
