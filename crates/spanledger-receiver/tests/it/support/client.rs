@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue};
-use bytes::{Buf, BufMut as _, Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::{
     Request,
@@ -12,6 +12,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message as _;
+use spanledger_otlp::RawCodec;
 use spanledger_testkit::otlp::{JSON, PROTOBUF};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -219,44 +220,6 @@ pub(crate) fn frame(is_compressed: bool, message: &[u8]) -> Bytes {
     frame.freeze()
 }
 
-/// Passes messages through `tonic`'s client as bytes.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Raw;
-
-impl tonic::codec::Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl tonic::codec::Encoder for Raw {
-    type Item = Bytes;
-    type Error = tonic::Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut tonic::codec::EncodeBuf<'_>) -> Result<(), tonic::Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl tonic::codec::Decoder for Raw {
-    type Item = Bytes;
-    type Error = tonic::Status;
-
-    fn decode(&mut self, buffer: &mut tonic::codec::DecodeBuf<'_>) -> Result<Option<Bytes>, tonic::Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
-    }
-}
-
 /// One export with `tonic`'s client, as an SDK does it.
 pub(crate) async fn export(
     address: SocketAddr,
@@ -271,5 +234,7 @@ pub(crate) async fn export(
     let mut client = tonic::client::Grpc::new(channel);
     client.ready().await.unwrap();
     let path = ::http::uri::PathAndQuery::from_static(path);
-    soon(client.unary(tonic::Request::new(message.into()), path, Raw)).await.map(tonic::Response::into_inner)
+    soon(client.unary(tonic::Request::new(message.into()), path, RawCodec))
+        .await
+        .map(tonic::Response::into_inner)
 }
