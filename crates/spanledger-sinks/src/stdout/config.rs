@@ -1,10 +1,12 @@
 //! The options of the sink.
 
+use std::io::Stdout;
+
 use serde::Deserialize;
 use spanledger_event::COLUMNS;
 
 use super::JsonLines;
-use crate::{OptionError, Sink, SinkConfig};
+use crate::{OptionError, SinkConfig};
 
 /// The columns that a reader of an append-only destination needs.
 const KEY_COLUMNS: [&str; 3] = ["event_id", "revision", "state"];
@@ -18,7 +20,9 @@ pub struct StdoutConfig {
 }
 
 impl SinkConfig for StdoutConfig {
-    fn build(self, name: String) -> Result<Box<dyn Sink>, OptionError> {
+    type Sink = JsonLines<Stdout>;
+
+    fn build(self) -> Result<JsonLines<Stdout>, OptionError> {
         let problem = |problem: String| OptionError { option: "omit_columns", problem };
         for column in &self.omit_columns {
             if KEY_COLUMNS.contains(&column.as_str()) {
@@ -32,6 +36,6 @@ impl SinkConfig for StdoutConfig {
                 )));
             }
         }
-        Ok(Box::new(JsonLines::stdout(name).without_columns(self.omit_columns)))
+        Ok(JsonLines::stdout().without_columns(self.omit_columns))
     }
 }
