@@ -43,6 +43,7 @@ mod filter;
 mod registry;
 mod secret;
 mod sink;
+pub mod table;
 
 // The sinks: a folder, a `mod` line and a row each, in alphabetical order.
 pub mod stdout;
