@@ -38,6 +38,7 @@
 
 mod batch;
 pub mod conformance;
+pub mod encode;
 mod fault;
 mod filter;
 mod registry;

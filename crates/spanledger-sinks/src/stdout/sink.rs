@@ -5,12 +5,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{Batch, Fault, Opened, Opening, Sink, Written};
+use crate::{
+    Batch, Fault, Opened, Opening, Sink, Written,
+    encode::{Columns, JsonLine},
+};
 
 /// Writes events as lines of JSON.
 #[derive(Debug)]
 pub struct JsonLines<W> {
-    omitted_columns: Vec<String>,
+    encoding: JsonLine,
     output: Arc<Mutex<Output<W>>>,
 }
 
@@ -39,13 +42,13 @@ impl JsonLines<io::Stdout> {
 impl<W: Write + Send + 'static> JsonLines<W> {
     /// Creates a sink that writes to any writer.
     pub fn new(writer: W, position: LinePosition) -> Self {
-        Self { omitted_columns: Vec::new(), output: Arc::new(Mutex::new(Output { writer, position })) }
+        Self { encoding: JsonLine::default(), output: Arc::new(Mutex::new(Output { writer, position })) }
     }
 
-    /// Leaves columns out of each line.
+    /// Writes only these columns.
     #[must_use]
-    pub fn without_columns(mut self, columns: Vec<String>) -> Self {
-        self.omitted_columns = columns;
+    pub fn with_columns(mut self, columns: Columns) -> Self {
+        self.encoding = JsonLine::new(columns);
         self
     }
 
@@ -54,13 +57,7 @@ impl<W: Write + Send + 'static> JsonLines<W> {
         let mut lines = Vec::with_capacity(batch.approximate_bytes());
         lines.push(b'\n');
         for event in batch.events() {
-            if self.omitted_columns.is_empty() {
-                lines.extend_from_slice(event.json().as_bytes());
-            } else {
-                serde_json::to_writer(&mut lines, &event.without_columns(&self.omitted_columns))
-                    .map_err(Fault::rejected)?;
-            }
-            lines.push(b'\n');
+            self.encoding.write(event, &mut lines).map_err(Fault::rejected)?;
         }
         Ok(lines)
     }
