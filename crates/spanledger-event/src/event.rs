@@ -24,12 +24,15 @@ use crate::{CostLine, EventId, Timestamp, Usd, words::words};
 
 mod cell;
 mod json;
+mod shared;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub(crate) use cell::Value;
 pub use cell::{Cell, CellError, JsonText};
 pub use json::EventJson;
+pub use shared::SharedEvent;
 
 words! {
     /// Whether an event counts.

@@ -80,7 +80,8 @@ async fn follow(
             for row in &batch.unreadable {
                 tracing::error!(sink = name, change = row.seq, error = %ErrorChain(&row.error), "sink.event.unreadable");
             }
-            let events: Vec<CostEvent> = batch.changes.into_iter().map(|change| change.event).collect();
+            let events: Vec<CostEvent> =
+                batch.changes.into_iter().map(|change| (**change.event).clone()).collect();
             if !events.is_empty() {
                 send(sink.as_mut(), events.into(), options).await;
             }

@@ -5,11 +5,11 @@ use std::{borrow::Cow, fmt};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error as _, IgnoredAny, MapAccess, Visitor},
-    ser::{Error as _, SerializeMap},
+    ser::SerializeMap,
 };
 use serde_json::value::RawValue;
 
-use super::{COLUMNS, Cell, Column, ColumnKind, CostEvent};
+use super::{COLUMNS, Cell, Column, ColumnKind, CostEvent, text};
 use crate::{Timestamp, Usd};
 
 impl Serialize for CostEvent {
@@ -32,11 +32,17 @@ pub struct EventJson<'a> {
     omitted: &'a [String],
 }
 
+impl EventJson<'_> {
+    /// The text of the JSON form, on one line. It equals what `serde_json` writes, and takes less time.
+    pub fn to_text(&self) -> String {
+        text::event(self.event, self.omitted)
+    }
+}
+
 impl Serialize for EventJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         for column in COLUMNS.iter().filter(|column| !self.omitted.iter().any(|name| name == column.name)) {
-            let raw = |text: String| RawValue::from_string(text).map_err(S::Error::custom);
             match (column.get)(self.event) {
                 Cell::Null => {}
                 Cell::Text(text) => map.serialize_entry(column.name, &text)?,
@@ -44,14 +50,19 @@ impl Serialize for EventJson<'_> {
                 Cell::Boolean(truth) => map.serialize_entry(column.name, &truth)?,
                 Cell::Usd(usd) => map.serialize_entry(column.name, &usd)?,
                 Cell::Decimal(number) => {
-                    map.serialize_entry(column.name, &raw(number.normalize().to_string())?)?;
+                    map.serialize_entry(column.name, raw(&number.normalize().to_string())?)?;
                 }
                 Cell::Timestamp(moment) => map.serialize_entry(column.name, &moment.to_string())?,
-                Cell::Json(text) => map.serialize_entry(column.name, &raw(text.into_owned())?)?,
+                Cell::Json(text) => map.serialize_entry(column.name, raw(&text)?)?,
             }
         }
         map.end()
     }
+}
+
+/// A JSON value that is written as it is.
+fn raw<E: serde::ser::Error>(text: &str) -> Result<&RawValue, E> {
+    serde_json::from_str(text).map_err(E::custom)
 }
 
 impl<'de> Deserialize<'de> for CostEvent {
