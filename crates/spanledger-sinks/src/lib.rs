@@ -29,6 +29,7 @@
 pub mod conformance;
 mod registry;
 mod sink;
+pub mod table;
 
 // The sinks: a folder, a `mod` line and a row each, in alphabetical order.
 pub mod stdout;
