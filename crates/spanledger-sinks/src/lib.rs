@@ -27,6 +27,7 @@
 //! ```
 
 pub mod conformance;
+pub mod encode;
 mod registry;
 mod sink;
 pub mod table;

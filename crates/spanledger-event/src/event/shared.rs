@@ -23,7 +23,7 @@ impl SharedEvent {
     /// The JSON form of the event: one object with all columns that the event has, on one line, without a
     /// line feed at the end.
     pub fn json(&self) -> &str {
-        self.json.get_or_init(|| self.event.without_columns(&[]).to_text().into_boxed_str())
+        self.json.get_or_init(|| self.event.to_json().into_boxed_str())
     }
 
     /// The event itself.

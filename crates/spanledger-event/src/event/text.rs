@@ -4,42 +4,48 @@
 
 use std::{borrow::Cow, io::Write as _};
 
-use super::{COLUMNS, Cell, CostEvent};
+use super::{COLUMNS, Cell, Column, CostEvent};
 use crate::CostLine;
 
 /// About as many bytes has the text of an event.
 const TEXT_BYTES: usize = 2_048;
 
-/// The JSON form of an event without some columns.
-pub(super) fn event(event: &CostEvent, omitted: &[String]) -> String {
-    let mut out = Vec::with_capacity(TEXT_BYTES);
-    for column in COLUMNS.iter().filter(|column| !omitted.iter().any(|name| name == column.name)) {
+/// The JSON form of an event with these columns.
+pub(super) fn event(event: &CostEvent, columns: impl Iterator<Item = &'static Column>, out: &mut Vec<u8>) {
+    let begin = out.len();
+    for column in columns {
         let cell = (column.get)(event);
         if cell == Cell::Null {
             continue;
         }
-        out.extend_from_slice(if out.is_empty() { b"{\"" } else { b",\"" });
+        out.extend_from_slice(if out.len() == begin { b"{\"" } else { b",\"" });
         out.extend_from_slice(column.name.as_bytes());
         out.extend_from_slice(b"\":");
         match cell {
             Cell::Null => {}
-            Cell::Text(text) => string(&mut out, &text),
-            Cell::Integer(number) => display(&mut out, number),
-            Cell::Boolean(truth) => display(&mut out, truth),
-            Cell::Usd(usd) => display(&mut out, usd),
-            Cell::Decimal(number) => display(&mut out, number.normalize()),
+            Cell::Text(text) => string(out, &text),
+            Cell::Integer(number) => display(out, number),
+            Cell::Boolean(truth) => display(out, truth),
+            Cell::Usd(usd) => display(out, usd),
+            Cell::Decimal(number) => display(out, number.normalize()),
             Cell::Timestamp(moment) => {
                 out.push(b'"');
-                display(&mut out, moment);
+                display(out, moment);
                 out.push(b'"');
             }
             Cell::Json(text) => out.extend_from_slice(text.as_bytes()),
         }
     }
-    if out.is_empty() {
+    if out.len() == begin {
         out.push(b'{');
     }
     out.push(b'}');
+}
+
+/// The JSON form of an event with all columns.
+pub(super) fn whole(of: &CostEvent) -> String {
+    let mut out = Vec::with_capacity(TEXT_BYTES);
+    event(of, COLUMNS.iter(), &mut out);
     into_text(out)
 }
 

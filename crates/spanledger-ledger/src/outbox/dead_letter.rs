@@ -66,7 +66,7 @@ pub(super) fn store(
             revision = excluded.revision, at = excluded.at, reason = excluded.reason, event = excluded.event",
     )?;
     for DeadLetter { seq, event_id, revision, reason, event } in letters {
-        let json = event.without_columns(&[]).to_text();
+        let json = event.to_json();
         insert.execute((follower, seq, event_id.as_str(), revision, at, reason, json))?;
     }
     Ok(())

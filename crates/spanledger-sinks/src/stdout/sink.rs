@@ -5,13 +5,16 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{Batch, Delivery, DeliveryOutcome, Sink};
+use crate::{
+    Batch, Delivery, DeliveryOutcome, Sink,
+    encode::{Columns, JsonLine},
+};
 
 /// Writes events as lines of JSON.
 #[derive(Debug)]
 pub struct JsonLines<W> {
     name: String,
-    omitted_columns: Arc<[String]>,
+    encoding: JsonLine,
     output: Arc<Mutex<Output<W>>>,
 }
 
@@ -42,15 +45,15 @@ impl<W: Write + Send + 'static> JsonLines<W> {
     pub fn new(name: String, writer: W, position: LinePosition) -> Self {
         Self {
             name,
-            omitted_columns: Arc::default(),
+            encoding: JsonLine::default(),
             output: Arc::new(Mutex::new(Output { writer, position })),
         }
     }
 
-    /// Leaves columns out of each line.
+    /// Writes only these columns.
     #[must_use]
-    pub fn without_columns(mut self, columns: Vec<String>) -> Self {
-        self.omitted_columns = columns.into();
+    pub fn with_columns(mut self, columns: Columns) -> Self {
+        self.encoding = JsonLine::new(columns);
         self
     }
 }
@@ -74,7 +77,7 @@ fn is_empty_file() -> bool {
 }
 
 impl<W: Write> Output<W> {
-    fn write(&mut self, batch: &Batch, omitted_columns: &[String]) -> Result<(), DeliveryOutcome> {
+    fn write(&mut self, batch: &Batch, encoding: &JsonLine) -> Result<(), DeliveryOutcome> {
         if batch.is_empty() {
             return Ok(());
         }
@@ -83,9 +86,9 @@ impl<W: Write> Output<W> {
             lines.push(b'\n');
         }
         for event in batch.iter() {
-            serde_json::to_writer(&mut lines, &event.without_columns(omitted_columns))
+            encoding
+                .write(event, &mut lines)
                 .map_err(|error| DeliveryOutcome::Reject { reason: error.to_string() })?;
-            lines.push(b'\n');
         }
         // Until the write has succeeded, the last line may be incomplete.
         self.position = LinePosition::Unknown;
@@ -105,11 +108,11 @@ impl<W: Write + Send + 'static> Sink for JsonLines<W> {
 
     fn deliver(&mut self, batch: Batch) -> Delivery<'_> {
         let output = Arc::clone(&self.output);
-        let omitted_columns = Arc::clone(&self.omitted_columns);
+        let encoding = self.encoding.clone();
         Box::pin(async move {
             // A slow reader blocks the write, so it runs on a blocking thread and does not block the runtime.
             let written = tokio::task::spawn_blocking(move || {
-                output.lock().unwrap_or_else(PoisonError::into_inner).write(&batch, &omitted_columns)
+                output.lock().unwrap_or_else(PoisonError::into_inner).write(&batch, &encoding)
             });
             match written.await {
                 Ok(Ok(())) => DeliveryOutcome::Delivered,
