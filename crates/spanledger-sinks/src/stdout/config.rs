@@ -1,9 +1,11 @@
 //! The options of the sink.
 
+use std::io::Stdout;
+
 use serde::Deserialize;
 
 use super::JsonLines;
-use crate::{OptionError, Sink, SinkConfig, encode::Columns};
+use crate::{OptionError, SinkConfig, encode::Columns};
 
 /// The options of `stdout`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -14,8 +16,9 @@ pub struct StdoutConfig {
 }
 
 impl SinkConfig for StdoutConfig {
-    fn build(self, name: String) -> Result<Box<dyn Sink>, OptionError> {
-        let columns = Columns::from_options(&[], &self.omit_columns)?;
-        Ok(Box::new(JsonLines::stdout(name).with_columns(columns)))
+    type Sink = JsonLines<Stdout>;
+
+    fn build(self) -> Result<JsonLines<Stdout>, OptionError> {
+        Ok(JsonLines::stdout().with_columns(Columns::from_options(&[], &self.omit_columns)?))
     }
 }
