@@ -65,6 +65,11 @@ pub async fn deliver(
     run(ledger, sink, status, options, Span::ALL, shutdown).await
 }
 
+/// Makes a sink known to the ledger, so that no event is pruned before the sink has it.
+pub(crate) async fn register(ledger: &Ledger, sink: &ConfiguredSink) -> Result<(), LedgerError> {
+    runner::register(ledger, sink, Span::ALL).await.map(drop)
+}
+
 /// Delivers what a span of the ledger's changes holds.
 pub(crate) async fn run(
     ledger: Ledger,

@@ -361,7 +361,7 @@ async fn sleep(wait: Option<Duration>) {
 }
 
 /// The cursor of a sink. The ledger knows the sink from now on, so that no event is pruned before the sink has it.
-async fn register(ledger: &Ledger, sink: &ConfiguredSink, span: Span) -> Result<i64, LedgerError> {
+pub(super) async fn register(ledger: &Ledger, sink: &ConfiguredSink, span: Span) -> Result<i64, LedgerError> {
     let (name, is_live) = (sink.name.clone(), span == Span::ALL);
     let cursor = again(&name, async || {
         let (reader, name) = (ledger.reader()?, name.clone());

@@ -227,7 +227,7 @@ impl Maker {
         };
         let events = changes
             .into_iter()
-            .filter(|change| change.seq <= range.last && self.options.filter.takes(&change.event, false))
+            .filter(|change| change.seq <= range.last && self.options.filter.takes(&change.event, change.was_given))
             .map(|change| Positioned { position: change.seq, event: change.event })
             .collect();
         Made { range, batch: Batch { id, events } }

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::SystemTime,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use serde::{Deserialize, Serialize};
@@ -165,7 +165,7 @@ impl SinkStatus {
         };
         report.failures += 1;
         report.last_error = Some(fault.to_string());
-        report.last_error_at = Some(Timestamp::from(SystemTime::now()).to_string());
+        report.last_error_at = now();
     }
 
     pub(super) fn stopped(&self) {
@@ -175,6 +175,12 @@ impl SinkStatus {
     fn lock(&self) -> MutexGuard<'_, (SinkReport, Lag)> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// This moment; `None` if the clock is before 1970.
+fn now() -> Option<String> {
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_nanos();
+    Some(Timestamp::from_nanos(i64::try_from(nanos).ok()?).to_string())
 }
 
 impl fmt::Debug for SinkStatus {
