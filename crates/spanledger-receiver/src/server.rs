@@ -258,7 +258,9 @@ impl Server {
             self.sinks.iter().map(|sink| SinkStatus::new(&sink.name, sink.kind)).collect();
         pipeline.set_sinks(statuses.clone());
         for sink in &self.sinks {
-            register(pipeline.ledger(), sink).await.map_err(|source| ServeError::Delivery { sink: sink.name.clone(), source })?;
+            register(pipeline.ledger(), sink)
+                .await
+                .map_err(|source| ServeError::Delivery { sink: sink.name.clone(), source })?;
         }
         if let Some(retention) = self.retention {
             background.spawn(retention.run(pipeline.clone()));

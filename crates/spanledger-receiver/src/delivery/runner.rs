@@ -11,7 +11,7 @@ use super::{
     DeliveryOptions, SinkStatus,
     fault::Backoff,
     queue::Queue,
-    source::{Source, SourceOptions, Span, again},
+    source::{Source, SourceOptions, Span, again, stopped},
 };
 
 /// How often a sink with a fault tries again after a stop was asked for.
@@ -159,39 +159,13 @@ impl Runner {
         self.source.end().await;
         self.queue.clear();
         self.alone = 0;
-        let moved = self.move_cursor(theirs).await;
+        let moved = move_cursor(&self.ledger, &self.config.name, (self.cursor, theirs)).await;
         if moved.is_ok() {
             self.cursor = theirs;
             self.options.status.moved(theirs);
         }
         self.source = Source::start(self.options.clone(), self.cursor);
         moved
-    }
-
-    async fn move_cursor(&self, theirs: i64) -> Result<(), Halt> {
-        let name = self.name();
-        if theirs > self.cursor {
-            // The last acknowledgement was lost on the way to the ledger.
-            tracing::info!(sink = name, from = self.cursor, to = theirs, "sink.cursor.forward");
-            return Ok(again(name, async || self.ledger.acknowledge(name, theirs, Vec::new()).await).await?);
-        }
-        // The destination was put back to an earlier state, or it is a new one under the old name.
-        tracing::warn!(sink = name, from = self.cursor, to = theirs, "sink.cursor.back");
-        match again(name, async || self.ledger.rewind(name, theirs).await).await {
-            Err(error @ (LedgerError::Pruned { .. } | LedgerError::NotAPosition { .. })) => {
-                Err(Halt::Fault(Fault::blocked(
-                    format!(
-                        "the destination has only the changes up to {theirs}, and no longer those up to {}, which it \
-                         had: {}",
-                        self.cursor,
-                        ErrorChain(&error)
-                    ),
-                    "restore the destination from a newer backup, or give the sink a new name, so that it receives \
-                     everything that the ledger still has",
-                )))
-            }
-            answer => Ok(answer?),
-        }
     }
 
     /// Writes and commits a group of batches. Returns `false` if there are no more.
@@ -227,12 +201,13 @@ impl Runner {
 
     /// Commits the first batches of the queue, and moves the cursor.
     async fn commit(&mut self, written: usize) -> Result<(), Halt> {
-        let name = self.config.name.clone();
+        let (ledger, name) = (self.ledger.clone(), self.config.name.clone());
         let letters = self.queue.dead_letters(written);
         if !letters.is_empty() {
             // They are stored before the commit: a destination that keeps the position is not sent the batch
             // again after a crash.
-            again(&name, async || self.ledger.acknowledge(&name, self.cursor, letters.clone()).await).await?;
+            let unmoved = self.cursor;
+            again!(&name, ledger.acknowledge(&name, unmoved, letters.clone()))?;
         }
         let batches = || (0..written).filter_map(|index| self.queue.get(index));
         let Some(cursor) = batches().last().map(|last| last.range.last) else { return Ok(()) };
@@ -246,7 +221,7 @@ impl Runner {
             }
             return Err(self.narrow(0, fault).await);
         }
-        again(&name, async || self.ledger.acknowledge(&name, cursor, Vec::new()).await).await?;
+        again!(&name, ledger.acknowledge(&name, cursor, Vec::new()))?;
         for letter in &letters {
             let (event_id, revision) = (letter.event_id.as_str(), letter.revision);
             tracing::error!(sink = name, event_id, revision, reason = letter.reason, "sink.event.rejected");
@@ -264,13 +239,15 @@ impl Runner {
     /// Divides a batch that contains what the destination refuses, or takes the event out of it if there is only
     /// one. Other faults are passed on.
     async fn narrow(&mut self, index: usize, fault: Fault) -> Halt {
-        let (Fault::Rejected { .. } | Fault::TooLarge { .. }, Some(uncommitted)) = (&fault, self.queue.get(index))
+        let (Fault::Rejected { .. } | Fault::TooLarge { .. }, Some(uncommitted)) =
+            (&fault, self.queue.get(index))
         else {
             return Halt::Fault(fault);
         };
         let range = uncommitted.range.clone();
         if let Some(middle) = uncommitted.batch.middle() {
-            match again(self.name(), async || self.ledger.split(&range, middle).await).await {
+            let (ledger, name) = (&self.ledger, &self.config.name);
+            match again!(name, ledger.split(&range, middle)) {
                 Ok((first, second)) => {
                     self.queue.divide(index, first, second);
                     self.alone += usize::from(self.alone > 0);
@@ -321,26 +298,51 @@ impl Runner {
                 Some(self.backoff.after(None))
             }
         };
-        let mut stopping = self.options.stopping.clone();
-        if *stopping.borrow() {
+        let stopping = self.options.stopping.clone();
+        let is_stopping = *stopping.borrow();
+        if is_stopping {
             self.attempts_after_stop += 1;
             if wait.is_none() || self.attempts_after_stop >= ATTEMPTS_AFTER_STOP {
                 tracing::warn!(sink = self.name(), "sink.shutdown.incomplete");
                 return false;
             }
         }
-        let is_stopping = *stopping.borrow();
         let status = self.options.status.clone();
         tokio::select! {
             () = sleep(wait) => true,
             () = status.wait_for_retry(), if wait.is_some() => true,
             // The stop ends the wait; an error means that nobody can stop the delivery any more.
-            stop = stopping.wait_for(|stop| *stop), if !is_stopping => stop.is_ok() && wait.is_some(),
+            is_asked = stopped(stopping), if !is_stopping => is_asked && wait.is_some(),
         }
     }
 
     fn name(&self) -> &str {
         &self.config.name
+    }
+}
+
+/// Moves the cursor of a sink to that of its destination.
+async fn move_cursor(ledger: &Ledger, name: &str, (ours, theirs): (i64, i64)) -> Result<(), Halt> {
+    if theirs > ours {
+        // The last acknowledgement was lost on the way to the ledger.
+        tracing::info!(sink = name, from = ours, to = theirs, "sink.cursor.forward");
+        return Ok(again!(name, ledger.acknowledge(name, theirs, Vec::new()))?);
+    }
+    // The destination was put back to an earlier state, or it is a new one under the old name.
+    tracing::warn!(sink = name, from = ours, to = theirs, "sink.cursor.back");
+    match again!(name, ledger.rewind(name, theirs)) {
+        Err(error @ (LedgerError::Pruned { .. } | LedgerError::NotAPosition { .. })) => {
+            Err(Halt::Fault(Fault::blocked(
+                format!(
+                    "the destination has only the changes up to {theirs}, and no longer those up to {ours}, which it \
+                     had: {}",
+                    ErrorChain(&error)
+                ),
+                "restore the destination from a newer backup, or give the sink a new name, so that it receives \
+                 everything that the ledger still has",
+            )))
+        }
+        answer => Ok(answer?),
     }
 }
 
@@ -363,15 +365,18 @@ async fn sleep(wait: Option<Duration>) {
 /// The cursor of a sink. The ledger knows the sink from now on, so that no event is pruned before the sink has it.
 pub(super) async fn register(ledger: &Ledger, sink: &ConfiguredSink, span: Span) -> Result<i64, LedgerError> {
     let (name, is_live) = (sink.name.clone(), span == Span::ALL);
-    let cursor = again(&name, async || {
-        let (reader, name) = (ledger.reader()?, name.clone());
-        tokio::task::spawn_blocking(move || reader.follower_cursor(&name)).await.map_err(|_| LedgerError::Closed)?
-    })
-    .await?;
+    let cursor = again!(&name, follower_cursor(ledger, &name))?;
     if let Some(cursor) = cursor {
         return Ok(cursor);
     }
     let cursor = if is_live && sink.start == Start::Now { *ledger.changes().borrow() } else { 0 };
-    again(&name, async || ledger.acknowledge(&name, cursor, Vec::new()).await).await?;
+    again!(&name, ledger.acknowledge(&name, cursor, Vec::new()))?;
     Ok(cursor)
+}
+
+async fn follower_cursor(ledger: &Ledger, name: &str) -> Result<Option<i64>, LedgerError> {
+    let (reader, name) = (ledger.reader()?, name.to_owned());
+    tokio::task::spawn_blocking(move || reader.follower_cursor(&name))
+        .await
+        .map_err(|_| LedgerError::Closed)?
 }

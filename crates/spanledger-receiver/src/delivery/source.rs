@@ -105,7 +105,7 @@ struct Maker {
 
 impl Maker {
     async fn start(options: SourceOptions, cursor: i64) -> Result<Self, LedgerError> {
-        let stored = again(&options.sink, async || options.ledger.batches(&options.sink).await).await?;
+        let stored = again!(&options.sink, options.ledger.batches(&options.sink))?;
         Ok(Self {
             reader: Some(options.ledger.reader()?),
             changes: options.ledger.changes(),
@@ -139,7 +139,7 @@ impl Maker {
             let is_last_look = !self.wait_for_a_full_batch().await;
             let rows = self.options.shape.rows.get();
             let (sink, after) = (&self.options.sink, self.after);
-            let given = again(sink, async || self.options.ledger.next_batch(sink, after, rows).await).await?;
+            let given = again!(sink, self.options.ledger.next_batch(sink, after, rows))?;
             if let Some(given) = given {
                 self.after = given.range.last;
                 let changes = match given.changes {
@@ -169,7 +169,10 @@ impl Maker {
                 return false;
             }
             let linger = self.options.shape.linger;
-            if linger.is_zero() || last <= self.after || last - self.after >= rows || self.options.span.until.is_some()
+            if linger.is_zero()
+                || last <= self.after
+                || last - self.after >= rows
+                || self.options.span.until.is_some()
             {
                 return true;
             }
@@ -184,10 +187,9 @@ impl Maker {
 
     /// Waits for a change since the last look, or a stop.
     async fn wait_for_a_change(&mut self) {
-        let mut stopping = self.options.stopping.clone();
+        let stopping = self.options.stopping.clone();
         tokio::select! {
-            // An error means that the sender was dropped: the next look says so.
-            stop = stopping.wait_for(|stop| *stop) => drop(stop),
+            _ = stopped(stopping) => {}
             more = self.changes.changed() => if more.is_err() { tokio::time::sleep(LEDGER_RETRY).await },
         }
     }
@@ -206,8 +208,7 @@ impl Maker {
                 && let Some(last) = last
             {
                 let sink = &self.options.sink;
-                let (first, rest) =
-                    again(sink, async || self.options.ledger.split(&range, last).await).await?;
+                let (first, rest) = again!(sink, self.options.ledger.split(&range, last))?;
                 self.stored.push_front(rest);
                 self.after = first.last;
                 range = first;
@@ -227,7 +228,9 @@ impl Maker {
         };
         let events = changes
             .into_iter()
-            .filter(|change| change.seq <= range.last && self.options.filter.takes(&change.event, change.was_given))
+            .filter(|change| {
+                change.seq <= range.last && self.options.filter.takes(&change.event, change.was_given)
+            })
             .map(|change| Positioned { position: change.seq, event: change.event })
             .collect();
         Made { range, batch: Batch { id, events } }
@@ -264,22 +267,36 @@ impl Maker {
     }
 }
 
+/// Waits for a stop. Returns `false` if nobody can stop the delivery any more.
+pub(super) async fn stopped(mut stopping: watch::Receiver<bool>) -> bool {
+    stopping.wait_for(|stop| *stop).await.is_ok()
+}
+
 /// Repeats an operation on the ledger until it succeeds, unless the ledger is closed or what is asked for is
-/// impossible.
-pub(super) async fn again<T>(
-    sink: &str,
-    operation: impl AsyncFn() -> Result<T, LedgerError>,
-) -> Result<T, LedgerError> {
-    loop {
-        match operation().await {
-            Err(
-                error @ (LedgerError::Closed | LedgerError::NotAPosition { .. } | LedgerError::Pruned { .. }),
-            ) => return Err(error),
-            Err(error) => {
-                tracing::warn!(sink, error = %ErrorChain(&error), "sink.ledger.retry");
-                tokio::time::sleep(LEDGER_RETRY).await;
+/// impossible. It is a macro, because the compiler cannot see that the future of an async closure is `Send`.
+macro_rules! again {
+    ($sink:expr, $operation:expr) => {
+        loop {
+            if let Some(answer) = $crate::delivery::source::unless_passing($sink, $operation.await).await {
+                break answer;
             }
-            answer => return answer,
         }
+    };
+}
+pub(super) use again;
+
+/// The answer of the ledger, unless it is a passing fault. Waits after a passing fault.
+pub(super) async fn unless_passing<T>(
+    sink: &str,
+    answer: Result<T, LedgerError>,
+) -> Option<Result<T, LedgerError>> {
+    use LedgerError::{Closed, NotAPosition, NotInBatch, Pruned};
+    match answer {
+        Err(error) if !matches!(error, Closed | NotAPosition { .. } | NotInBatch { .. } | Pruned { .. }) => {
+            tracing::warn!(sink, error = %ErrorChain(&error), "sink.ledger.retry");
+            tokio::time::sleep(LEDGER_RETRY).await;
+            None
+        }
+        answer => Some(answer),
     }
 }

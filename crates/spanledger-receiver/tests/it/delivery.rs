@@ -9,7 +9,9 @@ use std::{
 use spanledger_event::{CostEvent, EventId, Observation, ObservedAs, PartialAttribution};
 use spanledger_ledger::{Ledger, LedgerError, LedgerReader};
 use spanledger_receiver::{DeliveryOptions, SinkStatus, deliver};
-use spanledger_sinks::{Batch, BatchShape, ConfiguredSink, Fault, Opened, Opening, Sink, Written};
+use spanledger_sinks::{
+    Batch, BatchShape, ConfiguredSink, EventSelection, Fault, Opened, Opening, Sink, Written,
+};
 use spanledger_testkit::observation::ObservationBuilder;
 use tokio::{
     sync::{oneshot, watch},
@@ -117,7 +119,9 @@ impl Running {
     fn start(ledger: &Ledger, sink: &Scripted) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let sink = sink.clone();
-        let sink = ConfiguredSink::new("scripted", move || sink.clone());
+        let mut sink = ConfiguredSink::new("scripted", move || sink.clone());
+        // The calls of these tests lack attribution.
+        sink.filter.events = EventSelection::All;
         let status = SinkStatus::new("scripted", "custom");
         let shutdown = async move {
             stopped.await.unwrap_or_default();

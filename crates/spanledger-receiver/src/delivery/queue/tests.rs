@@ -10,7 +10,8 @@ fn made(from: i64, to: i64) -> Made {
     let range = BatchRange { ledger: "ledger".into(), follower: "sink".into(), cursor: from, last: to };
     let id = BatchId { ledger: "ledger".into(), sink: "sink".into(), from, to };
     let event = |position: i64| {
-        let event = CostEvent { event_id: EventId::of_request(&position.to_string(), 0), ..CostEvent::default() };
+        let event =
+            CostEvent { event_id: EventId::of_request(&position.to_string(), 0), ..CostEvent::default() };
         Positioned { position, event: Arc::new(SharedEvent::new(event)) }
     };
     Made { range, batch: Batch { id, events: (from + 1..=to).map(event).collect() } }
@@ -42,8 +43,7 @@ fn a_divided_batch_keeps_its_events_and_its_place() {
         queue.push(batch);
     }
     let whole = queue.get(1).unwrap().range.clone();
-    let (first, second) =
-        (BatchRange { last: 4, ..whole.clone() }, BatchRange { cursor: 4, ..whole });
+    let (first, second) = (BatchRange { last: 4, ..whole.clone() }, BatchRange { cursor: 4, ..whole });
     queue.divide(1, first, second);
     let parts: Vec<(i64, i64, usize)> = (0..4)
         .map(|index| queue.get(index).unwrap())
