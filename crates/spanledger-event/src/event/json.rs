@@ -14,44 +14,52 @@ use crate::{Timestamp, Usd};
 
 impl Serialize for CostEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.without_columns(&[]).serialize(serializer)
+        write(self, COLUMNS.iter(), serializer)
     }
 }
 
 impl CostEvent {
-    /// The JSON form without some columns.
-    pub fn without_columns<'a>(&'a self, omitted: &'a [String]) -> EventJson<'a> {
-        EventJson { event: self, omitted }
+    /// The JSON form with only these columns.
+    pub fn with_columns<'a>(&'a self, columns: &'a [&'static Column]) -> EventJson<'a> {
+        EventJson { event: self, columns }
     }
 }
 
-/// The JSON form of an event without some columns; see [`CostEvent::without_columns`].
+/// The JSON form of an event with some of the columns; see [`CostEvent::with_columns`].
 #[derive(Clone, Copy, Debug)]
 pub struct EventJson<'a> {
     event: &'a CostEvent,
-    omitted: &'a [String],
+    columns: &'a [&'static Column],
 }
 
 impl Serialize for EventJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for column in COLUMNS.iter().filter(|column| !self.omitted.iter().any(|name| name == column.name)) {
-            let raw = |text: String| RawValue::from_string(text).map_err(S::Error::custom);
-            match (column.get)(self.event) {
-                Cell::Null => {}
-                Cell::Text(text) => map.serialize_entry(column.name, &text)?,
-                Cell::Integer(number) => map.serialize_entry(column.name, &number)?,
-                Cell::Boolean(truth) => map.serialize_entry(column.name, &truth)?,
-                Cell::Usd(usd) => map.serialize_entry(column.name, &usd)?,
-                Cell::Decimal(number) => {
-                    map.serialize_entry(column.name, &raw(number.normalize().to_string())?)?;
-                }
-                Cell::Timestamp(moment) => map.serialize_entry(column.name, &moment.to_string())?,
-                Cell::Json(text) => map.serialize_entry(column.name, &raw(text.into_owned())?)?,
-            }
-        }
-        map.end()
+        write(self.event, self.columns.iter().copied(), serializer)
     }
+}
+
+fn write<S: Serializer>(
+    event: &CostEvent,
+    columns: impl Iterator<Item = &'static Column>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    for column in columns {
+        let raw = |text: String| RawValue::from_string(text).map_err(S::Error::custom);
+        match (column.get)(event) {
+            Cell::Null => {}
+            Cell::Text(text) => map.serialize_entry(column.name, &text)?,
+            Cell::Integer(number) => map.serialize_entry(column.name, &number)?,
+            Cell::Boolean(truth) => map.serialize_entry(column.name, &truth)?,
+            Cell::Usd(usd) => map.serialize_entry(column.name, &usd)?,
+            Cell::Decimal(number) => {
+                map.serialize_entry(column.name, &raw(number.normalize().to_string())?)?;
+            }
+            Cell::Timestamp(moment) => map.serialize_entry(column.name, &moment.to_string())?,
+            Cell::Json(text) => map.serialize_entry(column.name, &raw(text.into_owned())?)?,
+        }
+    }
+    map.end()
 }
 
 impl<'de> Deserialize<'de> for CostEvent {

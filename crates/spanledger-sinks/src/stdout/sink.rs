@@ -5,13 +5,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{Batch, Delivery, DeliveryOutcome, Sink};
+use crate::{
+    Batch, Fault, Opened, Opening, Sink, Written,
+    encode::{Columns, JsonLine},
+};
 
 /// Writes events as lines of JSON.
 #[derive(Debug)]
 pub struct JsonLines<W> {
-    name: String,
-    omitted_columns: Arc<[String]>,
+    encoding: JsonLine,
     output: Arc<Mutex<Output<W>>>,
 }
 
@@ -32,26 +34,32 @@ struct Output<W> {
 
 impl JsonLines<io::Stdout> {
     /// Creates a sink that writes to standard output.
-    pub fn stdout(name: String) -> Self {
-        Self::new(name, io::stdout(), stdout_position())
+    pub fn stdout() -> Self {
+        Self::new(io::stdout(), stdout_position())
     }
 }
 
 impl<W: Write + Send + 'static> JsonLines<W> {
     /// Creates a sink that writes to any writer.
-    pub fn new(name: String, writer: W, position: LinePosition) -> Self {
-        Self {
-            name,
-            omitted_columns: Arc::default(),
-            output: Arc::new(Mutex::new(Output { writer, position })),
-        }
+    pub fn new(writer: W, position: LinePosition) -> Self {
+        Self { encoding: JsonLine::default(), output: Arc::new(Mutex::new(Output { writer, position })) }
     }
 
-    /// Leaves columns out of each line.
+    /// Writes only these columns.
     #[must_use]
-    pub fn without_columns(mut self, columns: Vec<String>) -> Self {
-        self.omitted_columns = columns.into();
+    pub fn with_columns(mut self, columns: Columns) -> Self {
+        self.encoding = JsonLine::new(columns);
         self
+    }
+
+    fn lines(&self, batch: &Batch) -> Result<Vec<u8>, Fault> {
+        // The first byte is for the line break before the first line.
+        let mut lines = Vec::with_capacity(batch.approximate_bytes());
+        lines.push(b'\n');
+        for event in batch.events() {
+            self.encoding.write(event, &mut lines).map_err(Fault::rejected)?;
+        }
+        Ok(lines)
     }
 }
 
@@ -74,48 +82,36 @@ fn is_empty_file() -> bool {
 }
 
 impl<W: Write> Output<W> {
-    fn write(&mut self, batch: &Batch, omitted_columns: &[String]) -> Result<(), DeliveryOutcome> {
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let mut lines = Vec::with_capacity(batch.len() * 1_024);
-        if self.position == LinePosition::Unknown {
-            lines.push(b'\n');
-        }
-        for event in batch.iter() {
-            serde_json::to_writer(&mut lines, &event.without_columns(omitted_columns))
-                .map_err(|error| DeliveryOutcome::Reject { reason: error.to_string() })?;
-            lines.push(b'\n');
-        }
+    /// Writes lines that begin with a line break, which is left out where it is not needed.
+    fn write(&mut self, lines: &[u8]) -> Result<(), Fault> {
+        let lines = if self.position == LinePosition::Unknown { lines } else { &lines[1..] };
         // Until the write has succeeded, the last line may be incomplete.
         self.position = LinePosition::Unknown;
         self.writer
-            .write_all(&lines)
+            .write_all(lines)
             .and_then(|()| self.writer.flush())
-            .map_err(|error| DeliveryOutcome::Retry { reason: format!("standard output: {error}") })?;
+            .map_err(|error| Fault::retry(format!("standard output: {error}")))?;
         self.position = LinePosition::Start;
         Ok(())
     }
 }
 
 impl<W: Write + Send + 'static> Sink for JsonLines<W> {
-    fn name(&self) -> &str {
-        &self.name
+    async fn open(&mut self, _: &Opening) -> Result<Opened, Fault> {
+        Ok(Opened::default())
     }
 
-    fn deliver(&mut self, batch: Batch) -> Delivery<'_> {
-        let output = Arc::clone(&self.output);
-        let omitted_columns = Arc::clone(&self.omitted_columns);
-        Box::pin(async move {
-            // A slow reader blocks the write, so it runs on a blocking thread and does not block the runtime.
-            let written = tokio::task::spawn_blocking(move || {
-                output.lock().unwrap_or_else(PoisonError::into_inner).write(&batch, &omitted_columns)
-            });
-            match written.await {
-                Ok(Ok(())) => DeliveryOutcome::Delivered,
-                Ok(Err(outcome)) => outcome,
-                Err(error) => DeliveryOutcome::Retry { reason: error.to_string() },
-            }
-        })
+    async fn write(&mut self, batch: &Batch) -> Result<Written, Fault> {
+        let (output, lines) = (Arc::clone(&self.output), self.lines(batch)?);
+        // A slow reader blocks the write, so it runs on a blocking thread and does not block the runtime.
+        let written = tokio::task::spawn_blocking(move || {
+            output.lock().unwrap_or_else(PoisonError::into_inner).write(&lines)
+        });
+        written.await.map_err(Fault::retry)??;
+        Ok(Written::ALL)
+    }
+
+    async fn commit(&mut self) -> Result<(), Fault> {
+        Ok(())
     }
 }
