@@ -188,8 +188,10 @@ fn ask(dialect: Dialect) -> Option<Answers> {
 }
 
 fn check(dialect: Dialect) {
+    // fakesnow adds amounts as floats, unlike Snowflake.
+    let tolerance = if dialect == Dialect::Snowflake { Decimal::new(1, 9) } else { Decimal::ZERO };
     if let Some(answers) = ask(dialect) {
-        assert_expected(dialect.name(), &answers, Decimal::ZERO);
+        assert_expected(dialect.name(), &answers, tolerance);
     }
 }
 

@@ -28,12 +28,12 @@ def rows(found: list) -> list:
     return [[text(value) for value in row] for row in found]
 
 
-def duckdb(setup: list[str], questions: dict[str, str]) -> dict:
+def duckdb(setup: list[str], questions: dict[str, str], zone: str = "America/New_York") -> dict:
     import duckdb as engine
 
     connection = engine.connect()
     # The answers must not depend on the session's time zone.
-    connection.execute("SET TimeZone = 'America/New_York'")
+    connection.execute(f"SET TimeZone = '{zone}'")
     for statement in setup:
         connection.execute(statement)
     return {name: rows(connection.execute(sql).fetchall()) for name, sql in questions.items()}
@@ -60,7 +60,8 @@ def bigquery(setup: list[str], questions: dict[str, str]) -> dict:
     # It warns of partitions and clusters, which DuckDB does not have.
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
     answers = {name: translate(sql) for name, sql in questions.items()}
-    return duckdb([translate(statement) for statement in setup], answers)
+    # BigQuery has no time zone of a session: its functions take UTC.
+    return duckdb([translate(statement) for statement in setup], answers, zone="UTC")
 
 
 def snowflake(setup: list[str], questions: dict[str, str]) -> dict:
@@ -84,13 +85,14 @@ def clickhouse(setup: list[str], questions: dict[str, str]) -> dict:
 
     folder = tempfile.mkdtemp()
     engine = session.Session(folder)
-    settings = " SETTINGS output_format_json_quote_decimals = 1, session_timezone = 'America/New_York'"
     try:
+        # The answers must not depend on the session's time zone.
+        engine.query("SET session_timezone = 'America/New_York', output_format_json_quote_decimals = 1")
         for statement in setup:
             engine.query(statement)
         answers = {}
         for name, sql in questions.items():
-            output = str(engine.query(sql.rstrip().rstrip(";") + settings, "JSONCompactEachRow"))
+            output = str(engine.query(sql, "JSONCompactEachRow"))
             # Numbers are read as decimals, so that none passes through a float.
             lines = [json.loads(line, parse_float=decimal.Decimal) for line in output.splitlines()]
             answers[name] = rows(lines)

@@ -47,14 +47,35 @@ mod sink;
 pub mod table;
 
 // The sinks: a folder, a `mod` line and a row each, in alphabetical order.
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod stdout;
 
+/// The row of a sink that is built only with the cargo feature of its name.
+macro_rules! row_of_feature {
+    ($feature:literal, $summary:literal, $readme:literal, $config:ty) => {{
+        #[cfg(feature = $feature)]
+        let row = SinkKind::new::<$config>($feature, $summary, include_str!($readme));
+        #[cfg(not(feature = $feature))]
+        let row = SinkKind::not_built($feature, $summary, include_str!($readme), $feature);
+        row
+    }};
+}
+
 /// The sinks of this crate.
-pub static SINKS: &[SinkKind] = &[SinkKind::new::<stdout::StdoutConfig>(
-    "stdout",
-    "Writes each event as one line of JSON to standard output",
-    include_str!("stdout/README.md"),
-)];
+pub static SINKS: &[SinkKind] = &[
+    row_of_feature!(
+        "postgres",
+        "Writes each event once to a table of PostgreSQL",
+        "postgres/README.md",
+        postgres::PostgresConfig
+    ),
+    SinkKind::new::<stdout::StdoutConfig>(
+        "stdout",
+        "Writes each event as one line of JSON to standard output",
+        include_str!("stdout/README.md"),
+    ),
+];
 
 pub use batch::{Batch, BatchId, BatchShape, Positioned, Rejection, Written, approximate_bytes};
 pub use fault::Fault;

@@ -26,4 +26,5 @@ SELECT
     s.requests_without_cost AS requests_without_cost
 FROM spend AS s
 LEFT JOIN customer_revenue AS r ON r.customer_id = s.customer_id AND r.month = s.month
-ORDER BY 1, 2;
+ORDER BY 1, 2
+SETTINGS join_use_nulls = 1;

@@ -34,6 +34,8 @@ struct Database {
     quarantined: &'static str,
     /// What else must be said of the table of revenues.
     revenue_note: &'static str,
+    /// What a query with a left join ends with.
+    left_join_setting: &'static str,
 }
 
 /// The views of a warehouse; see `spanledger-sinks/src/table`.
@@ -52,6 +54,7 @@ const DATABASES: &[Database] = &[
         live: LIVE,
         quarantined: QUARANTINED,
         revenue_note: "",
+        left_join_setting: "",
     },
     Database {
         name: "clickhouse",
@@ -64,6 +67,8 @@ const DATABASES: &[Database] = &[
         live: LIVE,
         quarantined: QUARANTINED,
         revenue_note: "",
+        // A row without a partner would otherwise have zeros instead of nulls.
+        left_join_setting: "\nSETTINGS join_use_nulls = 1",
     },
     Database {
         name: "bigquery",
@@ -76,6 +81,7 @@ const DATABASES: &[Database] = &[
         live: LIVE,
         quarantined: QUARANTINED,
         revenue_note: "",
+        left_join_setting: "",
     },
     Database {
         name: "snowflake",
@@ -88,6 +94,7 @@ const DATABASES: &[Database] = &[
         live: LIVE,
         quarantined: QUARANTINED,
         revenue_note: "",
+        left_join_setting: "",
     },
     Database {
         name: "duckdb",
@@ -100,6 +107,7 @@ const DATABASES: &[Database] = &[
         live: LIVE,
         quarantined: QUARANTINED,
         revenue_note: "",
+        left_join_setting: "",
     },
     Database {
         name: "sqlite",
@@ -112,6 +120,7 @@ const DATABASES: &[Database] = &[
         // The ledger's view has the quarantined events, too.
         live: "(SELECT * FROM openai_events WHERE state = 'live')",
         quarantined: "(SELECT * FROM openai_events WHERE state = 'quarantined')",
+        left_join_setting: "",
         revenue_note: "\n-- Keep it in a file of its own and attach that: ATTACH 'revenue.db' AS revenue.",
     },
 ];
@@ -140,6 +149,7 @@ fn sql(database: &Database, name: &str, question: &str) -> String {
         ("live", database.live),
         ("quarantined", database.quarantined),
         ("revenue_note", database.revenue_note),
+        ("left_join_setting", database.left_join_setting),
     ]
     .into_iter()
     .fold(question.to_owned(), |sql, (key, text)| sql.replace(&format!("{{{{{key}}}}}"), text));
