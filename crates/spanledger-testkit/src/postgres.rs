@@ -1,4 +1,5 @@
 //! A PostgreSQL server of a test's own.
+#![expect(clippy::missing_panics_doc, reason = "a test ends where its server does not do what it should")]
 
 use std::{
     ffi::OsStr,

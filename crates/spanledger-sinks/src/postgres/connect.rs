@@ -51,8 +51,9 @@ impl Drop for Connection {
 pub(super) fn target(options: &PostgresConfig) -> Result<Target, Fault> {
     let (url, stated) = without_tls_parameters(&options.url.read()?);
     let remedy = "write the option `url` as `postgresql://user@host:5432/database`";
-    let mut config: Config =
-        url.parse().map_err(|error| Fault::blocked(format!("the option `url` is not an address: {error}"), remedy))?;
+    let mut config: Config = url
+        .parse()
+        .map_err(|error| Fault::blocked(format!("the option `url` is not an address: {error}"), remedy))?;
     let password = options.password.read()?;
     if !password.is_empty() {
         config.password(password);
@@ -66,7 +67,9 @@ pub(super) fn target(options: &PostgresConfig) -> Result<Target, Fault> {
         Host::Unix(_) => true,
     });
     let mode = match options.tls {
-        TlsOption::Auto => stated.unwrap_or(if is_local { TlsOption::Disable } else { TlsOption::VerifyFull }),
+        TlsOption::Auto => {
+            stated.unwrap_or(if is_local { TlsOption::Disable } else { TlsOption::VerifyFull })
+        }
         mode => mode,
     };
     let tls = match mode {
@@ -235,7 +238,10 @@ mod tests {
             of("postgresql://u@h/d?sslmode=verify-full&connect_timeout=3&sslrootcert=/x"),
             ("postgresql://u@h/d?connect_timeout=3".to_owned(), Some(TlsOption::VerifyFull))
         );
-        assert_eq!(of("postgres://u@h/d?sslmode=disable"), ("postgres://u@h/d".to_owned(), Some(TlsOption::Disable)));
+        assert_eq!(
+            of("postgres://u@h/d?sslmode=disable"),
+            ("postgres://u@h/d".to_owned(), Some(TlsOption::Disable))
+        );
         assert_eq!(
             of("host=h user=u sslmode=require"),
             ("host=h user=u".to_owned(), Some(TlsOption::Require))

@@ -115,7 +115,8 @@ fn micros(moment: Timestamp) -> i64 {
 }
 
 fn put_text(bytes: &mut BytesMut, text: &str, is_jsonb: bool) -> Result<(), String> {
-    let length = i32::try_from(text.len() + usize::from(is_jsonb)).map_err(|_| "is longer than 2 GiB".to_owned())?;
+    let length =
+        i32::try_from(text.len() + usize::from(is_jsonb)).map_err(|_| "is longer than 2 GiB".to_owned())?;
     bytes.put_i32(length);
     if is_jsonb {
         // The version of the form.
@@ -145,7 +146,8 @@ fn put_number(bytes: &mut BytesMut, is_negative: bool, digits: u128, scale: u32)
     }
     // The last groups come first here; those that are zero are left out.
     let zeros = groups[..count].iter().take_while(|group| **group == 0).count();
-    let weight = i32::try_from(count).unwrap_or_default() - i32::try_from(groups_behind).unwrap_or_default() - 1;
+    let weight =
+        i32::try_from(count).unwrap_or_default() - i32::try_from(groups_behind).unwrap_or_default() - 1;
     let sent = &groups[zeros..count];
     let narrow = |number: i64| i16::try_from(number).map_err(|_| "has too many digits".to_owned());
     let sent_count = i64::try_from(sent.len()).unwrap_or_default();

@@ -32,7 +32,9 @@ pub(super) fn of_code(code: &SqlState, reason: String) -> Fault {
     let class = &code.code()[..2];
     let remedy = match code.code() {
         "28P01" => "correct the password in the option `url` or `password`",
-        "28000" => "correct the user in the option `url`, or allow this user and host in pg_hba.conf of the server",
+        "28000" => {
+            "correct the user in the option `url`, or allow this user and host in pg_hba.conf of the server"
+        }
         "3D000" => "correct the database in the option `url`, or make it with `CREATE DATABASE`",
         "3F000" => "make the schema with `CREATE SCHEMA`, or correct the option `table`",
         "42501" => {

@@ -54,7 +54,9 @@ pub(super) async fn prepare(
             ));
         }
         if purpose == Purpose::Check {
-            prepared.remarks.push(format!("{missing} `{name}` does not exist; the sink makes it when it delivers"));
+            prepared
+                .remarks
+                .push(format!("{missing} `{name}` does not exist; the sink makes it when it delivers"));
             if kind.is_none() {
                 return Ok(prepared);
             }
@@ -182,8 +184,7 @@ impl Database<'_> {
             } else {
                 let missing: Vec<&'static Column> =
                     difference.missing.iter().filter_map(|name| Column::named(name)).collect();
-                let script: String =
-                    self.table.add_columns(&missing).iter().map(|sql| format!("{sql};\n")).collect();
+                let script = self.table.add_columns(&missing).join(";\n");
                 self.connection.client.batch_execute(&script).await.translate(self.server, "add columns")?;
                 remarks.push(format!(
                     "the table `{}` got the columns {}",
@@ -230,8 +231,7 @@ impl Database<'_> {
         for (name, statement) in names.into_iter().zip(ordered.create_views()) {
             let quoted = name.quoted(Dialect::Postgres);
             let existing = self.columns(&quoted).await.unwrap_or_default();
-            let has_all =
-                columns.iter().all(|column| existing.iter().any(|found| found.name == column.name));
+            let has_all = columns.iter().all(|column| existing.iter().any(|found| found.name == column.name));
             if !existing.is_empty() && (has_all || is_new) {
                 continue;
             }

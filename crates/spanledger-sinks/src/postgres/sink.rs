@@ -59,7 +59,8 @@ impl PostgresSink {
 
     async fn connect(&self, opening: &Opening) -> Result<(Option<Session>, Opened), Fault> {
         let config = self.config.clone();
-        let target = tokio::task::spawn_blocking(move || connect::target(&config)).await.map_err(Fault::retry)??;
+        let target =
+            tokio::task::spawn_blocking(move || connect::target(&config)).await.map_err(Fault::retry)??;
         let connection = target.connect().await?;
         let server = target.name;
         let prepared =

@@ -89,13 +89,17 @@ async fn stored(url: &str) -> Vec<CostEvent> {
     rows.into_iter().map(read).collect()
 }
 
-struct Server {
+fn micros(moment: Timestamp) -> Timestamp {
+    Timestamp::from_nanos(moment.nanos().div_euclid(1_000) * 1_000)
+}
+
+struct Destination {
     server: Mutex<Postgres>,
     url: String,
     options: &'static str,
 }
 
-impl Harness for Server {
+impl Harness for Destination {
     fn sink(&self) -> BoxSink {
         BoxSink::new(sink(&self.url, self.options))
     }
@@ -106,7 +110,11 @@ impl Harness for Server {
 
     async fn set_broken(&self, broken: bool) -> bool {
         let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
-        if broken { server.kill() } else { server.run() }
+        if broken {
+            server.kill();
+        } else {
+            server.run();
+        }
         true
     }
 
@@ -117,7 +125,6 @@ impl Harness for Server {
 
     /// Postgres has microseconds.
     fn as_stored(&self, mut event: CostEvent) -> CostEvent {
-        let micros = |moment: Timestamp| Timestamp::from_nanos(moment.nanos().div_euclid(1_000) * 1_000);
         event.timestamp = micros(event.timestamp);
         event.priced_at = event.priced_at.map(micros);
         event
@@ -126,8 +133,8 @@ impl Harness for Server {
 
 async fn check(options: &'static str) {
     let Some(server) = Postgres::start() else { return };
-    let server = Server { url: server.url(), server: Mutex::new(server), options };
-    conformance::check(&server).await.unwrap();
+    let destination = Destination { url: server.url(), server: Mutex::new(server), options };
+    conformance::check(&destination).await.unwrap();
 }
 
 #[tokio::test]
@@ -149,7 +156,9 @@ async fn the_views_show_the_live_and_the_quarantined_events() {
     sent[2].state = spanledger_event::EventState::Quarantined;
     deliver(&mut sink, &batch(0, sent)).await;
     let counts = server
-        .query("SELECT (SELECT count(*) FROM openai_events), (SELECT count(*) FROM openai_events_quarantined)")
+        .query(
+            "SELECT (SELECT count(*) FROM openai_events), (SELECT count(*) FROM openai_events_quarantined)",
+        )
         .unwrap();
     assert_eq!(counts, "1,1\n");
 }
@@ -245,7 +254,9 @@ async fn a_table_of_another_shape_blocks_and_says_what_to_change() {
 #[tokio::test]
 async fn wrong_credentials_and_missing_rights_block_and_name_the_remedy() {
     let Some(server) = Postgres::start() else { return };
-    server.query("CREATE USER writer PASSWORD 'right'; REVOKE TEMPORARY ON DATABASE postgres FROM public").unwrap();
+    server
+        .query("CREATE USER writer PASSWORD 'right'; REVOKE TEMPORARY ON DATABASE postgres FROM public")
+        .unwrap();
 
     let (reason, remedy) = blocked(open(&mut sink(&as_user(&server, "writer", "wrong"), "")).await);
     assert!(reason.contains("password authentication failed for user \"writer\""), "{reason}");
@@ -264,8 +275,7 @@ async fn wrong_credentials_and_missing_rights_block_and_name_the_remedy() {
     assert!(reason.contains("permission denied for schema public"), "{reason}");
     assert!(remedy.contains("USAGE, CREATE"), "{remedy}");
 
-    let (reason, remedy) =
-        blocked(open(&mut sink(&server.url(), "table = 'finance.events'")).await);
+    let (reason, remedy) = blocked(open(&mut sink(&server.url(), "table = 'finance.events'")).await);
     assert!(reason.contains("schema \"finance\" does not exist"), "{reason}");
     assert!(remedy.contains("CREATE SCHEMA"), "{remedy}");
 
@@ -312,7 +322,10 @@ async fn a_lock_and_a_full_disk_and_a_refusing_trigger_are_told_apart() {
     tokio::spawn(connection);
     client.batch_execute("BEGIN; LOCK TABLE openai_event_revisions").await.unwrap();
     let fault = sink.write(&batch(0, events(0..1))).await.unwrap_err();
-    assert!(matches!(&fault, Fault::Retry { reason, .. } if reason.contains("within 2 seconds")), "{fault:?}");
+    assert!(
+        matches!(&fault, Fault::Retry { reason, .. } if reason.contains("within 2 seconds")),
+        "{fault:?}"
+    );
     client.batch_execute("ROLLBACK").await.unwrap();
 
     for (code, expected) in [("53100", "disk"), ("P0001", "")] {
@@ -327,7 +340,9 @@ async fn a_lock_and_a_full_disk_and_a_refusing_trigger_are_told_apart() {
             .unwrap();
         open(&mut sink).await.unwrap();
         match sink.write(&batch(0, events(0..1))).await.unwrap_err() {
-            Fault::Blocked { remedy, .. } => assert!(!expected.is_empty() && remedy.contains(expected), "{remedy}"),
+            Fault::Blocked { remedy, .. } => {
+                assert!(!expected.is_empty() && remedy.contains(expected), "{remedy}");
+            }
             Fault::Rejected { .. } => assert_eq!(expected, ""),
             other => panic!("{other:?}"),
         }
@@ -432,15 +447,15 @@ async fn tls_is_verified_and_its_errors_say_what_to_do() {
 
 #[tokio::test]
 async fn an_address_that_is_none_is_named_without_its_password() {
-    for (url, expected) in [
-        ("postgresql://user:secret@", "names no host"),
-        ("mysql://user:secret@host/db", "is not an address"),
-    ] {
+    for (url, expected) in
+        [("postgresql://user:secret@", "names no host"), ("mysql://user:secret@host/db", "is not an address")]
+    {
         let (reason, remedy) = blocked(open(&mut sink(url, "")).await);
         assert!(reason.contains(expected) && !reason.contains("secret"), "{reason}");
         assert!(remedy.contains("postgresql://user@host"), "{remedy}");
     }
-    let missing = PostgresConfig { url: Secret::new("host=h"), ..options("", "password = { env = 'NO_SUCH' }") };
+    let missing =
+        PostgresConfig { url: Secret::new("host=h"), ..options("", "password = { env = 'NO_SUCH' }") };
     let (reason, _) = blocked(open(&mut missing.build().unwrap()).await);
     assert!(reason.contains("`NO_SUCH` is not set"), "{reason}");
 }
