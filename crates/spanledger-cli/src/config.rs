@@ -7,7 +7,7 @@ mod options;
 mod tests;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
@@ -16,7 +16,7 @@ use std::{
 use anyhow::Context as _;
 use spanledger_otlp::AttributionKeys;
 use spanledger_receiver::{Limits, PriceFiles, Retention};
-use spanledger_sinks::{ConfiguredSink, SinkSpec};
+use spanledger_sinks::{ConfiguredSink, SinkConfigError, SinkSpec};
 
 pub(crate) use self::{
     address::{AdminAddr, ListenAddr},
@@ -80,7 +80,7 @@ impl Config {
             limits.body_bytes_max,
             limits.in_flight_bytes_max,
         );
-        let sinks = spanledger_sinks::build(SINKS, &sink_specs(options.sinks, options.sink_tables))?;
+        let sinks = sinks(options.sinks, &options.sink_tables)?;
         let admin_addr = match options.admin_addr.unwrap_or(AdminAddr::At(ADMIN_ADDR)) {
             AdminAddr::At(address) => Some(address.0),
             AdminAddr::Off => None,
@@ -119,11 +119,18 @@ fn read(path: &Path) -> anyhow::Result<Options> {
     Ok(options)
 }
 
-/// The sinks that are given by name, without duplicates, followed by the sinks with options.
-fn sink_specs(mut kinds: Vec<String>, tables: Vec<SinkSpec>) -> Vec<SinkSpec> {
+/// The sinks of the command line, which have no options, or else those of the file.
+fn sinks(
+    mut kinds: Vec<String>,
+    tables: &BTreeMap<String, SinkSpec>,
+) -> Result<Vec<ConfiguredSink>, SinkConfigError> {
+    if kinds.is_empty() {
+        return spanledger_sinks::build(SINKS, tables.iter().map(|(name, spec)| (name.as_str(), spec)));
+    }
     let mut known = BTreeSet::new();
     kinds.retain(|kind| known.insert(kind.clone()));
-    kinds.iter().map(|kind| SinkSpec::of_kind(kind)).chain(tables).collect()
+    let without_options = SinkSpec::default();
+    spanledger_sinks::build(SINKS, kinds.iter().map(|kind| (kind.as_str(), &without_options)))
 }
 
 /// The configured attribute keys, followed by the default ones.

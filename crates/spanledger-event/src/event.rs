@@ -24,12 +24,14 @@ use crate::{CostLine, EventId, Timestamp, Usd, words::words};
 
 mod cell;
 mod json;
+mod shared;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use cell::Value;
 pub use cell::{Cell, CellError, JsonText};
 pub use json::EventJson;
+pub use shared::SharedEvent;
 
 words! {
     /// Whether an event counts.

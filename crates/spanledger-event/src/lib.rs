@@ -80,7 +80,7 @@ pub use cost::{Cost, CostCertainty, CostLine, UnpricedReason};
 pub use error_chain::ErrorChain;
 pub use event::{
     COLUMNS, Cell, CellError, Column, ColumnKind, CostEvent, EventJson, EventState, Flag, JsonText,
-    UsageSource,
+    SharedEvent, UsageSource,
 };
 pub use fold::{
     Component, CrowdedRelation, Folded, Journal, REVISION_OF_CROWDED, REVISION_OF_EPOCH, RefusedReason,

@@ -1,10 +1,10 @@
 //! Delivers events from the ledger to a sink.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use spanledger_event::{CostEvent, ErrorChain};
+use spanledger_event::{ErrorChain, SharedEvent};
 use spanledger_ledger::{BatchChanges, BatchRange, Ledger, LedgerError, LedgerReader};
-use spanledger_sinks::{Batch, DeliveryOutcome, Sink};
+use spanledger_sinks::{Batch, BatchId, BoxSink, ConfiguredSink, Fault, Opening, Positioned, Purpose};
 use tokio::{sync::watch, time::Instant};
 
 /// The wait before a failed operation on the ledger is repeated. A temporary fault must not end the delivery.
@@ -39,11 +39,11 @@ impl Default for DeliveryOptions {
 /// ledger is damaged.
 pub async fn deliver(
     ledger: Ledger,
-    sink: Box<dyn Sink>,
+    sink: ConfiguredSink,
     options: DeliveryOptions,
     shutdown: impl Future<Output = Instant> + Send,
 ) -> Result<(), LedgerError> {
-    let name = sink.name().to_owned();
+    let name = sink.name.clone();
     let (stop, stopping) = watch::channel(false);
     let mut following = std::pin::pin!(follow(ledger, sink, options, stopping));
     let deadline = tokio::select! {
@@ -60,11 +60,12 @@ pub async fn deliver(
 /// Delivers one batch after another. Returns when `stopping` is set and all events are delivered.
 async fn follow(
     ledger: Ledger,
-    mut sink: Box<dyn Sink>,
+    sink: ConfiguredSink,
     options: DeliveryOptions,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<(), LedgerError> {
-    let name = sink.name().to_owned();
+    let name = sink.name.clone();
+    let Ok(mut open) = sink.make() else { return Ok(()) };
     let mut reader = ledger.reader()?;
     let mut changes = ledger.changes();
     // The ledger knows the sink from now on, so that no event is pruned before the sink has it.
@@ -80,9 +81,18 @@ async fn follow(
             for row in &batch.unreadable {
                 tracing::error!(sink = name, change = row.seq, error = %ErrorChain(&row.error), "sink.event.unreadable");
             }
-            let events: Vec<CostEvent> = batch.changes.into_iter().map(|change| change.event).collect();
+            let events: Vec<Positioned> = batch
+                .changes
+                .into_iter()
+                .map(|change| Positioned {
+                    position: change.seq,
+                    event: Arc::new(SharedEvent::new(change.event)),
+                })
+                .collect();
             if !events.is_empty() {
-                send(sink.as_mut(), events.into(), options).await;
+                let id =
+                    BatchId { ledger: range.ledger, sink: name.clone(), from: range.cursor, to: range.last };
+                send(&mut open, Batch { id, events }, options).await;
             }
             advance(&ledger, &name, range.last).await?;
             continue;
@@ -148,29 +158,38 @@ async fn read(
 }
 
 /// Sends a batch until each of its events is delivered or rejected.
-async fn send(sink: &mut dyn Sink, batch: Batch, options: DeliveryOptions) {
+async fn send(sink: &mut BoxSink, batch: Batch, options: DeliveryOptions) {
+    let name = batch.id.sink.clone();
     let mut pending = vec![batch];
     while let Some(batch) = pending.pop() {
         let mut backoff = options.backoff;
         loop {
-            match sink.deliver(batch.clone()).await {
-                DeliveryOutcome::Delivered => break,
-                DeliveryOutcome::Retry { reason } => {
-                    tracing::warn!(sink = sink.name(), %reason, "sink.batch.retry");
-                    tokio::time::sleep(backoff).await;
-                    backoff = (backoff * 2).min(options.backoff_max);
-                }
-                DeliveryOutcome::Reject { reason } => {
-                    if let [event] = &*batch {
-                        tracing::error!(sink = sink.name(), event_id = %event.event_id, %reason, "sink.event.rejected");
+            match attempt(sink, &batch).await {
+                Ok(()) => break,
+                Err(Fault::Rejected { reason } | Fault::TooLarge { reason }) => {
+                    if let Some(middle) = batch.middle() {
+                        let (first, second) = batch.split_at(middle);
+                        pending.extend([second, first]);
                     } else {
-                        let (first, second) = batch.split_at(batch.len() / 2);
-                        pending.push(second.into());
-                        pending.push(first.into());
+                        tracing::error!(sink = name, batch = %batch.id, %reason, "sink.event.rejected");
                     }
                     break;
+                }
+                Err(fault) => {
+                    tracing::warn!(sink = name, %fault, "sink.batch.retry");
+                    tokio::time::sleep(backoff).await;
+                    backoff = (backoff * 2).min(options.backoff_max);
                 }
             }
         }
     }
+}
+
+async fn attempt(sink: &mut BoxSink, batch: &Batch) -> Result<(), Fault> {
+    let (ledger, name) = (batch.id.ledger.clone(), batch.id.sink.clone());
+    sink.open(&Opening { ledger, sink: name.clone(), purpose: Purpose::Deliver }).await?;
+    for rejection in sink.write(batch).await?.rejected {
+        tracing::error!(sink = name, batch = %batch.id, reason = rejection.reason, "sink.event.rejected");
+    }
+    sink.commit().await
 }

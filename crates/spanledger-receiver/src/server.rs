@@ -8,7 +8,7 @@ use std::{
 
 use spanledger_event::ErrorChain;
 use spanledger_ledger::LedgerError;
-use spanledger_sinks::Sink;
+use spanledger_sinks::ConfiguredSink;
 use tokio::{
     net::TcpListener,
     sync::{oneshot, watch},
@@ -173,7 +173,7 @@ pub struct Server {
     otlp: OtlpPorts,
     admin: Option<TcpListener>,
     shutdown_timeout: Duration,
-    sinks: Vec<Box<dyn Sink>>,
+    sinks: Vec<ConfiguredSink>,
     delivery: DeliveryOptions,
     price_watch: Option<PriceWatch>,
     retention: Option<Retention>,
@@ -204,7 +204,7 @@ impl Server {
 
     /// Adds a sink that receives the ledger's events. Each sink has its own delivery and cursor.
     #[must_use]
-    pub fn with_sink(mut self, sink: Box<dyn Sink>) -> Self {
+    pub fn with_sink(mut self, sink: ConfiguredSink) -> Self {
         self.sinks.push(sink);
         self
     }
@@ -254,7 +254,7 @@ impl Server {
         if let Some(watch) = self.price_watch {
             background.spawn(watch.run());
         }
-        pipeline.set_sinks(self.sinks.iter().map(|sink| sink.name().to_owned()).collect());
+        pipeline.set_sinks(self.sinks.iter().map(|sink| sink.name.clone()).collect());
         if let Some(retention) = self.retention {
             background.spawn(retention.run(pipeline.clone()));
         }
@@ -266,7 +266,7 @@ impl Server {
             .sinks
             .into_iter()
             .map(|sink| {
-                let name = sink.name().to_owned();
+                let name = sink.name.clone();
                 let deadline = deadline(stopping.clone());
                 let delivery = deliver(pipeline.ledger().clone(), sink, self.delivery, deadline);
                 let task = tokio::spawn(async move {

@@ -1,34 +1,48 @@
 //! The destinations of cost events.
 //!
-//! A [`Sink`] delivers batches of events and returns the outcome of each batch. The trait's documentation
-//! is the contract; [`conformance`] checks it, and every sink runs that suite.
+//! A [`Sink`] takes batches of events and says when they are durable. The trait's documentation is the
+//! contract; [`conformance`] checks it, and every sink runs that suite.
 //!
 //! A sink consists of a folder beside this file and a row in [`SINKS`]. The row has the sink's name, a
 //! line of help, its README and its configuration type. The command line, the configuration file,
 //! `spanledger check` and the documentation use the table, so only their golden files change with it.
 //!
 //! The table lists the sinks that this crate offers. A program chooses its sinks by the table that it
-//! passes to [`build`]. Only `spanledger-cli` does that; the other crates use a `Box<dyn Sink>`. A program
+//! passes to [`build`]. Only `spanledger-cli` does that; the other crates use a [`ConfiguredSink`]. A program
 //! with an additional sink passes `[SINKS, &[MY_KIND]].concat()`.
 //!
 //! ```
-//! use spanledger_event::CostEvent;
-//! use spanledger_sinks::{DeliveryOutcome, SINKS, SinkSpec};
+//! use std::sync::Arc;
+//!
+//! use spanledger_event::{CostEvent, SharedEvent};
+//! use spanledger_sinks::{Batch, BatchId, Opening, Positioned, Purpose, SINKS, SinkSpec};
 //!
 //! # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
 //! # runtime.block_on(async {
-//! let specs = [SinkSpec::of_kind("stdout")];
-//! let mut sinks = spanledger_sinks::build(SINKS, &specs)?;
-//! let outcome = sinks[0].sink.deliver(vec![CostEvent::default()].into()).await;
-//! assert_eq!(outcome, DeliveryOutcome::Delivered);
-//! # Ok::<(), spanledger_sinks::SinkConfigError>(())
+//! let sinks = spanledger_sinks::build(SINKS, [("stdout", &SinkSpec::default())])?;
+//! let mut sink = sinks[0].make()?;
+//!
+//! let (ledger, name) = ("0190a7e2".to_owned(), sinks[0].name.clone());
+//! sink.open(&Opening { ledger: ledger.clone(), sink: name.clone(), purpose: Purpose::Deliver }).await?;
+//! let event = Arc::new(SharedEvent::new(CostEvent::default()));
+//! let batch = Batch {
+//!     id: BatchId { ledger, sink: name, from: 0, to: 1 },
+//!     events: vec![Positioned { position: 1, event }],
+//! };
+//! assert!(sink.write(&batch).await?.rejected.is_empty());
+//! sink.commit().await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod batch;
 pub mod conformance;
 pub mod encode;
+mod fault;
+mod filter;
 mod registry;
+mod secret;
 mod sink;
 pub mod table;
 
@@ -38,9 +52,16 @@ pub mod stdout;
 /// The sinks of this crate.
 pub static SINKS: &[SinkKind] = &[SinkKind::new::<stdout::StdoutConfig>(
     "stdout",
-    "Writes each event as one line of JSON to standard output",
+    "Writes each event as a line of JSON or CSV to standard output",
     include_str!("stdout/README.md"),
 )];
 
-pub use registry::{ConfiguredSink, OptionError, SinkConfig, SinkConfigError, SinkKind, SinkSpec, build};
-pub use sink::{Batch, Delivery, DeliveryOutcome, Sink};
+pub use batch::{Batch, BatchId, BatchShape, Positioned, Rejection, Written, approximate_bytes};
+pub use fault::Fault;
+pub use filter::{EventFilter, EventSelection, FilterError};
+pub use registry::{
+    BatchOptions, ConfiguredSink, OneOrMore, OptionError, SinkConfig, SinkConfigError, SinkKind, SinkSpec,
+    Start, build,
+};
+pub use secret::{Secret, SecretError};
+pub use sink::{BoxSink, Opened, Opening, Purpose, Sink};

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use spanledger_ledger::Ledger;
 use spanledger_otlp::ObservationReader;
 use spanledger_receiver::{Addresses, Destination, Pipeline, PriceReload, PriceWatch, Server};
-use spanledger_sinks::ConfiguredSink;
 
 use crate::{args::ServeArguments, config::Config, shutdown, terminal};
 
@@ -33,7 +32,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     reload_on_hangup(&config, prices.reload_handle())?;
     announce(&config, server.addresses(), &pipeline);
     server = server.with_price_watch(prices);
-    for ConfiguredSink { sink, .. } in config.sinks {
+    for sink in config.sinks {
         server = server.with_sink(sink);
     }
     if let Some(retention) = config.retention {

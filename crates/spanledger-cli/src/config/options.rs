@@ -4,7 +4,7 @@
 //! command line (clap). The id of an argument is its key in the file. Its doc comment is the text of the
 //! help and of the reference page docs/configuration.md, which a test compares with this file.
 
-use std::{num::NonZeroU32, path::PathBuf};
+use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf};
 
 use clap::{
     Args,
@@ -22,14 +22,15 @@ pub(crate) struct Options {
     /// The ledger's file; it is created if it does not exist. [default: spanledger.db]
     #[arg(long, value_name = "FILE", env = "SPANLEDGER_LEDGER")]
     pub(crate) ledger: Option<PathBuf>,
-    /// A sink that receives the events; may be given more than once. On the command line it replaces all
-    /// sinks of the file. Only in the file can a sink have options.
+    /// A sink that receives the events, by its kind; may be given more than once. On the command line it
+    /// replaces all sinks of the file, where a sink is a table `[sinks.NAME]` with options.
     #[arg(long = "sink", value_name = "SINK", value_parser = crate::sinks::names())]
+    #[serde(skip)]
     pub(crate) sinks: Vec<String>,
-    /// Sinks with options, each a table `[[sink]]` of the file.
+    /// The sinks of the file, each a table `[sinks.NAME]`.
     #[arg(skip)]
-    #[serde(rename = "sink")]
-    pub(crate) sink_tables: Vec<SinkSpec>,
+    #[serde(rename = "sinks")]
+    pub(crate) sink_tables: BTreeMap<String, SinkSpec>,
     /// A file with your own prices, which is laid over the built-in price book and read again when it
     /// changes; may be given more than once, or as a list with commas.
     #[arg(
@@ -142,15 +143,10 @@ impl Options {
     /// Takes each option from `self` or, if it is not given there, from `other`.
     pub(crate) fn or(self, other: Self) -> Self {
         let (receiver, fallback) = (self.receiver, other.receiver);
-        let (sinks, sink_tables) = if self.sinks.is_empty() {
-            (other.sinks, other.sink_tables)
-        } else {
-            (self.sinks, self.sink_tables)
-        };
         Self {
             ledger: self.ledger.or(other.ledger),
-            sinks,
-            sink_tables,
+            sinks: self.sinks,
+            sink_tables: other.sink_tables,
             prices: if self.prices.is_empty() { other.prices } else { self.prices },
             keep_days: self.keep_days.or(other.keep_days),
             admin_addr: self.admin_addr.or(other.admin_addr),

@@ -22,7 +22,7 @@ fn load(text: &str, arguments: &[&str]) -> anyhow::Result<Config> {
 fn the_command_line_overrides_the_file() {
     let text = r#"
         ledger = "file.db"
-        sinks = ["stdout"]
+        [sinks.stdout]
         [receiver]
         grpc_addr = "127.0.0.1:1"
         http_addr = 5
@@ -45,10 +45,10 @@ fn sink_names(config: &Config) -> Vec<String> {
 }
 
 #[test]
-fn a_sink_is_a_name_or_a_table_with_options() {
-    let text = "sinks = ['stdout', 'stdout']\n[[sink]]\nkind = 'stdout'\nname = 'audit'\nomit_columns = []";
-    assert_eq!(sink_names(&load(text, &[]).unwrap()), ["stdout", "audit (stdout)"]);
-    assert_eq!(sink_names(&load(text, &["--sink", "stdout"]).unwrap()), ["stdout"]);
+fn a_sink_is_a_table_or_a_kind_on_the_command_line() {
+    let text = "[sinks.stdout]\n[sinks.audit]\nkind = 'stdout'\nomit_columns = []";
+    assert_eq!(sink_names(&load(text, &[]).unwrap()), ["audit (stdout)", "stdout"]);
+    assert_eq!(sink_names(&load(text, &["--sink", "stdout", "--sink", "stdout"]).unwrap()), ["stdout"]);
     assert!(sink_names(&load("", &[]).unwrap()).is_empty());
 }
 
@@ -79,11 +79,10 @@ fn the_admin_port_has_a_default_and_can_be_switched_off() {
 fn an_error_names_the_option_that_is_wrong() {
     for (text, word) in [
         ("ledgre = 'x'", "ledgre"),
-        ("sinks = ['kafak']", "kafak"),
-        ("[[sink]]\nkind = 'kafak'", "kafak"),
-        ("[[sink]]\nname = 'audit'", "kind"),
-        ("[[sink]]\nkind = 'stdout'\ncolour = 'red'", "colour"),
-        ("sinks = ['stdout']\n[[sink]]\nkind = 'stdout'", "two sinks are named `stdout`"),
+        ("sinks = ['stdout']", "sinks"),
+        ("[sinks.events]\nkind = 'kafak'", "kafak"),
+        ("[sinks.audit]", "`audit`"),
+        ("[sinks.stdout]\ncolour = 'red'", "colour"),
         ("[receiver]\ngrpc_addr = 'nowhere'", "grpc_addr"),
         ("[receiver]\ngrpc_addr = 'nowhere'", "127.0.0.1:4317"),
         ("[receiver]\nin_flight_bytes_max = 5", "in_flight_bytes_max"),
@@ -180,7 +179,6 @@ fn options_table() -> String {
         let text = text.trim_end_matches('.');
         table.push_str(&format!("| `{key}` | {environment} | {flag} | {default} | {text} |\n"));
     }
-    table.push_str("| `[[sink]]` | | | none | A sink with options; see [Sinks](#sinks) |\n");
     let keys = file_keys("[attribution]\nunknown = 1");
     let keys: Vec<String> = keys.iter().map(|key| format!("`attribution.{key}`")).collect();
     table.push_str(&format!(
@@ -218,7 +216,7 @@ fn file_keys(text: &str) -> Vec<String> {
 #[test]
 fn the_file_has_the_options_of_the_command_line() {
     let mut keys = file_keys("unknown = 1");
-    keys.retain(|key| !["sink", "receiver", "attribution"].contains(&key.as_str()));
+    keys.retain(|key| !["receiver", "attribution"].contains(&key.as_str()));
     keys.extend(file_keys("[receiver]\nunknown = 1").iter().map(|key| format!("receiver.{key}")));
     let arguments: Vec<String> = rows().into_iter().map(|row| row.key).collect();
     assert_eq!(keys, arguments);

@@ -4,7 +4,7 @@ use spanledger_event::{EventId, Observation, ObservedAs, Timestamp};
 use spanledger_ledger::Ledger;
 use spanledger_otlp::ObservationReader;
 use spanledger_price::PriceBook;
-use spanledger_sinks::{Batch, Delivery, DeliveryOutcome};
+use spanledger_sinks::{Batch, ConfiguredSink, Fault, Opened, Opening, Sink, Written};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use super::*;
@@ -60,6 +60,7 @@ async fn a_busy_decoder_does_not_hold_up_the_shutdown() {
 }
 
 /// A sink that never answers: its delivery stays pending or blocks a thread.
+#[derive(Clone)]
 struct Stuck {
     /// Blocks the thread that polls it, which a sink must not do.
     blocks: Option<Arc<Mutex<()>>>,
@@ -67,19 +68,20 @@ struct Stuck {
 }
 
 impl Sink for Stuck {
-    fn name(&self) -> &'static str {
-        "stuck"
+    async fn open(&mut self, _: &Opening) -> Result<Opened, Fault> {
+        Ok(Opened::default())
     }
 
-    fn deliver(&mut self, _: Batch) -> Delivery<'_> {
+    async fn write(&mut self, _: &Batch) -> Result<Written, Fault> {
         self.calls.send_modify(|calls| *calls += 1);
-        let blocks = self.blocks.clone();
-        Box::pin(async move {
-            if let Some(blocks) = blocks {
-                drop(blocks.lock().unwrap());
-            }
-            std::future::pending::<DeliveryOutcome>().await
-        })
+        if let Some(blocks) = &self.blocks {
+            drop(blocks.lock().unwrap());
+        }
+        std::future::pending().await
+    }
+
+    async fn commit(&mut self) -> Result<(), Fault> {
+        Ok(())
     }
 }
 
@@ -93,7 +95,10 @@ async fn a_sink_that_never_answers_does_not_hold_up_the_shutdown() {
         let held = blocks.then(|| gate.lock().unwrap());
         let (calls, mut called) = watch::channel(0);
         let sink = Stuck { blocks: blocks.then(|| Arc::clone(&gate)), calls };
-        let running = bind().await.with_sink(Box::new(sink)).spawn(pipeline.clone());
+        let running = bind()
+            .await
+            .with_sink(ConfiguredSink::new("stuck", move || sink.clone()))
+            .spawn(pipeline.clone());
         called.wait_for(|calls| *calls > 0).await.unwrap();
         stop_in_time(running).await;
         let reader = pipeline.ledger().reader().unwrap();
@@ -103,16 +108,21 @@ async fn a_sink_that_never_answers_does_not_hold_up_the_shutdown() {
 }
 
 /// A sink that collects the ids of delivered events in a list.
+#[derive(Clone)]
 struct Collect(Arc<Mutex<Vec<EventId>>>);
 
 impl Sink for Collect {
-    fn name(&self) -> &'static str {
-        "collect"
+    async fn open(&mut self, _: &Opening) -> Result<Opened, Fault> {
+        Ok(Opened::default())
     }
 
-    fn deliver(&mut self, batch: Batch) -> Delivery<'_> {
-        self.0.lock().unwrap().extend(batch.iter().map(|event| event.event_id.clone()));
-        Box::pin(std::future::ready(DeliveryOutcome::Delivered))
+    async fn write(&mut self, batch: &Batch) -> Result<Written, Fault> {
+        self.0.lock().unwrap().extend(batch.events().map(|event| event.event_id.clone()));
+        Ok(Written::ALL)
+    }
+
+    async fn commit(&mut self) -> Result<(), Fault> {
+        Ok(())
     }
 }
 
@@ -121,7 +131,9 @@ async fn a_shutdown_delivers_what_is_in_the_ledger() {
     let folder = tempfile::tempdir().unwrap();
     let pipeline = pipeline(&folder);
     let delivered: Arc<Mutex<Vec<EventId>>> = Arc::default();
-    let running = bind().await.with_sink(Box::new(Collect(Arc::clone(&delivered)))).spawn(pipeline.clone());
+    let collect = Collect(Arc::clone(&delivered));
+    let sink = ConfiguredSink::new("collect", move || collect.clone());
+    let running = bind().await.with_sink(sink).spawn(pipeline.clone());
     append(&pipeline).await;
     tokio::time::timeout(PATIENCE, running.stop()).await.unwrap().unwrap();
     assert_eq!(delivered.lock().unwrap().len(), 1);

@@ -9,7 +9,7 @@ use std::{
 use spanledger_event::{CostEvent, EventId, Observation, ObservedAs, PartialAttribution};
 use spanledger_ledger::{Ledger, LedgerError, LedgerReader};
 use spanledger_receiver::{DeliveryOptions, deliver};
-use spanledger_sinks::{Batch, Delivery, DeliveryOutcome, Sink};
+use spanledger_sinks::{Batch, ConfiguredSink, Fault, Opened, Opening, Sink, Written};
 use spanledger_testkit::observation::ObservationBuilder;
 use tokio::{
     sync::{oneshot, watch},
@@ -29,7 +29,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 /// A sink that gives planned answers, and rejects one poisoned event.
 #[derive(Clone, Debug)]
 struct Scripted {
-    planned: Arc<Mutex<VecDeque<DeliveryOutcome>>>,
+    planned: Arc<Mutex<VecDeque<Fault>>>,
     /// Answers `Retry` for as long as it is set, after the plan.
     down: Arc<Mutex<bool>>,
     poison: Option<EventId>,
@@ -51,9 +51,9 @@ impl Scripted {
         }
     }
 
-    /// Plans the next answer.
-    fn plan(&self, outcome: DeliveryOutcome) {
-        self.planned.lock().unwrap().push_back(outcome);
+    /// Plans the next fault.
+    fn plan(&self, fault: Fault) {
+        self.planned.lock().unwrap().push_back(fault);
     }
 
     fn delivered(&self) -> Vec<EventId> {
@@ -69,34 +69,35 @@ impl Scripted {
         soon(self.progress.subscribe().wait_for(|tries| *tries >= count)).await.unwrap();
     }
 
-    fn answer(&self, batch: &Batch) -> DeliveryOutcome {
-        let ids: Vec<EventId> = batch.iter().map(|event| event.event_id.clone()).collect();
+    fn answer(&self, batch: &Batch) -> Result<(), Fault> {
+        let ids: Vec<EventId> = batch.events().map(|event| event.event_id.clone()).collect();
         self.tried.lock().unwrap().push(ids.clone());
         let planned = self.planned.lock().unwrap().pop_front();
-        let outcome = match planned {
-            Some(outcome) => outcome,
-            None if *self.down.lock().unwrap() => DeliveryOutcome::Retry { reason: "down".to_owned() },
-            None if self.poison.as_ref().is_some_and(|id| ids.contains(id)) => {
-                DeliveryOutcome::Reject { reason: "poison".to_owned() }
-            }
-            None => DeliveryOutcome::Delivered,
+        let answer = match planned {
+            Some(fault) => Err(fault),
+            None if *self.down.lock().unwrap() => Err(Fault::retry("down")),
+            None if self.poison.as_ref().is_some_and(|id| ids.contains(id)) => Err(Fault::rejected("poison")),
+            None => Ok(()),
         };
-        if outcome == DeliveryOutcome::Delivered {
-            self.delivered.lock().unwrap().extend(batch.iter().cloned());
+        if answer.is_ok() {
+            self.delivered.lock().unwrap().extend(batch.events().map(|event| CostEvent::clone(event)));
         }
         self.progress.send_modify(|tries| *tries += 1);
-        outcome
+        answer
     }
 }
 
 impl Sink for Scripted {
-    fn name(&self) -> &'static str {
-        "scripted"
+    async fn open(&mut self, _: &Opening) -> Result<Opened, Fault> {
+        Ok(Opened::default())
     }
 
-    fn deliver(&mut self, batch: Batch) -> Delivery<'_> {
-        let outcome = self.answer(&batch);
-        Box::pin(async move { outcome })
+    async fn write(&mut self, batch: &Batch) -> Result<Written, Fault> {
+        self.answer(batch).map(|()| Written::ALL)
+    }
+
+    async fn commit(&mut self) -> Result<(), Fault> {
+        Ok(())
     }
 }
 
@@ -109,7 +110,8 @@ struct Running {
 impl Running {
     fn start(ledger: &Ledger, sink: &Scripted) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
-        let sink: Box<dyn Sink> = Box::new(sink.clone());
+        let sink = sink.clone();
+        let sink = ConfiguredSink::new("scripted", move || sink.clone());
         let shutdown = async move {
             stopped.await.unwrap_or_default();
             tokio::time::Instant::now() + SHUTDOWN_TIMEOUT
@@ -185,7 +187,7 @@ async fn a_batch_is_retried_until_it_is_delivered() {
     let (store, sink) = (Store::new(), Scripted::new());
     let ids = store.append(0..3).await;
     for _ in 0..2 {
-        sink.plan(DeliveryOutcome::Retry { reason: "a moment".to_owned() });
+        sink.plan(Fault::retry("a moment"));
     }
     let running = Running::start(&store.ledger, &sink);
     sink.wait_for_tries(1).await;
@@ -207,8 +209,8 @@ async fn a_rejected_event_is_isolated() {
         let poison = ids.remove(poisoned);
         sink.poison = Some(poison.clone());
         // An outage during the search must not skip anything.
-        sink.plan(DeliveryOutcome::Reject { reason: "something in it".to_owned() });
-        sink.plan(DeliveryOutcome::Retry { reason: "a moment".to_owned() });
+        sink.plan(Fault::rejected("something in it"));
+        sink.plan(Fault::retry("a moment"));
         let running = Running::start(&store.ledger, &sink);
         sink.wait_for_tries(5).await;
         running.stop().await;

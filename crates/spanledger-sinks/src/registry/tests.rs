@@ -10,15 +10,26 @@ use crate::SINKS;
 /// The part of a configuration file that configures sinks.
 #[derive(Deserialize)]
 struct File {
-    sink: Vec<SinkSpec>,
-}
-
-fn specs(toml: &str) -> Vec<SinkSpec> {
-    toml::from_str::<File>(toml).unwrap().sink
+    sinks: BTreeMap<String, SinkSpec>,
 }
 
 fn build_toml(toml: &str) -> Result<Vec<ConfiguredSink>, SinkConfigError> {
-    build(SINKS, &specs(toml))
+    let file: File = toml::from_str(toml).unwrap();
+    build(SINKS, file.sinks.iter().map(|(name, spec)| (name.as_str(), spec)))
+}
+
+/// The kinds that this program was built with.
+fn built() -> impl Iterator<Item = &'static SinkKind> {
+    SINKS.iter().filter(|kind| kind.missing_feature().is_none())
+}
+
+impl SinkKind {
+    fn read(&self, options: Table) -> Result<MakeSink, String> {
+        match self.source {
+            Source::Built { build, .. } => build(options),
+            Source::NotBuilt { .. } => panic!("{} is not built", self.name),
+        }
+    }
 }
 
 fn folder() -> PathBuf {
@@ -44,7 +55,7 @@ fn documented_options(readme: &str) -> BTreeMap<&str, &str> {
 /// The names of the fields of a configuration type, from serde's error message about an unknown field.
 fn fields(kind: &SinkKind) -> BTreeSet<String> {
     let options = Table::from_iter([("no such option".to_owned(), toml::Value::Boolean(true))]);
-    let error = (kind.build)("name".to_owned(), options).unwrap_err();
+    let error = kind.read(options).err().unwrap();
     let (_, expected) = error.split_once("expected").unwrap_or_else(|| panic!("{}: {error}", kind.name));
     expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
@@ -86,26 +97,22 @@ fn a_summary_is_one_line_of_help() {
 
 #[test]
 fn every_readme_has_the_same_headings_and_its_examples_build() {
-    for kind in SINKS {
+    for kind in built() {
         let headings: Vec<&str> = kind.readme.lines().filter(|line| line.starts_with('#')).collect();
         let expected = ["# When to use it", "# Configuration", "# Delivery", "# Failures"];
         assert_eq!(headings, expected, "{}", kind.name);
         let examples = examples(kind.readme);
         assert!(!examples.is_empty(), "{}", kind.name);
         for example in examples {
-            let specs = specs(example);
-            assert!(specs.iter().all(|spec| spec.kind == kind.name), "{example}");
-            let built = build(SINKS, &specs).unwrap_or_else(|error| panic!("{error}\n{example}"));
-            for (spec, built) in specs.iter().zip(&built) {
-                assert_eq!(built.sink.name(), spec.name.as_deref().unwrap_or(kind.name));
-            }
+            let sinks = build_toml(example).unwrap_or_else(|error| panic!("{error}\n{example}"));
+            assert!(sinks.iter().all(|sink| sink.kind == kind.name), "{example}");
         }
     }
 }
 
 #[test]
 fn every_readme_lists_the_options_that_the_configuration_has() {
-    for kind in SINKS {
+    for kind in built() {
         let documented = documented_options(kind.readme);
         let names: BTreeSet<String> = documented.keys().map(|&name| name.to_owned()).collect();
         assert_eq!(names, fields(kind), "{}", kind.name);
@@ -117,33 +124,72 @@ fn every_readme_lists_the_options_that_the_configuration_has() {
             .collect();
         let options: Table = toml::from_str(&lines.join("\n")).unwrap();
         if documented.values().all(|default| *default != "required") {
-            (kind.build)("name".to_owned(), options).unwrap();
-            build(SINKS, &[SinkSpec::of_kind(kind.name)]).unwrap();
+            kind.read(options).unwrap();
+            build(SINKS, [(kind.name, &SinkSpec::default())]).unwrap();
         }
     }
 }
 
 #[test]
-fn a_sink_is_named_after_its_kind_unless_it_has_a_name() {
-    let built = build_toml("[[sink]]\nkind = 'stdout'\n[[sink]]\nkind = 'stdout'\nname = 'audit'").unwrap();
+fn the_kind_is_the_name_unless_it_is_given() {
+    let built = build_toml("[sinks.stdout]\n[sinks.audit]\nkind = 'stdout'").unwrap();
     let shown: Vec<String> = built.iter().map(ToString::to_string).collect();
-    assert_eq!(shown, ["stdout", "audit (stdout)"]);
-    assert_eq!(built[1].sink.name(), "audit");
+    assert_eq!(shown, ["audit (stdout)", "stdout"]);
+    assert_eq!(built[0].name, "audit");
+}
+
+#[test]
+fn options_that_all_sinks_have_are_read_beside_those_of_the_kind() {
+    let toml = "[sinks.audit]
+kind = 'stdout'
+events = 'quarantined'
+start = 'now'
+rejections_max = 5
+where = { environment = 'production', feature = ['a', 'b'] }
+batch = { rows = 7, linger_ms = 20 }
+omit_columns = ['dims']";
+    let [sink] = &build_toml(toml).unwrap()[..] else { panic!("there is one sink") };
+    assert_eq!(
+        (sink.filter.events, sink.start, sink.rejections_max),
+        (EventSelection::Quarantined, Start::Now, 5)
+    );
+    assert_eq!(sink.filter.only["feature"], ["a", "b"]);
+    assert_eq!(sink.filter.only["environment"], ["production"]);
+    let shape = sink.batch.over(BatchShape::default().bytes(10).in_flight(3));
+    assert_eq!(shape, BatchShape::default().rows(7).bytes(10).in_flight(3).linger(Duration::from_millis(20)));
+}
+
+#[test]
+fn a_kind_that_is_not_built_says_how_to_get_it() {
+    let table = &[SinkKind::not_built("kafka", "Writes to Kafka", "", "kafka")];
+    let error = build(table, [("kafka", &SinkSpec::default())]).unwrap_err().to_string();
+    assert!(error.contains("--features kafka"), "{error}");
+}
+
+#[test]
+fn two_sinks_of_one_name_are_refused() {
+    let spec = SinkSpec::default();
+    let error = build(SINKS, [("stdout", &spec), ("stdout", &spec)]).unwrap_err().to_string();
+    assert!(error.contains("two sinks are named `stdout`"), "{error}");
 }
 
 #[test]
 fn an_error_names_the_sink_and_the_option() {
     for (toml, words) in [
-        ("[[sink]]\nkind = 'kafak'", &["`kafak`", "stdout"][..]),
-        ("[[sink]]\nkind = 'stdout'\nname = 'Audit log'", &["`Audit log`", "a-z"]),
-        ("[[sink]]\nkind = 'stdout'\n[[sink]]\nkind = 'stdout'", &["two sinks", "`stdout`", "`name`"]),
+        ("[sinks.kafak]", &["`kafak`", "stdout"][..]),
+        ("[sinks.events]\nkind = 'kafak'", &["`events`", "`kafak`", "stdout"]),
+        ("[sinks.'Audit log']\nkind = 'stdout'", &["`Audit log`", "a-z"]),
         (
-            "[[sink]]\nkind = 'stdout'\nname = 'audit'\ncolour = 'red'",
-            &["`audit`", "`stdout`", "`colour`", "`omit_columns`"],
+            "[sinks.audit]\nkind = 'stdout'\ncolour = 'red'",
+            &["`audit`", "`stdout`", "`colour`", "`omit_columns`", "[sinks.audit]"],
         ),
-        ("[[sink]]\nkind = 'stdout'\nomit_columns = 'usage_raw'", &["`stdout`", "a sequence"]),
-        ("[[sink]]\nkind = 'stdout'\nomit_columns = ['usage']", &["`omit_columns`", "`usage`"]),
-        ("[[sink]]\nkind = 'stdout'\nomit_columns = ['event_id']", &["`omit_columns`", "`event_id`"]),
+        ("[sinks.stdout]\nomit_columns = 'usage_raw'", &["`stdout`", "a sequence"]),
+        ("[sinks.stdout]\nomit_columns = ['usage']", &["`omit_columns`", "`usage`"]),
+        ("[sinks.stdout]\nomit_columns = ['event_id']", &["`omit_columns`", "`event_id`"]),
+        (
+            "[sinks.stdout]\nwhere = { customer = 'acme' }",
+            &["`stdout`", "`where`", "`customer`", "customer_id"],
+        ),
     ] {
         let error = build_toml(toml).unwrap_err().to_string();
         for word in words {

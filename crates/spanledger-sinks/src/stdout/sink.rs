@@ -1,20 +1,18 @@
 //! Writes complete lines, even after an earlier write or process ended in the middle of a line.
 
 use std::{
-    io::{self, IsTerminal as _, Write},
+    io::{self, ErrorKind, IsTerminal as _, Write},
     sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
 };
 
-use crate::{
-    Batch, Delivery, DeliveryOutcome, Sink,
-    encode::{Columns, JsonLine},
-};
+use crate::{Batch, Fault, Opened, Opening, Sink, Written, encode::LineEncoding};
 
-/// Writes events as lines of JSON.
+/// Writes events as lines.
 #[derive(Debug)]
-pub struct JsonLines<W> {
-    name: String,
-    encoding: JsonLine,
+pub struct StdoutSink<W> {
+    encoding: LineEncoding,
     output: Arc<Mutex<Output<W>>>,
 }
 
@@ -31,30 +29,28 @@ pub enum LinePosition {
 struct Output<W> {
     writer: W,
     position: LinePosition,
+    has_header: bool,
 }
 
-impl JsonLines<io::Stdout> {
+impl StdoutSink<io::Stdout> {
     /// Creates a sink that writes to standard output.
-    pub fn stdout(name: String) -> Self {
-        Self::new(name, io::stdout(), stdout_position())
+    pub fn stdout(encoding: LineEncoding) -> Self {
+        Self::new(io::stdout(), stdout_position(), encoding)
     }
 }
 
-impl<W: Write + Send + 'static> JsonLines<W> {
+impl<W: Write + Send + 'static> StdoutSink<W> {
     /// Creates a sink that writes to any writer.
-    pub fn new(name: String, writer: W, position: LinePosition) -> Self {
-        Self {
-            name,
-            encoding: JsonLine::default(),
-            output: Arc::new(Mutex::new(Output { writer, position })),
-        }
+    pub fn new(writer: W, position: LinePosition, encoding: LineEncoding) -> Self {
+        Self { encoding, output: Arc::new(Mutex::new(Output { writer, position, has_header: false })) }
     }
 
-    /// Writes only these columns.
-    #[must_use]
-    pub fn with_columns(mut self, columns: Columns) -> Self {
-        self.encoding = JsonLine::new(columns);
-        self
+    fn lines(&self, batch: &Batch) -> io::Result<Vec<u8>> {
+        let mut lines = Vec::with_capacity(batch.approximate_bytes());
+        for event in batch.events() {
+            self.encoding.write(event, &mut lines)?;
+        }
+        Ok(lines)
     }
 }
 
@@ -77,48 +73,64 @@ fn is_empty_file() -> bool {
 }
 
 impl<W: Write> Output<W> {
-    fn write(&mut self, batch: &Batch, encoding: &JsonLine) -> Result<(), DeliveryOutcome> {
-        if batch.is_empty() {
+    fn write(&mut self, header: &[u8], lines: &[u8]) -> io::Result<()> {
+        if lines.is_empty() {
             return Ok(());
         }
-        let mut lines = Vec::with_capacity(batch.len() * 1_024);
+        let mut before = Vec::new();
         if self.position == LinePosition::Unknown {
-            lines.push(b'\n');
+            before.push(b'\n');
         }
-        for event in batch.iter() {
-            encoding
-                .write(event, &mut lines)
-                .map_err(|error| DeliveryOutcome::Reject { reason: error.to_string() })?;
+        if !self.has_header {
+            before.extend_from_slice(header);
         }
         // Until the write has succeeded, the last line may be incomplete.
         self.position = LinePosition::Unknown;
-        self.writer
-            .write_all(&lines)
-            .and_then(|()| self.writer.flush())
-            .map_err(|error| DeliveryOutcome::Retry { reason: format!("standard output: {error}") })?;
+        self.write_all(&before)?;
+        self.write_all(lines)?;
+        self.writer.flush()?;
         self.position = LinePosition::Start;
+        self.has_header = true;
+        Ok(())
+    }
+
+    /// Waits while a pipe is full that another program made non-blocking: an error would repeat the lines that
+    /// the reader already has.
+    fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.writer.write(bytes) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => bytes = &bytes[written..],
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                Err(error) => return Err(error),
+            }
+        }
         Ok(())
     }
 }
 
-impl<W: Write + Send + 'static> Sink for JsonLines<W> {
-    fn name(&self) -> &str {
-        &self.name
+impl<W: Write + Send + 'static> Sink for StdoutSink<W> {
+    async fn open(&mut self, _: &Opening) -> Result<Opened, Fault> {
+        Ok(Opened::default())
     }
 
-    fn deliver(&mut self, batch: Batch) -> Delivery<'_> {
+    async fn write(&mut self, batch: &Batch) -> Result<Written, Fault> {
         let output = Arc::clone(&self.output);
-        let encoding = self.encoding.clone();
-        Box::pin(async move {
-            // A slow reader blocks the write, so it runs on a blocking thread and does not block the runtime.
-            let written = tokio::task::spawn_blocking(move || {
-                output.lock().unwrap_or_else(PoisonError::into_inner).write(&batch, &encoding)
-            });
-            match written.await {
-                Ok(Ok(())) => DeliveryOutcome::Delivered,
-                Ok(Err(outcome)) => outcome,
-                Err(error) => DeliveryOutcome::Retry { reason: error.to_string() },
-            }
-        })
+        let header = self.encoding.header().map_err(Fault::rejected)?;
+        let lines = self.lines(batch).map_err(Fault::rejected)?;
+        // A slow reader blocks the write, so it runs on a blocking thread and does not block the runtime.
+        let written = tokio::task::spawn_blocking(move || {
+            output.lock().unwrap_or_else(PoisonError::into_inner).write(&header, &lines)
+        });
+        let failed = |error: io::Error| Fault::retry(format!("standard output: {error}"));
+        written.await.map_err(Fault::retry)?.map_err(failed)?;
+        Ok(Written::ALL)
+    }
+
+    async fn commit(&mut self) -> Result<(), Fault> {
+        Ok(())
     }
 }

@@ -7,9 +7,9 @@ use spanledger_event::CostEvent;
 
 use super::*;
 use crate::{
-    Delivery, DeliveryOutcome, Sink, SinkConfig as _,
+    Batch, BoxSink, Fault, Sink,
     conformance::{self, Harness},
-    encode::Columns,
+    encode::{Columns, LineEncoding, LineFormat},
 };
 
 /// A pipe whose reader can stop reading.
@@ -18,6 +18,8 @@ struct Pipe {
     bytes: Arc<Mutex<Vec<u8>>>,
     /// The number of bytes that the pipe accepts before it fails.
     capacity: Arc<Mutex<Option<usize>>>,
+    /// How often the pipe says that it is full before it accepts bytes.
+    full: Arc<Mutex<usize>>,
 }
 
 impl Pipe {
@@ -25,13 +27,19 @@ impl Pipe {
         String::from_utf8(self.bytes.lock().unwrap().clone()).unwrap()
     }
 
-    fn sink_at(&self, position: LinePosition) -> JsonLines<Self> {
-        JsonLines::new("stdout".to_owned(), self.clone(), position)
+    fn sink_at(&self, position: LinePosition) -> StdoutSink<Self> {
+        StdoutSink::new(self.clone(), position, LineEncoding::new(LineFormat::Json, Columns::default()))
     }
 }
 
 impl Write for Pipe {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let full = *self.full.lock().unwrap();
+        if full % 2 == 1 {
+            *self.full.lock().unwrap() -= 1;
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        *self.full.lock().unwrap() = full.saturating_sub(1);
         // A pipe that is nearly full also accepts only a part of the bytes.
         let mut length = bytes.len().min(1_000);
         if let Some(capacity) = &mut *self.capacity.lock().unwrap() {
@@ -51,20 +59,34 @@ impl Write for Pipe {
 }
 
 impl Harness for Pipe {
-    fn sink(&self) -> Box<dyn Sink> {
-        Box::new(self.sink_at(LinePosition::Unknown))
+    fn sink(&self) -> BoxSink {
+        BoxSink::new(self.sink_at(LinePosition::Unknown))
     }
 
-    fn stored(&self) -> Vec<CostEvent> {
+    async fn stored(&self) -> Vec<CostEvent> {
         let text = self.text();
         let lines = text.lines().filter(|line| !line.is_empty());
         lines.map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    fn set_broken(&self, broken: bool) -> bool {
+    async fn set_broken(&self, broken: bool) -> bool {
         *self.capacity.lock().unwrap() = broken.then_some(0);
         true
     }
+
+    fn repeats(&self) -> bool {
+        true
+    }
+}
+
+/// A batch of the events with these numbers.
+fn batch(numbers: std::ops::Range<i64>) -> Batch {
+    conformance::batch(0, conformance::events(numbers))
+}
+
+/// The events of a batch.
+fn sent(batch: &Batch) -> Vec<CostEvent> {
+    batch.events().map(|event| CostEvent::clone(event)).collect()
 }
 
 #[tokio::test]
@@ -77,88 +99,86 @@ async fn the_sink_fulfills_the_contract() {
 async fn a_line_is_not_appended_to_the_incomplete_line_of_a_killed_process() {
     let pipe = Pipe::default();
     pipe.clone().write_all(br#"{"event":"openai.req"#).unwrap();
-    let events = conformance::events(0..3);
-    assert_eq!(pipe.sink().deliver(events.clone()).await, DeliveryOutcome::Delivered);
+    let batch = batch(0..3);
+    pipe.sink_at(LinePosition::Unknown).write(&batch).await.unwrap();
     let text = pipe.text();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!((lines.len(), lines[0]), (4, r#"{"event":"openai.req"#));
-    for (line, event) in lines[1..].iter().zip(events.iter()) {
-        assert_eq!(&serde_json::from_str::<CostEvent>(line).unwrap(), event);
+    for (line, event) in lines[1..].iter().zip(sent(&batch)) {
+        assert_eq!(serde_json::from_str::<CostEvent>(line).unwrap(), event);
     }
 }
 
 /// Scenario: the destination fails within the second line and works again later.
 #[tokio::test]
 async fn a_line_is_not_appended_to_the_incomplete_line_of_a_failed_write() {
-    let (pipe, events) = (Pipe::default(), conformance::events(0..3));
+    let (pipe, batch) = (Pipe::default(), batch(0..3));
     let mut sink = pipe.sink_at(LinePosition::Start);
-    let first_line = serde_json::to_string(&events[0]).unwrap();
-    *pipe.capacity.lock().unwrap() = Some(first_line.len() + 10);
-    assert!(matches!(sink.deliver(events.clone()).await, DeliveryOutcome::Retry { .. }));
+    *pipe.capacity.lock().unwrap() = Some(batch.events[0].event.json().len() + 10);
+    assert!(matches!(sink.write(&batch).await, Err(Fault::Retry { .. })));
     *pipe.capacity.lock().unwrap() = None;
-    assert_eq!(sink.deliver(events.clone()).await, DeliveryOutcome::Delivered);
+    sink.write(&batch).await.unwrap();
     let text = pipe.text();
     let whole: Vec<CostEvent> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     assert_eq!(whole.len(), 4, "the first line twice, and the two others:\n{text}");
-    assert_eq!(whole[1..], *events);
+    assert_eq!(whole[1..], sent(&batch));
 }
 
 #[tokio::test]
 async fn there_is_no_empty_line_where_none_is_needed() {
     let pipe = Pipe::default();
     let mut sink = pipe.sink_at(LinePosition::Unknown);
-    sink.deliver(conformance::events(0..0)).await;
-    assert_eq!(pipe.text(), "", "without an event nothing is written");
-    sink.deliver(conformance::events(0..1)).await;
-    sink.deliver(conformance::events(1..2)).await;
+    sink.write(&batch(0..1)).await.unwrap();
+    sink.write(&batch(1..2)).await.unwrap();
     assert_eq!(pipe.text().lines().filter(|line| line.is_empty()).count(), 1, "only before the first line");
 
     let pipe = Pipe::default();
-    pipe.sink_at(LinePosition::Start).deliver(conformance::events(0..1)).await;
+    pipe.sink_at(LinePosition::Start).write(&batch(0..1)).await.unwrap();
     assert!(pipe.text().starts_with('{'));
 }
 
 #[tokio::test]
 async fn omitted_columns_are_not_written_and_all_others_are() {
-    let (pipe, events) = (Pipe::default(), conformance::events(0..1));
+    let (pipe, batch) = (Pipe::default(), batch(0..1));
     let columns = ["feature", "dims", "attempts"].map(str::to_owned).to_vec();
-    let mut sink =
-        pipe.sink_at(LinePosition::Start).with_columns(Columns::from_options(&[], &columns).unwrap());
-    sink.deliver(events.clone()).await;
+    let encoding = LineEncoding::new(LineFormat::Json, Columns::from_options(&[], &columns).unwrap());
+    let mut sink = StdoutSink::new(pipe.clone(), LinePosition::Start, encoding);
+    sink.write(&batch).await.unwrap();
     let object =
         |text: &str| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).unwrap();
-    let mut expected = object(&serde_json::to_string(&events[0]).unwrap());
+    let mut expected = object(batch.events[0].event.json());
     expected.retain(|column, _| !columns.contains(column));
     assert_eq!(object(&pipe.text()), expected);
 }
 
-#[test]
-fn a_cursor_has_the_name_that_was_configured() {
-    assert_eq!(StdoutConfig::default().build("audit".to_owned()).unwrap().name(), "audit");
+#[tokio::test]
+async fn an_empty_batch_writes_nothing() {
+    let pipe = Pipe::default();
+    pipe.sink_at(LinePosition::Unknown).write(&batch(0..0)).await.unwrap();
+    assert_eq!(pipe.text(), "");
 }
 
-/// The suite itself must be able to fail.
+/// Scenario: another program made the pipe non-blocking, and the reader is slow.
 #[tokio::test]
-async fn a_sink_that_acknowledges_without_storing_is_found() {
-    struct Liar(Pipe);
-    impl Sink for Liar {
-        fn name(&self) -> &'static str {
-            "liar"
-        }
-        fn deliver(&mut self, _: crate::Batch) -> Delivery<'_> {
-            Box::pin(async { DeliveryOutcome::Delivered })
-        }
+async fn a_full_pipe_is_waited_for_and_no_line_is_repeated() {
+    let (pipe, batch) = (Pipe::default(), batch(0..5));
+    *pipe.full.lock().unwrap() = 7;
+    pipe.sink_at(LinePosition::Start).write(&batch).await.unwrap();
+    assert_eq!(*pipe.full.lock().unwrap(), 0, "the pipe was full");
+    assert_eq!(pipe.stored().await, sent(&batch));
+}
+
+#[tokio::test]
+async fn csv_has_one_header_for_each_process() {
+    let pipe = Pipe::default();
+    let columns = Columns::from_options(&["model".to_owned()], &[]).unwrap();
+    let encoding = LineEncoding::new(LineFormat::Csv, columns);
+    let mut sink = StdoutSink::new(pipe.clone(), LinePosition::Start, encoding);
+    for number in 0..3 {
+        sink.write(&batch(number..number + 1)).await.unwrap();
     }
-    impl Harness for Liar {
-        fn sink(&self) -> Box<dyn Sink> {
-            Box::new(Self(self.0.clone()))
-        }
-        fn stored(&self) -> Vec<CostEvent> {
-            self.0.stored()
-        }
-        fn set_broken(&self, _: bool) -> bool {
-            false
-        }
-    }
-    assert!(conformance::check(&Liar(Pipe::default())).await.is_err());
+    let text = pipe.text();
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    assert_eq!(reader.headers().unwrap(), &["event_id", "revision", "state", "model"][..]);
+    assert_eq!(reader.records().map(Result::unwrap).count(), 3, "{text}");
 }
