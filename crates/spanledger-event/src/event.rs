@@ -27,6 +27,7 @@ mod json;
 mod shared;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub(crate) use cell::Value;
 pub use cell::{Cell, CellError, JsonText};

@@ -158,7 +158,7 @@ impl FromStr for Usd {
 
 impl Serialize for Usd {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        RawValue::from_string(self.to_string()).map_err(serde::ser::Error::custom)?.serialize(serializer)
+        literal::raw(&self.to_string(), serializer)
     }
 }
 
@@ -179,9 +179,13 @@ pub(crate) mod literal {
     use serde_json::value::RawValue;
 
     pub(crate) fn serialize<S: Serializer>(number: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
-        RawValue::from_string(number.normalize().to_string())
-            .map_err(serde::ser::Error::custom)?
-            .serialize(serializer)
+        raw(&number.normalize().to_string(), serializer)
+    }
+
+    /// Writes a number as it is.
+    pub(super) fn raw<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        let raw: &RawValue = serde_json::from_str(text).map_err(serde::ser::Error::custom)?;
+        raw.serialize(serializer)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {

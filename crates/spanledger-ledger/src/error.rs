@@ -158,6 +158,44 @@ pub enum LedgerError {
     /// An observation cannot be stored, now or later. Nothing of its request was recorded.
     #[error("an observation cannot be stored")]
     Unstorable(#[source] RowError),
+    /// A follower asked for a position at which none of its batches begins.
+    #[error(
+        "`{follower}` asked for position {asked} of the ledger, but its batches and its cursor end at {last}: ask for what follows {last}, or move its cursor back first"
+    )]
+    NotAPosition {
+        /// The follower.
+        follower: String,
+        /// The position.
+        asked: i64,
+        /// The last change of its batches in flight, or its cursor.
+        last: i64,
+    },
+    /// A batch cannot be divided there: it is not in flight, or the position is not inside of it.
+    #[error(
+        "`{follower}` has no batch in flight after {cursor} up to {last} that position {at} divides: ask for its batches again"
+    )]
+    NotInBatch {
+        /// The follower.
+        follower: String,
+        /// The beginning of the batch.
+        cursor: i64,
+        /// Its end.
+        last: i64,
+        /// The position.
+        at: i64,
+    },
+    /// A follower's cursor cannot be moved back behind events that were pruned.
+    #[error(
+        "the cursor of `{follower}` cannot be moved back to {asked}: events up to position {pruned_to} were deleted because of their age; move it to {pruned_to} at the earliest, and restore what is older from a backup"
+    )]
+    Pruned {
+        /// The follower.
+        follower: String,
+        /// The position that was asked for.
+        asked: i64,
+        /// The greatest position of a deleted event.
+        pruned_to: i64,
+    },
     /// The ledger is shutting down.
     #[error("the ledger is closed")]
     Closed,
@@ -283,8 +321,24 @@ impl LedgerError {
             | Self::Empty { .. }
             | Self::NoSharedMemory { .. }
             | Self::Unstorable(_)
+            | Self::NotAPosition { .. }
+            | Self::NotInBatch { .. }
+            | Self::Pruned { .. }
             | Self::Closed => ErrorKind::Other,
         }
+    }
+
+    /// Whether the ledger is sound, and only the request that failed is not.
+    pub(crate) const fn concerns_its_request(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged(_)
+                | Self::Unstorable(_)
+                | Self::NotAPosition { .. }
+                | Self::NotInBatch { .. }
+                | Self::Pruned { .. }
+                | Self::Closed
+        )
     }
 
     /// Whether the writer opens its connection again after this error.

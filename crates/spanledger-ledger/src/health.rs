@@ -257,7 +257,7 @@ impl LedgerHealth {
         let kind = error.kind();
         self.count(kind);
         // These concern some requests, and others can be recorded.
-        if matches!(error, LedgerError::Damaged(_) | LedgerError::Unstorable(_) | LedgerError::Closed) {
+        if error.concerns_its_request() {
             return;
         }
         let message = ErrorChain(error).to_string();

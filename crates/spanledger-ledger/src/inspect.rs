@@ -58,6 +58,8 @@ pub struct FollowerInfo {
     /// The batches that it was given and has not acknowledged, each as the change before its first one and
     /// its last change.
     pub in_flight: Vec<(i64, i64)>,
+    /// How many dead letters it has.
+    pub dead_letters: i64,
 }
 
 /// What [`LedgerReader::read_events`] read.
@@ -121,7 +123,8 @@ impl LedgerReader {
         let mut statement = self.connection.prepare(
             "SELECT name, cursor,
                 (SELECT count(*) FROM event WHERE seq > cursor AND change_seq = seq)
-                + (SELECT count(*) FROM change WHERE change_seq > cursor)
+                + (SELECT count(*) FROM change WHERE change_seq > cursor),
+                (SELECT count(*) FROM dead_letter WHERE follower = name)
              FROM (SELECT name, cursor FROM follower
                    UNION ALL
                    SELECT DISTINCT follower, 0 FROM batch WHERE follower NOT IN (SELECT name FROM follower))
@@ -133,6 +136,7 @@ impl LedgerReader {
                 cursor: row.get(1)?,
                 behind: row.get(2)?,
                 in_flight: Vec::new(),
+                dead_letters: row.get(3)?,
             })
         })?;
         let mut followers: Vec<FollowerInfo> = rows.collect::<Result<_, _>>()?;

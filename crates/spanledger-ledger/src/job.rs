@@ -2,7 +2,12 @@
 
 use tokio::sync::oneshot;
 
-use crate::{Appended, LedgerError, apply::Append, prepare::Prepared};
+use crate::{
+    Appended, LedgerError,
+    apply::Append,
+    outbox::{Reply, Request},
+    prepare::Prepared,
+};
 
 /// Work on what is stored.
 pub(crate) type Work = Box<dyn FnMut(&mut Append<'_>) -> Result<(), LedgerError> + Send>;
@@ -14,15 +19,10 @@ pub(crate) enum Job {
         /// The caller gets the content back, so that it frees the memory and not the writer.
         done: oneshot::Sender<(Result<Appended, LedgerError>, Box<Prepared>)>,
     },
-    HandOut {
-        follower: String,
-        limit: usize,
-        done: oneshot::Sender<Result<Option<(i64, i64)>, LedgerError>>,
-    },
-    Advance {
-        follower: String,
-        cursor: i64,
-        done: oneshot::Sender<Result<(), LedgerError>>,
+    /// A request of a follower.
+    Outbox {
+        request: Request,
+        done: oneshot::Sender<Result<Reply, LedgerError>>,
     },
     Probe(oneshot::Sender<Result<(), LedgerError>>),
     Work {
@@ -38,7 +38,7 @@ pub(crate) enum Answer {
     Appended(Appended),
     /// A part of the append is left for the next transaction.
     Unfinished,
-    HandedOut(Option<(i64, i64)>),
+    Outbox(Reply),
     Done,
 }
 
@@ -70,15 +70,15 @@ impl Job {
             Self::Append { prepared, done } => {
                 let answer = answer.map(|answer| match answer {
                     Answer::Appended(appended) => appended,
-                    Answer::Unfinished | Answer::HandedOut(_) | Answer::Done => Appended::default(),
+                    Answer::Unfinished | Answer::Outbox(_) | Answer::Done => Appended::default(),
                 });
                 drop(done.send((answer, prepared)));
             }
-            Self::HandOut { done, .. } => drop(done.send(answer.map(|answer| match answer {
-                Answer::HandedOut(range) => range,
-                Answer::Appended(_) | Answer::Unfinished | Answer::Done => None,
+            Self::Outbox { done, .. } => drop(done.send(answer.map(|answer| match answer {
+                Answer::Outbox(reply) => reply,
+                Answer::Appended(_) | Answer::Unfinished | Answer::Done => Reply::Done,
             }))),
-            Self::Advance { done, .. } | Self::Probe(done) | Self::Work { done, .. } => {
+            Self::Probe(done) | Self::Work { done, .. } => {
                 drop(done.send(answer.map(|_| ())));
             }
             #[cfg(any(test, feature = "test-support"))]
@@ -90,7 +90,7 @@ impl Job {
     pub(crate) fn is_abandoned(&self) -> bool {
         match self {
             Self::Append { done, .. } => done.is_closed(),
-            Self::HandOut { done, .. } => done.is_closed(),
+            Self::Outbox { request, done } => request.is_question() && done.is_closed(),
             Self::Probe(done) => done.is_closed(),
             _ => false,
         }

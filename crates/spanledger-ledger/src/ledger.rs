@@ -15,7 +15,7 @@ use crate::{
     error::OpenError,
     job::{Job, Work},
     open::{self, FileIdentity, WriteConnection, WriteLock},
-    outbox::BatchRange,
+    outbox::{Reply, Request},
     prepare,
     words::Words,
     writer::Writer,
@@ -128,27 +128,6 @@ impl Ledger {
         Ok(appended)
     }
 
-    /// Gives a follower its batch in flight, or a new one of about `limit` changes. `None` if there is
-    /// nothing new. [`LedgerReader::batch`] reads its events.
-    ///
-    /// The batch is stored before this returns: until it is acknowledged, the follower gets the same batch
-    /// with the same events, also after a restart.
-    pub async fn hand_out(&self, follower: &str, limit: usize) -> Result<Option<BatchRange>, LedgerError> {
-        let (done, answer) = oneshot::channel();
-        let follower = follower.to_owned();
-        self.send(Job::HandOut { follower: follower.clone(), limit, done }).await?;
-        let range = answer.await.map_err(|_| LedgerError::Closed)??;
-        Ok(range.map(|(cursor, last)| BatchRange { ledger: self.shared.id.clone(), follower, cursor, last }))
-    }
-
-    /// Moves a follower's cursor forward. Call it after the follower has durably stored all changes up to
-    /// that cursor.
-    pub async fn advance(&self, follower: &str, cursor: i64) -> Result<(), LedgerError> {
-        let (done, answer) = oneshot::channel();
-        self.send(Job::Advance { follower: follower.to_owned(), cursor, done }).await?;
-        answer.await.map_err(|_| LedgerError::Closed)?
-    }
-
     /// Lets the writer check itself: that it works at all, and that its files are still in their place. If
     /// the last commit failed, it tries another one, which ends the [fault](LedgerHealth::fault) if it
     /// succeeds. Nothing is appended.
@@ -212,6 +191,13 @@ impl Ledger {
     pub(crate) async fn run(&self, work: Work) -> Result<(), LedgerError> {
         let (done, answer) = oneshot::channel();
         self.send(Job::Work { work, done }).await?;
+        answer.await.map_err(|_| LedgerError::Closed)?
+    }
+
+    /// Sends the request of a follower.
+    pub(crate) async fn ask(&self, request: Request) -> Result<Reply, LedgerError> {
+        let (done, answer) = oneshot::channel();
+        self.send(Job::Outbox { request, done }).await?;
         answer.await.map_err(|_| LedgerError::Closed)?
     }
 

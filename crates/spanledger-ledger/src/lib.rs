@@ -8,7 +8,8 @@
 //!   one changes nothing;
 //! * the *events*, each with its `revision` and the number of its latest change;
 //! * the *roll-ups*: the sums of the [measures](MEASURES) by hour and by day, which reports read;
-//! * the *followers*, such as sinks: how far each has read the changes, and the batches that it was given.
+//! * the *followers*, such as sinks: how far each has read the changes, the batches that it was given, and
+//!   its dead letters.
 //!
 //! Beside them are a *dictionary* of texts that repeat, and an *index of keys* which finds the observations
 //! that belong together. People query the view `openai_events` and not the tables
@@ -28,8 +29,9 @@
 //! ones, folds each component, and writes the events that differ from the stored ones. Most new
 //! observations have no relatives: what they need is prepared outside the writer's thread.
 //!
-//! A follower is given batches ([`Ledger::hand_out`]). A batch stays the same until it is acknowledged
-//! ([`Ledger::advance`]), also after a restart.
+//! A follower is given batches ([`Ledger::next_batch`]), several at a time if it asks for them. A batch stays
+//! the same until it is acknowledged ([`Ledger::acknowledge`]), also after a restart. What the follower's
+//! destination refuses for good is stored as a dead letter with the acknowledgement.
 //!
 //! Amounts are two integers, whole microdollars and the picodollars below them
 //! ([`Usd::to_parts`](spanledger_event::Usd::to_parts)), so that SQL sums them exactly and the sums do
@@ -103,8 +105,8 @@ pub use health::{CommitLatency, FileSizes, KeyIndexLoad, LedgerHealth, WriterFau
 pub use inspect::{ComparedSums, FollowerInfo, KeyIndexSize, LedgerInfo, ReadEvents, SumsDiffer};
 pub use ledger::{Appended, Ledger};
 pub use measure::{Amount, MEASURES, Measure, MeasureKind, Totals};
-pub use outbox::{BatchRange, Unreadable};
-pub use reader::{BatchChanges, Change, LedgerReader, Summary};
+pub use outbox::{BatchChanges, BatchRange, Change, DeadLetter, HandedOut, StoredDeadLetter, Unreadable};
+pub use reader::{LedgerReader, Summary};
 pub use reasons::{Reason, Reasons};
 pub use report::{GroupBy, Query, Report, ReportRow};
 pub use upkeep::{Compacted, Pages, PrunePosition, PrunePreview, Pruned, Refolded, Repriced};

@@ -25,7 +25,7 @@
 use rusqlite::{Connection, Transaction};
 use spanledger_event::{COLUMNS, Column};
 
-use crate::{LedgerError, error::StorageError, measure::MEASURES, rollup, schema};
+use crate::{LedgerError, error::StorageError, measure::MEASURES, outbox, rollup, schema};
 
 mod store;
 #[cfg(test)]
@@ -44,12 +44,25 @@ pub(crate) struct Step {
 }
 
 /// The changes since version 3, in their order.
-const STEPS: &[Step] = &[Step {
-    since: 4,
-    sql: "ALTER TABLE ledger ADD COLUMN rolled_up INTEGER NOT NULL DEFAULT 0;
-          UPDATE ledger SET rolled_up = last_number;",
-    readers_need_it: true,
-}];
+const STEPS: &[Step] = &[
+    Step {
+        since: 4,
+        sql: "ALTER TABLE ledger ADD COLUMN rolled_up INTEGER NOT NULL DEFAULT 0;
+              UPDATE ledger SET rolled_up = last_number;",
+        readers_need_it: true,
+    },
+    // What was pruned is not known exactly: no follower that is behind it existed.
+    Step {
+        since: 5,
+        sql: "ALTER TABLE ledger ADD COLUMN pruned_to INTEGER NOT NULL DEFAULT 0;
+              UPDATE ledger SET pruned_to = coalesce((SELECT min(cursor) FROM follower), last_number)
+                  WHERE observations > (SELECT count(*) FROM observation);
+              ALTER TABLE batch ADD COLUMN known INTEGER NOT NULL DEFAULT 0;
+              UPDATE batch SET known = cursor;",
+        readers_need_it: true,
+    },
+    Step { since: 5, sql: outbox::DEAD_LETTERS, readers_need_it: true },
+];
 
 /// What the tables of a version are made of.
 pub(crate) struct Target {

@@ -3,14 +3,44 @@
 //! A batch is a range of changes. It is stored before its events are read for the first time, so that the
 //! follower gets the same batch after a restart. While it is in flight, a revision that a later one
 //! replaces is kept in the table `superseded`.
+//!
+//! A follower may have several batches in flight. They follow each other without a gap, from its cursor on.
+//! What it could not deliver and never will is a *dead letter*, which is stored with the cursor that passes it.
+
+use std::{collections::HashMap, sync::Arc};
 
 use rusqlite::{Connection, OptionalExtension};
-use spanledger_event::limits::COMPONENT_MAX;
+use spanledger_event::SharedEvent;
 
-use crate::{LedgerError, words};
+use crate::{Ledger, LedgerError};
+
+mod dead_letter;
+mod hand_out;
+mod in_flight;
+mod read;
+mod request;
+
+pub(crate) use self::{
+    dead_letter::{DDL as DEAD_LETTERS, forget as forget_dead_letters},
+    in_flight::InFlight,
+    request::{Reply, Request, drop_batches},
+};
+pub use self::{
+    dead_letter::{DeadLetter, StoredDeadLetter},
+    read::BatchChanges,
+};
+
+/// An event at one of its changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The position. A follower moves its cursor here once it has the event durably.
+    pub seq: i64,
+    /// The event as it was then, or as it is now if the table of events was read.
+    pub event: Arc<SharedEvent>,
+}
 
 /// The identity of a batch: the same range always holds the same events until it is acknowledged.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BatchRange {
     /// The ledger's id.
     pub ledger: String,
@@ -22,6 +52,16 @@ pub struct BatchRange {
     pub last: i64,
 }
 
+/// A batch that a follower was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandedOut {
+    /// Its identity.
+    pub range: BatchRange,
+    /// Its events, if the writer still had all of them in memory. They equal what
+    /// [`LedgerReader::batch`](crate::LedgerReader::batch) reads.
+    pub changes: Option<Vec<Change>>,
+}
+
 /// An event whose row cannot be read.
 #[derive(Debug)]
 pub struct Unreadable {
@@ -31,102 +71,125 @@ pub struct Unreadable {
     pub error: LedgerError,
 }
 
-/// The ranges of all batches in flight.
-#[derive(Debug, Default)]
-pub(crate) struct InFlight(Vec<(String, i64, i64)>);
-
-impl InFlight {
-    pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Self> {
-        let mut statement = connection.prepare("SELECT follower, cursor, last FROM batch")?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-        Ok(Self(rows.collect::<Result<_, _>>()?))
-    }
-
-    /// Whether a batch in flight contains the change.
-    pub(crate) fn contains(&self, change: i64) -> bool {
-        self.0.iter().any(|(_, cursor, last)| (cursor + 1..=*last).contains(&change))
-    }
-
-    fn of(&self, follower: &str) -> Option<(i64, i64)> {
-        let (_, cursor, last) =
-            self.0.iter().filter(|(name, ..)| name == follower).min_by_key(|batch| batch.1)?;
-        Some((*cursor, *last))
-    }
-}
-
-/// Gives the follower its batch in flight, or a new one of at most `limit` changes. `None` if it has
-/// received everything.
-///
-/// A batch does not end with a void event, so that an event and the one that takes its place come together.
-pub(crate) fn hand_out(
-    connection: &Connection,
-    in_flight: &mut InFlight,
-    follower: &str,
-    limit: usize,
-) -> Result<Option<(i64, i64)>, LedgerError> {
-    if let Some(range) = in_flight.of(follower) {
-        return Ok(Some(range));
-    }
-    let cursor: i64 = connection
-        .prepare_cached("SELECT cursor FROM follower WHERE name = ?")?
-        .query_row([follower], |row| row.get(0))
-        .optional()?
-        .unwrap_or_default();
-    let sql = format!(
-        "SELECT n, is_void FROM (
-            SELECT * FROM (SELECT seq AS n, state = {void} AS is_void FROM event
-                WHERE seq > ?1 AND change_seq = seq ORDER BY seq LIMIT ?2)
-            UNION ALL
-            SELECT * FROM (SELECT c.change_seq, e.state = {void} FROM change c JOIN event e ON e.seq = c.seq
-                WHERE c.change_seq > ?1 ORDER BY c.change_seq LIMIT ?2)
-        ) ORDER BY n",
-        void = words::VOID
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let limit = limit.max(1);
-    // The void events before their successor are at most those of one component.
-    let most = i64::try_from(limit.saturating_add(COMPONENT_MAX)).unwrap_or(i64::MAX);
-    let mut rows = statement.query((cursor, most))?;
-    let (mut last, mut count) = (None, 0);
-    while let Some(row) = rows.next()? {
-        last = Some(row.get::<_, i64>(0)?);
-        count += 1;
-        if count >= limit && !row.get::<_, bool>(1)? {
-            break;
+impl Ledger {
+    /// The follower's batches in flight, in their order. After a restart it delivers these first.
+    pub async fn batches(&self, follower: &str) -> Result<Vec<BatchRange>, LedgerError> {
+        match self.ask(Request::Batches { follower: follower.to_owned() }).await? {
+            Reply::Batches(ranges) => {
+                Ok(ranges.into_iter().map(|range| self.batch_range(follower, range)).collect())
+            }
+            _ => Ok(Vec::new()),
         }
     }
-    drop(rows);
-    let Some(last) = last else { return Ok(None) };
-    connection
-        .prepare_cached("INSERT INTO batch (follower, cursor, last) VALUES (?, ?, ?)")?
-        .execute((follower, cursor, last))?;
-    in_flight.0.push((follower.to_owned(), cursor, last));
-    Ok(Some((cursor, last)))
+
+    /// Gives a follower the batch that begins after the change `after`: the stored one, or else a new one of
+    /// about `limit` changes. `None` if there is nothing new.
+    ///
+    /// A follower may ask for further batches before it has acknowledged the first ones. `after` is the last
+    /// change of its latest batch, or its cursor if it has none in flight; another position is an
+    /// error ([`LedgerError::NotAPosition`]).
+    ///
+    /// The batch is stored before this returns: until it is acknowledged, it holds the same events, also
+    /// after a restart. A batch does not end with a void event, so that an event and the one that takes its place
+    /// come together.
+    pub async fn next_batch(
+        &self,
+        follower: &str,
+        after: i64,
+        limit: usize,
+    ) -> Result<Option<HandedOut>, LedgerError> {
+        self.give(follower, Some(after), limit).await
+    }
+
+    /// Gives a follower its first batch in flight, or a new one of about `limit` changes. `None` if there is
+    /// nothing new. [`LedgerReader::batch`](crate::LedgerReader::batch) reads its events.
+    ///
+    /// This is [`next_batch`](Self::next_batch) for a follower with one batch in flight.
+    pub async fn hand_out(&self, follower: &str, limit: usize) -> Result<Option<BatchRange>, LedgerError> {
+        Ok(self.give(follower, None, limit).await?.map(|given| given.range))
+    }
+
+    async fn give(
+        &self,
+        follower: &str,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Option<HandedOut>, LedgerError> {
+        match self.ask(Request::Give { follower: follower.to_owned(), after, limit }).await? {
+            Reply::Given(range, changes) => {
+                Ok(Some(HandedOut { range: self.batch_range(follower, range), changes }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Replaces a batch in flight by two, of which the first ends with the change `at`. A part that is sent alone
+    /// has an identity of its own in this way, also after a restart. Together the parts hold the same events.
+    ///
+    /// An event that became void and the one that takes its place may get into different parts.
+    pub async fn split(&self, range: &BatchRange, at: i64) -> Result<(BatchRange, BatchRange), LedgerError> {
+        let (follower, cursor, last) = (range.follower.clone(), range.cursor, range.last);
+        self.ask(Request::Split { follower, cursor, last, at }).await?;
+        let first = BatchRange { last: at, ..range.clone() };
+        let second = BatchRange { cursor: at, ..range.clone() };
+        Ok((first, second))
+    }
+
+    /// Moves a follower's cursor forward, and stores what it could not deliver, in one transaction. Call it after
+    /// the follower has durably stored all other changes up to that cursor.
+    ///
+    /// Batches up to the cursor are forgotten. A batch that the cursor is inside of becomes shorter. A cursor that
+    /// is not ahead of the stored one moves nothing.
+    pub async fn acknowledge(
+        &self,
+        follower: &str,
+        cursor: i64,
+        dead: Vec<DeadLetter>,
+    ) -> Result<(), LedgerError> {
+        self.ask(Request::Acknowledge { follower: follower.to_owned(), cursor, dead }).await?;
+        Ok(())
+    }
+
+    /// Moves a follower's cursor forward: [`acknowledge`](Self::acknowledge) without dead letters.
+    pub async fn advance(&self, follower: &str, cursor: i64) -> Result<(), LedgerError> {
+        self.acknowledge(follower, cursor, Vec::new()).await
+    }
+
+    /// Moves a follower's cursor back, so that it receives again what changed after it, for instance because its
+    /// destination was restored from a backup. Its batches in flight are forgotten, and what follows is divided
+    /// into batches anew.
+    ///
+    /// It fails if events that changed after the cursor were pruned
+    /// ([`LedgerError::Pruned`]), or if the follower has not come that far ([`LedgerError::NotAPosition`]).
+    pub async fn rewind(&self, follower: &str, cursor: i64) -> Result<(), LedgerError> {
+        self.ask(Request::Rewind { follower: follower.to_owned(), cursor }).await?;
+        Ok(())
+    }
+
+    /// Removes dead letters of a follower by their numbers. Returns how many there were.
+    pub async fn remove_dead_letters(&self, follower: &str, numbers: Vec<i64>) -> Result<usize, LedgerError> {
+        match self.ask(Request::RemoveDead { follower: follower.to_owned(), numbers }).await? {
+            Reply::Removed(count) => Ok(count),
+            _ => Ok(0),
+        }
+    }
+
+    fn batch_range(&self, follower: &str, (cursor, last): (i64, i64)) -> BatchRange {
+        BatchRange { ledger: self.id().to_owned(), follower: follower.to_owned(), cursor, last }
+    }
 }
 
-/// Moves a follower's cursor forward, and forgets the batches that it has passed with the revisions that
-/// were kept for them.
-pub(crate) fn advance(
-    connection: &Connection,
-    in_flight: &mut InFlight,
-    follower: &str,
-    cursor: i64,
-) -> Result<(), LedgerError> {
-    connection
-        .prepare_cached(
-            "INSERT INTO follower (name, cursor) VALUES (?, ?)
-             ON CONFLICT (name) DO UPDATE SET cursor = max(cursor, excluded.cursor)",
-        )?
-        .execute((follower, cursor))?;
-    connection
-        .prepare_cached("DELETE FROM batch WHERE follower = ? AND last <= ?")?
-        .execute((follower, cursor))?;
-    in_flight.0.retain(|(name, _, last)| name != follower || *last > cursor);
-    connection
-        .prepare_cached(
-            "DELETE FROM superseded WHERE change_seq <= ? AND NOT EXISTS (
-                SELECT 1 FROM batch WHERE cursor < superseded.change_seq AND superseded.change_seq <= last)",
-        )?
-        .execute([cursor])?;
-    Ok(())
+/// The cursor of a follower; 0 before its first acknowledgement.
+pub(crate) fn cursor(connection: &Connection, follower: &str) -> rusqlite::Result<i64> {
+    let mut statement = connection.prepare_cached("SELECT cursor FROM follower WHERE name = ?")?;
+    Ok(statement.query_row([follower], |row| row.get(0)).optional()?.unwrap_or_default())
+}
+
+/// Of each row the latest of its changes, in the order of the changes.
+fn latest<T>(changes: &mut Vec<(i64, i64, T)>) {
+    let mut latest: HashMap<i64, i64> = HashMap::with_capacity(changes.len());
+    for (row, change, _) in changes.iter() {
+        latest.entry(*row).and_modify(|known| *known = (*known).max(*change)).or_insert(*change);
+    }
+    changes.retain(|(row, change, _)| latest.get(row) == Some(change));
 }

@@ -2,20 +2,20 @@
 
 use std::{
     cell::{Ref, RefCell},
-    collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 use spanledger_event::{CostEvent, EventId, Relation, RelationKind};
 
 use crate::{
-    LedgerError,
+    Change, LedgerError,
     facts::Packed,
     keys,
     migrate::TARGET,
     open::{self, Snapshot},
-    outbox::{BatchRange, Unreadable},
+    outbox,
     row::{self, Head, JOIN_EVIDENCE, READ_COLUMNS},
     words::{self, Words},
 };
@@ -28,24 +28,6 @@ pub struct LedgerReader {
     /// What the files looked like at the opening, where this reader cannot see changes.
     snapshot: Option<Snapshot>,
     words: RefCell<Words>,
-}
-
-/// An event at one of its changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// The position. A follower moves its cursor here once it has the event durably.
-    pub seq: i64,
-    /// The event as it is now.
-    pub event: CostEvent,
-}
-
-/// The changes of one batch.
-#[derive(Debug, Default)]
-pub struct BatchChanges {
-    /// The events, in the order of their changes.
-    pub changes: Vec<Change>,
-    /// Rows that cannot be read, because they are damaged.
-    pub unreadable: Vec<Unreadable>,
 }
 
 /// How much a ledger holds.
@@ -65,15 +47,12 @@ pub struct Summary {
 
 /// The events that changed after a cursor, those that never changed again and the others. Each is in the
 /// order of its changes.
-const UNCHANGED: &str = "FROM event e LEFT JOIN observation o ON o.seq = coalesce(e.evidence, e.seq)
+pub(crate) const UNCHANGED: &str =
+    "FROM event e LEFT JOIN observation o ON o.seq = coalesce(e.evidence, e.seq)
     WHERE e.seq > ?1 AND e.seq <= ?2 AND e.change_seq = e.seq ORDER BY e.seq LIMIT ?3";
-const CHANGED: &str = "FROM change c JOIN event e ON e.seq = c.seq
+pub(crate) const CHANGED: &str = "FROM change c JOIN event e ON e.seq = c.seq
     LEFT JOIN observation o ON o.seq = coalesce(e.evidence, e.seq)
     WHERE c.change_seq > ?1 AND c.change_seq <= ?2 ORDER BY c.change_seq LIMIT ?3";
-/// The revisions of a batch in flight that later ones have replaced.
-const SUPERSEDED: &str = "FROM superseded e LEFT JOIN observation o ON o.seq = coalesce(e.evidence, e.seq)
-    WHERE e.change_seq > ?1 AND e.change_seq <= ?2 ORDER BY e.change_seq LIMIT ?3";
-
 /// The number of the latest change.
 const LAST_CHANGE: &str = "SELECT max(coalesce((SELECT max(seq) FROM event), 0),
     coalesce((SELECT max(change_seq) FROM change), 0))";
@@ -120,7 +99,7 @@ impl LedgerReader {
         let mut changes = Vec::new();
         for source in [UNCHANGED, CHANGED] {
             self.read_changes(source, (cursor, i64::MAX), limit, &words, |head, event| {
-                changes.push(Change { seq: head.change_seq, event: event? });
+                changes.push(Change { seq: head.change_seq, event: Arc::new(event?.into()) });
                 Ok(())
             })?;
         }
@@ -130,43 +109,7 @@ impl LedgerReader {
         Ok(changes)
     }
 
-    /// The events of a batch that was handed out, as they were then. The same batch gives the same events
-    /// until it is acknowledged.
-    ///
-    /// A void event is left out if all of it is newer than the follower's cursor, so that the follower was never
-    /// given the event. A follower that was behind while an older event changed several times may be given it
-    /// as void for the first time.
-    pub fn batch(&self, range: &BatchRange) -> Result<BatchChanges, LedgerError> {
-        let transaction = self.connection.unchecked_transaction()?;
-        let words = self.words()?;
-        // By the number of the event's row. The batch of another follower may keep an earlier revision of an event
-        // of which this batch has a later one.
-        let mut latest: BTreeMap<i64, (i64, Result<CostEvent, LedgerError>)> = BTreeMap::new();
-        for source in [UNCHANGED, CHANGED, SUPERSEDED] {
-            self.read_changes(source, (range.cursor, range.last), usize::MAX, &words, |head, event| {
-                if latest.get(&head.seq).is_none_or(|(seq, _)| *seq < head.change_seq) {
-                    latest.insert(head.seq, (head.change_seq, event));
-                }
-                Ok(())
-            })?;
-        }
-        transaction.commit()?;
-        let mut read = BatchChanges::default();
-        for (row, (seq, event)) in latest {
-            match event {
-                // The row's number is that of the event's first observation.
-                Ok(event) if event.counts() || row.abs() <= range.cursor => {
-                    read.changes.push(Change { seq, event });
-                }
-                Ok(_) => {}
-                Err(error) => read.unreadable.push(Unreadable { seq, error }),
-            }
-        }
-        read.changes.sort_by_key(|change| change.seq);
-        Ok(read)
-    }
-
-    fn read_changes(
+    pub(crate) fn read_changes(
         &self,
         source: &str,
         (after, last): (i64, i64),
@@ -242,8 +185,7 @@ impl LedgerReader {
 
     /// The cursor of a follower; 0 before its first acknowledgement.
     pub fn cursor(&self, follower: &str) -> Result<i64, LedgerError> {
-        let mut statement = self.connection.prepare_cached("SELECT cursor FROM follower WHERE name = ?")?;
-        Ok(statement.query_row([follower], |row| row.get(0)).optional()?.unwrap_or_default())
+        Ok(outbox::cursor(&self.connection, follower)?)
     }
 
     /// The ledger's id. Another file has another id, so that a position in one ledger is never taken for a

@@ -3,7 +3,7 @@
 use spanledger_event::{COLUMNS, Cell, Column, CostEvent};
 
 use crate::{
-    keys, reasons,
+    keys, outbox, reasons,
     rollup::{DAY, HOUR},
     storage::{self, ViewColumn},
     words,
@@ -36,7 +36,8 @@ pub(crate) fn ddl() -> String {
     handed_out INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
     observations INTEGER NOT NULL,
-    rolled_up INTEGER NOT NULL DEFAULT 0
+    rolled_up INTEGER NOT NULL DEFAULT 0,
+    pruned_to INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 {words}
 
@@ -96,8 +97,10 @@ CREATE TABLE batch (
     follower TEXT NOT NULL,
     cursor INTEGER NOT NULL,
     last INTEGER NOT NULL,
+    known INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (follower, cursor)
 ) STRICT, WITHOUT ROWID;
+{dead_letters}
 
 {views}
 ",
@@ -107,6 +110,7 @@ CREATE TABLE batch (
         reasons = reasons::INDEX,
         hour = HOUR.ddl(),
         day = DAY.ddl(),
+        dead_letters = outbox::DEAD_LETTERS,
         views = views(COLUMNS),
     )
 }

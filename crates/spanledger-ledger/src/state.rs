@@ -25,6 +25,8 @@ pub(crate) struct State {
     pub(crate) epoch: i64,
     /// The number of observations that were ever journaled.
     pub(crate) observations: i64,
+    /// The greatest change of an event that was pruned.
+    pub(crate) pruned_to: i64,
     /// The roll-ups have the events of the rows up to this number.
     pub(crate) rolled_up: i64,
     pub(crate) behind: Behind,
@@ -45,15 +47,15 @@ impl State {
             }
             index => index?,
         };
-        let state = connection.query_row(
-            "SELECT key_seed, last_number, handed_out, epoch, observations, rolled_up FROM ledger",
+        let (seed, numbers) = connection.query_row(
+            "SELECT key_seed, last_number, handed_out, epoch, observations, rolled_up, pruned_to FROM ledger",
             [],
             |row| {
                 let key_seed: i64 = row.get(0)?;
-                Ok((key_seed, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+                Ok((key_seed, [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?]))
             },
         )?;
-        let seed = state.0.cast_unsigned();
+        let seed = seed.cast_unsigned();
         // The keys of the latest observations are only in memory.
         let after = index.last_seq().cast_signed();
         let mut pruned = upkeep::pruned_keys(connection, after)?.into_iter().peekable();
@@ -69,31 +71,36 @@ impl State {
         for (seq, key) in pruned {
             index.insert(key, seq.cast_unsigned());
         }
+        let [last_number, handed_out, epoch, observations, rolled_up, pruned_to] = numbers;
         Ok(Self {
             index,
             in_flight: InFlight::load(connection)?,
-            last_number: state.1,
-            handed_out: state.2,
-            epoch: state.3,
-            observations: state.4,
-            rolled_up: state.5,
+            last_number,
+            handed_out,
+            epoch,
+            observations,
+            pruned_to,
+            rolled_up,
             behind: Behind::default(),
             seed,
         })
     }
 
-    pub(crate) fn numbers(&self) -> [i64; 5] {
-        [self.last_number, self.handed_out, self.epoch, self.observations, self.rolled_up]
+    pub(crate) fn numbers(&self) -> [i64; 6] {
+        let Self { last_number, handed_out, epoch, observations, rolled_up, pruned_to, .. } = *self;
+        [last_number, handed_out, epoch, observations, rolled_up, pruned_to]
     }
 
-    pub(crate) fn set_numbers(&mut self, numbers: [i64; 5]) {
-        [self.last_number, self.handed_out, self.epoch, self.observations, self.rolled_up] = numbers;
+    pub(crate) fn set_numbers(&mut self, numbers: [i64; 6]) {
+        [self.last_number, self.handed_out, self.epoch, self.observations, self.rolled_up, self.pruned_to] =
+            numbers;
     }
 
     pub(crate) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
         connection
             .prepare_cached(
-                "UPDATE ledger SET last_number = ?, handed_out = ?, epoch = ?, observations = ?, rolled_up = ?",
+                "UPDATE ledger SET last_number = ?, handed_out = ?, epoch = ?, observations = ?, rolled_up = ?,
+                    pruned_to = ?",
             )?
             .execute(self.numbers())?;
         Ok(())

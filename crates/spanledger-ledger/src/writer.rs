@@ -15,7 +15,7 @@ use crate::{
     checkpoint::Checkpointer,
     job::{Answer, Job},
     open::{self, FileIdentity},
-    outbox::{self, InFlight},
+    outbox::InFlight,
     prepare::Prepared,
     rollup::{RollupDeltas, behind},
     state::State,
@@ -374,17 +374,8 @@ impl Writer {
                 }
                 Ok(Answer::Appended(std::mem::take(append.appended)))
             }
-            Job::HandOut { follower, limit, .. } => {
-                let range = outbox::hand_out(&self.connection, &mut self.state.in_flight, follower, *limit)?;
-                if let Some((_, last)) = range {
-                    self.state.handed_out = self.state.handed_out.max(last);
-                }
-                Ok(Answer::HandedOut(range))
-            }
-            Job::Advance { follower, cursor, .. } => {
-                outbox::advance(&self.connection, &mut self.state.in_flight, follower, *cursor)?;
-                self.state.handed_out = self.state.handed_out.max(*cursor);
-                Ok(Answer::Done)
+            Job::Outbox { request, .. } => {
+                Ok(Answer::Outbox(request.run(&self.connection, &mut self.state)?))
             }
             Job::Work { work, .. } => {
                 let appended = &mut Appended::default();

@@ -1,8 +1,8 @@
 //! Delivers events from the ledger to a sink.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use spanledger_event::{ErrorChain, SharedEvent};
+use spanledger_event::ErrorChain;
 use spanledger_ledger::{BatchChanges, BatchRange, Ledger, LedgerError, LedgerReader};
 use spanledger_sinks::{Batch, BatchId, BoxSink, ConfiguredSink, Fault, Opening, Positioned, Purpose};
 use tokio::{sync::watch, time::Instant};
@@ -84,10 +84,7 @@ async fn follow(
             let events: Vec<Positioned> = batch
                 .changes
                 .into_iter()
-                .map(|change| Positioned {
-                    position: change.seq,
-                    event: Arc::new(SharedEvent::new(change.event)),
-                })
+                .map(|change| Positioned { position: change.seq, event: change.event })
                 .collect();
             if !events.is_empty() {
                 let id =

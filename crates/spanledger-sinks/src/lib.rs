@@ -47,14 +47,22 @@ mod sink;
 pub mod table;
 
 // The sinks: a folder, a `mod` line and a row each, in alphabetical order.
+pub mod file;
 pub mod stdout;
 
 /// The sinks of this crate.
-pub static SINKS: &[SinkKind] = &[SinkKind::new::<stdout::StdoutConfig>(
-    "stdout",
-    "Writes each event as a line of JSON or CSV to standard output",
-    include_str!("stdout/README.md"),
-)];
+pub static SINKS: &[SinkKind] = &[
+    SinkKind::new::<file::FileConfig>(
+        "file",
+        "Writes each event as a line of JSON or CSV to a file that is rotated",
+        include_str!("file/README.md"),
+    ),
+    SinkKind::new::<stdout::StdoutConfig>(
+        "stdout",
+        "Writes each event as a line of JSON or CSV to standard output",
+        include_str!("stdout/README.md"),
+    ),
+];
 
 pub use batch::{Batch, BatchId, BatchShape, Positioned, Rejection, Written, approximate_bytes};
 pub use fault::Fault;

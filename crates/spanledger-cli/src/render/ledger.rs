@@ -95,10 +95,21 @@ fn followers(followers: &[FollowerInfo]) -> String {
         let batches: Vec<String> =
             follower.in_flight.iter().map(|(after, last)| format!("{} to {last}", after + 1)).collect();
         let in_flight = if batches.is_empty() { "–".to_owned() } else { batches.join(", ") };
-        vec![follower.name.clone(), follower.cursor.to_string(), grouped(follower.behind), in_flight]
+        vec![
+            follower.name.clone(),
+            follower.cursor.to_string(),
+            grouped(follower.behind),
+            grouped(follower.dead_letters),
+            in_flight,
+        ]
     };
     let rows = followers.iter().map(row).collect();
-    parts::grid(&["follower", "cursor", "behind", "batch in flight"], &[1, 2], rows, false)
+    parts::grid(
+        &["follower", "cursor", "behind", "dead letters", "batches in flight"],
+        &[1, 2, 3],
+        rows,
+        false,
+    )
 }
 
 #[derive(Serialize)]
@@ -129,6 +140,7 @@ struct JsonFollower<'a> {
     name: &'a str,
     cursor: i64,
     behind: i64,
+    dead_letters: i64,
     in_flight: Vec<JsonBatch>,
 }
 
@@ -153,6 +165,7 @@ impl<'a> JsonLedger<'a> {
             name: &follower.name,
             cursor: follower.cursor,
             behind: follower.behind,
+            dead_letters: follower.dead_letters,
             in_flight: follower
                 .in_flight
                 .iter()

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::{ColumnKind, EventState, Flag, UsageSource};
+use super::{ColumnKind, EventState, Flag, UsageSource, text};
 use crate::{CostLine, EventId, Timestamp, Usd};
 
 /// One value of one column.
@@ -116,9 +116,17 @@ value!(EventState, Text, "an event state", |v| v.as_str().into(), |c| {
 value!(UsageSource, Text, "a usage source", |v| v.as_str().into(), |c| {
     Self::ALL.into_iter().find(|source| source.as_str() == c)
 });
-value!(Vec<CostLine>, Json, "cost lines", |v| json(v), |c| serde_json::from_str(&c).ok());
-value!(Vec<Flag>, Json, "flags", |v| json(v), |c| serde_json::from_str(&c).ok());
-value!(BTreeMap<String, String>, Json, "dimensions", |v| json(v), |c| serde_json::from_str(&c).ok());
+value!(Vec<CostLine>, Json, "cost lines", |v| text::lines(v), |c| serde_json::from_str(&c).ok());
+value!(Vec<Flag>, Json, "flags", |v| if v.is_empty() { "[]".into() } else { json(v) }, |c| {
+    serde_json::from_str(&c).ok()
+});
+value!(
+    BTreeMap<String, String>,
+    Json,
+    "dimensions",
+    |v| if v.is_empty() { "{}".into() } else { json(v) },
+    |c| serde_json::from_str(&c).ok()
+);
 
 impl<T: Value> Value for Option<T> {
     const KIND: ColumnKind = T::KIND;

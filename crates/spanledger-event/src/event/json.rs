@@ -5,11 +5,11 @@ use std::{borrow::Cow, fmt};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error as _, IgnoredAny, MapAccess, Visitor},
-    ser::{Error as _, SerializeMap},
+    ser::SerializeMap,
 };
 use serde_json::value::RawValue;
 
-use super::{COLUMNS, Cell, Column, ColumnKind, CostEvent};
+use super::{COLUMNS, Cell, Column, ColumnKind, CostEvent, text};
 use crate::{Timestamp, Usd};
 
 impl Serialize for CostEvent {
@@ -19,6 +19,11 @@ impl Serialize for CostEvent {
 }
 
 impl CostEvent {
+    /// The text of the JSON form, on one line. It equals what `serde_json` writes, and takes less time.
+    pub fn to_json(&self) -> String {
+        text::whole(self)
+    }
+
     /// The JSON form with only these columns.
     pub fn with_columns<'a>(&'a self, columns: &'a [&'static Column]) -> EventJson<'a> {
         EventJson { event: self, columns }
@@ -30,6 +35,14 @@ impl CostEvent {
 pub struct EventJson<'a> {
     event: &'a CostEvent,
     columns: &'a [&'static Column],
+}
+
+impl EventJson<'_> {
+    /// Adds the text of the JSON form, on one line, to the end of `out`. It equals what `serde_json` writes, and
+    /// takes less time.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        text::event(self.event, self.columns.iter().copied(), out);
+    }
 }
 
 impl Serialize for EventJson<'_> {
@@ -45,7 +58,6 @@ fn write<S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(None)?;
     for column in columns {
-        let raw = |text: String| RawValue::from_string(text).map_err(S::Error::custom);
         match (column.get)(event) {
             Cell::Null => {}
             Cell::Text(text) => map.serialize_entry(column.name, &text)?,
@@ -53,13 +65,18 @@ fn write<S: Serializer>(
             Cell::Boolean(truth) => map.serialize_entry(column.name, &truth)?,
             Cell::Usd(usd) => map.serialize_entry(column.name, &usd)?,
             Cell::Decimal(number) => {
-                map.serialize_entry(column.name, &raw(number.normalize().to_string())?)?;
+                map.serialize_entry(column.name, raw(&number.normalize().to_string())?)?;
             }
             Cell::Timestamp(moment) => map.serialize_entry(column.name, &moment.to_string())?,
-            Cell::Json(text) => map.serialize_entry(column.name, &raw(text.into_owned())?)?,
+            Cell::Json(text) => map.serialize_entry(column.name, raw(&text)?)?,
         }
     }
     map.end()
+}
+
+/// A JSON value that is written as it is.
+fn raw<E: serde::ser::Error>(text: &str) -> Result<&RawValue, E> {
+    serde_json::from_str(text).map_err(E::custom)
 }
 
 impl<'de> Deserialize<'de> for CostEvent {

@@ -4,25 +4,31 @@ use std::{ops::Deref, sync::OnceLock};
 
 use super::CostEvent;
 
-/// An event with its JSON text, which is computed once, however many sinks write it.
-#[derive(Debug)]
+/// An event with its JSON text, which is written once, when it is first asked for.
+///
+/// The followers of a ledger share it as `Arc<SharedEvent>`, so that ten sinks that send JSON write the text
+/// of an event once and not ten times.
+#[derive(Debug, Default)]
 pub struct SharedEvent {
     event: CostEvent,
     json: OnceLock<Box<str>>,
 }
 
 impl SharedEvent {
-    /// Shares an event.
-    pub fn new(event: CostEvent) -> Self {
+    /// Wraps an event.
+    pub const fn new(event: CostEvent) -> Self {
         Self { event, json: OnceLock::new() }
     }
 
-    /// The JSON form with all columns, on one line without a line break at its end.
+    /// The JSON form of the event: one object with all columns that the event has, on one line, without a
+    /// line feed at the end.
     pub fn json(&self) -> &str {
-        self.json.get_or_init(|| {
-            // The serialization of an event cannot fail: its JSON columns are checked when they enter.
-            serde_json::to_string(&self.event).unwrap_or_default().into_boxed_str()
-        })
+        self.json.get_or_init(|| self.event.to_json().into_boxed_str())
+    }
+
+    /// The event itself.
+    pub fn into_event(self) -> CostEvent {
+        self.event
     }
 }
 
@@ -34,6 +40,12 @@ impl Deref for SharedEvent {
     }
 }
 
+impl From<CostEvent> for SharedEvent {
+    fn from(event: CostEvent) -> Self {
+        Self::new(event)
+    }
+}
+
 impl PartialEq for SharedEvent {
     fn eq(&self, other: &Self) -> bool {
         self.event == other.event
@@ -41,9 +53,3 @@ impl PartialEq for SharedEvent {
 }
 
 impl Eq for SharedEvent {}
-
-impl From<CostEvent> for SharedEvent {
-    fn from(event: CostEvent) -> Self {
-        Self::new(event)
-    }
-}

@@ -81,6 +81,25 @@ fn a_json_text_is_put_on_one_line_and_keeps_its_literals() {
 }
 
 #[test]
+fn the_text_of_a_shared_event_is_that_of_serde_with_and_without_columns() {
+    for event in [full(), CostEvent::default()] {
+        let shared = SharedEvent::new(event.clone());
+        assert_eq!(shared.json(), serde_json::to_string(&event).unwrap());
+        assert_eq!((shared.model.as_deref(), &*shared), (event.model.as_deref(), &event));
+        for names in [&["event", "dims"][..], &["usage_raw", "cost_lines"], &[]] {
+            let columns: Vec<&Column> = names.iter().map(|name| Column::named(name).unwrap()).collect();
+            let form = event.with_columns(&columns);
+            let mut text = b"before ".to_vec();
+            form.write_to(&mut text);
+            assert_eq!(
+                String::from_utf8(text).unwrap(),
+                format!("before {}", serde_json::to_string(&form).unwrap())
+            );
+        }
+    }
+}
+
+#[test]
 fn an_event_is_restored_from_its_cells() {
     let event = full();
     let mut copy = CostEvent::default();
@@ -132,6 +151,7 @@ fn every_column_keeps_every_value_as_a_cell_and_in_json() {
             assert_eq!((column.get)(&event), value, "{}", column.name);
             let json = serde_json::to_string(&event).unwrap();
             assert!(!json.contains('\n'), "the JSON of an event has one line: {json}");
+            assert_eq!(SharedEvent::new(event.clone()).json(), json, "the text differs from serde's");
             assert_eq!(serde_json::from_str::<CostEvent>(&json).unwrap(), event, "{}: {json}", column.name);
         }
     }

@@ -137,7 +137,11 @@ fn a_ledger_of_version_3_is_brought_up_to_date_and_its_events_count_once() {
     drop((Ledger::open(&path).unwrap(), Ledger::open(&new).unwrap()));
     Connection::open(&path)
         .unwrap()
-        .execute_batch("ALTER TABLE ledger DROP COLUMN rolled_up; PRAGMA user_version = 3")
+        .execute_batch(
+            "ALTER TABLE ledger DROP COLUMN rolled_up; ALTER TABLE ledger DROP COLUMN pruned_to;
+             ALTER TABLE batch DROP COLUMN known; DROP TABLE dead_letter;
+             PRAGMA user_version = 3",
+        )
         .unwrap();
     let before = rows(&Connection::open(&path).unwrap(), "rollup_hour");
     let ledger = Ledger::open(&path).unwrap();
@@ -150,6 +154,59 @@ fn a_ledger_of_version_3_is_brought_up_to_date_and_its_events_count_once() {
     runtime.block_on(ledger.advance("sink", 0)).unwrap();
     drop(ledger);
     assert_eq!(rows(&Connection::open(&path).unwrap(), "rollup_hour"), before);
+}
+
+/// Version 4 had one batch in flight for each follower and no dead letters.
+#[test]
+fn a_ledger_of_version_4_keeps_its_batches_and_cursors() {
+    let (folder, path) = version_1();
+    let new = folder.path().join("new.db");
+    drop((Ledger::open(&path).unwrap(), Ledger::open(&new).unwrap()));
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "ALTER TABLE ledger DROP COLUMN pruned_to;
+             ALTER TABLE batch DROP COLUMN known;
+             DROP TABLE dead_letter;
+             INSERT INTO batch (follower, cursor, last) VALUES ('stdout', 4, 6);
+             PRAGMA user_version = 4",
+        )
+        .unwrap();
+    let is_older =
+        matches!(LedgerReader::open(&path).unwrap_err(), LedgerError::OlderVersion { found: 4, .. });
+    assert!(is_older, "a reader needs the new tables");
+    let ledger = Ledger::open(&path).unwrap();
+    assert_eq!((version_of(&path), tables(&path)), (TARGET.version(), tables(&new)));
+    let reader = ledger.reader().unwrap();
+    assert_eq!((reader.cursor("stdout").unwrap(), reader.dead_letters("stdout").unwrap()), (4, Vec::new()));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let ranges = ledger.batches("stdout").await.unwrap();
+        assert_eq!((ranges.len(), ranges[0].cursor, ranges[0].last), (1, 4, 6));
+        assert!(!reader.batch(&ranges[0]).unwrap().changes.is_empty());
+        ledger.rewind("stdout", 0).await.unwrap();
+        assert_eq!(ledger.next_batch("stdout", 0, 9).await.unwrap().unwrap().range.last, 6);
+    });
+}
+
+#[test]
+fn a_ledger_of_version_4_of_which_something_was_pruned_says_so_to_a_cursor_that_moves_back() {
+    let (_folder, path) = version_1();
+    drop(Ledger::open(&path).unwrap());
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "ALTER TABLE ledger DROP COLUMN pruned_to;
+             ALTER TABLE batch DROP COLUMN known;
+             DROP TABLE dead_letter;
+             DELETE FROM observation WHERE seq = 1; DELETE FROM event WHERE seq = 1;
+             PRAGMA user_version = 4",
+        )
+        .unwrap();
+    let ledger = Ledger::open(&path).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let error = runtime.block_on(ledger.rewind("stdout", 0)).unwrap_err();
+    assert!(matches!(error, LedgerError::Pruned { pruned_to: 4, .. }), "{error:?}");
 }
 
 #[test]

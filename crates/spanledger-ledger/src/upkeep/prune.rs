@@ -203,13 +203,13 @@ impl Append<'_> {
         rows.collect()
     }
 
-    /// The rows of a component's events, if all of them may be deleted.
+    /// The rows of a component's events and their changes, if all of them may be deleted.
     fn prunable(
         &self,
         members: &[i64],
         before: Timestamp,
         passed: i64,
-    ) -> Result<Result<Vec<i64>, Kept>, LedgerError> {
+    ) -> Result<Result<Vec<(i64, i64)>, Kept>, LedgerError> {
         let mut select =
             self.connection.prepare_cached("SELECT timestamp, change_seq FROM event WHERE seq = ?")?;
         let mut events = Vec::new();
@@ -227,14 +227,15 @@ impl Append<'_> {
             if change > passed || self.state.in_flight.contains(change) {
                 return Ok(Err(Kept::Held(change)));
             }
-            events.push(seq);
+            events.push((seq, change));
         }
         Ok(Ok(events))
     }
 
-    fn delete(&mut self, component: &Component, events: &[i64]) -> Result<(), LedgerError> {
-        for seq in events {
+    fn delete(&mut self, component: &Component, events: &[(i64, i64)]) -> Result<(), LedgerError> {
+        for (seq, change) in events {
             self.delete_event(*seq)?;
+            self.state.pruned_to = self.state.pruned_to.max(*change);
         }
         for (number, observation) in &component.stored {
             let seq = number.cast_signed();

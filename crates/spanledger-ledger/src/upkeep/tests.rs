@@ -26,7 +26,7 @@ fn call(request: &str, call: &str, second: i64, picos: i128) -> Observation {
 
 fn events(ledger: &Ledger) -> Vec<CostEvent> {
     let changes = ledger.reader().unwrap().changes_after(0, 100).unwrap();
-    changes.into_iter().map(|change| change.event).collect()
+    changes.into_iter().map(|change| (**change.event).clone()).collect()
 }
 
 fn billed(ledger: &Ledger) -> (i64, Usd) {

@@ -12,7 +12,7 @@ fn changes(ledger: &Ledger, range: &BatchRange) -> Vec<Change> {
 }
 
 /// A gateway's span without attribution, and the client's record of the same response.
-fn sightings(id: &str, second: i64) -> [Observation; 2] {
+pub(crate) fn sightings(id: &str, second: i64) -> [Observation; 2] {
     let span = ObservationBuilder::span(&format!("trace-{id}"), "gateway", second)
         .tokens(10, 1)
         .response(id)

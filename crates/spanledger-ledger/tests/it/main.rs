@@ -10,6 +10,7 @@ mod hostile;
 mod inspect;
 mod kill;
 mod model;
+mod outbox;
 mod readers;
 mod reasons;
 mod support;

@@ -275,7 +275,7 @@ async fn prune(
 ) -> Result<(), TestCaseError> {
     let changes = ledger.reader().unwrap().changes_after(0, usize::MAX).unwrap();
     let changes: BTreeMap<EventId, i64> =
-        changes.into_iter().map(|change| (change.event.event_id, change.seq)).collect();
+        changes.into_iter().map(|change| (change.event.event_id.clone(), change.seq)).collect();
     let cursors = naive.cursors.values().copied().chain(readers.iter().filter_map(|reader| reader.cursor));
     let passed = cursors.min().unwrap_or(i64::MAX);
     let (events, observations) = naive.prune(before, passed, &changes);

@@ -73,7 +73,7 @@ fn a_reader_sees_whole_transactions_while_the_writer_commits() {
                 for change in changes {
                     assert!(change.seq > cursor);
                     cursor = change.seq;
-                    latest.insert(change.event.event_id.clone(), change.event);
+                    latest.insert(change.event.event_id.clone(), (**change.event).clone());
                 }
             }
         });

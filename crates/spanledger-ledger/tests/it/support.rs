@@ -43,7 +43,7 @@ pub(crate) fn call(request: &str, call: &str, second: i64, picos: i128) -> Obser
 /// All events of a ledger, by their ids.
 pub(crate) fn stored(reader: &LedgerReader) -> Vec<CostEvent> {
     let changes = reader.changes_after(0, usize::MAX).unwrap();
-    let mut events: Vec<_> = changes.into_iter().map(|change| change.event).collect();
+    let mut events: Vec<CostEvent> = changes.into_iter().map(|change| (**change.event).clone()).collect();
     events.sort_by(|a, b| a.event_id.cmp(&b.event_id));
     events
 }

@@ -130,7 +130,7 @@ impl TestReceiver {
 /// All events of a ledger's file, void ones included, oldest first.
 pub fn events_of(ledger: &Path) -> Vec<CostEvent> {
     let changes = LedgerReader::open(ledger).unwrap().changes_after(0, usize::MAX).unwrap();
-    let mut events: Vec<CostEvent> = changes.into_iter().map(|change| change.event).collect();
+    let mut events: Vec<CostEvent> = changes.into_iter().map(|change| (**change.event).clone()).collect();
     events.sort_by_key(|event| event.timestamp);
     events
 }

@@ -52,7 +52,9 @@ impl Reader {
         let Some((range, changes)) = self.in_hand.take() else { return };
         ledger.advance(self.name, range.last).await.unwrap();
         self.cursor = Some(range.last);
-        self.events.extend(changes.into_iter().map(|change| (change.event.event_id.clone(), change.event)));
+        self.events.extend(
+            changes.into_iter().map(|change| (change.event.event_id.clone(), (**change.event).clone())),
+        );
     }
 
     /// The batch in hand has the same events as at first, and the cursor is where it was.

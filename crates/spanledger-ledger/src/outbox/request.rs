@@ -1,0 +1,171 @@
+//! The requests of followers to the writer, within its transaction.
+
+use rusqlite::Connection;
+
+use super::{Change, DeadLetter, cursor, dead_letter, hand_out, in_flight::InFlight};
+use crate::{LedgerError, state::State};
+
+/// What a follower asks of the writer.
+#[derive(Debug)]
+pub(crate) enum Request {
+    Batches {
+        follower: String,
+    },
+    /// A batch: the one after a change, or the first in flight.
+    Give {
+        follower: String,
+        after: Option<i64>,
+        limit: usize,
+    },
+    Split {
+        follower: String,
+        cursor: i64,
+        last: i64,
+        at: i64,
+    },
+    Acknowledge {
+        follower: String,
+        cursor: i64,
+        dead: Vec<DeadLetter>,
+    },
+    Rewind {
+        follower: String,
+        cursor: i64,
+    },
+    RemoveDead {
+        follower: String,
+        numbers: Vec<i64>,
+    },
+}
+
+/// What the writer answers.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    Batches(Vec<(i64, i64)>),
+    Given((i64, i64), Option<Vec<Change>>),
+    Removed(usize),
+    Done,
+}
+
+impl Request {
+    /// Whether it has no effect if nobody waits for the answer any more.
+    pub(crate) const fn is_question(&self) -> bool {
+        matches!(self, Self::Batches { .. } | Self::Give { .. })
+    }
+
+    /// Does what the request asks for.
+    pub(crate) fn run(&self, connection: &Connection, state: &mut State) -> Result<Reply, LedgerError> {
+        match self {
+            Self::Batches { follower } => {
+                Ok(Reply::Batches(state.in_flight.of(follower).map(|batch| batch.range()).collect()))
+            }
+            Self::Give { follower, after, limit } => {
+                let batch = hand_out::give(connection, state, follower, *after, *limit)?;
+                let Some(batch) = batch else { return Ok(Reply::Done) };
+                state.handed_out = state.handed_out.max(batch.last);
+                Ok(Reply::Given(batch.range(), None))
+            }
+            Self::Split { follower, cursor, last, at } => {
+                split(connection, &mut state.in_flight, follower, (*cursor, *last), *at)?;
+                Ok(Reply::Done)
+            }
+            Self::Acknowledge { follower, cursor, dead } => {
+                acknowledge(connection, &mut state.in_flight, follower, *cursor)?;
+                dead_letter::store(connection, follower, dead)?;
+                state.handed_out = state.handed_out.max(*cursor);
+                Ok(Reply::Done)
+            }
+            Self::Rewind { follower, cursor } => {
+                rewind(connection, state, follower, *cursor)?;
+                Ok(Reply::Done)
+            }
+            Self::RemoveDead { follower, numbers } => {
+                Ok(Reply::Removed(dead_letter::remove(connection, follower, numbers)?))
+            }
+        }
+    }
+}
+
+fn split(
+    connection: &Connection,
+    in_flight: &mut InFlight,
+    follower: &str,
+    (cursor, last): (i64, i64),
+    at: i64,
+) -> Result<(), LedgerError> {
+    let batch = in_flight.of(follower).find(|batch| batch.range() == (cursor, last));
+    let Some(batch) = batch.filter(|_| cursor < at && at < last) else {
+        return Err(LedgerError::NotInBatch { follower: follower.to_owned(), cursor, last, at });
+    };
+    let known = batch.known;
+    connection
+        .prepare_cached("UPDATE batch SET last = ?3 WHERE follower = ?1 AND cursor = ?2")?
+        .execute((follower, cursor, at))?;
+    hand_out::store(connection, follower, (at, last), known)?;
+    in_flight.split(follower, cursor, at);
+    Ok(())
+}
+
+/// Moves a follower's cursor forward, and forgets the batches that it has passed with the revisions that
+/// were kept for them.
+fn acknowledge(
+    connection: &Connection,
+    in_flight: &mut InFlight,
+    follower: &str,
+    cursor: i64,
+) -> Result<(), LedgerError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO follower (name, cursor) VALUES (?, ?)
+             ON CONFLICT (name) DO UPDATE SET cursor = max(cursor, excluded.cursor)",
+        )?
+        .execute((follower, cursor))?;
+    connection
+        .prepare_cached("DELETE FROM batch WHERE follower = ? AND last <= ?")?
+        .execute((follower, cursor))?;
+    connection
+        .prepare_cached("UPDATE batch SET cursor = ?2 WHERE follower = ?1 AND cursor < ?2")?
+        .execute((follower, cursor))?;
+    in_flight.acknowledge(follower, cursor);
+    connection
+        .prepare_cached(
+            "DELETE FROM superseded WHERE change_seq <= ? AND NOT EXISTS (
+                SELECT 1 FROM batch WHERE cursor < superseded.change_seq AND superseded.change_seq <= last)",
+        )?
+        .execute([cursor])?;
+    Ok(())
+}
+
+fn rewind(connection: &Connection, state: &mut State, follower: &str, to: i64) -> Result<(), LedgerError> {
+    let present = cursor(connection, follower)?;
+    if to > present {
+        let follower = follower.to_owned();
+        return Err(LedgerError::NotAPosition { follower, asked: to, last: present });
+    }
+    if to < state.pruned_to && to < present {
+        let follower = follower.to_owned();
+        return Err(LedgerError::Pruned { follower, asked: to, pruned_to: state.pruned_to });
+    }
+    if to == present {
+        return Ok(());
+    }
+    connection.execute("UPDATE follower SET cursor = ? WHERE name = ?", (to, follower))?;
+    drop_batches(connection, &mut state.in_flight, follower)?;
+    Ok(())
+}
+
+/// Forgets the batches in flight of a follower, and the revisions that were kept for them alone.
+pub(crate) fn drop_batches(
+    connection: &Connection,
+    in_flight: &mut InFlight,
+    follower: &str,
+) -> rusqlite::Result<usize> {
+    let batches = connection.execute("DELETE FROM batch WHERE follower = ?", [follower])?;
+    connection.execute(
+        "DELETE FROM superseded WHERE NOT EXISTS (
+            SELECT 1 FROM batch WHERE cursor < superseded.change_seq AND superseded.change_seq <= last)",
+        [],
+    )?;
+    in_flight.forget(follower);
+    Ok(batches)
+}

@@ -1,0 +1,13 @@
+#![doc = include_str!("README.md")]
+
+mod closed;
+mod config;
+mod position;
+mod problem;
+mod sink;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use config::{FileConfig, Rotation};
+pub use sink::FileSink;
