@@ -11,11 +11,11 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 use spanledger_event::Timestamp;
 
-use super::{
-    position::{beside, folder, sync_folder},
-    problem::OrFault as _,
+use super::position::beside;
+use crate::{
+    Fault,
+    disk::{OrFault as _, folder, sync_folder},
 };
-use crate::Fault;
 
 const GZIP: &str = "gz";
 

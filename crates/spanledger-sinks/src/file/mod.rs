@@ -3,7 +3,6 @@
 mod closed;
 mod config;
 mod position;
-mod problem;
 mod sink;
 #[cfg(test)]
 mod tests;

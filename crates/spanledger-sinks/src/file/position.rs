@@ -3,14 +3,16 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{self, ErrorKind, Write as _},
+    io::{ErrorKind, Write as _},
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::problem::OrFault as _;
-use crate::Fault;
+use crate::{
+    Fault,
+    disk::{OrFault as _, sync_folder},
+};
 
 /// What is known of the written file. It is stored beside the file with each commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,19 +82,5 @@ impl Positions {
             sync_folder(path)
         };
         write().or_fault("written", &stored)
-    }
-}
-
-/// Makes new names in the folder of a file durable.
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    // Windows cannot sync a folder.
-    if cfg!(unix) { File::open(folder(path))?.sync_all() } else { Ok(()) }
-}
-
-/// The folder of a file.
-pub(super) fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
     }
 }

@@ -7,10 +7,11 @@ use std::{
 use spanledger_event::CostEvent;
 use tempfile::TempDir;
 
-use super::{problem::fault, *};
+use super::*;
 use crate::{
     Batch, BoxSink, Fault, Opening, Purpose, SinkConfig as _,
     conformance::{self, Harness, LEDGER, SINK},
+    disk::fault,
     encode::LineFormat,
 };
 
@@ -54,7 +55,7 @@ impl Folder {
         let mut text = String::new();
         for name in self.names() {
             let file = fs::File::open(self.folder.path().join(&name)).unwrap();
-            if name.ends_with(".gz") {
+            if is_compressed(&name) {
                 flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
             } else {
                 { file }.read_to_string(&mut text).unwrap();
@@ -89,6 +90,10 @@ impl Harness for Folder {
     }
 }
 
+fn is_compressed(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "gz")
+}
+
 fn opening(purpose: Purpose) -> Opening {
     Opening { ledger: LEDGER.into(), sink: SINK.into(), purpose }
 }
@@ -102,7 +107,7 @@ fn sent(batches: &[&Batch]) -> Vec<CostEvent> {
 }
 
 fn lines(batch: &Batch) -> String {
-    batch.events().map(|event| format!("{}\n", event.json())).collect()
+    batch.events().flat_map(|event| [event.json(), "\n"]).collect()
 }
 
 fn append(path: &Path, text: &str) {
@@ -133,12 +138,10 @@ async fn a_batch_that_was_cut_anywhere_is_completed_without_a_torn_or_repeated_l
             let committed = folder.text();
             let cut = (0..=bytes).rev().find(|byte| text.is_char_boundary(*byte)).unwrap();
             append(&folder.path(), &text[..cut]);
-            let parts = match divided {
-                false => vec![second.clone()],
-                true => {
-                    let (a, b) = second.clone().split_at(second.middle().unwrap());
-                    vec![a, b]
-                }
+            let parts = if divided {
+                <[Batch; 2]>::from(second.clone().split_at(second.middle().unwrap())).to_vec()
+            } else {
+                vec![second.clone()]
             };
             for part in &parts {
                 folder.deliver(part).await;
@@ -193,11 +196,7 @@ async fn a_file_is_closed_by_its_size_and_old_files_are_compressed_and_removed()
     let names = folder.names();
     let closed: Vec<&String> = names.iter().filter(|name| *name != "events.jsonl").collect();
     assert_eq!(closed.len(), 3, "{names:?}");
-    assert_eq!(
-        closed.iter().filter(|name| name.ends_with(".jsonl.gz")).count(),
-        2,
-        "all but the last: {names:?}"
-    );
+    assert_eq!(closed.iter().filter(|name| is_compressed(name)).count(), 2, "all but the last: {names:?}");
     let mut found = folder.events();
     found.sort_by_key(|event| event.timestamp);
     assert_eq!(found, conformance::events(2..6), "the oldest files were removed");
@@ -332,7 +331,8 @@ async fn a_check_changes_nothing_and_says_what_is_missing() {
     fs::write(folder.folder.path().join("file"), "").unwrap();
     let in_file = Folder::with(|config| config.path = folder.folder.path().join("file/events.jsonl"));
     for purpose in [Purpose::Check, Purpose::Deliver] {
-        for (broken, word) in [(&missing, "create the folder"), (&is_folder, "`path`"), (&in_file, "`path`")]
+        for (broken, word) in
+            [(&missing, "create the folder"), (&is_folder, "the path"), (&in_file, "the path")]
         {
             let fault = broken.sink().open(&opening(purpose)).await.unwrap_err();
             let Fault::Blocked { reason, remedy } = &fault else { panic!("{fault:?}") };
@@ -363,7 +363,7 @@ fn an_error_that_somebody_has_to_mend_blocks_with_its_remedy() {
     for (kind, words) in [
         (ErrorKind::StorageFull, "free space"),
         (ErrorKind::QuotaExceeded, "free space"),
-        (ErrorKind::FileTooLarge, "`rotate_bytes`"),
+        (ErrorKind::FileTooLarge, "smaller files"),
         (ErrorKind::PermissionDenied, "the right to write in /data"),
         (ErrorKind::ReadOnlyFilesystem, "mount"),
         (ErrorKind::NotFound, "create the folder /data"),

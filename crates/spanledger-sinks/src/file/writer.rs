@@ -19,10 +19,12 @@ use std::{
 
 use super::{
     Rotation, closed,
-    position::{FileId, Positions, beside, folder, sync_folder},
-    problem::OrFault as _,
+    position::{FileId, Positions, beside},
 };
-use crate::Fault;
+use crate::{
+    Fault,
+    disk::{OrFault as _, folder, sync_folder},
+};
 
 /// How long a sink waits for another one that writes to the same file.
 const LOCK_TIME_MAX: Duration = Duration::from_secs(30);
