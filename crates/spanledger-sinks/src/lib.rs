@@ -38,6 +38,7 @@
 
 mod batch;
 pub mod conformance;
+mod disk;
 pub mod encode;
 mod fault;
 mod filter;
@@ -47,6 +48,9 @@ mod sink;
 pub mod table;
 
 // The sinks: a folder, a `mod` line and a row each, in alphabetical order.
+pub mod file;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod stdout;
@@ -64,6 +68,17 @@ macro_rules! row_of_feature {
 
 /// The sinks of this crate.
 pub static SINKS: &[SinkKind] = &[
+    SinkKind::new::<file::FileConfig>(
+        "file",
+        "Writes each event as a line of JSON or CSV to a file that is rotated",
+        include_str!("file/README.md"),
+    ),
+    row_of_feature!(
+        "parquet",
+        "Writes Parquet files to a disk, S3, Google Cloud Storage or Azure",
+        "parquet/README.md",
+        parquet::ParquetConfig
+    ),
     row_of_feature!(
         "postgres",
         "Writes each event once to a table of PostgreSQL",
@@ -72,7 +87,7 @@ pub static SINKS: &[SinkKind] = &[
     ),
     SinkKind::new::<stdout::StdoutConfig>(
         "stdout",
-        "Writes each event as one line of JSON to standard output",
+        "Writes each event as a line of JSON or CSV to standard output",
         include_str!("stdout/README.md"),
     ),
 ];
