@@ -38,6 +38,7 @@
 
 mod batch;
 pub mod conformance;
+mod disk;
 pub mod encode;
 mod fault;
 mod filter;
@@ -47,14 +48,30 @@ mod sink;
 pub mod table;
 
 // The sinks: a folder, a `mod` line and a row each, in alphabetical order.
+pub mod file;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 pub mod stdout;
 
+const PARQUET_SUMMARY: &str = "Writes Parquet files to a disk, S3, Google Cloud Storage or Azure";
+
 /// The sinks of this crate.
-pub static SINKS: &[SinkKind] = &[SinkKind::new::<stdout::StdoutConfig>(
-    "stdout",
-    "Writes each event as one line of JSON to standard output",
-    include_str!("stdout/README.md"),
-)];
+pub static SINKS: &[SinkKind] = &[
+    SinkKind::new::<file::FileConfig>(
+        "file",
+        "Writes each event as a line of JSON or CSV to a file that is rotated",
+        include_str!("file/README.md"),
+    ),
+    #[cfg(feature = "parquet")]
+    SinkKind::new::<parquet::ParquetConfig>("parquet", PARQUET_SUMMARY, include_str!("parquet/README.md")),
+    #[cfg(not(feature = "parquet"))]
+    SinkKind::not_built("parquet", PARQUET_SUMMARY, include_str!("parquet/README.md"), "parquet"),
+    SinkKind::new::<stdout::StdoutConfig>(
+        "stdout",
+        "Writes each event as a line of JSON or CSV to standard output",
+        include_str!("stdout/README.md"),
+    ),
+];
 
 pub use batch::{Batch, BatchId, BatchShape, Positioned, Rejection, Written, approximate_bytes};
 pub use fault::Fault;
