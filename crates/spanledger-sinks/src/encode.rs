@@ -14,9 +14,11 @@ pub mod arrow;
 mod columns;
 mod csv;
 mod json;
+mod lines;
 #[cfg(test)]
 pub(crate) mod test_events;
 
 pub use columns::{Columns, ColumnsError, KEY_COLUMNS};
 pub use csv::Csv;
 pub use json::JsonLine;
+pub use lines::{LineEncoding, LineFormat};

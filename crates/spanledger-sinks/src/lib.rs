@@ -38,6 +38,7 @@
 
 mod batch;
 pub mod conformance;
+mod disk;
 pub mod encode;
 mod fault;
 mod filter;
@@ -47,14 +48,49 @@ mod sink;
 pub mod table;
 
 // The sinks: a folder, a `mod` line and a row each, in alphabetical order.
+pub mod file;
+#[cfg(feature = "parquet")]
+pub mod parquet;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod stdout;
 
+/// The row of a sink that is built only with the cargo feature of its name.
+macro_rules! row_of_feature {
+    ($feature:literal, $summary:literal, $readme:literal, $config:ty) => {{
+        #[cfg(feature = $feature)]
+        let row = SinkKind::new::<$config>($feature, $summary, include_str!($readme));
+        #[cfg(not(feature = $feature))]
+        let row = SinkKind::not_built($feature, $summary, include_str!($readme), $feature);
+        row
+    }};
+}
+
 /// The sinks of this crate.
-pub static SINKS: &[SinkKind] = &[SinkKind::new::<stdout::StdoutConfig>(
-    "stdout",
-    "Writes each event as one line of JSON to standard output",
-    include_str!("stdout/README.md"),
-)];
+pub static SINKS: &[SinkKind] = &[
+    SinkKind::new::<file::FileConfig>(
+        "file",
+        "Writes each event as a line of JSON or CSV to a file that is rotated",
+        include_str!("file/README.md"),
+    ),
+    row_of_feature!(
+        "parquet",
+        "Writes Parquet files to a disk, S3, Google Cloud Storage or Azure",
+        "parquet/README.md",
+        parquet::ParquetConfig
+    ),
+    row_of_feature!(
+        "postgres",
+        "Writes each event once to a table of PostgreSQL",
+        "postgres/README.md",
+        postgres::PostgresConfig
+    ),
+    SinkKind::new::<stdout::StdoutConfig>(
+        "stdout",
+        "Writes each event as a line of JSON or CSV to standard output",
+        include_str!("stdout/README.md"),
+    ),
+];
 
 pub use batch::{Batch, BatchId, BatchShape, Positioned, Rejection, Written, approximate_bytes};
 pub use fault::Fault;

@@ -203,6 +203,8 @@ async fn run(
                 naive.handed_out = naive.handed_out.max(last.unwrap_or_default());
             }
             Operation::Acknowledge(reader) => readers[*reader].acknowledge(&ledger).await,
+            Operation::Split(reader, place) => readers[*reader].split(&ledger, *place).await?,
+            Operation::Rewind(reader, to) => readers[*reader].rewind(&ledger, *to).await?,
             Operation::Reprice(steps) => reprice(&ledger, &mut naive, steps).await?,
             Operation::Refold(limit) => {
                 let (mut after, mut is_done) = (0, false);
@@ -230,7 +232,7 @@ async fn run(
         }
         check(&ledger, &mut naive, queries)?;
         for reader in &readers {
-            reader.check(&ledger)?;
+            reader.check(&ledger).await?;
         }
     }
     for (reader, limit) in readers.into_iter().zip([1, 7]) {

@@ -106,7 +106,7 @@ fn fill(event: &mut CostEvent, number: i64) {
 fn extremes(event: &mut CostEvent, number: i64) {
     // The greatest amount that a DECIMAL(24,12) holds.
     let greatest = 10_i128.pow(24) - 1 - i128::from(number);
-    event.cost_state = "priced".to_owned();
+    event.cost_state = "priced".into();
     event.cost_usd = Some(Usd::from_picos(greatest));
     event.billed_usd = Some(Usd::from_picos(1));
     event.emitter_cost_usd = Some(Usd::from_picos(0));

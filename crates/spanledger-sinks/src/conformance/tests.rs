@@ -128,7 +128,7 @@ impl Sink for MemorySink {
             let mut event = CostEvent::clone(event);
             match bug {
                 Bug::ShortensTexts => {
-                    event.feature = event.feature.map(|text| text.chars().take(200).collect())
+                    event.feature = event.feature.map(|text| text.chars().take(200).collect());
                 }
                 Bug::RoundsAmounts => {
                     event.cost_usd = event

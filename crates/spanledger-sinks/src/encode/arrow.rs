@@ -29,7 +29,7 @@ use spanledger_event::{Cell, Column, ColumnKind, CostEvent};
 use super::Columns;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Digits of `DECIMAL(24,12)`, and those after the point.
 const USD: (u8, i8) = (24, 12);

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use spanledger_event::CostEvent;
+use spanledger_event::SharedEvent;
 
 use super::Columns;
 
@@ -21,10 +21,11 @@ impl JsonLine {
         Self { columns }
     }
 
-    /// Writes the line of an event, with its line break.
-    pub fn write(&self, event: &CostEvent, out: &mut impl Write) -> io::Result<()> {
+    /// Writes the line of an event, with its line break. If no column is left out, it is the text that all
+    /// sinks share.
+    pub fn write(&self, event: &SharedEvent, out: &mut impl Write) -> io::Result<()> {
         if self.columns.is_all() {
-            serde_json::to_writer(&mut *out, event)?;
+            out.write_all(event.json().as_bytes())?;
         } else {
             serde_json::to_writer(&mut *out, &event.with_columns(self.columns.as_slice()))?;
         }

@@ -6,4 +6,4 @@ mod sink;
 mod tests;
 
 pub use config::StdoutConfig;
-pub use sink::{JsonLines, LinePosition};
+pub use sink::{LinePosition, StdoutSink};

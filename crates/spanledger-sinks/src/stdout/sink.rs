@@ -1,19 +1,18 @@
 //! Writes complete lines, even after an earlier write or process ended in the middle of a line.
 
 use std::{
-    io::{self, IsTerminal as _, Write},
+    io::{self, ErrorKind, IsTerminal as _, Write},
     sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
 };
 
-use crate::{
-    Batch, Fault, Opened, Opening, Sink, Written,
-    encode::{Columns, JsonLine},
-};
+use crate::{Batch, Fault, Opened, Opening, Sink, Written, encode::LineEncoding};
 
-/// Writes events as lines of JSON.
+/// Writes events as lines.
 #[derive(Debug)]
-pub struct JsonLines<W> {
-    encoding: JsonLine,
+pub struct StdoutSink<W> {
+    encoding: LineEncoding,
     output: Arc<Mutex<Output<W>>>,
 }
 
@@ -30,34 +29,26 @@ pub enum LinePosition {
 struct Output<W> {
     writer: W,
     position: LinePosition,
+    has_header: bool,
 }
 
-impl JsonLines<io::Stdout> {
+impl StdoutSink<io::Stdout> {
     /// Creates a sink that writes to standard output.
-    pub fn stdout() -> Self {
-        Self::new(io::stdout(), stdout_position())
+    pub fn stdout(encoding: LineEncoding) -> Self {
+        Self::new(io::stdout(), stdout_position(), encoding)
     }
 }
 
-impl<W: Write + Send + 'static> JsonLines<W> {
+impl<W: Write + Send + 'static> StdoutSink<W> {
     /// Creates a sink that writes to any writer.
-    pub fn new(writer: W, position: LinePosition) -> Self {
-        Self { encoding: JsonLine::default(), output: Arc::new(Mutex::new(Output { writer, position })) }
+    pub fn new(writer: W, position: LinePosition, encoding: LineEncoding) -> Self {
+        Self { encoding, output: Arc::new(Mutex::new(Output { writer, position, has_header: false })) }
     }
 
-    /// Writes only these columns.
-    #[must_use]
-    pub fn with_columns(mut self, columns: Columns) -> Self {
-        self.encoding = JsonLine::new(columns);
-        self
-    }
-
-    fn lines(&self, batch: &Batch) -> Result<Vec<u8>, Fault> {
-        // The first byte is for the line break before the first line.
+    fn lines(&self, batch: &Batch) -> io::Result<Vec<u8>> {
         let mut lines = Vec::with_capacity(batch.approximate_bytes());
-        lines.push(b'\n');
         for event in batch.events() {
-            self.encoding.write(event, &mut lines).map_err(Fault::rejected)?;
+            self.encoding.write(event, &mut lines)?;
         }
         Ok(lines)
     }
@@ -82,32 +73,60 @@ fn is_empty_file() -> bool {
 }
 
 impl<W: Write> Output<W> {
-    /// Writes lines that begin with a line break, which is left out where it is not needed.
-    fn write(&mut self, lines: &[u8]) -> Result<(), Fault> {
-        let lines = if self.position == LinePosition::Unknown { lines } else { &lines[1..] };
+    fn write(&mut self, header: &[u8], lines: &[u8]) -> io::Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let mut before = Vec::new();
+        if self.position == LinePosition::Unknown {
+            before.push(b'\n');
+        }
+        if !self.has_header {
+            before.extend_from_slice(header);
+        }
         // Until the write has succeeded, the last line may be incomplete.
         self.position = LinePosition::Unknown;
-        self.writer
-            .write_all(lines)
-            .and_then(|()| self.writer.flush())
-            .map_err(|error| Fault::retry(format!("standard output: {error}")))?;
+        self.write_all(&before)?;
+        self.write_all(lines)?;
+        self.writer.flush()?;
         self.position = LinePosition::Start;
+        self.has_header = true;
+        Ok(())
+    }
+
+    /// Waits while a pipe is full that another program made non-blocking: an error would repeat the lines that
+    /// the reader already has.
+    fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.writer.write(bytes) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => bytes = &bytes[written..],
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                Err(error) => return Err(error),
+            }
+        }
         Ok(())
     }
 }
 
-impl<W: Write + Send + 'static> Sink for JsonLines<W> {
+impl<W: Write + Send + 'static> Sink for StdoutSink<W> {
     async fn open(&mut self, _: &Opening) -> Result<Opened, Fault> {
         Ok(Opened::default())
     }
 
     async fn write(&mut self, batch: &Batch) -> Result<Written, Fault> {
-        let (output, lines) = (Arc::clone(&self.output), self.lines(batch)?);
+        let output = Arc::clone(&self.output);
+        let header = self.encoding.header().map_err(Fault::rejected)?;
+        let lines = self.lines(batch).map_err(Fault::rejected)?;
         // A slow reader blocks the write, so it runs on a blocking thread and does not block the runtime.
         let written = tokio::task::spawn_blocking(move || {
-            output.lock().unwrap_or_else(PoisonError::into_inner).write(&lines)
+            output.lock().unwrap_or_else(PoisonError::into_inner).write(&header, &lines)
         });
-        written.await.map_err(Fault::retry)??;
+        let failed = |error: io::Error| Fault::retry(format!("standard output: {error}"));
+        written.await.map_err(Fault::retry)?.map_err(failed)?;
         Ok(Written::ALL)
     }
 

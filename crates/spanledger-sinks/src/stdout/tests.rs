@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     Batch, BoxSink, Fault, Sink,
     conformance::{self, Harness},
-    encode::Columns,
+    encode::{Columns, LineEncoding, LineFormat},
 };
 
 /// A pipe whose reader can stop reading.
@@ -18,6 +18,8 @@ struct Pipe {
     bytes: Arc<Mutex<Vec<u8>>>,
     /// The number of bytes that the pipe accepts before it fails.
     capacity: Arc<Mutex<Option<usize>>>,
+    /// How often the pipe says that it is full before it accepts bytes.
+    full: Arc<Mutex<usize>>,
 }
 
 impl Pipe {
@@ -25,13 +27,19 @@ impl Pipe {
         String::from_utf8(self.bytes.lock().unwrap().clone()).unwrap()
     }
 
-    fn sink_at(&self, position: LinePosition) -> JsonLines<Self> {
-        JsonLines::new(self.clone(), position)
+    fn sink_at(&self, position: LinePosition) -> StdoutSink<Self> {
+        StdoutSink::new(self.clone(), position, LineEncoding::new(LineFormat::Json, Columns::default()))
     }
 }
 
 impl Write for Pipe {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let full = *self.full.lock().unwrap();
+        if full % 2 == 1 {
+            *self.full.lock().unwrap() -= 1;
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        *self.full.lock().unwrap() = full.saturating_sub(1);
         // A pipe that is nearly full also accepts only a part of the bytes.
         let mut length = bytes.len().min(1_000);
         if let Some(capacity) = &mut *self.capacity.lock().unwrap() {
@@ -133,12 +141,44 @@ async fn there_is_no_empty_line_where_none_is_needed() {
 async fn omitted_columns_are_not_written_and_all_others_are() {
     let (pipe, batch) = (Pipe::default(), batch(0..1));
     let columns = ["feature", "dims", "attempts"].map(str::to_owned).to_vec();
-    let mut sink =
-        pipe.sink_at(LinePosition::Start).with_columns(Columns::from_options(&[], &columns).unwrap());
+    let encoding = LineEncoding::new(LineFormat::Json, Columns::from_options(&[], &columns).unwrap());
+    let mut sink = StdoutSink::new(pipe.clone(), LinePosition::Start, encoding);
     sink.write(&batch).await.unwrap();
     let object =
         |text: &str| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).unwrap();
     let mut expected = object(batch.events[0].event.json());
     expected.retain(|column, _| !columns.contains(column));
     assert_eq!(object(&pipe.text()), expected);
+}
+
+#[tokio::test]
+async fn an_empty_batch_writes_nothing() {
+    let pipe = Pipe::default();
+    pipe.sink_at(LinePosition::Unknown).write(&batch(0..0)).await.unwrap();
+    assert_eq!(pipe.text(), "");
+}
+
+/// Scenario: another program made the pipe non-blocking, and the reader is slow.
+#[tokio::test]
+async fn a_full_pipe_is_waited_for_and_no_line_is_repeated() {
+    let (pipe, batch) = (Pipe::default(), batch(0..5));
+    *pipe.full.lock().unwrap() = 7;
+    pipe.sink_at(LinePosition::Start).write(&batch).await.unwrap();
+    assert_eq!(*pipe.full.lock().unwrap(), 0, "the pipe was full");
+    assert_eq!(pipe.stored().await, sent(&batch));
+}
+
+#[tokio::test]
+async fn csv_has_one_header_for_each_process() {
+    let pipe = Pipe::default();
+    let columns = Columns::from_options(&["model".to_owned()], &[]).unwrap();
+    let encoding = LineEncoding::new(LineFormat::Csv, columns);
+    let mut sink = StdoutSink::new(pipe.clone(), LinePosition::Start, encoding);
+    for number in 0..3 {
+        sink.write(&batch(number..number + 1)).await.unwrap();
+    }
+    let text = pipe.text();
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    assert_eq!(reader.headers().unwrap(), &["event_id", "revision", "state", "model"][..]);
+    assert_eq!(reader.records().map(Result::unwrap).count(), 3, "{text}");
 }

@@ -30,6 +30,22 @@ fn cell(column: &Column, array: &dyn Array, row: usize) -> Cell<'static> {
     }
 }
 
+/// The event of a row. Its moments are those that the row has.
+pub(crate) fn event_of_row(batch: &RecordBatch, row: usize) -> CostEvent {
+    let mut event = CostEvent::default();
+    for column in COLUMNS {
+        let Some(array) = batch.column_by_name(column.name) else { continue };
+        let value = match (column.kind, cell(column, array, row)) {
+            (ColumnKind::Timestamp, Cell::Integer(micros)) => {
+                Cell::Timestamp(Timestamp::from_nanos(micros * 1_000))
+            }
+            (_, value) => value,
+        };
+        (column.set)(&mut event, value).unwrap();
+    }
+    event
+}
+
 /// Compares every cell of the batches with the events.
 fn compare(columns: &Columns, events: &[CostEvent]) {
     let encoded = encode(columns, events);

@@ -1,11 +1,12 @@
 use proptest::prelude::*;
+use spanledger_event::CostEvent;
 
 use super::*;
 use crate::encode::test_events::{any_event, any_selection, event_with, values};
 
 fn line(columns: &Columns, event: &CostEvent) -> String {
     let mut out = Vec::new();
-    JsonLine::new(columns.clone()).write(event, &mut out).unwrap();
+    JsonLine::new(columns.clone()).write(&SharedEvent::new(event.clone()), &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
