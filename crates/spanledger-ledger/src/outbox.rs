@@ -42,6 +42,8 @@ pub struct Change {
     pub seq: i64,
     /// The event as it was then, or as it is now if the table of events was read.
     pub event: Arc<SharedEvent>,
+    /// Whether the follower may have been given an earlier revision of the event.
+    pub was_given: bool,
 }
 
 /// The identity of a batch: the same range always holds the same events until it is acknowledged.

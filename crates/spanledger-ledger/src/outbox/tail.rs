@@ -260,6 +260,11 @@ impl Tail {
         }
         let is_given = |row: i64, event: &SharedEvent| event.counts() || row.abs() <= known;
         let given = changes.into_iter().filter(|(row, _, event)| is_given(*row, event));
-        Some(given.map(|(_, seq, event)| Change { seq, event: Arc::clone(event) }).collect())
+        let change = |(row, seq, event): (i64, i64, &Arc<SharedEvent>)| Change {
+            seq,
+            event: Arc::clone(event),
+            was_given: row.abs() <= known,
+        };
+        Some(given.map(change).collect())
     }
 }

@@ -59,7 +59,7 @@ fn check(ledger: &Ledger, naive: &mut Naive, queries: &[Query]) -> Result<(), Te
     prop_assert!(changes.is_sorted_by(|a, b| a.seq < b.seq));
     prop_assert!(changes.last().is_none_or(|change| change.seq <= last));
     prop_assert_eq!(changes.len(), naive.events.len());
-    for Change { seq, event } in &changes {
+    for Change { seq, event, .. } in &changes {
         let stored = naive.events.get_mut(&event.event_id).unwrap();
         let has_changed = stored.settle(event).map_err(TestCaseError::fail)?;
         prop_assert_eq!(*seq > before, has_changed, "{:?} at {} after {}", event, seq, before);

@@ -50,7 +50,7 @@ impl Reader {
         prop_assert!(range.last > range.cursor);
         let changes = batch(ledger, &range)?;
         expect_same(in_memory.as_ref(), &changes)?;
-        for Change { seq, event } in &changes {
+        for Change { seq, event, .. } in &changes {
             prop_assert!(range.cursor < *seq && *seq <= range.last);
             let known = self.known(&event.event_id);
             // After its cursor was moved back, it is given the same revisions again.
