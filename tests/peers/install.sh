@@ -5,6 +5,8 @@
 #   tests/peers/install.sh python          the Python environment of openai_client.py
 #   tests/peers/install.sh collector       an OpenTelemetry Collector
 #   tests/peers/install.sh faketime        the library libfaketime, on Debian and Ubuntu
+#   tests/peers/install.sh lake            readers of Parquet, and a server with the interface of S3, in Python
+#   tests/peers/install.sh azurite         Microsoft's emulator of Azure Blob Storage
 #   tests/peers/install.sh openai-v2       a Python environment that only `cargo xtask bench-calls` uses
 #
 # The peers are installed in .peers/ at the repository root (git-ignored), or in
@@ -13,6 +15,7 @@
 set -euo pipefail
 
 builder_version=v0.162.0
+azurite_version=3.37.0
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd -- "$here/../.." && pwd)
@@ -56,6 +59,26 @@ install_python() {
 
 install_openai-v2() {
     install_venv openai-v2 venv-openai-v2 requirements-openai-v2.txt
+}
+
+install_lake() {
+    install_venv lake venv-lake requirements-lake.txt
+}
+
+install_azurite() {
+    need npm azurite
+    local folder=$peers/azurite stamp
+    stamp=$({ echo "$azurite_version"; node --version; } | digest)
+    if is_current azurite "$stamp" "$folder/node_modules/.bin/azurite-blob"; then
+        say "azurite is up to date"
+        return
+    fi
+    say "installing azurite"
+    rm -rf "$folder" "$peers/stamps/azurite"
+    mkdir -p "$folder"
+    npm install --prefix "$folder" --no-audit --no-fund --silent "azurite@$azurite_version" >&2
+    printf '%s\n' "$stamp" >"$peers/stamps/azurite"
+    say "azurite installed"
 }
 
 install_collector() {
@@ -111,11 +134,11 @@ install_faketime() {
     say "faketime installed"
 }
 
-(($#)) || set -- python collector faketime
+(($#)) || set -- python collector faketime lake azurite
 for peer in "$@"; do
     case $peer in
-    python | collector | faketime | openai-v2) ;;
-    *) die "unknown peer '$peer': python, collector, faketime, openai-v2, or nothing for the first three" ;;
+    python | collector | faketime | lake | azurite | openai-v2) ;;
+    *) die "unknown peer '$peer': python, collector, faketime, lake, azurite, openai-v2, or nothing for all but the last" ;;
     esac
 done
 
