@@ -181,10 +181,9 @@ mod sinks {
                     sink.commit().await.unwrap();
                 });
             });
-        let bytes: u64 = walk(folder.path());
         let events = u64::try_from(from).unwrap();
-        if events > 0 {
-            println!("{} bytes an event", bytes / events);
+        if let Some(bytes) = walk(folder.path()).checked_div(events) {
+            println!("{bytes} bytes an event");
         }
     }
 
