@@ -10,6 +10,7 @@
 //! | `ledger_file` | a ledger that is locked, or cannot be written |
 //! | `ledger_command`, `ledger_upkeep` | `spanledger ledger` and `reprice`, while `serve` runs and without it |
 //! | `sql_view` | the ledger's view as Python's SQLite, pandas and `DuckDB` read it (peers), and the examples of `docs/ledger.md` |
+//! | `sql_questions` | the files of `docs/sql` on the engines of the databases (peers) |
 //! | `stdout_sink` | `serve --sink stdout` |
 //! | `instrumented_service` | a Rust service with the crate `spanledger` |
 //! | `nothing_is_lost` | such a service with a spool, while it and the receiver are killed |
@@ -39,6 +40,7 @@ mod price_reload;
 mod prices_command;
 mod python_service;
 mod scenarios;
+mod sql_questions;
 mod sql_view;
 mod stdout_sink;
 mod support;

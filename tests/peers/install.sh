@@ -5,8 +5,11 @@
 #   tests/peers/install.sh python          the Python environment of openai_client.py
 #   tests/peers/install.sh collector       an OpenTelemetry Collector
 #   tests/peers/install.sh faketime        the library libfaketime, on Debian and Ubuntu
+#   tests/peers/install.sh postgres        a PostgreSQL server: the system's, else its package of Debian or Ubuntu
+#   tests/peers/install.sh engines         a Python environment with the engines of sql_engine.py
 #   tests/peers/install.sh lake            readers of Parquet, and a server with the interface of S3, in Python
 #   tests/peers/install.sh azurite         Microsoft's emulator of Azure Blob Storage
+#   tests/peers/install.sh rsyslog         the program rsyslog, on Debian and Ubuntu
 #   tests/peers/install.sh openai-v2       a Python environment that only `cargo xtask bench-calls` uses
 #
 # The peers are installed in .peers/ at the repository root (git-ignored), or in
@@ -59,6 +62,53 @@ install_python() {
 
 install_openai-v2() {
     install_venv openai-v2 venv-openai-v2 requirements-openai-v2.txt
+}
+
+install_engines() {
+    install_venv engines venv-engines requirements-engines.txt
+}
+
+# Prints the newest folder with the programs of a PostgreSQL server, or nothing.
+find_postgres() {
+    local folder
+    for folder in $(ls -d /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /opt/homebrew/opt/postgresql@*/bin 2>/dev/null |
+        sort -Vr) "$(pg_config --bindir 2>/dev/null || true)" "$(dirname "$(command -v initdb || echo /none/x)")"; do
+        if [[ -x $folder/initdb && -x $folder/postgres && -x $folder/psql ]]; then
+            printf '%s\n' "$folder"
+            return
+        fi
+    done
+}
+
+# Links the programs of the system's PostgreSQL. The tests start servers of their own with them, in temporary folders.
+install_postgres() {
+    local found
+    found=$(find_postgres)
+    if [[ -z $found ]] && command -v apt-get >/dev/null; then
+        local as_root=()
+        if ((EUID != 0)); then
+            sudo -n true 2>/dev/null || die "no PostgreSQL was found: install it with \`sudo apt-get install postgresql\`"
+            as_root=(sudo -n)
+        fi
+        say "installing the system's package postgresql"
+        # The package would otherwise make and start a server of its own, which no test uses.
+        if [[ ! -e /etc/postgresql-common/createcluster.conf ]]; then
+            "${as_root[@]}" mkdir -p /etc/postgresql-common
+            echo 'create_main_cluster = false' |
+                "${as_root[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null
+        fi
+        install_package() {
+            "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes \
+                --no-install-recommends postgresql
+        }
+        # A new machine may have no list of packages yet.
+        { install_package || { "${as_root[@]}" apt-get update --quiet --quiet && install_package; }; } >&2 ||
+            die "\`apt-get install postgresql\` failed"
+        found=$(find_postgres)
+    fi
+    [[ -n $found ]] || die "no PostgreSQL was found: install version 12 or newer, with initdb, postgres and psql"
+    ln -sfn "$found" "$peers/postgres"
+    say "postgres is $("$found/postgres" --version)"
 }
 
 install_lake() {
@@ -134,11 +184,39 @@ install_faketime() {
     say "faketime installed"
 }
 
-(($#)) || set -- python collector faketime lake azurite
+# Unpacks the system's package `rsyslog` and its libraries without installing them.
+install_rsyslog() {
+    local folder=$peers/rsyslog stamp
+    local packages=(rsyslog libestr0 libfastjson4 liblognorm5)
+    if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+        say "rsyslog is left out: it is taken from a package of Debian or Ubuntu"
+        return
+    fi
+    stamp=$({ dpkg --print-architecture; cat /etc/os-release; } | digest)
+    if is_current rsyslog "$stamp" "$folder/usr/sbin/rsyslogd"; then
+        say "rsyslog is up to date"
+        return
+    fi
+    rm -rf "$folder" "$folder.build" "$peers/stamps/rsyslog"
+    mkdir -p "$folder" "$folder.build"
+    # A new machine may have no list of packages yet.
+    (cd "$folder.build" &&
+        { apt-get download "${packages[@]}" || { apt-get update && apt-get download "${packages[@]}"; }; } \
+            >log 2>&1) || die "\`apt-get download ${packages[*]}\` failed; its message is in $folder.build/log"
+    local package
+    for package in "$folder.build"/*.deb; do
+        dpkg-deb --extract "$package" "$folder"
+    done
+    rm -rf "$folder.build"
+    printf '%s\n' "$stamp" >"$peers/stamps/rsyslog"
+    say "rsyslog installed"
+}
+
+(($#)) || set -- python collector faketime postgres engines lake azurite rsyslog
 for peer in "$@"; do
     case $peer in
-    python | collector | faketime | lake | azurite | openai-v2) ;;
-    *) die "unknown peer '$peer': python, collector, faketime, lake, azurite, openai-v2, or nothing for all but the last" ;;
+    python | collector | faketime | postgres | engines | lake | azurite | rsyslog | openai-v2) ;;
+    *) die "unknown peer '$peer': python, collector, faketime, postgres, engines, lake, azurite, rsyslog, openai-v2, or nothing for all but the last" ;;
     esac
 done
 

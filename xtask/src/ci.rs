@@ -42,6 +42,23 @@ const STEPS: &[Step] = &[
         arguments: &["test", "--package", "spanledger", "--all-features", "--locked"],
         variables: &[("SPANLEDGER_REQUIRE_PEERS", "1"), ("PROPTEST_RNG_SEED", "20261121")],
     },
+    // The sinks that are built only with a feature.
+    cargo(&[
+        "clippy",
+        "--package",
+        "spanledger-sinks",
+        "--all-features",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ]),
+    Step {
+        program: env!("CARGO"),
+        arguments: &["test", "--package", "spanledger-sinks", "--all-features", "--locked"],
+        variables: &[("SPANLEDGER_REQUIRE_PEERS", "1"), ("PROPTEST_RNG_SEED", "20261121")],
+    },
     // The instructions that the layer adds to a call, with their maxima. It needs valgrind.
     cargo(&["xtask", "instructions"]),
     // The fuzz targets are run by hand; here they only have to build.

@@ -18,6 +18,7 @@ use crate::{
     evidence::{self, Inherited},
     journal,
     keys::KeyIndex,
+    outbox::Kept,
     packed::{PackedRows, RowPacker, RowStatement},
     prepare::{Content, PreparedComponent, PreparedObservation},
     rollup::RollupDeltas,
@@ -204,6 +205,13 @@ impl<'a> Append<'a> {
                 epoch: None,
             };
             row::write(insert, &content.rows, &event.row, head)?;
+            if self.state.tail.is_on() {
+                match &event.kept {
+                    Some(kept) => self.state.tail.push(seq, seq, kept.clone()),
+                    // It was prepared when the ledger had no follower.
+                    None => self.state.tail.skip(seq),
+                }
+            }
         }
         Ok(())
     }
@@ -342,13 +350,13 @@ impl<'a> Append<'a> {
             // What was pruned is missing in the count, so the revision must be made to grow.
             event.revision = revision.max(known.revision + 1);
         }
-        self.replace(&event, head, stored.as_ref(), members, is_fresh)
+        self.replace(event, head, stored.as_ref(), members, is_fresh)
     }
 
     /// Writes an event in place of the stored one.
     pub(crate) fn replace(
         &mut self,
-        event: &CostEvent,
+        event: CostEvent,
         mut head: Head,
         stored: Option<&(Head, CostEvent)>,
         members: &[(i64, Arc<Observation>)],
@@ -360,18 +368,18 @@ impl<'a> Append<'a> {
         };
         let candidates = members.iter().filter(|(_, o)| is_near(o)).map(|(seq, o)| (*seq, &**o));
         let (evidence, mut inherited) =
-            evidence::find(event, candidates).unwrap_or((NO_EVIDENCE, Inherited::default()));
+            evidence::find(&event, candidates).unwrap_or((NO_EVIDENCE, Inherited::default()));
         head.evidence = evidence;
         // The row inherits columns of the journal, which has the cost from before a repricing.
         if self.state.epoch != 0
             && let Some(journaled) =
                 journal::load_before_repricing(self.connection, self.words.dictionary(), evidence)?
         {
-            inherited = Inherited::between(event, &journaled);
+            inherited = Inherited::between(&event, &journaled);
         }
         let mut packer = RowPacker::new(&mut self.words);
         // Stored sightings have a part in the event, so that the request is not to blame.
-        let row = row::pack(event, inherited, &mut packer).map_err(LedgerError::Damaged)?;
+        let row = row::pack(&event, inherited, &mut packer).map_err(LedgerError::Damaged)?;
         let rows = packer.finish();
         // A follower reads the row of a fresh event by its number. A negative number is behind every cursor,
         // so such a row needs a change from the beginning.
@@ -381,7 +389,9 @@ impl<'a> Append<'a> {
             head.change_seq = self.state.last_number;
         }
         if let Some((old, known)) = stored {
-            if self.state.in_flight.contains(old.change_seq) {
+            let is_in_flight = self.state.followers.hold(old.change_seq);
+            self.state.tail.supersede(old.change_seq, is_in_flight);
+            if is_in_flight {
                 self.connection.prepare_cached(&KEEP_SUPERSEDED)?.execute([head.seq])?;
             }
             if old.change_seq != old.seq {
@@ -392,7 +402,7 @@ impl<'a> Append<'a> {
             self.deltas.remove(known, self.is_settled(head.seq), &mut self.words);
         }
         self.written += 1;
-        self.deltas.add(event, self.is_settled(head.seq), &mut self.words);
+        self.deltas.add(&event, self.is_settled(head.seq), &mut self.words);
         if stored.is_some() {
             row::write(&mut RowStatement::new(self.connection, &REPLACE_EVENT)?, &rows, &row, head)?;
         } else {
@@ -403,6 +413,9 @@ impl<'a> Append<'a> {
             self.connection
                 .prepare_cached("INSERT INTO change (change_seq, seq) VALUES (?, ?)")?
                 .execute((head.change_seq, head.seq))?;
+        }
+        if self.state.tail.is_on() {
+            self.state.tail.push(head.change_seq, head.seq, Kept::new(event));
         }
         Ok(())
     }
@@ -424,7 +437,7 @@ impl<'a> Append<'a> {
         event.state = EventState::Void;
         event.flags.clear();
         event.revision += 1;
-        self.replace(&event, head, Some(&(head, known)), members, false)
+        self.replace(event, head, Some(&(head, known)), members, false)
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::JoinHandle,
 };
 
@@ -67,6 +70,8 @@ struct Shared {
     id: String,
     seed: u64,
     words: Arc<RwLock<Words>>,
+    /// Whether appends keep their events for followers.
+    keeps_events: Arc<AtomicBool>,
     jobs: Option<mpsc::Sender<Job>>,
     changes: watch::Receiver<i64>,
     health: Arc<LedgerHealth>,
@@ -85,7 +90,7 @@ impl Ledger {
         let words = Arc::default();
         let (writer, changes) =
             Writer::new(connection, identity.clone(), checkpointer, Arc::clone(&words), Arc::clone(&health))?;
-        let (id, seed) = (writer.id().to_owned(), writer.seed());
+        let (id, seed, keeps_events) = (writer.id().to_owned(), writer.seed(), writer.keeps_events());
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let watched = Arc::clone(&health);
         let writer = std::thread::Builder::new()
@@ -96,7 +101,19 @@ impl Ledger {
             })
             .map_err(|source| LedgerError::Open { path: path.clone(), source: OpenError::from(source) })?;
         let (jobs, writer) = (Some(jobs), Some(writer));
-        let shared = Shared { path, identity, id, seed, words, jobs, changes, health, writer, _lock: lock };
+        let shared = Shared {
+            path,
+            identity,
+            id,
+            seed,
+            words,
+            keeps_events,
+            jobs,
+            changes,
+            health,
+            writer,
+            _lock: lock,
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -113,7 +130,9 @@ impl Ledger {
             let next = rest.split_off(rest.len().min(JOB_MAX));
             let prepared = {
                 let words = self.shared.words.read().unwrap_or_else(PoisonError::into_inner);
-                prepare::prepare(rest, &words, self.shared.seed).map_err(LedgerError::Unstorable)?
+                let keeps_events = self.shared.keeps_events.load(Ordering::Relaxed);
+                prepare::prepare(rest, &words, self.shared.seed, keeps_events)
+                    .map_err(LedgerError::Unstorable)?
             };
             let (done, answer) = oneshot::channel();
             self.send(Job::Append { prepared: Box::new(prepared), done }).await?;

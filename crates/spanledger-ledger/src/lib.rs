@@ -86,6 +86,7 @@ mod open;
 mod outbox;
 mod packed;
 mod prepare;
+mod queue;
 mod reader;
 mod reasons;
 mod report;

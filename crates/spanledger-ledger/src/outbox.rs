@@ -4,6 +4,9 @@
 //! follower gets the same batch after a restart. While it is in flight, a revision that a later one
 //! replaces is kept in the table `superseded`.
 //!
+//! The events of the latest commits are in memory (`tail.rs`), so that followers that keep up do not read the
+//! file.
+//!
 //! A follower may have several batches in flight. They follow each other without a gap, from its cursor on.
 //! What it could not deliver and never will is a *dead letter*, which is stored with the cursor that passes it.
 
@@ -15,15 +18,17 @@ use spanledger_event::SharedEvent;
 use crate::{Ledger, LedgerError};
 
 mod dead_letter;
+mod followers;
 mod hand_out;
-mod in_flight;
 mod read;
 mod request;
+mod tail;
 
 pub(crate) use self::{
     dead_letter::{DDL as DEAD_LETTERS, forget as forget_dead_letters},
-    in_flight::InFlight,
+    followers::Followers,
     request::{Reply, Request, drop_batches},
+    tail::{Kept, Tail},
 };
 pub use self::{
     dead_letter::{DeadLetter, StoredDeadLetter},
@@ -37,6 +42,8 @@ pub struct Change {
     pub seq: i64,
     /// The event as it was then, or as it is now if the table of events was read.
     pub event: Arc<SharedEvent>,
+    /// Whether the follower may have been given an earlier revision of the event.
+    pub was_given: bool,
 }
 
 /// The identity of a batch: the same range always holds the same events until it is acknowledged.
@@ -124,7 +131,9 @@ impl Ledger {
     }
 
     /// Replaces a batch in flight by two, of which the first ends with the change `at`. A part that is sent alone
-    /// has an identity of its own in this way, also after a restart. Together the parts hold the same events.
+    /// has an identity of its own in this way, also after a restart. Together the parts hold the same events; if the
+    /// batch of another follower keeps an earlier revision of an event of the second part, the first part has that
+    /// revision.
     ///
     /// An event that became void and the one that takes its place may get into different parts.
     pub async fn split(&self, range: &BatchRange, at: i64) -> Result<(BatchRange, BatchRange), LedgerError> {
@@ -146,7 +155,10 @@ impl Ledger {
         cursor: i64,
         dead: Vec<DeadLetter>,
     ) -> Result<(), LedgerError> {
-        self.ask(Request::Acknowledge { follower: follower.to_owned(), cursor, dead }).await?;
+        let reply = self.ask(Request::Acknowledge { follower: follower.to_owned(), cursor, dead }).await?;
+        if let Reply::Freed(events) = reply {
+            drop(events);
+        }
         Ok(())
     }
 

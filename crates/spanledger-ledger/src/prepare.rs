@@ -5,13 +5,14 @@ use std::{collections::HashMap, convert::Infallible, ops::Range, sync::Arc};
 
 use foldhash::fast::RandomState as FastHasher;
 use spanledger_event::{
-    Component, CostEvent, Journal, Observation, Relation, RelationKind, Role, fold_lone, related,
+    Component, CostEvent, Journal, Observation, Relation, RelationKind, Role, SharedEvent, fold_lone, related,
 };
 
 use crate::{
     Appended,
     error::RowError,
     evidence, journal,
+    outbox::Kept,
     packed::{PackedRow, PackedRows, RowPacker},
     rollup::RollupDeltas,
     row,
@@ -31,6 +32,8 @@ pub(crate) struct Prepared {
     pub(crate) done: usize,
     /// The events of the remaining components are not in `deltas`.
     pub(crate) is_uncounted: bool,
+    /// Events that followers no longer need. They are dropped with this, by the caller and not by the writer.
+    pub(crate) freed: Vec<Arc<SharedEvent>>,
 }
 
 impl Prepared {
@@ -93,6 +96,8 @@ pub(crate) struct PreparedEvent {
     pub(crate) first: usize,
     /// The observation of the component whose identifiers, usage object and cost lines the event has.
     pub(crate) evidence: Option<usize>,
+    /// The event itself, if the ledger has followers.
+    pub(crate) kept: Option<Kept>,
 }
 
 /// The hashes of an observation's relations.
@@ -164,11 +169,12 @@ impl Journal for Empty {
     }
 }
 
-/// Prepares observations.
+/// Prepares observations. Their events are kept in memory if there are followers.
 pub(crate) fn prepare(
     observations: Vec<Observation>,
     words: &Words,
     seed: u64,
+    keeps_events: bool,
 ) -> Result<Prepared, RowError> {
     let (observations, keys): (Vec<Arc<Observation>>, Vec<Keys>) = observations
         .into_iter()
@@ -190,6 +196,7 @@ pub(crate) fn prepare(
         packer: RowPacker::with_capacity(&mut words, observations.len() * ROW_BYTES),
         deltas: &mut prepared.deltas,
         content: &mut prepared.content,
+        keeps_events,
     };
     making.content.observations.reserve(observations.len());
     making.content.events.reserve(observations.len());
@@ -235,6 +242,7 @@ struct Making<'a, 'w> {
     packer: RowPacker<'a, 'w>,
     deltas: &'a mut RollupDeltas,
     content: &'a mut Content,
+    keeps_events: bool,
 }
 
 impl Making<'_, '_> {
@@ -247,7 +255,7 @@ impl Making<'_, '_> {
             row,
             keys,
         });
-        self.events(first, &[fold_lone(observation)])
+        self.events(first, [fold_lone(observation)])
     }
 
     fn component(&mut self, component: &Component, keys: impl Fn(usize) -> Keys) -> Result<(), RowError> {
@@ -262,21 +270,22 @@ impl Making<'_, '_> {
                 observation: Arc::clone(observation),
             });
         }
-        if is_crowded { Ok(()) } else { self.events(first, &component.fold().events) }
+        if is_crowded { Ok(()) } else { self.events(first, component.fold().events) }
     }
 
     /// Adds the component of the observations from `first` on, and its events.
-    fn events(&mut self, first: usize, events: &[CostEvent]) -> Result<(), RowError> {
-        let Self { packer, deltas, content } = self;
+    fn events(&mut self, first: usize, events: impl IntoIterator<Item = CostEvent>) -> Result<(), RowError> {
+        let Self { packer, deltas, content, keeps_events } = self;
         let first_event = content.events.len();
         let members = &content.observations[first..];
         for event in events {
             let all = || members.iter().map(|member| &*member.observation).enumerate();
             let first = all().find(|(_, o)| o.event_id == event.event_id).map_or(0, |(index, _)| index);
-            let (evidence, inherited) = evidence::find(event, all()).unzip();
-            let row = row::pack(event, inherited.unwrap_or_default(), packer)?;
-            deltas.add(event, false, packer.words);
-            content.events.push(PreparedEvent { row, first, evidence });
+            let (evidence, inherited) = evidence::find(&event, all()).unzip();
+            let row = row::pack(&event, inherited.unwrap_or_default(), packer)?;
+            deltas.add(&event, false, packer.words);
+            let kept = keeps_events.then(|| Kept::new(event));
+            content.events.push(PreparedEvent { row, first, evidence, kept });
         }
         content.components.push(PreparedComponent {
             observations: first..content.observations.len(),

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 use spanledger_event::{CostEvent, EventId, Relation, RelationKind};
 
 use crate::{
@@ -99,7 +99,11 @@ impl LedgerReader {
         let mut changes = Vec::new();
         for source in [UNCHANGED, CHANGED] {
             self.read_changes(source, (cursor, i64::MAX), limit, &words, |head, event| {
-                changes.push(Change { seq: head.change_seq, event: Arc::new(event?.into()) });
+                changes.push(Change {
+                    seq: head.change_seq,
+                    event: Arc::new(event?.into()),
+                    was_given: head.seq.abs() <= cursor,
+                });
                 Ok(())
             })?;
         }
@@ -186,6 +190,12 @@ impl LedgerReader {
     /// The cursor of a follower; 0 before its first acknowledgement.
     pub fn cursor(&self, follower: &str) -> Result<i64, LedgerError> {
         Ok(outbox::cursor(&self.connection, follower)?)
+    }
+
+    /// The cursor of a follower; `None` if the ledger does not know it.
+    pub fn follower_cursor(&self, follower: &str) -> Result<Option<i64>, LedgerError> {
+        let mut statement = self.connection.prepare_cached("SELECT cursor FROM follower WHERE name = ?")?;
+        Ok(statement.query_row([follower], |row| row.get(0)).optional()?)
     }
 
     /// The ledger's id. Another file has another id, so that a position in one ledger is never taken for a

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::{
     LedgerError, journal,
     keys::{self, KeyIndex},
-    outbox::InFlight,
+    outbox::{Followers, Tail},
     prepare::Keys,
     rollup::behind::Behind,
     upkeep,
@@ -16,7 +16,9 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) index: KeyIndex,
-    pub(crate) in_flight: InFlight,
+    pub(crate) followers: Followers,
+    /// The latest changes, for the followers.
+    pub(crate) tail: Tail,
     /// The latest number. Observations and changes of events share one sequence.
     pub(crate) last_number: i64,
     /// The latest change that a follower was given. Events up to it keep their timestamps.
@@ -72,9 +74,12 @@ impl State {
             index.insert(key, seq.cast_unsigned());
         }
         let [last_number, handed_out, epoch, observations, rolled_up, pruned_to] = numbers;
+        let (followers, mut tail) = (Followers::load(connection)?, Tail::default());
+        tail.turn(followers.is_any(), last_number);
         Ok(Self {
             index,
-            in_flight: InFlight::load(connection)?,
+            followers,
+            tail,
             last_number,
             handed_out,
             epoch,

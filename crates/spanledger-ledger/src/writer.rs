@@ -1,7 +1,10 @@
 //! The writer: one thread, which commits all waiting requests in one transaction.
 
 use std::{
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -15,16 +18,14 @@ use crate::{
     checkpoint::Checkpointer,
     job::{Answer, Job},
     open::{self, FileIdentity},
-    outbox::InFlight,
+    outbox::Followers,
     prepare::Prepared,
+    queue::Queue,
     rollup::{RollupDeltas, behind},
     state::State,
     words::{Admission, Unknown, Words},
 };
 
-/// A transaction takes no further request once it has this many observations. This bounds the memory of
-/// a commit group.
-const GROUP_MAX: usize = 8_192;
 /// In one transaction a request spends this time on observations that have stored relatives. What is left
 /// of it then waits for the next transaction, so that a request that ties much together does not hold up
 /// the others.
@@ -41,6 +42,8 @@ pub(crate) struct Writer {
     state: State,
     words: Arc<RwLock<Words>>,
     admission: Admission,
+    /// Whether appends keep their events for followers.
+    keeps_events: Arc<AtomicBool>,
     publish: watch::Sender<i64>,
     health: Arc<LedgerHealth>,
 }
@@ -62,9 +65,18 @@ impl Writer {
         };
         let (publish, changes) = watch::channel(state.last_number);
         health.saw_keys(&state.index.stats());
-        let admission = Admission::default();
-        let writer =
-            Self { connection, identity, checkpointer, id, state, words, admission, publish, health };
+        let writer = Self {
+            connection,
+            identity,
+            checkpointer,
+            id,
+            words,
+            admission: Admission::default(),
+            keeps_events: Arc::new(state.tail.is_on().into()),
+            state,
+            publish,
+            health,
+        };
         Ok((writer, changes))
     }
 
@@ -76,21 +88,14 @@ impl Writer {
         self.state.seed
     }
 
-    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+    pub(crate) fn keeps_events(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.keeps_events)
+    }
+
+    pub(crate) fn run(mut self, jobs: mpsc::Receiver<Job>) {
+        let mut queue = Queue::new(jobs);
         let mut unfinished: Vec<Job> = Vec::new();
-        loop {
-            let mut group = std::mem::take(&mut unfinished);
-            if group.is_empty() {
-                let Some(first) = queue.blocking_recv() else { break };
-                group.push(first);
-            }
-            let mut size: usize = group.iter().map(Job::size).sum();
-            while size < GROUP_MAX
-                && let Ok(job) = queue.try_recv()
-            {
-                size += job.size();
-                group.push(job);
-            }
+        while let Some(mut group) = queue.next_group(std::mem::take(&mut unfinished)) {
             // A caller that has gone would never learn that its observations were recorded, and repeats them.
             group.retain(|job| !job.is_abandoned());
             if group.is_empty() {
@@ -156,7 +161,12 @@ impl Writer {
                 if self.state.last_number != before {
                     self.publish.send_replace(self.state.last_number);
                 }
-                for (job, answer) in group.into_iter().zip(answers.each) {
+                // Their memory is freed by the first that appended, and not here.
+                let mut freed = self.state.tail.take_freed();
+                for (mut job, answer) in group.into_iter().zip(answers.each) {
+                    if let Job::Append { prepared, .. } = &mut job {
+                        prepared.freed = std::mem::take(&mut freed);
+                    }
                     match answer {
                         Ok(Answer::Unfinished) => unfinished.push(job),
                         Err(error) => {
@@ -185,11 +195,12 @@ impl Writer {
         self.state.set_numbers(numbers);
         self.state.behind.failed();
         self.admission.undo();
-        match InFlight::load(&self.connection) {
-            Ok(in_flight) => self.state.in_flight = in_flight,
+        match Followers::load(&self.connection) {
+            Ok(followers) => self.state.followers = followers,
             // Too many batches in flight keep too many revisions, which does no harm.
             Err(error) => tracing::warn!(%error, "ledger.batches.unknown"),
         }
+        self.state.tail.clear(self.state.last_number);
         self.health.failed(&error);
         let mut error = Some(error);
         for job in group {
@@ -222,6 +233,9 @@ impl Writer {
             let each = group.iter().map(|_| Ok(Answer::Done)).collect();
             return Ok(Answers { each, wrote: false });
         }
+        if let Some(each) = self.at_hand(group) {
+            return Ok(Answers { each, wrote: false });
+        }
         let shared = Arc::clone(&self.words);
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         if self.health.fault().is_some() {
@@ -250,11 +264,22 @@ impl Writer {
         self.state.save(&self.connection)?;
         self.connection.execute_batch("COMMIT")?;
         self.state.behind.committed();
+        self.state.tail.trim();
+        self.keeps_events.store(self.state.tail.is_on(), Ordering::Relaxed);
         if self.admission.has_pending() {
             let mut words = shared.write().unwrap_or_else(PoisonError::into_inner);
             self.admission.publish(&mut words);
         }
         Ok(Answers { each: answers, wrote: true })
+    }
+
+    /// The answers, if all requests are those of followers for which nothing has to be stored.
+    fn at_hand(&self, group: &[Job]) -> Option<Vec<Result<Answer, LedgerError>>> {
+        let answer = |job: &Job| match job {
+            Job::Outbox { request, .. } => Some(Ok(Answer::Outbox(request.at_hand(&self.state)?))),
+            _ => None,
+        };
+        group.iter().map(answer).collect()
     }
 
     /// Runs a job so that it can be undone alone.
@@ -305,7 +330,8 @@ impl Writer {
                 self.connection.execute_batch(&format!("ROLLBACK TO {savepoint}"))?;
                 self.state.index.undo(&mark);
                 self.state.set_numbers(numbers);
-                self.state.in_flight = InFlight::load(&self.connection)?;
+                self.state.followers = Followers::load(&self.connection)?;
+                self.state.tail.clear(self.state.last_number);
             }
             Ok(_) => {}
         }

@@ -55,7 +55,8 @@ mod upkeep;
 
 pub use context::Limits;
 pub use counters::Counters;
-pub use delivery::{DeliveryOptions, deliver};
+pub(crate) use delivery::register;
+pub use delivery::{DeliveryOptions, SinkReport, SinkState, SinkStatus, deliver};
 pub use forward::{Destination, DestinationError, ForwardError};
 pub use pipeline::Pipeline;
 pub use prices::{

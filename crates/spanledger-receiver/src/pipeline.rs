@@ -11,7 +11,7 @@ use spanledger_ledger::{Ledger, LedgerError};
 use spanledger_otlp::{DecodeError, Logs, ObservationReader, ReadLogs, Traces, price, record::Gap};
 
 use crate::{
-    Counters, Destination, Prices, Refusal,
+    Counters, Destination, Prices, Refusal, SinkStatus,
     accepted::Accepted,
     forward::Outgoing,
     message::{Compression, Message, Signal},
@@ -40,8 +40,8 @@ pub struct Pipeline {
     is_served: Arc<AtomicBool>,
     /// Held by the work on the stored ledger that is running, such as a repricing.
     upkeep: Arc<tokio::sync::Mutex<()>>,
-    /// The names of the sinks that receive the ledger's events.
-    sinks: Arc<OnceLock<Vec<String>>>,
+    /// The sinks that receive the ledger's events.
+    sinks: Arc<OnceLock<Vec<SinkStatus>>>,
     retention: Arc<RetentionStatus>,
 }
 
@@ -72,14 +72,14 @@ impl Pipeline {
         &self.upkeep
     }
 
-    /// The names of the sinks, once a server delivers to them.
-    pub(crate) fn sinks(&self) -> &[String] {
+    /// The sinks, once a server delivers to them.
+    pub fn sinks(&self) -> &[SinkStatus] {
         self.sinks.get().map_or(&[], Vec::as_slice)
     }
 
-    pub(crate) fn set_sinks(&self, names: Vec<String>) {
-        // A pipeline has one server, which sets the names once.
-        drop(self.sinks.set(names));
+    pub(crate) fn set_sinks(&self, sinks: Vec<SinkStatus>) {
+        // A pipeline has one server, which sets them once.
+        drop(self.sinks.set(sinks));
     }
 
     pub(crate) fn retention(&self) -> &RetentionStatus {

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    DeliveryOptions, Limits, Pipeline, PriceWatch, Retention, deliver,
+    DeliveryOptions, Limits, Pipeline, PriceWatch, Retention, SinkStatus, deliver, register,
     transport::{admin, ports::OtlpPorts},
 };
 
@@ -254,7 +254,14 @@ impl Server {
         if let Some(watch) = self.price_watch {
             background.spawn(watch.run());
         }
-        pipeline.set_sinks(self.sinks.iter().map(|sink| sink.name.clone()).collect());
+        let statuses: Vec<SinkStatus> =
+            self.sinks.iter().map(|sink| SinkStatus::new(&sink.name, sink.kind)).collect();
+        pipeline.set_sinks(statuses.clone());
+        for sink in &self.sinks {
+            register(pipeline.ledger(), sink)
+                .await
+                .map_err(|source| ServeError::Delivery { sink: sink.name.clone(), source })?;
+        }
         if let Some(retention) = self.retention {
             background.spawn(retention.run(pipeline.clone()));
         }
@@ -265,10 +272,11 @@ impl Server {
         let deliveries: Vec<_> = self
             .sinks
             .into_iter()
-            .map(|sink| {
+            .zip(statuses)
+            .map(|(sink, status)| {
                 let name = sink.name.clone();
                 let deadline = deadline(stopping.clone());
-                let delivery = deliver(pipeline.ledger().clone(), sink, self.delivery, deadline);
+                let delivery = deliver(pipeline.ledger().clone(), sink, status, self.delivery, deadline);
                 let task = tokio::spawn(async move {
                     delivery.await.inspect_err(|error| {
                         tracing::error!(error = %ErrorChain(error), "sink.delivery.failed");

@@ -51,9 +51,20 @@ pub mod table;
 pub mod file;
 #[cfg(feature = "parquet")]
 pub mod parquet;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod stdout;
 
-const PARQUET_SUMMARY: &str = "Writes Parquet files to a disk, S3, Google Cloud Storage or Azure";
+/// The row of a sink that is built only with the cargo feature of its name.
+macro_rules! row_of_feature {
+    ($feature:literal, $summary:literal, $readme:literal, $config:ty) => {{
+        #[cfg(feature = $feature)]
+        let row = SinkKind::new::<$config>($feature, $summary, include_str!($readme));
+        #[cfg(not(feature = $feature))]
+        let row = SinkKind::not_built($feature, $summary, include_str!($readme), $feature);
+        row
+    }};
+}
 
 /// The sinks of this crate.
 pub static SINKS: &[SinkKind] = &[
@@ -62,10 +73,18 @@ pub static SINKS: &[SinkKind] = &[
         "Writes each event as a line of JSON or CSV to a file that is rotated",
         include_str!("file/README.md"),
     ),
-    #[cfg(feature = "parquet")]
-    SinkKind::new::<parquet::ParquetConfig>("parquet", PARQUET_SUMMARY, include_str!("parquet/README.md")),
-    #[cfg(not(feature = "parquet"))]
-    SinkKind::not_built("parquet", PARQUET_SUMMARY, include_str!("parquet/README.md"), "parquet"),
+    row_of_feature!(
+        "parquet",
+        "Writes Parquet files to a disk, S3, Google Cloud Storage or Azure",
+        "parquet/README.md",
+        parquet::ParquetConfig
+    ),
+    row_of_feature!(
+        "postgres",
+        "Writes each event once to a table of PostgreSQL",
+        "postgres/README.md",
+        postgres::PostgresConfig
+    ),
     SinkKind::new::<stdout::StdoutConfig>(
         "stdout",
         "Writes each event as a line of JSON or CSV to standard output",

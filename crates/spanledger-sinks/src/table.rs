@@ -13,7 +13,7 @@
 //! | dollars | `numeric(24,12)` | `Decimal(24, 12)` | `BIGNUMERIC(24,12)` | `NUMBER(24,12)` | `DECIMAL(24,12)` |
 //! | decimal | `numeric` | `Decimal(38, 18)` | `BIGNUMERIC(38,18)` | `NUMBER(38,18)` | `DECIMAL(38,18)` |
 //! | timestamp | `timestamp with time zone` | `DateTime64(9, 'UTC')` | `TIMESTAMP` | `TIMESTAMP_TZ(9)` | `TIMESTAMP WITH TIME ZONE` |
-//! | json | `jsonb` | `String` | `STRING` | `VARIANT` | `JSON` |
+//! | json | `jsonb`; `json` for `usage_raw` | `String` | `STRING` | `VARIANT` | `JSON` |
 //!
 //! * **Dollars** are exact to 12 places everywhere. `NUMERIC` of BigQuery has only nine.
 //! * **Timestamps** are moments in UTC. ClickHouse and Snowflake keep nanoseconds. Postgres, BigQuery and DuckDB keep

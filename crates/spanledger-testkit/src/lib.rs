@@ -5,6 +5,7 @@
 //! | `openai` | [`Provider`], a stand-in for OpenAI with the real wire formats; [`Reply`] and [`Usage`] script its answers | tests of clients, the demo |
 //! | `otlp` | [`otlp`]: builders of spans, log records and export requests | tests of everything that reads OTLP |
 //! | `observation` | [`observation`]: builders of observations | tests of the fold, the ledger, prices |
+//! | `postgres` | [`Postgres`]: a PostgreSQL server of a test's own, if the peer is installed | tests of the Postgres sink, of SQL |
 //! | `receiver` | [`world::TestReceiver`]: a receiver and its ledger in a temporary folder | tests of the receiver |
 //! | `world` | [`world::World`]: that receiver, the stand-in provider and an instrumented client | tests of the crate `spanledger` |
 //!
@@ -71,7 +72,13 @@
 //! # }
 //! ```
 #![cfg_attr(
-    not(all(feature = "openai", feature = "otlp", feature = "observation", feature = "world")),
+    not(all(
+        feature = "openai",
+        feature = "otlp",
+        feature = "observation",
+        feature = "postgres",
+        feature = "world"
+    )),
     allow(rustdoc::broken_intra_doc_links, reason = "the page links to modules whose features can be off")
 )]
 
@@ -79,6 +86,8 @@
 mod openai;
 #[cfg(feature = "otlp")]
 pub mod otlp;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "receiver")]
 pub mod world;
 
@@ -87,6 +96,8 @@ pub use openai::{
     ApiError, Builder, CALLS_STORED_MAX, FinishReason, Provider, REQUEST_BODY_BYTES_MAX,
     REQUESTS_KEPT_BYTES_MAX, REQUESTS_KEPT_MAX, Received, Reply, Usage,
 };
+#[cfg(feature = "postgres")]
+pub use postgres::Postgres;
 
 /// Builders of observations for tests.
 #[cfg(feature = "observation")]

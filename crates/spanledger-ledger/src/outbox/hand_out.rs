@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use spanledger_event::limits::COMPONENT_MAX;
 
-use super::{cursor, in_flight::Batch};
+use super::{followers::Batch, tail::NotHeld};
 use crate::{LedgerError, state::State, words};
 
 /// The batch of a follower that begins after a change, or its first one: the one in flight, or a new one of about
@@ -15,25 +15,47 @@ pub(super) fn give(
     after: Option<i64>,
     limit: usize,
 ) -> Result<Option<Batch>, LedgerError> {
-    let mut last = None;
-    for batch in state.in_flight.of(follower) {
-        if after.is_none_or(|after| after == batch.cursor) {
-            return Ok(Some(batch.clone()));
-        }
-        last = Some(batch.last);
+    match known(state, follower, after) {
+        Known::InFlight(batch) => return Ok(Some(batch.clone())),
+        Known::Nothing => return Ok(None),
+        Known::Unknown => {}
     }
-    let last = match last {
-        Some(last) => last,
-        None => cursor(connection, follower)?,
-    };
+    let last = state.followers.batches(follower).last().map(|batch| batch.last);
+    let last = last.unwrap_or_else(|| state.followers.cursor(follower));
     if let Some(asked) = after.filter(|after| *after != last) {
         return Err(LedgerError::NotAPosition { follower: follower.to_owned(), asked, last });
     }
-    let Some(end) = end(connection, last, limit)? else { return Ok(None) };
+    let end = match state.tail.end(last, limit) {
+        Ok(end) => end,
+        Err(NotHeld) => end(connection, last, limit)?,
+    };
+    let Some(end) = end else { return Ok(None) };
     store(connection, follower, (last, end), last)?;
     let batch = Batch { follower: follower.to_owned(), cursor: last, last: end, known: last };
-    state.in_flight.push(batch.clone());
+    state.followers.push(batch.clone());
     Ok(Some(batch))
+}
+
+/// What is known of the next batch without a look at the tables.
+pub(super) enum Known<'s> {
+    /// It is in flight.
+    InFlight(&'s Batch),
+    /// There is nothing new.
+    Nothing,
+    /// It has to be made, or the request is wrong.
+    Unknown,
+}
+
+/// What is known of the batch that begins after a change.
+pub(super) fn known<'s>(state: &'s State, follower: &'s str, after: Option<i64>) -> Known<'s> {
+    let mut batches = state.followers.batches(follower);
+    if let Some(batch) = batches.find(|batch| after.is_none_or(|after| after == batch.cursor)) {
+        return Known::InFlight(batch);
+    }
+    let last = state.followers.batches(follower).last().map(|batch| batch.last);
+    let last = last.unwrap_or_else(|| state.followers.cursor(follower));
+    let has_nothing = last >= state.last_number || matches!(state.tail.end(last, 1), Ok(None));
+    if has_nothing && after.is_none_or(|after| after == last) { Known::Nothing } else { Known::Unknown }
 }
 
 /// The last change of a new batch.

@@ -61,7 +61,8 @@ impl LedgerReader {
             match event {
                 // The row's number is that of the event's first observation.
                 Ok(event) if event.counts() || row.abs() <= known => {
-                    read.changes.push(Change { seq, event: Arc::new(event.into()) });
+                    let was_given = row.abs() <= known;
+                    read.changes.push(Change { seq, event: Arc::new(event.into()), was_given });
                 }
                 Ok(_) => {}
                 Err(error) => read.unreadable.push(Unreadable { seq, error }),

@@ -1,8 +1,15 @@
 //! The requests of followers to the writer, within its transaction.
 
-use rusqlite::Connection;
+use std::sync::Arc;
 
-use super::{Change, DeadLetter, cursor, dead_letter, hand_out, in_flight::InFlight};
+use rusqlite::Connection;
+use spanledger_event::SharedEvent;
+
+use super::{
+    Change, DeadLetter, dead_letter,
+    followers::{Batch, Followers},
+    hand_out::{self, Known},
+};
 use crate::{LedgerError, state::State};
 
 /// What a follower asks of the writer.
@@ -43,6 +50,8 @@ pub(crate) enum Request {
 pub(crate) enum Reply {
     Batches(Vec<(i64, i64)>),
     Given((i64, i64), Option<Vec<Change>>),
+    /// Events that nobody but the caller needs any more. The caller frees their memory.
+    Freed(Vec<Arc<SharedEvent>>),
     Removed(usize),
     Done,
 }
@@ -53,27 +62,47 @@ impl Request {
         matches!(self, Self::Batches { .. } | Self::Give { .. })
     }
 
-    /// Does what the request asks for.
-    pub(crate) fn run(&self, connection: &Connection, state: &mut State) -> Result<Reply, LedgerError> {
+    /// The answer, if nothing has to be stored for it.
+    pub(crate) fn at_hand(&self, state: &State) -> Option<Reply> {
         match self {
             Self::Batches { follower } => {
-                Ok(Reply::Batches(state.in_flight.of(follower).map(|batch| batch.range()).collect()))
+                Some(Reply::Batches(state.followers.batches(follower).map(|batch| batch.range()).collect()))
             }
+            Self::Give { follower, after, .. } => match hand_out::known(state, follower, *after) {
+                Known::InFlight(batch) => Some(given(state, batch)),
+                Known::Nothing => Some(Reply::Done),
+                Known::Unknown => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Does what the request asks for.
+    pub(crate) fn run(&self, connection: &Connection, state: &mut State) -> Result<Reply, LedgerError> {
+        let reply = self.answer(connection, state)?;
+        state.tail.turn(state.followers.is_any(), state.last_number);
+        Ok(reply)
+    }
+
+    fn answer(&self, connection: &Connection, state: &mut State) -> Result<Reply, LedgerError> {
+        match self {
+            Self::Batches { .. } => Ok(self.at_hand(state).unwrap_or(Reply::Done)),
             Self::Give { follower, after, limit } => {
                 let batch = hand_out::give(connection, state, follower, *after, *limit)?;
                 let Some(batch) = batch else { return Ok(Reply::Done) };
                 state.handed_out = state.handed_out.max(batch.last);
-                Ok(Reply::Given(batch.range(), None))
+                Ok(given(state, &batch))
             }
             Self::Split { follower, cursor, last, at } => {
-                split(connection, &mut state.in_flight, follower, (*cursor, *last), *at)?;
+                split(connection, &mut state.followers, follower, (*cursor, *last), *at)?;
                 Ok(Reply::Done)
             }
             Self::Acknowledge { follower, cursor, dead } => {
-                acknowledge(connection, &mut state.in_flight, follower, *cursor)?;
+                acknowledge(connection, &mut state.followers, follower, *cursor)?;
                 dead_letter::store(connection, follower, dead)?;
                 state.handed_out = state.handed_out.max(*cursor);
-                Ok(Reply::Done)
+                state.tail.release(&state.followers, *cursor);
+                Ok(Reply::Freed(state.tail.take_freed()))
             }
             Self::Rewind { follower, cursor } => {
                 rewind(connection, state, follower, *cursor)?;
@@ -86,14 +115,18 @@ impl Request {
     }
 }
 
+fn given(state: &State, batch: &Batch) -> Reply {
+    Reply::Given(batch.range(), state.tail.batch(batch.range(), batch.known))
+}
+
 fn split(
     connection: &Connection,
-    in_flight: &mut InFlight,
+    followers: &mut Followers,
     follower: &str,
     (cursor, last): (i64, i64),
     at: i64,
 ) -> Result<(), LedgerError> {
-    let batch = in_flight.of(follower).find(|batch| batch.range() == (cursor, last));
+    let batch = followers.batches(follower).find(|batch| batch.range() == (cursor, last));
     let Some(batch) = batch.filter(|_| cursor < at && at < last) else {
         return Err(LedgerError::NotInBatch { follower: follower.to_owned(), cursor, last, at });
     };
@@ -102,7 +135,7 @@ fn split(
         .prepare_cached("UPDATE batch SET last = ?3 WHERE follower = ?1 AND cursor = ?2")?
         .execute((follower, cursor, at))?;
     hand_out::store(connection, follower, (at, last), known)?;
-    in_flight.split(follower, cursor, at);
+    followers.split(follower, cursor, at);
     Ok(())
 }
 
@@ -110,7 +143,7 @@ fn split(
 /// were kept for them.
 fn acknowledge(
     connection: &Connection,
-    in_flight: &mut InFlight,
+    followers: &mut Followers,
     follower: &str,
     cursor: i64,
 ) -> Result<(), LedgerError> {
@@ -126,7 +159,7 @@ fn acknowledge(
     connection
         .prepare_cached("UPDATE batch SET cursor = ?2 WHERE follower = ?1 AND cursor < ?2")?
         .execute((follower, cursor))?;
-    in_flight.acknowledge(follower, cursor);
+    followers.acknowledge(follower, cursor);
     connection
         .prepare_cached(
             "DELETE FROM superseded WHERE change_seq <= ? AND NOT EXISTS (
@@ -137,7 +170,7 @@ fn acknowledge(
 }
 
 fn rewind(connection: &Connection, state: &mut State, follower: &str, to: i64) -> Result<(), LedgerError> {
-    let present = cursor(connection, follower)?;
+    let present = state.followers.cursor(follower);
     if to > present {
         let follower = follower.to_owned();
         return Err(LedgerError::NotAPosition { follower, asked: to, last: present });
@@ -150,22 +183,19 @@ fn rewind(connection: &Connection, state: &mut State, follower: &str, to: i64) -
         return Ok(());
     }
     connection.execute("UPDATE follower SET cursor = ? WHERE name = ?", (to, follower))?;
-    drop_batches(connection, &mut state.in_flight, follower)?;
+    drop_batches(connection, follower)?;
+    state.followers.rewind(follower, to);
+    state.tail.release(&state.followers, i64::MAX);
     Ok(())
 }
 
 /// Forgets the batches in flight of a follower, and the revisions that were kept for them alone.
-pub(crate) fn drop_batches(
-    connection: &Connection,
-    in_flight: &mut InFlight,
-    follower: &str,
-) -> rusqlite::Result<usize> {
+pub(crate) fn drop_batches(connection: &Connection, follower: &str) -> rusqlite::Result<usize> {
     let batches = connection.execute("DELETE FROM batch WHERE follower = ?", [follower])?;
     connection.execute(
         "DELETE FROM superseded WHERE NOT EXISTS (
             SELECT 1 FROM batch WHERE cursor < superseded.change_seq AND superseded.change_seq <= last)",
         [],
     )?;
-    in_flight.forget(follower);
     Ok(batches)
 }

@@ -15,8 +15,12 @@ impl Ledger {
 impl Append<'_> {
     fn forget(&mut self, follower: &str) -> Result<bool, LedgerError> {
         let cursors = self.connection.execute("DELETE FROM follower WHERE name = ?", [follower])?;
-        let batches = outbox::drop_batches(self.connection, &mut self.state.in_flight, follower)?;
+        let batches = outbox::drop_batches(self.connection, follower)?;
         let letters = outbox::forget_dead_letters(self.connection, follower)?;
+        let state = &mut *self.state;
+        state.followers.forget(follower);
+        state.tail.release(&state.followers, i64::MAX);
+        state.tail.turn(state.followers.is_any(), state.last_number);
         Ok(cursors + batches + letters > 0)
     }
 }

@@ -224,7 +224,7 @@ impl Append<'_> {
             if timestamp >= before.nanos() {
                 return Ok(Err(Kept::Later));
             }
-            if change > passed || self.state.in_flight.contains(change) {
+            if change > passed || self.state.followers.hold(change) {
                 return Ok(Err(Kept::Held(change)));
             }
             events.push((seq, change));
@@ -236,6 +236,7 @@ impl Append<'_> {
         for (seq, change) in events {
             self.delete_event(*seq)?;
             self.state.pruned_to = self.state.pruned_to.max(*change);
+            self.state.tail.remove(*change);
         }
         for (number, observation) in &component.stored {
             let seq = number.cast_signed();

@@ -107,6 +107,7 @@ impl Append<'_> {
                 })
                 .optional()?;
             self.delete_event(seq)?;
+            self.state.tail.clear(self.state.last_number);
             damaged.extend(row);
         }
         Ok(damaged)
@@ -116,6 +117,7 @@ impl Append<'_> {
     /// revision that is greater, and the timestamp under which sinks may have stored it.
     fn restore(&mut self, row: &DamagedRow) -> Result<(), LedgerError> {
         let Some((_, event)) = self.stored(row.seq)? else { return Ok(()) };
+        self.state.tail.clear(self.state.last_number);
         // The sums have the event already, because nothing took the unreadable one out of them.
         self.deltas.remove(&event, self.is_settled(row.seq), &mut self.words);
         let is_handed_out = row.seq.abs() <= self.state.handed_out;

@@ -59,7 +59,7 @@ fn check(ledger: &Ledger, naive: &mut Naive, queries: &[Query]) -> Result<(), Te
     prop_assert!(changes.is_sorted_by(|a, b| a.seq < b.seq));
     prop_assert!(changes.last().is_none_or(|change| change.seq <= last));
     prop_assert_eq!(changes.len(), naive.events.len());
-    for Change { seq, event } in &changes {
+    for Change { seq, event, .. } in &changes {
         let stored = naive.events.get_mut(&event.event_id).unwrap();
         let has_changed = stored.settle(event).map_err(TestCaseError::fail)?;
         prop_assert_eq!(*seq > before, has_changed, "{:?} at {} after {}", event, seq, before);
@@ -203,6 +203,8 @@ async fn run(
                 naive.handed_out = naive.handed_out.max(last.unwrap_or_default());
             }
             Operation::Acknowledge(reader) => readers[*reader].acknowledge(&ledger).await,
+            Operation::Split(reader, place) => readers[*reader].split(&ledger, *place).await?,
+            Operation::Rewind(reader, to) => readers[*reader].rewind(&ledger, *to).await?,
             Operation::Reprice(steps) => reprice(&ledger, &mut naive, steps).await?,
             Operation::Refold(limit) => {
                 let (mut after, mut is_done) = (0, false);
@@ -230,7 +232,7 @@ async fn run(
         }
         check(&ledger, &mut naive, queries)?;
         for reader in &readers {
-            reader.check(&ledger)?;
+            reader.check(&ledger).await?;
         }
     }
     for (reader, limit) in readers.into_iter().zip([1, 7]) {

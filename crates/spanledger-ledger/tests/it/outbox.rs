@@ -269,3 +269,45 @@ fn nothing_of_any_batch_in_flight_is_pruned() {
         assert_eq!(left, [3, 4, 5, 6]);
     });
 }
+
+#[test]
+fn what_needs_no_change_of_the_file_is_answered_without_a_commit() {
+    let (_folder, path) = folder();
+    runtime().block_on(async {
+        let ledger = Ledger::open(&path).unwrap();
+        append(&ledger, 0..4).await;
+        let batch = next(&ledger, 0, 2).await;
+        let log = || std::fs::metadata(format!("{}-wal", path.display())).unwrap().len();
+        let before = log();
+        assert_eq!(next(&ledger, 0, 2).await.range, batch.range);
+        assert_eq!(ledger.batches("sink").await.unwrap(), [batch.range]);
+        assert_eq!(log(), before);
+        ledger.acknowledge("sink", 4, Vec::new()).await.unwrap();
+        let before = log();
+        assert_eq!(ledger.next_batch("sink", 4, 2).await.unwrap(), None);
+        assert_eq!(log(), before);
+    });
+}
+
+#[test]
+fn followers_that_keep_up_are_given_the_same_events_from_memory() {
+    let (_folder, path) = folder();
+    runtime().block_on(async {
+        let ledger = Ledger::open(&path).unwrap();
+        append(&ledger, 0..2).await;
+        // Without followers nothing was kept.
+        let old = next(&ledger, 0, 9).await;
+        assert_eq!((old.range.last, old.changes), (2, None));
+        append(&ledger, 2..4).await;
+        let ours = next(&ledger, 2, 9).await.changes.unwrap();
+        ledger.acknowledge("other", 2, Vec::new()).await.unwrap();
+        let theirs = ledger.next_batch("other", 2, 9).await.unwrap().unwrap().changes.unwrap();
+        assert_eq!(ours.len(), 2);
+        assert!(ours.iter().zip(&theirs).all(|(a, b)| std::sync::Arc::ptr_eq(&a.event, &b.event)));
+        // The last follower is forgotten, and nothing is kept any more.
+        assert!(ledger.forget("sink").await.unwrap() && ledger.forget("other").await.unwrap());
+        append(&ledger, 4..6).await;
+        ledger.acknowledge("late", 4, Vec::new()).await.unwrap();
+        assert_eq!(ledger.next_batch("late", 4, 9).await.unwrap().unwrap().changes, None);
+    });
+}

@@ -4,7 +4,7 @@ use spanledger_event::{EventId, Observation, ObservedAs, Timestamp};
 use spanledger_ledger::Ledger;
 use spanledger_otlp::ObservationReader;
 use spanledger_price::PriceBook;
-use spanledger_sinks::{Batch, ConfiguredSink, Fault, Opened, Opening, Sink, Written};
+use spanledger_sinks::{Batch, ConfiguredSink, EventSelection, Fault, Opened, Opening, Sink, Written};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use super::*;
@@ -59,6 +59,13 @@ async fn a_busy_decoder_does_not_hold_up_the_shutdown() {
     drop(gate);
 }
 
+/// A sink that also gets quarantined events, as those of these tests are.
+fn all_events(name: &str, sink: impl Sink + Clone + Sync) -> ConfiguredSink {
+    let mut sink = ConfiguredSink::new(name, move || sink.clone());
+    sink.filter.events = EventSelection::All;
+    sink
+}
+
 /// A sink that never answers: its delivery stays pending or blocks a thread.
 #[derive(Clone)]
 struct Stuck {
@@ -95,10 +102,7 @@ async fn a_sink_that_never_answers_does_not_hold_up_the_shutdown() {
         let held = blocks.then(|| gate.lock().unwrap());
         let (calls, mut called) = watch::channel(0);
         let sink = Stuck { blocks: blocks.then(|| Arc::clone(&gate)), calls };
-        let running = bind()
-            .await
-            .with_sink(ConfiguredSink::new("stuck", move || sink.clone()))
-            .spawn(pipeline.clone());
+        let running = bind().await.with_sink(all_events("stuck", sink)).spawn(pipeline.clone());
         called.wait_for(|calls| *calls > 0).await.unwrap();
         stop_in_time(running).await;
         let reader = pipeline.ledger().reader().unwrap();
@@ -132,7 +136,7 @@ async fn a_shutdown_delivers_what_is_in_the_ledger() {
     let pipeline = pipeline(&folder);
     let delivered: Arc<Mutex<Vec<EventId>>> = Arc::default();
     let collect = Collect(Arc::clone(&delivered));
-    let sink = ConfiguredSink::new("collect", move || collect.clone());
+    let sink = all_events("collect", collect);
     let running = bind().await.with_sink(sink).spawn(pipeline.clone());
     append(&pipeline).await;
     tokio::time::timeout(PATIENCE, running.stop()).await.unwrap().unwrap();

@@ -57,21 +57,13 @@ impl Retention {
         Timestamp::from_nanos(i64::try_from(before).unwrap_or(i64::MIN))
     }
 
-    /// Deletes old events now, and then once an hour. The ledger learns the names of the sinks first, so that a
-    /// new sink receives everything that is still there.
+    /// Deletes old events now, and then once an hour. The ledger knows the sinks before, so that a new one
+    /// receives everything that is still there.
     pub(crate) async fn run(self, pipeline: Pipeline) {
         let ledger = pipeline.ledger();
         loop {
-            let mut registered = Ok(());
-            for sink in pipeline.sinks() {
-                registered = registered.and(ledger.advance(sink, 0).await);
-            }
             let before = self.before(SystemTime::now());
-            let pruned = match registered {
-                Ok(()) => prune_in_turns(ledger, before, Pace::beside_others(), pipeline.upkeep()).await,
-                Err(error) => Err(error),
-            };
-            match pruned {
+            match prune_in_turns(ledger, before, Pace::beside_others(), pipeline.upkeep()).await {
                 Ok(done) => {
                     let status = pipeline.retention();
                     status.pruned.fetch_add(done.events as u64, Ordering::Relaxed);

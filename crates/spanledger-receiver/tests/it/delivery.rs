@@ -8,8 +8,10 @@ use std::{
 
 use spanledger_event::{CostEvent, EventId, Observation, ObservedAs, PartialAttribution};
 use spanledger_ledger::{Ledger, LedgerError, LedgerReader};
-use spanledger_receiver::{DeliveryOptions, deliver};
-use spanledger_sinks::{Batch, ConfiguredSink, Fault, Opened, Opening, Sink, Written};
+use spanledger_receiver::{DeliveryOptions, SinkStatus, deliver};
+use spanledger_sinks::{
+    Batch, BatchShape, ConfiguredSink, EventSelection, Fault, Opened, Opening, Sink, Written,
+};
 use spanledger_testkit::observation::ObservationBuilder;
 use tokio::{
     sync::{oneshot, watch},
@@ -18,10 +20,12 @@ use tokio::{
 
 use crate::support::soon;
 
+const BATCH_MAX: usize = 4;
+
 const OPTIONS: DeliveryOptions = DeliveryOptions {
-    batch_max: 4,
     backoff: Duration::from_millis(1),
     backoff_max: Duration::from_millis(20),
+    blocked: Duration::from_millis(30),
 };
 
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
@@ -88,6 +92,10 @@ impl Scripted {
 }
 
 impl Sink for Scripted {
+    fn shape(&self) -> BatchShape {
+        BatchShape::default().rows(BATCH_MAX)
+    }
+
     async fn open(&mut self, _: &Opening) -> Result<Opened, Fault> {
         Ok(Opened::default())
     }
@@ -111,12 +119,15 @@ impl Running {
     fn start(ledger: &Ledger, sink: &Scripted) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let sink = sink.clone();
-        let sink = ConfiguredSink::new("scripted", move || sink.clone());
+        let mut sink = ConfiguredSink::new("scripted", move || sink.clone());
+        // The calls of these tests lack attribution.
+        sink.filter.events = EventSelection::All;
+        let status = SinkStatus::new("scripted", "custom");
         let shutdown = async move {
             stopped.await.unwrap_or_default();
             tokio::time::Instant::now() + SHUTDOWN_TIMEOUT
         };
-        Self { stop, done: tokio::spawn(deliver(ledger.clone(), sink, OPTIONS, shutdown)) }
+        Self { stop, done: tokio::spawn(deliver(ledger.clone(), sink, status, OPTIONS, shutdown)) }
     }
 
     async fn stop(self) {
@@ -177,7 +188,7 @@ async fn events_are_delivered_once_and_in_order() {
     ids.extend(store.append(10..13).await);
     running.stop().await;
     assert_eq!(sink.delivered(), ids);
-    assert!(sink.tried().iter().all(|batch| batch.len() <= OPTIONS.batch_max));
+    assert!(sink.tried().iter().all(|batch| batch.len() <= BATCH_MAX));
     assert_eq!(store.cursor(), store.last_change());
 }
 

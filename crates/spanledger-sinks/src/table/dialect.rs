@@ -118,6 +118,8 @@ impl Dialect {
             (Self::Postgres, ColumnKind::Usd) => return usd("numeric"),
             (Self::Postgres, ColumnKind::Decimal) => "numeric",
             (Self::Postgres, ColumnKind::Timestamp) => "timestamp with time zone",
+            // `jsonb` orders the keys anew and writes other numbers; the provider's object stays as it is.
+            (Self::Postgres, ColumnKind::Json) if column.name == "usage_raw" => "json",
             (Self::Postgres, ColumnKind::Json) => "jsonb",
             (Self::ClickHouse, _) => return clickhouse(column, &usd("Decimal"), &number("Decimal")),
             (Self::BigQuery, ColumnKind::Text | ColumnKind::Json) => "STRING",

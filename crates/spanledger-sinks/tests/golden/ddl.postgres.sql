@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS "openai_event_revisions" (
     "cost_lines" jsonb,
     "price_version" text,
     "priced_at" timestamp with time zone,
-    "usage_raw" jsonb,
+    "usage_raw" json,
     "emitter_cost_usd" numeric(24,12),
     "retry_cost_usd" numeric(24,12),
     "billed_usd" numeric(24,12),

@@ -28,10 +28,14 @@ pub(super) enum Operation {
     AppendAndLeave(Vec<Index>),
     /// Moves the cursor of a follower.
     Advance(usize, Index),
-    /// A reader asks for its batch of at most so many changes.
+    /// A reader asks for a further batch of at most so many changes.
     Read(usize, usize),
-    /// A reader has stored its batch.
+    /// A reader has stored its first batch.
     Acknowledge(usize),
+    /// A reader divides its first batch.
+    Split(usize, Index),
+    /// A reader moves its cursor back.
+    Rewind(usize, Index),
     /// Gives stored observations other costs, in several steps of one repricing.
     Reprice(Vec<Vec<(Index, NewCost)>>),
     /// Folds everything again, so many observations at a time.
@@ -84,6 +88,8 @@ pub(super) fn operations() -> impl Strategy<Value = Vec<Operation>> {
         3 => (0..FOLLOWERS.len(), any::<Index>()).prop_map(|(follower, to)| Operation::Advance(follower, to)),
         5 => (0..READERS.len(), 1..6_usize).prop_map(|(reader, limit)| Operation::Read(reader, limit)),
         4 => (0..READERS.len()).prop_map(Operation::Acknowledge),
+        2 => (0..READERS.len(), any::<Index>()).prop_map(|(reader, at)| Operation::Split(reader, at)),
+        1 => (0..READERS.len(), any::<Index>()).prop_map(|(reader, to)| Operation::Rewind(reader, to)),
         3 => vec(costs, 1..3).prop_map(Operation::Reprice),
         1 => (1..5_usize).prop_map(Operation::Refold),
         3 => (-90_000..90_000_i64, 1..6_usize).prop_map(|(before, limit)| Operation::Prune(before, limit)),

@@ -148,9 +148,10 @@ impl Task {
             Self::Forget => {
                 let request: ForgetRequest = parse(body)?;
                 let _turn = turn(&request.ledger, pipeline).await?;
-                if pipeline.sinks().contains(&request.sink) {
+                if pipeline.sinks().iter().any(|sink| sink.name() == request.sink) {
                     let words = format!(
-                        "this server delivers events to the sink `{}`: remove it from the configuration and restart                          `serve` first",
+                        "this server delivers events to the sink `{}`: remove it from the configuration and restart \
+                         `serve` first",
                         request.sink
                     );
                     return Err((StatusCode::CONFLICT, words));

@@ -33,7 +33,7 @@ async fn a_task_is_refused_while_another_one_is_at_work() {
 #[tokio::test]
 async fn a_sink_is_forgotten_unless_the_server_delivers_to_it() {
     let (_folder, pipeline) = pipeline();
-    pipeline.set_sinks(vec!["audit".to_owned()]);
+    pipeline.set_sinks(vec![crate::SinkStatus::new("audit", "stdout")]);
     pipeline.ledger().advance("audit", 0).await.unwrap();
     pipeline.ledger().advance("old", 0).await.unwrap();
     let (status, words) =
