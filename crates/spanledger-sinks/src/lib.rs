@@ -48,6 +48,8 @@ mod sink;
 pub mod table;
 
 // The sinks: a folder, a `mod` line and a row each, in alphabetical order.
+#[cfg(feature = "clickhouse")]
+pub mod clickhouse;
 pub mod file;
 #[cfg(feature = "parquet")]
 pub mod parquet;
@@ -68,6 +70,12 @@ macro_rules! row_of_feature {
 
 /// The sinks of this crate.
 pub static SINKS: &[SinkKind] = &[
+    row_of_feature!(
+        "clickhouse",
+        "Writes each event to a table of ClickHouse, where it counts once",
+        "clickhouse/README.md",
+        clickhouse::ClickHouseConfig
+    ),
     SinkKind::new::<file::FileConfig>(
         "file",
         "Writes each event as a line of JSON or CSV to a file that is rotated",

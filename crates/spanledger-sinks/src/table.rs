@@ -67,7 +67,8 @@ pub struct Table {
     pub columns: Vec<&'static Column>,
     /// How the rows are divided.
     pub partitions: Partitions,
-    /// The engine of a table of `ClickHouse`. Other dialects do not use it.
+    /// The engine of a table of ClickHouse, which decides how the views leave older revisions out. Other dialects do not
+    /// use it.
     pub engine: String,
 }
 

@@ -5,6 +5,7 @@
 //! | `openai` | [`Provider`], a stand-in for OpenAI with the real wire formats; [`Reply`] and [`Usage`] script its answers | tests of clients, the demo |
 //! | `otlp` | [`otlp`]: builders of spans, log records and export requests | tests of everything that reads OTLP |
 //! | `observation` | [`observation`]: builders of observations | tests of the fold, the ledger, prices |
+//! | `clickhouse` | [`ClickHouse`]: ClickHouse's engine behind its HTTP interface, if the peer is installed | tests of the ClickHouse sink |
 //! | `postgres` | [`Postgres`]: a PostgreSQL server of a test's own, if the peer is installed | tests of the Postgres sink, of SQL |
 //! | `receiver` | [`world::TestReceiver`]: a receiver and its ledger in a temporary folder | tests of the receiver |
 //! | `world` | [`world::World`]: that receiver, the stand-in provider and an instrumented client | tests of the crate `spanledger` |
@@ -82,15 +83,21 @@
     allow(rustdoc::broken_intra_doc_links, reason = "the page links to modules whose features can be off")
 )]
 
+#[cfg(feature = "clickhouse")]
+mod clickhouse;
 #[cfg(feature = "openai")]
 mod openai;
 #[cfg(feature = "otlp")]
 pub mod otlp;
+#[cfg(any(feature = "clickhouse", feature = "postgres"))]
+mod peers;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "receiver")]
 pub mod world;
 
+#[cfg(feature = "clickhouse")]
+pub use clickhouse::ClickHouse;
 #[cfg(feature = "openai")]
 pub use openai::{
     ApiError, Builder, CALLS_STORED_MAX, FinishReason, Provider, REQUEST_BODY_BYTES_MAX,

@@ -5,14 +5,16 @@ use std::{
     ffi::OsStr,
     fs,
     io::Write as _,
-    net::{TcpListener, TcpStream},
-    path::{Path, PathBuf},
+    net::TcpStream,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
+
+use crate::peers::{free_port, peer};
 
 /// The time after which starting or stopping the server counts as failed. Only a hang takes that long.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -45,7 +47,7 @@ impl Postgres {
 
     /// Starts a server with further settings, such as `max_connections=10`.
     pub fn start_with(settings: &[&str]) -> Option<Self> {
-        let programs = programs()?;
+        let programs = peer("postgres", "postgres")?;
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let user = unprivileged_user();
         if let Some((uid, gid)) = user {
@@ -199,24 +201,6 @@ impl Drop for Postgres {
     }
 }
 
-/// The folder of the server's programs, as `tests/peers/install.sh postgres` links it.
-fn programs() -> Option<PathBuf> {
-    let peers = std::env::var_os("SPANLEDGER_PEERS_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.peers"), PathBuf::from);
-    let programs = peers.join("postgres");
-    if programs.join("initdb").exists() {
-        return Some(programs);
-    }
-    let test = thread::current();
-    let test = test.name().unwrap_or("a test").to_owned();
-    let message = format!("SKIPPED: {test} needs PostgreSQL; run tests/peers/install.sh postgres");
-    let is_required = std::env::var_os("SPANLEDGER_REQUIRE_PEERS").is_some_and(|value| value == "1");
-    assert!(!is_required, "{message}");
-    // The test harness hides what `eprintln!` prints in a test that passes.
-    writeln!(std::io::stderr(), "{message}").unwrap_or_default();
-    None
-}
-
 /// The ids of a user for the server, if this process is root.
 fn unprivileged_user() -> Option<(u32, u32)> {
     let id = |arguments: &[&str]| -> Option<u32> {
@@ -229,9 +213,4 @@ fn unprivileged_user() -> Option<(u32, u32)> {
     let ids =
         ["postgres", "nobody"].into_iter().find_map(|user| Some((id(&["-u", user])?, id(&["-g", user])?)));
     Some(ids.expect("there is a user `postgres` or `nobody`"))
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
-    listener.local_addr().expect("the socket is bound").port()
 }

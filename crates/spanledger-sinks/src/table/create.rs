@@ -46,10 +46,10 @@ impl Table {
                 "{create}\nENGINE = {engine}\nPARTITION BY toYYYYMM(`timestamp`)\nORDER BY (`timestamp`, `event_id`){settings}\nCOMMENT {table_comment}",
                 engine = self.engine,
                 // A replicated table has a window of its own without being asked.
-                settings = if self.engine.starts_with("Replacing") {
-                    format!("\nSETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}")
-                } else {
+                settings = if self.engine.starts_with("Replicated") || self.engine.starts_with("Shared") {
                     String::new()
+                } else {
+                    format!("\nSETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}")
                 }
             )],
             Dialect::BigQuery => {

@@ -36,7 +36,16 @@ impl Table {
         match self.dialect {
             // The table has one row for each event.
             Dialect::Postgres => format!("SELECT\n{names}\nFROM {source}\nWHERE {condition}"),
-            Dialect::ClickHouse => format!("SELECT\n{names}\nFROM {source} FINAL\nWHERE {condition}"),
+            Dialect::ClickHouse if self.engine.contains("Replacing") => {
+                format!("SELECT\n{names}\nFROM {source} FINAL\nWHERE {condition}")
+            }
+            // The other engines keep every revision and know no `FINAL`.
+            Dialect::ClickHouse => format!(
+                "SELECT\n{names}\nFROM (\n    SELECT * FROM {source} ORDER BY {} DESC LIMIT 1 BY {}, {}\n)\nWHERE {condition}",
+                quote("revision"),
+                quote("timestamp"),
+                quote("event_id"),
+            ),
             // An event never changes its timestamp. With it among the columns that divide the rows, a condition on the
             // time is applied before the revisions are compared, so that other partitions are not read.
             Dialect::BigQuery | Dialect::Snowflake | Dialect::DuckDb => format!(

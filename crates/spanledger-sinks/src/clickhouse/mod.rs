@@ -1,0 +1,12 @@
+#![doc = include_str!("README.md")]
+
+mod config;
+mod fault;
+mod http;
+mod prepare;
+mod sink;
+#[cfg(test)]
+mod tests;
+
+pub use config::ClickHouseConfig;
+pub use sink::ClickHouseSink;
