@@ -47,7 +47,7 @@ fn list(arguments: &SinksDeadListArguments) -> anyhow::Result<ExitCode> {
                     stored.at.to_string(),
                     letter.event_id.as_str().to_owned(),
                     letter.revision.to_string(),
-                    clean(&letter.reason).to_string(),
+                    clean(&letter.reason),
                 ]
             });
             parts::grid(

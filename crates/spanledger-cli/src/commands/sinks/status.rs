@@ -82,7 +82,7 @@ fn table(rows: &[Row]) -> String {
         let live = row.live.as_ref();
         let of_live = |words: &dyn Fn(&SinkReport) -> String| live.map_or_else(|| "–".to_owned(), words);
         vec![
-            clean(&row.name).to_string(),
+            clean(&row.name),
             of_live(&|live| live.kind.clone()),
             of_live(&|live| live.state.as_str().to_owned()),
             grouped(row.behind),
