@@ -29,6 +29,7 @@ mod cli;
 mod clock;
 mod collector;
 mod crash;
+mod file_sink;
 mod instrumented_service;
 mod ledger_command;
 mod ledger_file;
