@@ -46,11 +46,17 @@ mod registry;
 mod secret;
 mod sink;
 pub mod table;
+#[cfg(any(feature = "clickhouse", feature = "http", feature = "otlp"))]
+mod web;
 
 // The sinks: a folder, a `mod` line and a row each, in alphabetical order.
 #[cfg(feature = "clickhouse")]
 pub mod clickhouse;
 pub mod file;
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 #[cfg(feature = "postgres")]
@@ -80,6 +86,18 @@ pub static SINKS: &[SinkKind] = &[
         "file",
         "Writes each event as a line of JSON or CSV to a file that is rotated",
         include_str!("file/README.md"),
+    ),
+    row_of_feature!(
+        "http",
+        "Posts signed batches of events as JSON to an address of yours",
+        "http/README.md",
+        http::HttpConfig
+    ),
+    row_of_feature!(
+        "otlp",
+        "Sends each event as an OTLP log record to a Collector, Loki or a backend",
+        "otlp/README.md",
+        otlp::OtlpConfig
     ),
     row_of_feature!(
         "parquet",

@@ -6,6 +6,7 @@
 //! | `otlp` | [`otlp`]: builders of spans, log records and export requests | tests of everything that reads OTLP |
 //! | `observation` | [`observation`]: builders of observations | tests of the fold, the ledger, prices |
 //! | `clickhouse` | [`ClickHouse`]: ClickHouse's engine behind its HTTP interface, if the peer is installed | tests of the ClickHouse sink |
+//! | `collector` | [`Collector`]: an OpenTelemetry Collector that writes what it receives to a file, if the peer is installed | tests of the OTLP sink |
 //! | `postgres` | [`Postgres`]: a PostgreSQL server of a test's own, if the peer is installed | tests of the Postgres sink, of SQL |
 //! | `receiver` | [`world::TestReceiver`]: a receiver and its ledger in a temporary folder | tests of the receiver |
 //! | `world` | [`world::World`]: that receiver, the stand-in provider and an instrumented client | tests of the crate `spanledger` |
@@ -85,11 +86,13 @@
 
 #[cfg(feature = "clickhouse")]
 mod clickhouse;
+#[cfg(feature = "collector")]
+mod collector;
 #[cfg(feature = "openai")]
 mod openai;
 #[cfg(feature = "otlp")]
 pub mod otlp;
-#[cfg(any(feature = "clickhouse", feature = "postgres"))]
+#[cfg(any(feature = "clickhouse", feature = "collector", feature = "postgres"))]
 mod peers;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -98,6 +101,8 @@ pub mod world;
 
 #[cfg(feature = "clickhouse")]
 pub use clickhouse::ClickHouse;
+#[cfg(feature = "collector")]
+pub use collector::Collector;
 #[cfg(feature = "openai")]
 pub use openai::{
     ApiError, Builder, CALLS_STORED_MAX, FinishReason, Provider, REQUEST_BODY_BYTES_MAX,
