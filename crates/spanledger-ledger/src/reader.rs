@@ -201,6 +201,13 @@ impl LedgerReader {
         Ok(statement.query_row([follower], |row| row.get(0)).optional()?)
     }
 
+    /// The names of all followers.
+    pub fn follower_names(&self) -> Result<Vec<String>, LedgerError> {
+        let mut statement = self.connection.prepare_cached("SELECT name FROM follower ORDER BY name")?;
+        let names = statement.query_map([], |row| row.get(0))?;
+        Ok(names.collect::<Result<_, _>>()?)
+    }
+
     /// The ledger's id. Another file has another id, so that a position in one ledger is never taken for a
     /// position in another.
     pub fn ledger_id(&self) -> Result<String, LedgerError> {
