@@ -11,6 +11,7 @@
 //! | `ledger_command`, `ledger_upkeep` | `spanledger ledger` and `reprice`, while `serve` runs and without it |
 //! | `sql_view` | the ledger's view as Python's SQLite, pandas and `DuckDB` read it (peers), and the examples of `docs/ledger.md` |
 //! | `sql_questions` | the files of `docs/sql` on the engines of the databases (peers) |
+//! | `sinks_command` | `spanledger sinks`, beside `serve` and without it |
 //! | `stdout_sink` | `serve --sink stdout` |
 //! | `instrumented_service` | a Rust service with the crate `spanledger` |
 //! | `nothing_is_lost` | such a service with a spool, while it and the receiver are killed |
@@ -28,6 +29,7 @@ mod cli;
 mod clock;
 mod collector;
 mod crash;
+mod file_sink;
 mod instrumented_service;
 mod ledger_command;
 mod ledger_file;
@@ -40,6 +42,7 @@ mod price_reload;
 mod prices_command;
 mod python_service;
 mod scenarios;
+mod sinks_command;
 mod sql_questions;
 mod sql_view;
 mod stdout_sink;

@@ -8,6 +8,9 @@
 #   tests/peers/install.sh postgres        a PostgreSQL server: the system's, else its package of Debian or Ubuntu
 #   tests/peers/install.sh engines         a Python environment with the engines of sql_engine.py
 #   tests/peers/install.sh clickhouse-18   the server of ClickHouse 18.16, on Debian and Ubuntu
+#   tests/peers/install.sh lake            readers of Parquet, and a server with the interface of S3, in Python
+#   tests/peers/install.sh azurite         Microsoft's emulator of Azure Blob Storage
+#   tests/peers/install.sh rsyslog         the program rsyslog, on Debian and Ubuntu
 #   tests/peers/install.sh openai-v2       a Python environment that only `cargo xtask bench-calls` uses
 #
 # The peers are installed in .peers/ at the repository root (git-ignored), or in
@@ -16,6 +19,7 @@
 set -euo pipefail
 
 builder_version=v0.162.0
+azurite_version=3.37.0
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd -- "$here/../.." && pwd)
@@ -136,6 +140,26 @@ install_clickhouse-18() {
     say "clickhouse-18 installed"
 }
 
+install_lake() {
+    install_venv lake venv-lake requirements-lake.txt
+}
+
+install_azurite() {
+    need npm azurite
+    local folder=$peers/azurite stamp
+    stamp=$({ echo "$azurite_version"; node --version; } | digest)
+    if is_current azurite "$stamp" "$folder/node_modules/.bin/azurite-blob"; then
+        say "azurite is up to date"
+        return
+    fi
+    say "installing azurite"
+    rm -rf "$folder" "$peers/stamps/azurite"
+    mkdir -p "$folder"
+    npm install --prefix "$folder" --no-audit --no-fund --silent "azurite@$azurite_version" >&2
+    printf '%s\n' "$stamp" >"$peers/stamps/azurite"
+    say "azurite installed"
+}
+
 install_collector() {
     need go collector
     local binary=$peers/bin/otelcol build=$peers/build stamp started=$SECONDS
@@ -189,11 +213,39 @@ install_faketime() {
     say "faketime installed"
 }
 
-(($#)) || set -- python collector faketime postgres engines clickhouse-18
+# Unpacks the system's package `rsyslog` and its libraries without installing them.
+install_rsyslog() {
+    local folder=$peers/rsyslog stamp
+    local packages=(rsyslog libestr0 libfastjson4 liblognorm5)
+    if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+        say "rsyslog is left out: it is taken from a package of Debian or Ubuntu"
+        return
+    fi
+    stamp=$({ dpkg --print-architecture; cat /etc/os-release; } | digest)
+    if is_current rsyslog "$stamp" "$folder/usr/sbin/rsyslogd"; then
+        say "rsyslog is up to date"
+        return
+    fi
+    rm -rf "$folder" "$folder.build" "$peers/stamps/rsyslog"
+    mkdir -p "$folder" "$folder.build"
+    # A new machine may have no list of packages yet.
+    (cd "$folder.build" &&
+        { apt-get download "${packages[@]}" || { apt-get update && apt-get download "${packages[@]}"; }; } \
+            >log 2>&1) || die "\`apt-get download ${packages[*]}\` failed; its message is in $folder.build/log"
+    local package
+    for package in "$folder.build"/*.deb; do
+        dpkg-deb --extract "$package" "$folder"
+    done
+    rm -rf "$folder.build"
+    printf '%s\n' "$stamp" >"$peers/stamps/rsyslog"
+    say "rsyslog installed"
+}
+
+(($#)) || set -- python collector faketime postgres engines clickhouse-18 lake azurite rsyslog
 for peer in "$@"; do
     case $peer in
-    python | collector | faketime | postgres | engines | clickhouse-18 | openai-v2) ;;
-    *) die "unknown peer '$peer': python, collector, faketime, postgres, engines, clickhouse-18, openai-v2, or nothing for all but the last" ;;
+    python | collector | faketime | postgres | engines | clickhouse-18 | lake | azurite | rsyslog | openai-v2) ;;
+    *) die "unknown peer '$peer': python, collector, faketime, postgres, engines, clickhouse-18, lake, azurite, rsyslog, openai-v2, or nothing for all but the last" ;;
     esac
 done
 

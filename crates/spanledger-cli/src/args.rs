@@ -4,6 +4,7 @@ mod ledger;
 mod price;
 mod prices;
 mod reprice;
+mod sinks;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,11 @@ pub(crate) use self::{
         PricesArguments, PricesCommand, ShowArguments,
     },
     reprice::RepriceArguments,
+    sinks::{
+        SinksArguments, SinksCheckArguments, SinksCommand, SinksConfigArguments, SinksDdlArguments,
+        SinksDeadCommand, SinksDeadDropArguments, SinksDeadListArguments, SinksDeadRetryArguments,
+        SinksListArguments, SinksReplayArguments, SinksStatusArguments,
+    },
 };
 use crate::config::{LEDGER, ListenAddr, Options};
 
@@ -45,6 +51,7 @@ pub(crate) enum Command {
     Tail(TailArguments),
     Check(CheckArguments),
     Ledger(LedgerCommandArguments),
+    Sinks(SinksArguments),
     Reprice(RepriceArguments),
     #[cfg(feature = "demo")]
     Demo(DemoArguments),

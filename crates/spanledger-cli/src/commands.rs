@@ -7,6 +7,7 @@ pub(crate) mod ledger;
 pub(crate) mod report;
 pub(crate) mod reprice;
 pub(crate) mod serve;
+pub(crate) mod sinks;
 #[cfg(feature = "demo")]
 pub(crate) mod stand_in;
 pub(crate) mod tail;

@@ -50,6 +50,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Tail(arguments) => runtime.block_on(commands::tail::run(&arguments)),
         Command::Check(arguments) => runtime.block_on(commands::check::run(arguments)),
         Command::Ledger(arguments) => runtime.block_on(commands::ledger::run(&arguments)),
+        Command::Sinks(arguments) => runtime.block_on(commands::sinks::run(&arguments)),
         Command::Reprice(arguments) => runtime.block_on(commands::reprice::run(&arguments)),
         #[cfg(feature = "demo")]
         Command::Demo(arguments) => runtime.block_on(commands::demo::run(arguments)),

@@ -20,13 +20,16 @@ mod tests;
 pub struct Usd(i128);
 
 /// Digits after the decimal point.
-const SCALE: u32 = 12;
+const SCALE: u32 = Usd::SCALE;
 const PICOS_PER_DOLLAR: i128 = 1_000_000_000_000;
 
 impl Usd {
     /// Zero dollars, the cost of a call that failed before the model ran. An unknown cost is `None`, not
     /// zero.
     pub const ZERO: Self = Self(0);
+
+    /// Digits after the decimal point.
+    pub(crate) const SCALE: u32 = 12;
 
     /// An amount of picodollars.
     pub const fn from_picos(picos: i128) -> Self {

@@ -2,6 +2,7 @@
 //! relatives, and writes the events that differ from the stored ones.
 
 use std::{
+    cell::RefCell,
     collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
@@ -22,7 +23,7 @@ use crate::{
     packed::{PackedRows, RowPacker, RowStatement},
     prepare::{Content, PreparedComponent, PreparedObservation},
     rollup::RollupDeltas,
-    row::{self, Head, INSERT_EVENT, KEEP_SUPERSEDED, NO_EVIDENCE, REPLACE_EVENT, SELECT_EVENT},
+    row::{self, Forms, Head, INSERT_EVENT, KEEP_SUPERSEDED, NO_EVIDENCE, REPLACE_EVENT, SELECT_EVENT},
     state::State,
     words::{Lookup, Unknown, Words},
 };
@@ -44,6 +45,7 @@ pub(crate) struct Append<'a> {
     /// How many events were written in place of stored ones or after them.
     pub(crate) written: usize,
     inserts: Inserts<'a>,
+    forms: RefCell<Forms>,
 }
 
 /// What an append changes besides the tables.
@@ -108,9 +110,18 @@ impl<'a> Append<'a> {
         changes: Changes<'a>,
     ) -> Self {
         let Changes { words, unknown, deltas, spent } = changes;
-        let words = Lookup::new(words, unknown);
-        let (epoch, written, inserts) = (None, 0, Inserts::default());
-        Self { connection, state, words, deltas, appended, spent, epoch, written, inserts }
+        Self {
+            connection,
+            state,
+            words: Lookup::new(words, unknown),
+            deltas,
+            appended,
+            spent,
+            epoch: None,
+            written: 0,
+            inserts: Inserts::default(),
+            forms: RefCell::default(),
+        }
     }
 
     /// Appends the first of the components that are left. If the ledger has relatives of it, those behind it that
@@ -322,7 +333,10 @@ impl<'a> Append<'a> {
         let mut select = self.connection.prepare_cached(&SELECT_EVENT)?;
         let mut rows = select.query([seq])?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        Ok(Some((row::read_head(row)?, row::read(row, self.words.dictionary())?)))
+        Ok(Some((
+            row::read_head(row)?,
+            row::read(row, self.words.dictionary(), &mut self.forms.borrow_mut())?,
+        )))
     }
 
     /// Writes an event if it differs from the stored one.

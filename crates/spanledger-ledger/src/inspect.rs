@@ -164,7 +164,7 @@ impl LedgerReader {
         while let Some(row) = rows.next()? {
             let head = row::read_head(row)?;
             read.last = head.seq;
-            match row::read(row, &words) {
+            match row::read(row, &words, &mut self.forms.borrow_mut()) {
                 Ok(_) => read.events += 1,
                 Err(error) => read.unreadable.push(Unreadable { seq: head.change_seq, error }),
             }

@@ -105,7 +105,22 @@ impl Ledger {
         after: i64,
         limit: usize,
     ) -> Result<Option<HandedOut>, LedgerError> {
-        self.give(follower, Some(after), limit).await
+        Ok(self.give(follower, Some(after), limit, 1).await?.pop())
+    }
+
+    /// Gives a follower up to `most` batches that follow each other, as many calls of
+    /// [`next_batch`](Self::next_batch) do, but with one commit for all of them. If one of them is in flight
+    /// already, it returns those in flight and makes no new ones.
+    pub async fn next_batches(
+        &self,
+        follower: &str,
+        after: i64,
+        limit: usize,
+        most: usize,
+    ) -> Result<Vec<HandedOut>, LedgerError> {
+        let mut given = self.give(follower, Some(after), limit, most).await?;
+        given.reverse();
+        Ok(given)
     }
 
     /// Gives a follower its first batch in flight, or a new one of about `limit` changes. `None` if there is
@@ -113,21 +128,21 @@ impl Ledger {
     ///
     /// This is [`next_batch`](Self::next_batch) for a follower with one batch in flight.
     pub async fn hand_out(&self, follower: &str, limit: usize) -> Result<Option<BatchRange>, LedgerError> {
-        Ok(self.give(follower, None, limit).await?.map(|given| given.range))
+        Ok(self.give(follower, None, limit, 1).await?.pop().map(|given| given.range))
     }
 
+    /// The batches that a follower is given, the last one first.
     async fn give(
         &self,
         follower: &str,
         after: Option<i64>,
         limit: usize,
-    ) -> Result<Option<HandedOut>, LedgerError> {
-        match self.ask(Request::Give { follower: follower.to_owned(), after, limit }).await? {
-            Reply::Given(range, changes) => {
-                Ok(Some(HandedOut { range: self.batch_range(follower, range), changes }))
-            }
-            _ => Ok(None),
-        }
+        most: usize,
+    ) -> Result<Vec<HandedOut>, LedgerError> {
+        let request = Request::Give { follower: follower.to_owned(), after, limit, most };
+        let Reply::Given(given) = self.ask(request).await? else { return Ok(Vec::new()) };
+        let handed_out = |(range, changes)| HandedOut { range: self.batch_range(follower, range), changes };
+        Ok(given.into_iter().rev().map(handed_out).collect())
     }
 
     /// Replaces a batch in flight by two, of which the first ends with the change `at`. A part that is sent alone

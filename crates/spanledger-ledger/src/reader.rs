@@ -16,7 +16,7 @@ use crate::{
     migrate::TARGET,
     open::{self, Snapshot},
     outbox,
-    row::{self, Head, JOIN_EVIDENCE, READ_COLUMNS},
+    row::{self, Forms, Head, JOIN_EVIDENCE, READ_COLUMNS},
     words::{self, Words},
 };
 
@@ -28,6 +28,7 @@ pub struct LedgerReader {
     /// What the files looked like at the opening, where this reader cannot see changes.
     snapshot: Option<Snapshot>,
     words: RefCell<Words>,
+    pub(crate) forms: RefCell<Forms>,
 }
 
 /// How much a ledger holds.
@@ -65,7 +66,7 @@ impl LedgerReader {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LedgerError> {
         let path = path.as_ref().to_owned();
         let open::ReadConnection { connection, snapshot } = open::reader(&path)?;
-        Ok(Self { connection, path, snapshot, words: RefCell::default() })
+        Ok(Self { connection, path, snapshot, words: RefCell::default(), forms: RefCell::default() })
     }
 
     /// The dictionary, with the words of this moment. Call it within the transaction whose rows it is for.
@@ -123,9 +124,10 @@ impl LedgerReader {
     ) -> Result<(), LedgerError> {
         let mut statement = self.connection.prepare_cached(&format!("SELECT {} {source}", *READ_COLUMNS))?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut forms = self.forms.borrow_mut();
         let mut rows = statement.query([after, last, limit])?;
         while let Some(row) = rows.next()? {
-            each(row::read_head(row)?, row::read(row, words))?;
+            each(row::read_head(row)?, row::read(row, words, &mut forms))?;
         }
         Ok(())
     }
@@ -155,7 +157,8 @@ impl LedgerReader {
         let mut statement = self.connection.prepare_cached(&row::SELECT_EVENT)?;
         let mut found = None;
         let look = |row: &Row<'_>| -> Result<Option<CostEvent>, LedgerError> {
-            Ok(Some(row::read(row, &words)?).filter(|event| event.event_id == *id))
+            Ok(Some(row::read(row, &words, &mut self.forms.borrow_mut())?)
+                .filter(|event| event.event_id == *id))
         };
         for seq in numbers {
             let seq = seq.cast_signed();
@@ -196,6 +199,13 @@ impl LedgerReader {
     pub fn follower_cursor(&self, follower: &str) -> Result<Option<i64>, LedgerError> {
         let mut statement = self.connection.prepare_cached("SELECT cursor FROM follower WHERE name = ?")?;
         Ok(statement.query_row([follower], |row| row.get(0)).optional()?)
+    }
+
+    /// The names of all followers.
+    pub fn follower_names(&self) -> Result<Vec<String>, LedgerError> {
+        let mut statement = self.connection.prepare_cached("SELECT name FROM follower ORDER BY name")?;
+        let names = statement.query_map([], |row| row.get(0))?;
+        Ok(names.collect::<Result<_, _>>()?)
     }
 
     /// The ledger's id. Another file has another id, so that a position in one ledger is never taken for a

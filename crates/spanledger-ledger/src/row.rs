@@ -2,27 +2,34 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{Row, types::ValueRef};
-use spanledger_event::{COLUMNS, Cell, Column, ColumnKind, CostEvent, Timestamp, Usd};
+use spanledger_event::{COLUMNS, Cell, Column, CostEvent};
 
 use crate::{
-    LedgerError, datum,
     error::RowError,
     evidence::Inherited,
     packed::{PackedRow, PackedRows, RowPacker, RowStatement},
     schema::{self, HEAD},
     storage::{self, Form},
-    template,
-    words::Words,
 };
 
+mod forms;
+mod read;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use self::{
+    forms::Forms,
+    read::{read, read_head, read_template},
+};
 
 /// A column, its form, and the index of its first SQL column behind the [`HEAD`].
 struct Place {
     column: &'static Column,
     form: Form,
+    /// How many SQL columns it has.
+    width: usize,
+    /// Whether null stands for the value of `CostEvent::default()`.
+    is_default_if_null: bool,
     index: usize,
     /// The index of the evidence's value behind all columns of the event.
     evidence: Option<usize>,
@@ -35,10 +42,14 @@ static PLACES: LazyLock<Vec<Place>> = LazyLock::new(|| {
     let place = |column: &'static Column| {
         let form = storage::form(column);
         let inherited = Inherited::place(column.name);
-        let place = Place { column, form, index, evidence: inherited.map(|_| evidence), inherited };
-        index += storage::width(column);
-        if place.evidence.is_some() {
-            evidence += storage::width(column);
+        let width = storage::width(column);
+        let is_default_if_null = column.nullable || matches!(form, Form::WordOrDefault(_) | Form::Template);
+        let evidence_index = inherited.map(|_| evidence);
+        let place =
+            Place { column, form, width, is_default_if_null, index, evidence: evidence_index, inherited };
+        index += width;
+        if inherited.is_some() {
+            evidence += width;
         }
         place
     };
@@ -177,89 +188,4 @@ fn is_empty(event: &CostEvent, column: &str) -> bool {
         "dims" => event.dims.is_empty(),
         _ => false,
     }
-}
-
-/// Reads the numbers of a row of [`READ_COLUMNS`].
-pub(crate) fn read_head(row: &Row<'_>) -> rusqlite::Result<Head> {
-    let seq: i64 = row.get(0)?;
-    let evidence: Option<i64> = row.get(2)?;
-    Ok(Head { seq, change_seq: row.get(1)?, evidence: evidence.unwrap_or(seq), epoch: row.get(3)? })
-}
-
-/// Reads an event from a row of [`READ_COLUMNS`].
-pub(crate) fn read(row: &Row<'_>, words: &Words) -> Result<CostEvent, LedgerError> {
-    let mut event = CostEvent::default();
-    for place in PLACES.iter() {
-        let own = HEAD.len() + place.index;
-        let last = own + storage::width(place.column) - 1;
-        let at = match place.evidence {
-            Some(evidence) if row.get_ref(last)? == ValueRef::Null => HEAD.len() + *WIDTH + evidence,
-            _ => own,
-        };
-        let cell = read_cell(row, at, place, words)?;
-        (place.column.set)(&mut event, cell).map_err(RowError::from)?;
-    }
-    Ok(event)
-}
-
-fn read_cell<'r>(
-    row: &'r Row<'_>,
-    at: usize,
-    place: &Place,
-    words: &'r Words,
-) -> Result<Cell<'r>, LedgerError> {
-    let value = row.get_ref(at)?;
-    let second = if storage::width(place.column) == 2 { row.get_ref(at + 1)? } else { ValueRef::Null };
-    Ok(cell(value, second, place, words)?)
-}
-
-fn cell<'r>(
-    value: ValueRef<'r>,
-    second: ValueRef<'r>,
-    place: &Place,
-    words: &'r Words,
-) -> Result<Cell<'r>, RowError> {
-    if value == ValueRef::Null && second == ValueRef::Null {
-        return Ok(match place.form {
-            Form::WordOrDefault(default) => Cell::Json(default.into()),
-            Form::Template if !place.column.nullable => Cell::Json("[]".into()),
-            _ => Cell::Null,
-        });
-    }
-    let text = |text| match place.column.kind {
-        ColumnKind::Json => Cell::Json(text),
-        _ => Cell::Text(text),
-    };
-    Ok(match place.form {
-        Form::Integer => match place.column.kind {
-            ColumnKind::Boolean => Cell::Boolean(value.as_i64()? != 0),
-            ColumnKind::Timestamp => Cell::Timestamp(Timestamp::from_nanos(value.as_i64()?)),
-            _ => Cell::Integer(value.as_i64()?),
-        },
-        Form::Usd => Cell::Usd(Usd::from_parts(value.as_i64()?, second.as_i64()?)),
-        Form::Text => {
-            let number = value.as_str()?.parse();
-            Cell::Decimal(number.map_err(|source| RowError::Decimal { column: place.column.name, source })?)
-        }
-        Form::Word | Form::WordOrDefault(_) => text(datum::read_word(value, words)?.into()),
-        Form::Uuid => text(datum::read_uuid(value)?),
-        Form::Hex => text(datum::read_hex(value)?),
-        Form::Inherited => text(value.as_str()?.into()),
-        Form::Template => text(read_template(value, second, words)?.into()),
-    })
-}
-
-/// Puts a text together from the number of its form and its numbers.
-pub(crate) fn read_template(
-    form: ValueRef<'_>,
-    numbers: ValueRef<'_>,
-    words: &Words,
-) -> Result<String, RowError> {
-    let numbers = numbers.as_str()?;
-    if form == ValueRef::Null {
-        return Ok(numbers.to_owned());
-    }
-    let number = form.as_i64()?;
-    let form = words.text(number).ok_or(RowError::Word(number))?;
-    template::join(form, numbers).ok_or(RowError::Template)
 }

@@ -124,7 +124,7 @@ pub(crate) fn split(json: &str) -> Option<Split> {
 }
 
 /// The form of cost lines: it has their kinds, units and rates. `None` if there are too many lines.
-fn line_form(lines: &[CostLine]) -> Option<String> {
+pub(crate) fn line_form(lines: &[CostLine]) -> Option<String> {
     let mut splitter = Splitter::with_capacity(96 * lines.len());
     for (index, line) in lines.iter().enumerate() {
         splitter.text(if index == 0 { "[{\"kind\":" } else { ",{\"kind\":" });

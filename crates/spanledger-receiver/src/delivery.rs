@@ -10,14 +10,20 @@ use spanledger_ledger::{Ledger, LedgerError};
 use spanledger_sinks::ConfiguredSink;
 use tokio::{sync::watch, time::Instant};
 
+mod dead_letters;
 mod fault;
 mod lag;
 mod queue;
+mod replay;
 mod runner;
 mod source;
 mod status;
 
-pub use self::status::{SinkReport, SinkState, SinkStatus};
+pub use self::{
+    dead_letters::{RetriedDeadLetters, retry_dead_letters},
+    replay::{Replay, ReplayError, ReplaySelection},
+    status::{SinkReport, SinkState, SinkStatus},
+};
 use self::{runner::Runner, source::Span};
 
 /// The wait before a failed operation on the ledger is repeated. A temporary fault must not end the delivery.

@@ -56,7 +56,10 @@ mod upkeep;
 pub use context::Limits;
 pub use counters::Counters;
 pub(crate) use delivery::register;
-pub use delivery::{DeliveryOptions, SinkReport, SinkState, SinkStatus, deliver};
+pub use delivery::{
+    DeliveryOptions, Replay, ReplayError, ReplaySelection, RetriedDeadLetters, SinkReport, SinkState,
+    SinkStatus, deliver, retry_dead_letters,
+};
 pub use forward::{Destination, DestinationError, ForwardError};
 pub use pipeline::Pipeline;
 pub use prices::{
@@ -66,5 +69,8 @@ pub use readiness::NotReady;
 pub(crate) use refusal::Refusal;
 pub use reprice::{RepriceSelection, Repricing, reprice};
 pub use server::{Addresses, BindError, RunningServer, ServeError, Server, ServerBuilder};
-pub use transport::{ForgetRequest, Forgetting, PruneRequest, RepriceRequest, UpkeepRequest};
+pub use transport::{
+    DeadLetterAction, DeadLetterRequest, ForgetRequest, Forgetting, PruneRequest, ReplayRequest,
+    RepriceRequest, SinksAnswer, SinksRequest, StartedReplay, UpkeepRequest,
+};
 pub use upkeep::{Compaction, Pace, Pruning, Refolding, Retention, compact, prune, refold};

@@ -1,6 +1,7 @@
 //! Writes the metrics for Prometheus.
 
 mod ledger;
+mod sinks;
 
 use std::{fmt, time::UNIX_EPOCH};
 
@@ -107,6 +108,7 @@ impl Collector for Snapshot {
                 MetricType::Gauge,
             )?)?;
         }
-        ledger::encode(&self.0, &mut encoder)
+        ledger::encode(&self.0, &mut encoder)?;
+        sinks::encode(&self.0, &mut encoder)
     }
 }

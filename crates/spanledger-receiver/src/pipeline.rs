@@ -1,7 +1,7 @@
 //! Decodes an OTLP message, prices its calls, appends them to the ledger and forwards its traces.
 
 use std::sync::{
-    Arc, OnceLock,
+    Arc, Mutex, OnceLock, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -9,9 +9,10 @@ use bytes::Bytes;
 use spanledger_event::{ErrorChain, Observation, UnpricedReason, Usd, keys};
 use spanledger_ledger::{Ledger, LedgerError};
 use spanledger_otlp::{DecodeError, Logs, ObservationReader, ReadLogs, Traces, price, record::Gap};
+use spanledger_sinks::ConfiguredSink;
 
 use crate::{
-    Counters, Destination, Prices, Refusal, SinkStatus,
+    Counters, Destination, Prices, Refusal, SinkState, SinkStatus,
     accepted::Accepted,
     forward::Outgoing,
     message::{Compression, Message, Signal},
@@ -24,6 +25,9 @@ mod tests;
 /// Larger bodies, and all compressed ones, are decoded on a blocking thread instead of a thread of the
 /// runtime.
 const INLINE_BYTES_MAX: usize = 128 * 1_024;
+
+/// So many replays are remembered, and at most so many run at the same time.
+const REPLAYS_MAX: usize = 16;
 
 /// Why a record of the crate `spanledger` is rejected.
 pub(crate) const NO_EVENT_ID: &str =
@@ -41,7 +45,9 @@ pub struct Pipeline {
     /// Held by the work on the stored ledger that is running, such as a repricing.
     upkeep: Arc<tokio::sync::Mutex<()>>,
     /// The sinks that receive the ledger's events.
-    sinks: Arc<OnceLock<Vec<SinkStatus>>>,
+    sinks: Arc<OnceLock<Vec<(SinkStatus, ConfiguredSink)>>>,
+    /// The latest replays.
+    replays: Arc<Mutex<Vec<SinkStatus>>>,
     retention: Arc<RetentionStatus>,
 }
 
@@ -57,6 +63,7 @@ impl Pipeline {
             is_served: Arc::default(),
             upkeep: Arc::default(),
             sinks: Arc::default(),
+            replays: Arc::default(),
             retention: Arc::default(),
         }
     }
@@ -73,11 +80,38 @@ impl Pipeline {
     }
 
     /// The sinks, once a server delivers to them.
-    pub fn sinks(&self) -> &[SinkStatus] {
-        self.sinks.get().map_or(&[], Vec::as_slice)
+    pub fn sinks(&self) -> impl Iterator<Item = &SinkStatus> {
+        self.sinks.get().into_iter().flatten().map(|(status, _)| status)
     }
 
-    pub(crate) fn set_sinks(&self, sinks: Vec<SinkStatus>) {
+    /// The configuration of a sink.
+    pub(crate) fn sink(&self, name: &str) -> Option<&ConfiguredSink> {
+        self.sinks.get().into_iter().flatten().map(|(_, sink)| sink).find(|sink| sink.name == name)
+    }
+
+    /// The latest replays.
+    pub(crate) fn replays(&self) -> Vec<SinkStatus> {
+        self.replays.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds a replay, unless one of the same name is running.
+    pub(crate) fn add_replay(&self, replay: &SinkStatus) -> bool {
+        let mut replays = self.replays.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = replay.name();
+        if replays.iter().any(|other| other.name() == name && other.report().state != SinkState::Stopped) {
+            return false;
+        }
+        replays.retain(|other| other.name() != name);
+        if replays.len() >= REPLAYS_MAX {
+            let ended = replays.iter().position(|other| other.report().state == SinkState::Stopped);
+            let Some(ended) = ended else { return false };
+            replays.remove(ended);
+        }
+        replays.push(replay.clone());
+        true
+    }
+
+    pub(crate) fn set_sinks(&self, sinks: Vec<(SinkStatus, ConfiguredSink)>) {
         // A pipeline has one server, which sets them once.
         drop(self.sinks.set(sinks));
     }

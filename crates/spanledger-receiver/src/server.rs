@@ -256,7 +256,7 @@ impl Server {
         }
         let statuses: Vec<SinkStatus> =
             self.sinks.iter().map(|sink| SinkStatus::new(&sink.name, sink.kind)).collect();
-        pipeline.set_sinks(statuses.clone());
+        pipeline.set_sinks(statuses.iter().cloned().zip(self.sinks.iter().cloned()).collect());
         for sink in &self.sinks {
             register(pipeline.ledger(), sink)
                 .await

@@ -9,4 +9,7 @@ mod http;
 pub(crate) mod ports;
 mod response;
 
-pub use api::{ForgetRequest, Forgetting, PruneRequest, RepriceRequest, UpkeepRequest};
+pub use api::{
+    DeadLetterAction, DeadLetterRequest, ForgetRequest, Forgetting, PruneRequest, ReplayRequest,
+    RepriceRequest, SinksAnswer, SinksRequest, StartedReplay, UpkeepRequest,
+};

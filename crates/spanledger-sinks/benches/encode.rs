@@ -1,6 +1,12 @@
-//! Measures how many events a second each encoding writes on one thread. An event is about as large as one of a
-//! chat call with all its attribution.
-#![expect(clippy::unwrap_used, reason = "a benchmark stops at the first error")]
+//! Measures how many events a second each encoding writes on one thread, and the sinks `file` and `parquet` on a
+//! disk, with their syncs. An event is about as large as one of a chat call with all its attribution.
+//!
+//! `SPANLEDGER_BENCH_DIR` is the folder of the files; the default is the one for temporary files.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark stops at the first error, and prints"
+)]
 
 #[path = "support/event.rs"]
 mod event;
@@ -73,4 +79,74 @@ fn arrow(bencher: Bencher<'_, '_>) {
     let (events, arrow) = (events(), spanledger_sinks::encode::arrow::ArrowBatches::new(Columns::default()));
     let events: Vec<&CostEvent> = events.iter().collect();
     bencher.counter(ItemsCount::new(EVENTS)).bench_local(|| arrow.encode(&events).unwrap().batches.len());
+}
+
+/// Delivers one batch after another, as the receiver does.
+mod sinks {
+    use std::sync::Arc;
+
+    use divan::{Bencher, counter::ItemsCount};
+    use spanledger_event::SharedEvent;
+    use spanledger_sinks::{Batch, BatchId, BoxSink, Opening, Positioned, Purpose, SINKS, SinkSpec};
+
+    use super::event;
+
+    fn batch(events: i64) -> Batch {
+        let positioned =
+            |position| Positioned { position, event: Arc::new(SharedEvent::new(event(position))) };
+        Batch {
+            id: BatchId { ledger: "0190a7e2".into(), sink: "bench".into(), from: 0, to: events },
+            events: (1..=events).map(positioned).collect(),
+        }
+    }
+
+    fn deliver(bencher: Bencher<'_, '_>, rows: i64, options: impl Fn(&std::path::Path) -> String) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let parent = std::env::var_os("SPANLEDGER_BENCH_DIR").map_or_else(std::env::temp_dir, Into::into);
+        let folder = tempfile::tempdir_in(parent).unwrap();
+        let spec: SinkSpec = toml::from_str(&options(folder.path())).unwrap();
+        let mut sink: BoxSink =
+            spanledger_sinks::build(SINKS, [("bench", &spec)]).unwrap()[0].make().unwrap();
+        let opening = Opening { ledger: "0190a7e2".into(), sink: "bench".into(), purpose: Purpose::Deliver };
+        runtime.block_on(sink.open(&opening)).unwrap();
+        let mut from = 0;
+        let first = batch(rows);
+        bencher
+            .counter(ItemsCount::new(usize::try_from(rows).unwrap()))
+            .with_inputs(|| {
+                // The events are new ones for the sink: it has not seen the positions.
+                from += rows;
+                let mut batch = first.clone();
+                (batch.id.from, batch.id.to) = (from, from + rows);
+                batch
+            })
+            .bench_local_refs(|batch| {
+                runtime.block_on(async {
+                    sink.write(batch).await.unwrap();
+                    sink.commit().await.unwrap();
+                });
+            });
+        let events = u64::try_from(from).unwrap();
+        if let Some(bytes) = walk(folder.path()).checked_div(events) {
+            println!("{bytes} bytes an event");
+        }
+    }
+
+    fn walk(folder: &std::path::Path) -> u64 {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.map(|path| if path.is_dir() { walk(&path) } else { path.metadata().unwrap().len() }).sum()
+    }
+
+    #[divan::bench(sample_count = 20, sample_size = 1)]
+    fn file(bencher: Bencher<'_, '_>) {
+        deliver(bencher, 5_000, |folder| {
+            format!("kind = 'file'\npath = '{}/events.jsonl'", folder.display())
+        });
+    }
+
+    #[cfg(feature = "parquet")]
+    #[divan::bench(sample_count = 20, sample_size = 1)]
+    fn parquet(bencher: Bencher<'_, '_>) {
+        deliver(bencher, 25_000, |folder| format!("kind = 'parquet'\nlocation = '{}'", folder.display()));
+    }
 }

@@ -10,6 +10,7 @@ use spanledger_receiver::PriceFiles;
 use self::network::Probe;
 use crate::{
     args::CheckArguments,
+    commands::sinks::open_for_check,
     config::Config,
     render::text::{printable, wrapped},
     terminal,
@@ -17,26 +18,26 @@ use crate::{
 
 /// The results of the checks, as text.
 #[derive(Default)]
-pub(super) struct Findings {
+pub(crate) struct Findings {
     text: String,
     failed: usize,
 }
 
 /// A sentence that says why something is in order, or what is wrong with it and what to do.
-pub(super) type Finding = Result<String, String>;
+pub(crate) type Finding = Result<String, String>;
 
 impl Findings {
     /// The findings, a line or more for each.
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
     /// Whether nothing failed.
-    pub(super) fn is_ok(&self) -> bool {
+    pub(crate) fn is_ok(&self) -> bool {
         self.failed == 0
     }
 
-    pub(super) fn add(&mut self, what: &str, finding: Finding) {
+    pub(crate) fn add(&mut self, what: &str, finding: Finding) {
         let (mark, words) = match finding {
             Ok(words) => ("ok    ", words),
             Err(words) => {
@@ -71,8 +72,7 @@ pub(crate) async fn run(arguments: CheckArguments) -> anyhow::Result<ExitCode> {
         findings.add("destination", network::destination(address).await);
     }
     for sink in &config.sinks {
-        // The configuration was read, so the options of the sink are valid. Nothing is sent to the sink.
-        findings.add("sink", Ok(sink.to_string()));
+        findings.add("sink", open_for_check(sink, &config.ledger).await);
     }
     terminal::data(findings.text())?;
     Ok(if findings.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

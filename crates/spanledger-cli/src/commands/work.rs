@@ -21,7 +21,7 @@ pub(super) async fn run<Answer: DeserializeOwned>(
         Ok(ledger) => here(ledger).await,
         Err(LedgerError::InUse { .. }) => {
             let address = admin.admin_addr.0;
-            ask(&format!("http://{address}/api/{task}"), request)
+            ask(admin, task, request)
                 .await
                 .with_context(|| format!("another process has the ledger open, and is asked at {address}"))
         }
@@ -30,7 +30,12 @@ pub(super) async fn run<Answer: DeserializeOwned>(
 }
 
 /// Lets the `serve` at that address do the work.
-async fn ask<Answer: DeserializeOwned>(url: &str, request: &impl Serialize) -> anyhow::Result<Answer> {
+pub(super) async fn ask<Answer: DeserializeOwned>(
+    admin: &AdminArguments,
+    task: &str,
+    request: &impl Serialize,
+) -> anyhow::Result<Answer> {
+    let url = format!("http://{}/api/{task}", admin.admin_addr.0);
     let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
     let body = serde_json::to_string(request)?;
     let remedy = "if it is `serve`, give the address of its admin port with --admin-addr, or stop it; if it is another \

@@ -76,6 +76,11 @@ impl JsonText {
         (compact != "null").then_some(Self(compact))
     }
 
+    /// Wraps a text that was a `JsonText` before, such as one that was stored. The text is not checked.
+    pub const fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

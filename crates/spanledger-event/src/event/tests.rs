@@ -1,6 +1,8 @@
 use std::collections::BTreeSet;
 
 use expect_test::expect_file;
+use proptest::prelude::*;
+use rust_decimal::Decimal;
 
 use super::*;
 use crate::{CostLine, Timestamp};
@@ -193,4 +195,34 @@ fn a_column_of_a_later_version_is_skipped_and_a_bad_value_is_named() {
     assert!(error.contains("`cost_usd`"), "{error}");
     let big = serde_json::from_str::<CostEvent>(r#"{"cost_usd":0.000000000001}"#).unwrap();
     assert_eq!(big.cost_usd, Some(Usd::from_picos(1)));
+}
+
+fn any_decimal() -> impl Strategy<Value = Decimal> {
+    let bits = (any::<u32>(), any::<u32>(), any::<u32>(), any::<bool>(), 0..29_u32);
+    let large =
+        bits.prop_map(|(a, b, c, is_negative, scale)| Decimal::from_parts(a, b, c, is_negative, scale));
+    let small = (-10_000..10_000_i64, 0..29_u32).prop_map(|(number, scale)| Decimal::new(number, scale));
+    prop_oneof![large, small]
+}
+
+proptest! {
+    #[test]
+    fn every_number_of_the_text_is_that_of_serde(
+        quantity in any_decimal(),
+        rate in any_decimal(),
+        picos in prop_oneof![any::<i64>().prop_map(i128::from), -10_i128.pow(24)..10_i128.pow(24)],
+    ) {
+        let usd = Usd::from_picos(picos);
+        let event = CostEvent {
+            audio_seconds: Some(quantity),
+            cost_usd: Some(usd),
+            cost_lines: vec![CostLine { kind: "a\"b".into(), quantity, unit: "1M tokens".into(), rate, usd }; 2],
+            ..CostEvent::default()
+        };
+        let json = serde_json::to_string(&event.cost_lines).unwrap();
+        prop_assert_eq!((Column::named("cost_lines").unwrap().get)(&event), Cell::Json(json.into()));
+        prop_assert_eq!(event.to_json(), serde_json::to_string(&event).unwrap());
+        let seconds = format!("\"audio_seconds\":{}", quantity.normalize());
+        prop_assert!(event.to_json().contains(&seconds));
+    }
 }

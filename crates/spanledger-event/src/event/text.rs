@@ -4,8 +4,11 @@
 
 use std::{borrow::Cow, io::Write as _};
 
+use rust_decimal::Decimal;
+use serde::Serialize;
+
 use super::{COLUMNS, Cell, Column, CostEvent};
-use crate::CostLine;
+use crate::{CostLine, Usd};
 
 /// About as many bytes has the text of an event.
 const TEXT_BYTES: usize = 2_048;
@@ -23,11 +26,11 @@ pub(super) fn event(event: &CostEvent, columns: impl Iterator<Item = &'static Co
         out.extend_from_slice(b"\":");
         match cell {
             Cell::Null => {}
-            Cell::Text(text) => string(out, &text),
-            Cell::Integer(number) => display(out, number),
-            Cell::Boolean(truth) => display(out, truth),
-            Cell::Usd(usd) => display(out, usd),
-            Cell::Decimal(number) => display(out, number.normalize()),
+            Cell::Text(text) => json(out, &text),
+            Cell::Integer(number) => json(out, &number),
+            Cell::Boolean(truth) => json(out, &truth),
+            Cell::Usd(usd) => dollars(out, usd),
+            Cell::Decimal(number) => decimal(out, number),
             Cell::Timestamp(moment) => {
                 out.push(b'"');
                 display(out, moment);
@@ -57,24 +60,72 @@ pub(super) fn lines(lines: &[CostLine]) -> Cow<'static, str> {
     let mut out = Vec::with_capacity(96 * lines.len());
     for CostLine { kind, quantity, unit, rate, usd } in lines {
         out.extend_from_slice(if out.is_empty() { b"[{\"kind\":" } else { b",{\"kind\":" });
-        string(&mut out, kind);
+        json(&mut out, kind);
         out.extend_from_slice(b",\"quantity\":");
-        display(&mut out, quantity.normalize());
+        decimal(&mut out, *quantity);
         out.extend_from_slice(b",\"unit\":");
-        string(&mut out, unit);
+        json(&mut out, unit);
         out.extend_from_slice(b",\"rate\":");
-        display(&mut out, rate.normalize());
+        decimal(&mut out, *rate);
         out.extend_from_slice(b",\"usd\":");
-        display(&mut out, usd);
+        dollars(&mut out, *usd);
         out.push(b'}');
     }
     out.push(b']');
     into_text(out).into()
 }
 
-fn string(out: &mut Vec<u8>, text: &str) {
+fn json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
     // Writing into memory does not fail.
-    serde_json::to_writer(out, text).unwrap_or_default();
+    serde_json::to_writer(out, value).unwrap_or_default();
+}
+
+fn dollars(out: &mut Vec<u8>, usd: Usd) {
+    if !number(out, usd.picos(), Usd::SCALE) {
+        display(out, usd);
+    }
+}
+
+fn decimal(out: &mut Vec<u8>, value: Decimal) {
+    if !number(out, value.mantissa(), value.scale()) {
+        display(out, value.normalize());
+    }
+}
+
+/// Writes a number with so many digits behind the point, without the zeros at its end. An event has a dozen of
+/// them. Returns whether it did: it does not write large ones.
+fn number(out: &mut Vec<u8>, digits: i128, scale: u32) -> bool {
+    let Ok(mut rest) = u64::try_from(digits.unsigned_abs()) else { return false };
+    let mut places = scale;
+    while places > 0 && rest.is_multiple_of(10) {
+        rest /= 10;
+        places -= 1;
+    }
+    // Twenty digits of the number and up to 28 places.
+    let (mut text, mut at) = ([b'0'; 64], 64);
+    let mut put = |byte: u8| {
+        at -= 1;
+        text[at] = byte;
+    };
+    for _ in 0..places {
+        put(b'0' + (rest % 10) as u8);
+        rest /= 10;
+    }
+    if places > 0 {
+        put(b'.');
+    }
+    loop {
+        put(b'0' + (rest % 10) as u8);
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if digits < 0 {
+        put(b'-');
+    }
+    out.extend_from_slice(&text[at..]);
+    true
 }
 
 fn display(out: &mut Vec<u8>, value: impl std::fmt::Display) {

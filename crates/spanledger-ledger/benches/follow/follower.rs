@@ -9,6 +9,9 @@ use futures_util::future;
 use spanledger_ledger::Ledger;
 use tokio::runtime::Builder;
 
+/// So many batches a follower has in flight.
+const IN_FLIGHT: usize = 8;
+
 /// What a follower received.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Followed {
@@ -39,11 +42,12 @@ pub(crate) fn follow(
             changes.mark_unchanged();
             let (acknowledged, next) = future::join(
                 ledger.acknowledge(name, cursor, Vec::new()),
-                ledger.next_batch(name, cursor, batch),
+                ledger.next_batches(name, cursor, batch, IN_FLIGHT),
             )
             .await;
             acknowledged.unwrap();
-            let Some(given) = next.unwrap() else {
+            let batches = next.unwrap();
+            if batches.is_empty() {
                 if was_done {
                     return;
                 }
@@ -52,12 +56,14 @@ pub(crate) fn follow(
                     std::thread::sleep(std::time::Duration::from_millis(1));
                 }
                 continue;
-            };
-            match given.changes {
-                Some(changes) => followed.from_memory += changes.len(),
-                None => followed.from_file += reader.batch(&given.range).unwrap().changes.len(),
             }
-            cursor = given.range.last;
+            for given in batches {
+                match given.changes {
+                    Some(changes) => followed.from_memory += changes.len(),
+                    None => followed.from_file += reader.batch(&given.range).unwrap().changes.len(),
+                }
+                cursor = given.range.last;
+            }
         }
     });
     followed

@@ -1,6 +1,7 @@
 //! Writes and reads the values of which the facts of an observation consist.
 
 use rust_decimal::Decimal;
+use uuid::Uuid;
 
 use crate::{
     error::FactsError,
@@ -134,19 +135,17 @@ fn unhex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
 /// Lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(bytes.len() * 2);
+    let mut text = Vec::with_capacity(bytes.len() * 2);
     for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 0xF)]));
+        text.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 0xF)]]);
     }
-    text
+    // Digits are a text.
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// The text of a UUID.
 pub(crate) fn uuid(bytes: &[u8]) -> String {
-    let digits = hex(bytes);
-    let part = |range: std::ops::Range<usize>| digits.get(range).unwrap_or_default();
-    [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-")
+    Uuid::from_slice(bytes).map_or_else(|_| hex(bytes), |uuid| uuid.to_string())
 }
 
 /// Reads what a [`Pen`] wrote.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rusqlite::OptionalExtension as _;
-use spanledger_event::CostEvent;
+use spanledger_event::SharedEvent;
 
 use super::{BatchRange, Change, Unreadable, latest};
 use crate::{
@@ -40,12 +40,12 @@ impl LedgerReader {
             .query_row((&range.follower, range.cursor, range.last), |row| row.get(0))
             .optional()?;
         let known = known.unwrap_or(range.cursor);
-        let mut changes: Vec<(i64, i64, Result<CostEvent, LedgerError>)> = Vec::new();
+        let mut changes: Vec<(i64, i64, Result<Arc<SharedEvent>, LedgerError>)> = Vec::new();
         let mut present = 0;
         for source in [UNCHANGED, CHANGED, SUPERSEDED] {
             present = changes.len();
             self.read_changes(source, (range.cursor, range.last), usize::MAX, &words, |head, event| {
-                changes.push((head.seq, head.change_seq, event));
+                changes.push((head.seq, head.change_seq, event.map(|event| Arc::new(event.into()))));
                 Ok(())
             })?;
         }
@@ -62,7 +62,7 @@ impl LedgerReader {
                 // The row's number is that of the event's first observation.
                 Ok(event) if event.counts() || row.abs() <= known => {
                     let was_given = row.abs() <= known;
-                    read.changes.push(Change { seq, event: Arc::new(event.into()), was_given });
+                    read.changes.push(Change { seq, event, was_given });
                 }
                 Ok(_) => {}
                 Err(error) => read.unreadable.push(Unreadable { seq, error }),

@@ -18,11 +18,12 @@ pub(crate) enum Request {
     Batches {
         follower: String,
     },
-    /// A batch: the one after a change, or the first in flight.
+    /// Batches that follow each other: from the one after a change on, or from the first in flight.
     Give {
         follower: String,
         after: Option<i64>,
         limit: usize,
+        most: usize,
     },
     Split {
         follower: String,
@@ -45,11 +46,14 @@ pub(crate) enum Request {
     },
 }
 
+/// The change before the first one of a batch, and its last one.
+pub(crate) type Range = (i64, i64);
+
 /// What the writer answers.
 #[derive(Debug)]
 pub(crate) enum Reply {
-    Batches(Vec<(i64, i64)>),
-    Given((i64, i64), Option<Vec<Change>>),
+    Batches(Vec<Range>),
+    Given(Vec<(Range, Option<Vec<Change>>)>),
     /// Events that nobody but the caller needs any more. The caller frees their memory.
     Freed(Vec<Arc<SharedEvent>>),
     Removed(usize),
@@ -68,8 +72,12 @@ impl Request {
             Self::Batches { follower } => {
                 Some(Reply::Batches(state.followers.batches(follower).map(|batch| batch.range()).collect()))
             }
-            Self::Give { follower, after, .. } => match hand_out::known(state, follower, *after) {
-                Known::InFlight(batch) => Some(given(state, batch)),
+            Self::Give { follower, after, most, .. } => match hand_out::known(state, follower, *after) {
+                Known::InFlight(first) => {
+                    let batches = state.followers.batches(follower);
+                    let batches = batches.skip_while(|batch| batch.cursor != first.cursor);
+                    Some(Reply::Given(batches.take(*most).map(|batch| given(state, batch)).collect()))
+                }
                 Known::Nothing => Some(Reply::Done),
                 Known::Unknown => None,
             },
@@ -87,11 +95,19 @@ impl Request {
     fn answer(&self, connection: &Connection, state: &mut State) -> Result<Reply, LedgerError> {
         match self {
             Self::Batches { .. } => Ok(self.at_hand(state).unwrap_or(Reply::Done)),
-            Self::Give { follower, after, limit } => {
-                let batch = hand_out::give(connection, state, follower, *after, *limit)?;
-                let Some(batch) = batch else { return Ok(Reply::Done) };
-                state.handed_out = state.handed_out.max(batch.last);
-                Ok(given(state, &batch))
+            Self::Give { follower, after, limit, most } => {
+                if let Some(reply) = self.at_hand(state) {
+                    return Ok(reply);
+                }
+                let (mut all, mut after) = (Vec::new(), *after);
+                while all.len() < *most {
+                    let batch = hand_out::give(connection, state, follower, after, *limit)?;
+                    let Some(batch) = batch else { break };
+                    state.handed_out = state.handed_out.max(batch.last);
+                    after = Some(batch.last);
+                    all.push(given(state, &batch));
+                }
+                Ok(Reply::Given(all))
             }
             Self::Split { follower, cursor, last, at } => {
                 split(connection, &mut state.followers, follower, (*cursor, *last), *at)?;
@@ -115,8 +131,9 @@ impl Request {
     }
 }
 
-fn given(state: &State, batch: &Batch) -> Reply {
-    Reply::Given(batch.range(), state.tail.batch(batch.range(), batch.known))
+/// A batch, with its events if they are in memory.
+fn given(state: &State, batch: &Batch) -> (Range, Option<Vec<Change>>) {
+    (batch.range(), state.tail.batch(batch.range(), batch.known))
 }
 
 fn split(

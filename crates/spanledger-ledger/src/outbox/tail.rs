@@ -16,7 +16,7 @@ use super::{Change, followers::Followers, latest};
 /// The tail has at most this many events.
 pub(crate) const TAIL_EVENTS_MAX: usize = 32_768;
 /// The events of the tail take at most about this many bytes, with their JSON texts.
-pub(crate) const TAIL_BYTES_MAX: usize = 32 << 20;
+pub(crate) const TAIL_BYTES_MAX: usize = 48 << 20;
 
 /// An event that an append keeps for the tail.
 #[derive(Clone, Debug)]

@@ -1,7 +1,11 @@
 use rusqlite::Connection;
+use spanledger_event::{ColumnKind, Timestamp, Usd};
 
 use super::*;
-use crate::words::{Lookup, Unknown};
+use crate::{
+    LedgerError,
+    words::{Lookup, Unknown, Words},
+};
 
 /// Values of a column at the limits of what the ledger stores.
 fn limits(column: &Column) -> Vec<Cell<'static>> {
@@ -49,7 +53,7 @@ fn write(connection: &Connection, words: &Words, event: &CostEvent, sql: &str) -
 fn read_back(connection: &Connection, words: &Words) -> Result<CostEvent, LedgerError> {
     let mut select = connection.prepare(&SELECT_EVENT).unwrap();
     let mut rows = select.query([1]).unwrap();
-    read(rows.next().unwrap().unwrap(), words)
+    read(rows.next().unwrap().unwrap(), words, &mut Forms::default())
 }
 
 #[test]

@@ -311,3 +311,21 @@ fn followers_that_keep_up_are_given_the_same_events_from_memory() {
         assert_eq!(ledger.next_batch("late", 4, 9).await.unwrap().unwrap().changes, None);
     });
 }
+
+#[test]
+fn several_batches_are_given_at_once() {
+    let (_folder, path) = folder();
+    runtime().block_on(async {
+        let ledger = Ledger::open(&path).unwrap();
+        append(&ledger, 0..7).await;
+        let given = ledger.next_batches("sink", 0, 2, 3).await.unwrap();
+        let ranges: Vec<BatchRange> = given.into_iter().map(|batch| batch.range).collect();
+        assert_eq!(ends(&ranges), [(0, 2), (2, 4), (4, 6)]);
+        assert_eq!(ledger.batches("sink").await.unwrap(), ranges);
+        // Those in flight are given again, without new ones behind them.
+        let again = ledger.next_batches("sink", 2, 2, 9).await.unwrap();
+        assert_eq!(again.into_iter().map(|batch| batch.range).collect::<Vec<_>>(), ranges[1..]);
+        assert_eq!(ledger.next_batches("sink", 6, 9, 9).await.unwrap().len(), 1);
+        assert_eq!(ledger.next_batches("sink", 7, 9, 9).await.unwrap(), []);
+    });
+}

@@ -14,8 +14,11 @@ use super::{
     source::{Source, SourceOptions, Span, again, stopped},
 };
 
-/// How often a sink with a fault tries again after a stop was asked for.
+/// How often a sink with a passing fault tries again after a stop was asked for.
 const ATTEMPTS_AFTER_STOP: usize = 2;
+
+/// The longest wait between these attempts.
+const WAIT_AFTER_STOP: Duration = Duration::from_secs(1);
 
 /// Runs one sink.
 pub(super) struct Runner {
@@ -210,7 +213,7 @@ impl Runner {
             again!(&name, ledger.acknowledge(&name, unmoved, letters.clone()))?;
         }
         let batches = || (0..written).filter_map(|index| self.queue.get(index));
-        let Some(cursor) = batches().last().map(|last| last.range.last) else { return Ok(()) };
+        let Some(cursor) = batches().next_back().map(|last| last.range.last) else { return Ok(()) };
         if batches().any(|one| !one.batch.events.is_empty())
             && let Err(fault) = self.sink.commit().await
         {
@@ -298,14 +301,22 @@ impl Runner {
                 Some(self.backoff.after(None))
             }
         };
+        if self.options.span.until.is_some() && matches!(fault, Fault::Blocked { .. } | Fault::Fenced { .. })
+        {
+            // Somebody waits for the end of a replay, and can start it again.
+            return false;
+        }
         let stopping = self.options.stopping.clone();
         let is_stopping = *stopping.borrow();
+        let mut wait = wait;
         if is_stopping {
             self.attempts_after_stop += 1;
-            if wait.is_none() || self.attempts_after_stop >= ATTEMPTS_AFTER_STOP {
+            let is_passing = !matches!(fault, Fault::Blocked { .. } | Fault::Fenced { .. });
+            if !is_passing || self.attempts_after_stop >= ATTEMPTS_AFTER_STOP {
                 tracing::warn!(sink = self.name(), "sink.shutdown.incomplete");
                 return false;
             }
+            wait = wait.map(|wait| wait.min(WAIT_AFTER_STOP));
         }
         let status = self.options.status.clone();
         tokio::select! {

@@ -69,6 +69,8 @@ pub struct SinkReport {
     pub failures: u64,
     /// The position up to which it has all events.
     pub cursor: i64,
+    /// The position at which a replay ends; `None` for a sink.
+    pub until: Option<i64>,
     /// The greatest number of all changes and observations of the ledger, as far as the sink knows.
     pub last_number: i64,
     /// How long the oldest event has waited that it does not have, in seconds. After a restart the wait begins
@@ -110,6 +112,10 @@ impl SinkStatus {
     /// The name of the sink.
     pub fn name(&self) -> String {
         self.lock().0.name.clone()
+    }
+
+    pub(super) fn ends_at(&self, until: i64) {
+        self.lock().0.until = Some(until);
     }
 
     /// Lets the sink try again at once, if it waits after a fault.

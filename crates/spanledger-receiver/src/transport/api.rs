@@ -5,6 +5,7 @@
 //! does. A page whose host name was made to point to this machine sends that name as `Host`, so that only
 //! addresses and `localhost` are accepted.
 
+mod sinks;
 mod task;
 
 use std::{net::IpAddr, time::Duration};
@@ -18,7 +19,10 @@ use hyper::{
 };
 
 use self::task::Task;
-pub use self::task::{ForgetRequest, Forgetting, PruneRequest, RepriceRequest, UpkeepRequest};
+pub use self::{
+    sinks::{DeadLetterAction, DeadLetterRequest, ReplayRequest, SinksAnswer, SinksRequest, StartedReplay},
+    task::{ForgetRequest, Forgetting, PruneRequest, RepriceRequest, UpkeepRequest},
+};
 use super::response::{ResponseBody, full};
 use crate::Pipeline;
 

@@ -8,9 +8,10 @@ use std::{
 
 use spanledger_event::{CostEvent, EventId, Observation, ObservedAs, PartialAttribution};
 use spanledger_ledger::{Ledger, LedgerError, LedgerReader};
-use spanledger_receiver::{DeliveryOptions, SinkStatus, deliver};
+use spanledger_receiver::{DeliveryOptions, SinkState, SinkStatus, deliver};
 use spanledger_sinks::{
-    Batch, BatchShape, ConfiguredSink, EventSelection, Fault, Opened, Opening, Sink, Written,
+    Batch, BatchShape, ConfiguredSink, EventSelection, Fault, Opened, Opening, Rejection, Sink, Start,
+    Written,
 };
 use spanledger_testkit::observation::ObservationBuilder;
 use tokio::{
@@ -37,9 +38,15 @@ struct Scripted {
     /// Answers `Retry` for as long as it is set, after the plan.
     down: Arc<Mutex<bool>>,
     poison: Option<EventId>,
+    /// Names the poisoned event instead of refusing its batch.
+    names_poison: bool,
+    /// The position that the destination keeps, if it keeps one.
+    cursor: Arc<Mutex<Option<i64>>>,
     /// Every batch that was tried.
     tried: Arc<Mutex<Vec<Vec<EventId>>>>,
     delivered: Arc<Mutex<Vec<CostEvent>>>,
+    /// What was written and is not committed.
+    written: Vec<CostEvent>,
     progress: Arc<watch::Sender<usize>>,
 }
 
@@ -49,8 +56,11 @@ impl Scripted {
             planned: Arc::default(),
             down: Arc::default(),
             poison: None,
+            names_poison: false,
+            cursor: Arc::default(),
             tried: Arc::default(),
             delivered: Arc::default(),
+            written: Vec::new(),
             progress: Arc::new(watch::channel(0).0),
         }
     }
@@ -73,7 +83,7 @@ impl Scripted {
         soon(self.progress.subscribe().wait_for(|tries| *tries >= count)).await.unwrap();
     }
 
-    fn answer(&self, batch: &Batch) -> Result<(), Fault> {
+    fn answer(&mut self, batch: &Batch) -> Result<(), Fault> {
         let ids: Vec<EventId> = batch.events().map(|event| event.event_id.clone()).collect();
         self.tried.lock().unwrap().push(ids.clone());
         let planned = self.planned.lock().unwrap().pop_front();
@@ -84,7 +94,7 @@ impl Scripted {
             None => Ok(()),
         };
         if answer.is_ok() {
-            self.delivered.lock().unwrap().extend(batch.events().map(|event| CostEvent::clone(event)));
+            self.written.extend(batch.events().map(|event| CostEvent::clone(event)));
         }
         self.progress.send_modify(|tries| *tries += 1);
         answer
@@ -93,18 +103,27 @@ impl Scripted {
 
 impl Sink for Scripted {
     fn shape(&self) -> BatchShape {
-        BatchShape::default().rows(BATCH_MAX)
+        BatchShape::default().rows(BATCH_MAX).in_flight(2)
     }
 
     async fn open(&mut self, _: &Opening) -> Result<Opened, Fault> {
-        Ok(Opened::default())
+        self.written.clear();
+        Ok(Opened { cursor: *self.cursor.lock().unwrap(), remarks: Vec::new() })
     }
 
     async fn write(&mut self, batch: &Batch) -> Result<Written, Fault> {
+        let poisoned = batch.events().position(|event| self.poison.as_ref() == Some(&event.event_id));
+        if let (Some(index), true) = (poisoned, self.names_poison) {
+            self.progress.send_modify(|tries| *tries += 1);
+            let others = batch.events().enumerate().filter(|(other, _)| *other != index);
+            self.written.extend(others.map(|(_, event)| CostEvent::clone(event)));
+            return Ok(Written { rejected: vec![Rejection { index, reason: "poison".to_owned() }] });
+        }
         self.answer(batch).map(|()| Written::ALL)
     }
 
     async fn commit(&mut self) -> Result<(), Fault> {
+        self.delivered.lock().unwrap().append(&mut self.written);
         Ok(())
     }
 }
@@ -117,17 +136,26 @@ struct Running {
 
 impl Running {
     fn start(ledger: &Ledger, sink: &Scripted) -> Self {
+        Self::start_with(ledger, sink, &SinkStatus::new("scripted", "custom"), |_| {})
+    }
+
+    fn start_with(
+        ledger: &Ledger,
+        sink: &Scripted,
+        status: &SinkStatus,
+        configure: impl FnOnce(&mut ConfiguredSink),
+    ) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let sink = sink.clone();
         let mut sink = ConfiguredSink::new("scripted", move || sink.clone());
         // The calls of these tests lack attribution.
         sink.filter.events = EventSelection::All;
-        let status = SinkStatus::new("scripted", "custom");
+        configure(&mut sink);
         let shutdown = async move {
             stopped.await.unwrap_or_default();
             tokio::time::Instant::now() + SHUTDOWN_TIMEOUT
         };
-        Self { stop, done: tokio::spawn(deliver(ledger.clone(), sink, status, OPTIONS, shutdown)) }
+        Self { stop, done: tokio::spawn(deliver(ledger.clone(), sink, status.clone(), OPTIONS, shutdown)) }
     }
 
     async fn stop(self) {
@@ -288,4 +316,144 @@ async fn a_changed_event_is_delivered_again() {
     let last = delivered.last().unwrap();
     assert_eq!((&last.event_id, last.feature.as_deref()), (&ids[0], Some("search")));
     assert_eq!(delivered.iter().map(|event| event.revision).collect::<Vec<_>>(), [1, 1, 2]);
+}
+
+/// A refused event is a dead letter with its reason, whether the destination names it or not. No other event is.
+#[tokio::test]
+async fn a_refused_event_is_a_dead_letter() {
+    for names_poison in [false, true] {
+        let (store, mut sink) = (Store::new(), Scripted::new());
+        sink.names_poison = names_poison;
+        let mut ids = store.append(0..6).await;
+        let poison = ids.remove(2);
+        sink.poison = Some(poison.clone());
+        let running = Running::start(&store.ledger, &sink);
+        sink.wait_for_tries(2).await;
+        running.stop().await;
+        let letters = store.reader().dead_letters("scripted").unwrap();
+        assert_eq!(letters.len(), 1, "{letters:?}");
+        let letter = &letters[0].letter;
+        assert_eq!((&letter.event_id, letter.reason.as_str()), (&poison, "poison"));
+        assert_eq!(sink.delivered(), ids);
+        assert_eq!(store.cursor(), store.last_change());
+    }
+}
+
+/// The destination has committed more than the ledger was told. What it has is not sent again.
+#[tokio::test]
+async fn what_the_destination_has_is_not_sent_again() {
+    let (store, sink) = (Store::new(), Scripted::new());
+    let ids = store.append(0..9).await;
+    let running = Running::start(&store.ledger, &sink);
+    running.stop().await;
+    assert_eq!(sink.delivered(), ids);
+
+    let more = store.append(9..12).await;
+    let there = store.last_change();
+    *sink.cursor.lock().unwrap() = Some(there);
+    let last = store.append(12..13).await;
+    let running = Running::start(&store.ledger, &sink);
+    running.stop().await;
+    assert_eq!(sink.delivered(), [ids, last].concat(), "{more:?} are at the destination already");
+    assert_eq!(store.cursor(), store.last_change());
+}
+
+/// The destination was restored from a backup: it gets again what it lost.
+#[tokio::test]
+async fn a_destination_that_went_back_gets_the_rest_again() {
+    let (store, sink) = (Store::new(), Scripted::new());
+    let first = store.append(0..4).await;
+    let backup = store.last_change();
+    let lost = store.append(4..9).await;
+    Running::start(&store.ledger, &sink).stop().await;
+    assert_eq!(sink.delivered(), [first.clone(), lost.clone()].concat());
+
+    *sink.cursor.lock().unwrap() = Some(backup);
+    Running::start(&store.ledger, &sink).stop().await;
+    assert_eq!(sink.delivered(), [first, lost.clone(), lost].concat());
+    assert_eq!(store.cursor(), store.last_change());
+}
+
+/// A destination that is ahead of the ledger belongs to another state of it.
+#[tokio::test]
+async fn a_destination_that_is_ahead_of_the_ledger_blocks_the_sink() {
+    let (store, sink) = (Store::new(), Scripted::new());
+    store.append(0..2).await;
+    *sink.cursor.lock().unwrap() = Some(1_000_000);
+    let status = SinkStatus::new("scripted", "custom");
+    let running = Running::start_with(&store.ledger, &sink, &status, |_| {});
+    soon(async {
+        while status.report().state != SinkState::Blocked {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    running.stop().await;
+    let error = status.report().last_error.unwrap();
+    assert!(error.contains("older copy") && error.contains("ledger restore"), "{error}");
+    assert_eq!((store.cursor(), sink.delivered().len()), (0, 0));
+}
+
+/// A destination that refuses everything is what is wrong, and not the events: history does not go to the dead
+/// letters.
+#[tokio::test]
+async fn a_destination_that_refuses_everything_blocks_the_sink() {
+    let (store, sink) = (Store::new(), Scripted::new());
+    store.append(0..20).await;
+    for _ in 0..200 {
+        sink.plan(Fault::rejected("no"));
+    }
+    let status = SinkStatus::new("scripted", "custom");
+    let running = Running::start_with(&store.ledger, &sink, &status, |sink| sink.rejections_max = 5);
+    soon(async {
+        while status.report().state != SinkState::Blocked {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let error = status.report().last_error.unwrap();
+    assert!(error.contains("6 events in a row") && error.contains("rejections_max"), "{error}");
+    assert!(store.reader().dead_letters("scripted").unwrap().len() <= 5);
+
+    // The destination was mended.
+    sink.planned.lock().unwrap().clear();
+    status.retry_now();
+    running.stop().await;
+    let letters = store.reader().dead_letters("scripted").unwrap().len();
+    assert_eq!(sink.delivered().len() + letters, 20);
+    assert_eq!(store.cursor(), store.last_change());
+}
+
+/// A sink that another process has displaced does not displace it in turn.
+#[tokio::test]
+async fn a_fenced_sink_does_not_try_again() {
+    let (store, sink) = (Store::new(), Scripted::new());
+    store.append(0..2).await;
+    sink.plan(Fault::fenced("a newer process"));
+    let status = SinkStatus::new("scripted", "custom");
+    let running = Running::start_with(&store.ledger, &sink, &status, |_| {});
+    sink.wait_for_tries(1).await;
+    status.retry_now();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!((sink.tried().len(), status.report().state), (1, SinkState::Fenced));
+    running.stop().await;
+    assert_eq!(store.cursor(), 0);
+}
+
+/// A sink that begins now does not get history.
+#[tokio::test]
+async fn a_sink_that_starts_now_gets_only_what_comes() {
+    let (store, sink) = (Store::new(), Scripted::new());
+    store.append(0..5).await;
+    let status = SinkStatus::new("scripted", "custom");
+    let running = Running::start_with(&store.ledger, &sink, &status, |sink| sink.start = Start::Now);
+    soon(async {
+        while status.report().state != SinkState::Delivering {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let later = store.append(5..7).await;
+    running.stop().await;
+    assert_eq!(sink.delivered(), later);
 }

@@ -391,3 +391,61 @@ fn a_path_that_is_a_folder_is_an_error_of_the_option() {
     let error = Folder::with(|config| config.path = "/var/log/".into()).config.build().unwrap_err();
     assert_eq!(error.option, "path");
 }
+
+/// A disk of 64 kB, if this process may mount one.
+#[cfg(target_os = "linux")]
+struct SmallDisk(TempDir);
+
+#[cfg(target_os = "linux")]
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let disk = Self(tempfile::tempdir().unwrap());
+        if disk.run("mount", &["-t", "tmpfs", "-o", "size=64k", "tmpfs"]) {
+            return Some(disk);
+        }
+        writeln!(io::stderr(), "SKIPPED: a disk that is full needs the right to mount one").unwrap();
+        None
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> bool {
+        let mut command = std::process::Command::new(program);
+        command.args(arguments).arg(self.0.path()).stderr(std::process::Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        self.run("umount", &[]);
+    }
+}
+
+/// Scenario: the disk becomes full within a line, and later there is space again. Then it becomes read-only.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_disk_blocks_and_the_line_is_continued_when_there_is_space() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let folder = Folder::with(|config| config.path = disk.0.path().join("events.jsonl"));
+    let (first, second) = (batch(0, 0..1), batch(3, 3..4));
+    folder.deliver(&first).await;
+    let filler = disk.0.path().join("filler");
+    fs::write(&filler, vec![0; 40_000]).unwrap();
+    let mut sink = folder.opened().await;
+    let fault = sink.write(&second).await.unwrap_err();
+    let Fault::Blocked { reason, remedy } = &fault else { panic!("{fault:?}") };
+    assert!(reason.contains("events.jsonl") && remedy.contains("free space"), "{fault}");
+    assert!(folder.text().len() > lines(&first).len(), "a part of the line was written");
+
+    fs::remove_file(&filler).unwrap();
+    sink.open(&opening(Purpose::Deliver)).await.unwrap();
+    sink.write(&second).await.unwrap();
+    sink.commit().await.unwrap();
+    assert_eq!(folder.text(), lines(&first) + &lines(&second));
+
+    assert!(disk.run("mount", &["-o", "remount,ro"]));
+    for purpose in [Purpose::Check, Purpose::Deliver] {
+        let fault = sink.open(&opening(purpose)).await.unwrap_err();
+        assert!(fault.to_string().contains("for writing"), "{fault}");
+    }
+}

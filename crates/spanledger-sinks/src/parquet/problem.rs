@@ -35,6 +35,7 @@ const BLOCKED: &[(&[&str], &str)] = &[
             "signaturedoesnotmatch",
             "invalidtoken",
             "authenticationfailed",
+            "failed to authenticate",
             "invalid_grant",
             "invalidauthenticationinfo",
             "accountisdisabled",
@@ -43,8 +44,8 @@ const BLOCKED: &[(&[&str], &str)] = &[
         "correct the credentials in `store` or in the environment",
     ),
     (
-        &["invalidcertificate", "certificate", "handshake", "tls "],
-        "check the address in `store`, and that the system trusts the certificate of the store",
+        &["invalidcertificate", "certificate", "handshake", "tls ", "corrupt message"],
+        "check the address in `store`, whether it speaks TLS, and that the system trusts its certificate",
     ),
     (
         &["nosuchbucket", "containernotfound", "the specified bucket does not exist"],
@@ -54,9 +55,39 @@ const BLOCKED: &[(&[&str], &str)] = &[
     (&["invalidbucketname", "invalidresourcename"], "correct `location`"),
 ];
 
+/// What the store said, by the status of its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    NotFound,
+    Denied,
+    Unauthenticated,
+    NotSupported,
+    Other,
+}
+
+/// The answer. The crate does not tell the status of a request for a list in the error's type.
+fn answer(error: &Error) -> Answer {
+    match error {
+        Error::NotFound { .. } => Answer::NotFound,
+        Error::PermissionDenied { .. } => Answer::Denied,
+        Error::Unauthenticated { .. } => Answer::Unauthenticated,
+        Error::NotSupported { .. } | Error::NotImplemented { .. } => Answer::NotSupported,
+        error => {
+            let text = text(error);
+            let has_status = |status: u16| text.contains(&format!("status code: {status}"));
+            match () {
+                () if has_status(404) => Answer::NotFound,
+                () if has_status(403) => Answer::Denied,
+                () if has_status(401) => Answer::Unauthenticated,
+                () => Answer::Other,
+            }
+        }
+    }
+}
+
 /// Whether only the right is missing, with credentials that are right.
 pub(super) fn is_denied(error: &Error) -> bool {
-    matches!(error, Error::PermissionDenied { .. }) && remedy(error).is_none()
+    answer(error) == Answer::Denied && remedy(error).is_none()
 }
 
 /// Whether another request for the same object was running, so that the outcome is not known.
@@ -74,7 +105,10 @@ fn remedy(error: &Error) -> Option<&'static str> {
 
 /// The error with its causes, without the queries of addresses, which can hold a signature.
 fn text(error: &Error) -> String {
-    let text = ErrorChain(error).to_string();
+    // Most of the crate's errors repeat their cause, some do not.
+    let (alone, chain) = (error.to_string(), ErrorChain(error).to_string());
+    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    let text = if alone.contains(&cause) { innermost(error, alone) } else { chain };
     let mut words = Vec::new();
     for word in text.split_inclusive(char::is_whitespace) {
         match word.split_once('?') {
@@ -86,6 +120,22 @@ fn text(error: &Error) -> String {
         }
     }
     words.concat().trim_end().chars().take(1_000).collect()
+}
+
+/// Adds the innermost cause, which names the reason why there is no connection.
+fn innermost(error: &Error, mut text: String) -> String {
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause.and_then(std::error::Error::source) {
+        cause = Some(next);
+    }
+    match cause.map(ToString::to_string) {
+        Some(cause) if !text.contains(&cause) => {
+            text.push_str(": ");
+            text.push_str(&cause);
+            text
+        }
+        _ => text,
+    }
 }
 
 impl Access {
@@ -109,21 +159,21 @@ impl Access {
         if let Some(remedy) = remedy(error) {
             return Fault::blocked(reason, remedy);
         }
-        match error {
-            Error::NotFound { .. } => {
+        match answer(error) {
+            Answer::NotFound => {
                 Fault::blocked(reason, format!("create the {container}, or correct `location`"))
             }
-            Error::PermissionDenied { .. } => Fault::blocked(
+            Answer::Denied => Fault::blocked(
                 reason,
                 format!("allow these credentials to create objects in the {container}"),
             ),
-            Error::Unauthenticated { .. } => {
+            Answer::Unauthenticated => {
                 Fault::blocked(reason, "correct the credentials in `store` or in the environment")
             }
-            Error::NotSupported { .. } | Error::NotImplemented { .. } => {
+            Answer::NotSupported => {
                 Fault::blocked(reason, "use a store that can create an object only if it does not exist")
             }
-            _ => Fault::retry(reason),
+            Answer::Other => Fault::retry(reason),
         }
     }
 }

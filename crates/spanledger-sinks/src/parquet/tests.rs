@@ -1,3 +1,6 @@
+mod peers;
+mod readers;
+mod servers;
 mod stores;
 
 use std::{

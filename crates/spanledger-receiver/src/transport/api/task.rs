@@ -9,7 +9,7 @@ use spanledger_ledger::LedgerError;
 use spanledger_price::PriceBook;
 use tokio::sync::MutexGuard;
 
-use super::Refused;
+use super::{Refused, sinks};
 use crate::{
     Pipeline,
     reprice::{RepriceSelection, reprice},
@@ -30,6 +30,9 @@ pub(super) enum Task {
     Prune,
     Compact,
     Forget,
+    Sinks,
+    Replay,
+    DeadLetters,
 }
 
 /// The body of `POST /api/reprice`.
@@ -88,7 +91,16 @@ pub struct Forgetting {
 }
 
 impl Task {
-    pub(super) const ALL: [Self; 5] = [Self::Reprice, Self::Refold, Self::Prune, Self::Compact, Self::Forget];
+    pub(super) const ALL: [Self; 8] = [
+        Self::Reprice,
+        Self::Refold,
+        Self::Prune,
+        Self::Compact,
+        Self::Forget,
+        Self::Sinks,
+        Self::Replay,
+        Self::DeadLetters,
+    ];
 
     /// The last part of its path.
     pub(super) fn name(self) -> &'static str {
@@ -98,6 +110,9 @@ impl Task {
             Self::Prune => "prune",
             Self::Compact => "compact",
             Self::Forget => "forget",
+            Self::Sinks => "sinks",
+            Self::Replay => "replay",
+            Self::DeadLetters => "dead-letters",
         }
     }
 
@@ -148,7 +163,7 @@ impl Task {
             Self::Forget => {
                 let request: ForgetRequest = parse(body)?;
                 let _turn = turn(&request.ledger, pipeline).await?;
-                if pipeline.sinks().iter().any(|sink| sink.name() == request.sink) {
+                if pipeline.sinks().any(|sink| sink.name() == request.sink) {
                     let words = format!(
                         "this server delivers events to the sink `{}`: remove it from the configuration and restart \
                          `serve` first",
@@ -159,6 +174,9 @@ impl Task {
                 let forgotten = ledger.forget(&request.sink).await.map_err(|error| self.failed(&error))?;
                 json(Forgetting { forgotten })
             }
+            Self::Sinks => return sinks::report(body, pipeline),
+            Self::Replay => sinks::replay(body, pipeline).await,
+            Self::DeadLetters => sinks::dead_letters(body, pipeline).await,
         }?;
         tracing::info!(task = self.name(), %answer, "receiver.task.done");
         Ok(answer)
@@ -170,27 +188,32 @@ impl Task {
     }
 }
 
-/// Waits until no other task is at work, for a short time. Two at once would undo each other's work.
-async fn turn<'a>(ledger: &str, pipeline: &'a Pipeline) -> Result<MutexGuard<'a, ()>, Refused> {
-    if ledger != pipeline.ledger().id() {
-        let words = format!("this server writes another ledger, {}", pipeline.ledger().path().display());
-        return Err((StatusCode::CONFLICT, words));
+pub(super) fn same_ledger(ledger: &str, pipeline: &Pipeline) -> Result<(), Refused> {
+    if ledger == pipeline.ledger().id() {
+        return Ok(());
     }
+    let words = format!("this server writes another ledger, {}", pipeline.ledger().path().display());
+    Err((StatusCode::CONFLICT, words))
+}
+
+/// Waits until no other task is at work, for a short time. Two at once would undo each other's work.
+pub(super) async fn turn<'a>(ledger: &str, pipeline: &'a Pipeline) -> Result<MutexGuard<'a, ()>, Refused> {
+    same_ledger(ledger, pipeline)?;
     tokio::time::timeout(TURN_TIMEOUT, pipeline.upkeep().lock()).await.map_err(|_| {
         let words = "another command (reprice, refold, prune, compact) is at work on the ledger: wait until it is done";
         (StatusCode::CONFLICT, words.to_owned())
     })
 }
 
-fn bad(words: String) -> Refused {
+pub(super) fn bad(words: String) -> Refused {
     (StatusCode::BAD_REQUEST, words)
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
     serde_json::from_slice(body).map_err(|error| bad(format!("the body is not a request: {error}")))
 }
 
-fn json(answer: impl Serialize) -> Result<serde_json::Value, Refused> {
+pub(super) fn json(answer: impl Serialize) -> Result<serde_json::Value, Refused> {
     serde_json::to_value(answer).map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 

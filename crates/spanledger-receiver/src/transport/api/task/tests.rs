@@ -33,7 +33,8 @@ async fn a_task_is_refused_while_another_one_is_at_work() {
 #[tokio::test]
 async fn a_sink_is_forgotten_unless_the_server_delivers_to_it() {
     let (_folder, pipeline) = pipeline();
-    pipeline.set_sinks(vec![crate::SinkStatus::new("audit", "stdout")]);
+    let sink = spanledger_sinks::build(spanledger_sinks::SINKS, [("audit", &audit())]).unwrap().remove(0);
+    pipeline.set_sinks(vec![(crate::SinkStatus::new("audit", "stdout"), sink)]);
     pipeline.ledger().advance("audit", 0).await.unwrap();
     pipeline.ledger().advance("old", 0).await.unwrap();
     let (status, words) =
@@ -58,4 +59,9 @@ async fn a_pruning_needs_a_moment() {
     }
     let answer = run(Task::Prune, &pipeline, serde_json::json!({ "before": "2026-01-01T00:00:00Z" })).await;
     assert_eq!(answer.unwrap()["events"], 0);
+}
+
+/// A sink that writes to standard output.
+fn audit() -> spanledger_sinks::SinkSpec {
+    spanledger_sinks::SinkSpec { kind: Some("stdout".to_owned()), ..Default::default() }
 }

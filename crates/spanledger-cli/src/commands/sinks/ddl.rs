@@ -1,0 +1,22 @@
+//! `spanledger sinks ddl`.
+
+use std::process::ExitCode;
+
+use crate::{args::SinksDdlArguments, sinks::SINKS, terminal};
+
+pub(super) fn run(arguments: &SinksDdlArguments) -> anyhow::Result<ExitCode> {
+    let kind = SINKS.iter().find(|kind| kind.name == arguments.kind);
+    let Some(kind) = kind else { anyhow::bail!("`{}` is not a kind of sink", arguments.kind) };
+    if let Some(feature) = kind.missing_feature() {
+        anyhow::bail!(
+            "this program was built without sinks of kind `{}`: build it with `cargo install --path \
+             crates/spanledger-cli --features {feature}`",
+            kind.name
+        );
+    }
+    let Some(ddl) = kind.ddl(arguments.table.as_deref()) else {
+        anyhow::bail!("a sink of kind `{}` has no table", kind.name);
+    };
+    terminal::data(&ddl)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,92 @@
+//! Delivers dead letters after all.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use spanledger_event::SharedEvent;
+use spanledger_ledger::{Ledger, LedgerError, StoredDeadLetter};
+use spanledger_sinks::{Batch, BatchId, BoxSink, ConfiguredSink, Fault, Opening, Positioned, Purpose};
+
+/// What became of dead letters that were sent again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetriedDeadLetters {
+    /// Events that the destination took. They are no longer dead letters.
+    pub delivered: usize,
+    /// Events that it refuses again.
+    pub refused: usize,
+    /// Why the attempt ended early, if it did.
+    pub fault: Option<String>,
+}
+
+/// Sends the dead letters of a sink again, one after another. What the destination takes is no longer one.
+///
+/// The letters have positions of their own, which are their numbers, and the destination knows them under the name
+/// of the sink followed by `.dead`.
+pub async fn retry_dead_letters(
+    ledger: &Ledger,
+    sink: &ConfiguredSink,
+) -> Result<RetriedDeadLetters, LedgerError> {
+    let mut retried = RetriedDeadLetters::default();
+    let (reader, name) = (ledger.reader()?, sink.name.clone());
+    let letters = tokio::task::spawn_blocking(move || reader.dead_letters(&name))
+        .await
+        .map_err(|_| LedgerError::Closed)??;
+    if letters.is_empty() {
+        return Ok(retried);
+    }
+    let mut destination = match sink.make() {
+        Ok(destination) => destination,
+        Err(error) => {
+            retried.fault = Some(error.to_string());
+            return Ok(retried);
+        }
+    };
+    let opening = Opening {
+        ledger: ledger.id().to_owned(),
+        sink: format!("{}.dead", sink.name),
+        purpose: Purpose::Deliver,
+    };
+    for letter in letters {
+        match send(&mut destination, &opening, &letter).await {
+            Ok(true) => {
+                ledger.remove_dead_letters(&sink.name, vec![letter.number]).await?;
+                retried.delivered += 1;
+            }
+            Ok(false) => retried.refused += 1,
+            Err(fault) => {
+                retried.fault = Some(fault.to_string());
+                break;
+            }
+        }
+    }
+    destination.close().await;
+    Ok(retried)
+}
+
+/// Sends one letter. Returns whether the destination took it.
+async fn send(sink: &mut BoxSink, opening: &Opening, letter: &StoredDeadLetter) -> Result<bool, Fault> {
+    let opened = sink.open(opening).await?;
+    if opened.cursor.is_some_and(|cursor| cursor >= letter.number) {
+        // It was delivered, and then the ledger could not be told.
+        return Ok(true);
+    }
+    let id = BatchId {
+        ledger: opening.ledger.clone(),
+        sink: opening.sink.clone(),
+        from: letter.number - 1,
+        to: letter.number,
+    };
+    let event = Arc::new(SharedEvent::new(letter.letter.event.clone()));
+    let batch = Batch { id, events: vec![Positioned { position: letter.number, event }] };
+    let written = match sink.write(&batch).await {
+        Ok(written) if written.rejected.is_empty() => sink.commit().await,
+        // It is not committed: a destination that keeps positions would pass the letter.
+        Ok(_) => return Ok(false),
+        Err(fault) => Err(fault),
+    };
+    match written {
+        Ok(()) => Ok(true),
+        Err(Fault::Rejected { .. } | Fault::TooLarge { .. }) => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
