@@ -14,7 +14,7 @@ use crate::peers::{await_port, free_port, peer};
 /// The id of every cluster of these tests.
 const CLUSTER: &str = "AAAAAAAAAAAAAAAAAAAAAQ";
 
-/// One broker in KRaft mode on a Java runtime, in a folder of its own, on a free port of the loopback interface. It makes no
+/// One broker, which is its own controller, on a Java runtime, in a folder of its own, on a free port of the loopback interface. It makes no
 /// topic by itself. Dropping it ends the broker and removes the folder.
 #[derive(Debug)]
 pub struct Kafka {
