@@ -7,6 +7,7 @@
 #   tests/peers/install.sh faketime        the library libfaketime, on Debian and Ubuntu
 #   tests/peers/install.sh postgres        a PostgreSQL server: the system's, else its package of Debian or Ubuntu
 #   tests/peers/install.sh engines         a Python environment with the engines of sql_engine.py
+#   tests/peers/install.sh clickhouse-18   the server of ClickHouse 18.16, on Debian and Ubuntu
 #   tests/peers/install.sh lake            readers of Parquet, and a server with the interface of S3, in Python
 #   tests/peers/install.sh azurite         Microsoft's emulator of Azure Blob Storage
 #   tests/peers/install.sh rsyslog         the program rsyslog, on Debian and Ubuntu
@@ -112,6 +113,34 @@ install_postgres() {
     [[ -n $found ]] || die "no PostgreSQL was found: install version 12 or newer, with initdb, postgres and psql"
     ln -sfn "$found" "$peers/postgres"
     say "postgres is $("$found/postgres" --version)"
+}
+
+# Unpacks the system's package `clickhouse-server` and the libraries that it needs, without installing them.
+install_clickhouse-18() {
+    local folder=$peers/clickhouse-18 build=$peers/clickhouse-18.build stamp package
+    if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null ||
+        ! { apt-cache show clickhouse-server 2>/dev/null || { apt-get update && apt-cache show clickhouse-server; }; } \
+            >/dev/null 2>&1; then
+        say "clickhouse-18 is left out: it is taken from a package of Debian or Ubuntu"
+        return
+    fi
+    stamp=$({ dpkg --print-architecture; cat /etc/os-release; } | digest)
+    if is_current clickhouse-18 "$stamp" "$folder/usr/sbin/clickhouse-server"; then
+        say "clickhouse-18 is up to date"
+        return
+    fi
+    rm -rf "$build" "$folder" "$peers/stamps/clickhouse-18"
+    mkdir -p "$build/partial" "$folder"
+    # The lock of the system is not needed, because nothing is installed.
+    apt-get install --quiet --yes --no-install-recommends --download-only \
+        --option "Dir::Cache::archives=$build" --option Debug::NoLocking=1 clickhouse-server >"$build/log" 2>&1 ||
+        die "the packages of clickhouse-server cannot be downloaded; the message of apt-get is in $build/log"
+    for package in "$build"/*.deb; do
+        dpkg-deb --extract "$package" "$folder"
+    done
+    rm -rf "$build"
+    printf '%s\n' "$stamp" >"$peers/stamps/clickhouse-18"
+    say "clickhouse-18 installed"
 }
 
 install_lake() {
@@ -251,11 +280,11 @@ install_rsyslog() {
     say "rsyslog installed"
 }
 
-(($#)) || set -- python collector faketime postgres engines lake azurite rsyslog nats kafka
+(($#)) || set -- python collector faketime postgres engines clickhouse-18 lake azurite rsyslog nats kafka
 for peer in "$@"; do
     case $peer in
-    python | collector | faketime | postgres | engines | lake | azurite | rsyslog | nats | kafka | openai-v2) ;;
-    *) die "unknown peer '$peer': python, collector, faketime, postgres, engines, lake, azurite, rsyslog, nats, kafka, openai-v2, or nothing for all but the last" ;;
+    python | collector | faketime | postgres | engines | clickhouse-18 | lake | azurite | rsyslog | nats | kafka | openai-v2) ;;
+    *) die "unknown peer '$peer': python, collector, faketime, postgres, engines, clickhouse-18, lake, azurite, rsyslog, nats, kafka, openai-v2, or nothing for all but the last" ;;
     esac
 done
 

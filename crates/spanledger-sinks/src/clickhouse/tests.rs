@@ -306,6 +306,51 @@ async fn numbers_with_too_many_digits_are_refused_one_by_one() {
     assert_eq!(query(&server.url(), "SELECT count() FROM openai_event_revisions").await.unwrap(), "2\n");
 }
 
+/// The answers of a real server, which states its codes only in its messages.
+#[tokio::test]
+async fn an_old_server_is_understood_and_refused() {
+    let Some(mut server) = ClickHouse::start_18_16() else { return };
+    let url = server.url();
+    for (more, expected, remedy_names) in [
+        ("", "it is ClickHouse 18.16.1, which is too old", "24.3 or newer"),
+        ("user = 'nobody'", "Unknown user nobody", "`user` and `password`"),
+        ("database = 'finance'", "Database finance doesn't exist", "CREATE DATABASE"),
+    ] {
+        let (reason, remedy) = blocked(open(&mut sink(&url, more), Purpose::Deliver).await);
+        assert!(reason.contains(expected), "{more}: {reason}");
+        assert!(remedy.contains(remedy_names), "{more}: {remedy}");
+    }
+    let wrong = ClickHouseConfig { password: crate::Secret::new("wrong"), ..options(&url, "") };
+    let (reason, _) = blocked(open(&mut wrong.build().unwrap(), Purpose::Deliver).await);
+    assert!(reason.contains("Wrong password for user writer"), "{reason}");
+    server.kill();
+    let fault = open(&mut sink(&url, ""), Purpose::Deliver).await.unwrap_err();
+    assert!(matches!(fault, Fault::Retry { .. }), "{fault:?}");
+}
+
+/// Scenario: the address is that of another program.
+#[tokio::test]
+async fn an_address_without_clickhouse_is_refused() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        for answer in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello",
+            "HTTP/1.1 302 Found\r\nlocation: /login\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        ] {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4_096];
+            stream.read(&mut request).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    for _ in 0..2 {
+        let (_, remedy) = blocked(open(&mut sink(&url, ""), Purpose::Deliver).await);
+        assert!(remedy.contains("the HTTP interface of ClickHouse"), "{remedy}");
+    }
+}
+
 #[test]
 fn options_that_cannot_be_used_are_named() {
     let problem = |url: &str, more: &str| options(url, more).build().unwrap_err().to_string();

@@ -105,11 +105,11 @@ impl Harness for Destination {
     }
 
     async fn set_broken(&self, broken: bool) -> bool {
-        let mut broker = self.broker.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut server = self.broker.lock().unwrap_or_else(PoisonError::into_inner);
         if broken {
-            broker.kill();
+            server.kill();
         } else {
-            broker.run();
+            server.run();
         }
         true
     }
