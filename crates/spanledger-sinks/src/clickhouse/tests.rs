@@ -296,14 +296,15 @@ async fn numbers_with_too_many_digits_are_refused_one_by_one() {
     let Some(server) = ClickHouse::start() else { return };
     let mut sink = sink(&server.url(), "omit_columns = ['usage_raw']");
     open(&mut sink, Purpose::Deliver).await.unwrap();
-    let mut sent = events(0..4);
+    let mut sent = events(0..6);
     sent[1].audio_seconds = "0.1234567890123456789".parse().ok();
     sent[2].billed_usd = Some(Usd::from_picos(-(10_i128.pow(24))));
+    sent[3].audio_seconds = "100000000000000000000".parse().ok();
     let written = sink.write(&batch(0, sent)).await.unwrap();
     let indexes: Vec<usize> = written.rejected.iter().map(|rejection| rejection.index).collect();
-    assert_eq!(indexes, [1, 2], "{written:?}");
+    assert_eq!(indexes, [1, 2, 3], "{written:?}");
     assert!(written.rejected[0].reason.contains("more than 18 digits behind the point"), "{written:?}");
-    assert_eq!(query(&server.url(), "SELECT count() FROM openai_event_revisions").await.unwrap(), "2\n");
+    assert_eq!(query(&server.url(), "SELECT count() FROM openai_event_revisions").await.unwrap(), "3\n");
 }
 
 /// The answers of a real server, which states its codes only in its messages.
