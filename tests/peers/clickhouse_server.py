@@ -10,6 +10,7 @@ password may not insert, and the database `locked` answers like a server that is
 
 import re
 import sys
+import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlparse
@@ -37,12 +38,19 @@ def check(user: str, password: str, sql: str) -> None:
         )
 
 
-def run(database: str, sql: str) -> bytes:
+def run(database: str, sql: str, rows: bytes | None) -> bytes:
     if database == "locked":
         raise Refusal("Code: 202. DB::Exception: Too many simultaneous queries. (TOO_MANY_SIMULTANEOUS_QUERIES)")
     with LOCK:
         ENGINE.query(f"USE `{database}`")
-        return ENGINE.query(sql, "TabSeparated").bytes()
+        if rows is None:
+            return ENGINE.query(sql, "TabSeparated").bytes()
+        # The engine takes the rows of an insert from a file.
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(rows)
+            file.flush()
+            head, settings, form = re.fullmatch(r"(INSERT INTO .*\)) (SETTINGS .*) (FORMAT \w+)", sql).groups()
+            return ENGINE.query(f"{head} FROM INFILE '{file.name}' {settings} {form}", "TabSeparated").bytes()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -50,12 +58,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         parameters = {name: values[0] for name, values in parse_qs(urlparse(self.path).query).items()}
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-        sql = parameters["query"] + "\n" + body if "query" in parameters else body
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        sql = parameters.get("query") or body.decode()
         code = None
         try:
             check(self.headers.get("X-ClickHouse-User", ""), self.headers.get("X-ClickHouse-Key", ""), sql)
-            answer = run(parameters.get("database", "default"), sql)
+            answer = run(parameters.get("database", "default"), sql, body if "query" in parameters else None)
             status = 200
         except Exception as error:
             answer = str(error).encode()

@@ -7,9 +7,12 @@
 #   tests/peers/install.sh faketime        the library libfaketime, on Debian and Ubuntu
 #   tests/peers/install.sh postgres        a PostgreSQL server: the system's, else its package of Debian or Ubuntu
 #   tests/peers/install.sh engines         a Python environment with the engines of sql_engine.py
+#   tests/peers/install.sh clickhouse-18   the server of ClickHouse 18.16, on Debian and Ubuntu
 #   tests/peers/install.sh lake            readers of Parquet, and a server with the interface of S3, in Python
 #   tests/peers/install.sh azurite         Microsoft's emulator of Azure Blob Storage
 #   tests/peers/install.sh rsyslog         the program rsyslog, on Debian and Ubuntu
+#   tests/peers/install.sh nats            a NATS server, a Go module
+#   tests/peers/install.sh kafka           Apache Kafka's jars, resolved with Maven; they run on a JDK 17 or newer
 #   tests/peers/install.sh openai-v2       a Python environment that only `cargo xtask bench-calls` uses
 #
 # The peers are installed in .peers/ at the repository root (git-ignored), or in
@@ -18,6 +21,7 @@
 set -euo pipefail
 
 builder_version=v0.162.0
+nats_version=v2.12.1
 azurite_version=3.37.0
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -111,6 +115,34 @@ install_postgres() {
     say "postgres is $("$found/postgres" --version)"
 }
 
+# Unpacks the system's package `clickhouse-server` and the libraries that it needs, without installing them.
+install_clickhouse-18() {
+    local folder=$peers/clickhouse-18 build=$peers/clickhouse-18.build stamp package
+    if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null ||
+        ! { apt-cache show clickhouse-server 2>/dev/null || { apt-get update && apt-cache show clickhouse-server; }; } \
+            >/dev/null 2>&1; then
+        say "clickhouse-18 is left out: it is taken from a package of Debian or Ubuntu"
+        return
+    fi
+    stamp=$({ dpkg --print-architecture; cat /etc/os-release; } | digest)
+    if is_current clickhouse-18 "$stamp" "$folder/usr/sbin/clickhouse-server"; then
+        say "clickhouse-18 is up to date"
+        return
+    fi
+    rm -rf "$build" "$folder" "$peers/stamps/clickhouse-18"
+    mkdir -p "$build/partial" "$folder"
+    # The lock of the system is not needed, because nothing is installed.
+    apt-get install --quiet --yes --no-install-recommends --download-only \
+        --option "Dir::Cache::archives=$build" --option Debug::NoLocking=1 clickhouse-server >"$build/log" 2>&1 ||
+        die "the packages of clickhouse-server cannot be downloaded; the message of apt-get is in $build/log"
+    for package in "$build"/*.deb; do
+        dpkg-deb --extract "$package" "$folder"
+    done
+    rm -rf "$build"
+    printf '%s\n' "$stamp" >"$peers/stamps/clickhouse-18"
+    say "clickhouse-18 installed"
+}
+
 install_lake() {
     install_venv lake venv-lake requirements-lake.txt
 }
@@ -158,6 +190,42 @@ install_collector() {
     rm -rf "$build"
     printf '%s\n' "$stamp" >"$peers/stamps/collector"
     say "collector installed in $((SECONDS - started)) s"
+}
+
+install_nats() {
+    need go nats
+    local binary=$peers/bin/nats-server stamp started=$SECONDS
+    stamp=$({ echo "$nats_version"; go version; } | digest)
+    if is_current nats "$stamp" "$binary"; then
+        say "nats is up to date"
+        return
+    fi
+    say "building nats-server"
+    rm -f "$peers/stamps/nats"
+    mkdir -p "$peers/bin"
+    # A Go workspace in a parent folder must not change the build.
+    GOWORK=off GOBIN=$peers/bin go install "github.com/nats-io/nats-server/v2@$nats_version"
+    "$binary" --version >/dev/null
+    printf '%s\n' "$stamp" >"$peers/stamps/nats"
+    say "nats installed in $((SECONDS - started)) s"
+}
+
+install_kafka() {
+    need java kafka
+    need mvn kafka
+    local folder=$peers/kafka stamp started=$SECONDS
+    stamp=$(digest <"$here/kafka-pom.xml")
+    if is_current kafka "$stamp" "$folder/libs"; then
+        say "kafka is up to date"
+        return
+    fi
+    say "installing kafka"
+    rm -rf "$folder" "$peers/stamps/kafka"
+    mkdir -p "$folder"
+    mvn --quiet --batch-mode --file "$here/kafka-pom.xml" dependency:copy-dependencies \
+        "-DoutputDirectory=$folder/libs" >&2
+    printf '%s\n' "$stamp" >"$peers/stamps/kafka"
+    say "kafka installed in $((SECONDS - started)) s"
 }
 
 # Unpacks the library of the system's package `libfaketime` without installing the package.
@@ -212,11 +280,11 @@ install_rsyslog() {
     say "rsyslog installed"
 }
 
-(($#)) || set -- python collector faketime postgres engines lake azurite rsyslog
+(($#)) || set -- python collector faketime postgres engines clickhouse-18 lake azurite rsyslog nats kafka
 for peer in "$@"; do
     case $peer in
-    python | collector | faketime | postgres | engines | lake | azurite | rsyslog | openai-v2) ;;
-    *) die "unknown peer '$peer': python, collector, faketime, postgres, engines, lake, azurite, rsyslog, openai-v2, or nothing for all but the last" ;;
+    python | collector | faketime | postgres | engines | clickhouse-18 | lake | azurite | rsyslog | nats | kafka | openai-v2) ;;
+    *) die "unknown peer '$peer': python, collector, faketime, postgres, engines, clickhouse-18, lake, azurite, rsyslog, nats, kafka, openai-v2, or nothing for all but the last" ;;
     esac
 done
 

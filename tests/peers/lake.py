@@ -4,6 +4,7 @@
     lake.py read-s3 ENDPOINT PATH  the same rows of a folder of an S3 server, by pyarrow
     lake.py container CONNECTION NAME
                                    creates a container of an Azure server
+    lake.py user ENDPOINT          a user of an AWS server who has no right, with a key
 
 It prints one JSON object. Decimals are texts, so that no digit is lost.
 """
@@ -57,7 +58,18 @@ def container(connection, name):
     return {}
 
 
-COMMANDS = {"read": read, "read-s3": read_s3, "container": container}
+def user(endpoint):
+    import boto3
+
+    iam = boto3.client(
+        "iam", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="key", aws_secret_access_key="secret"
+    )
+    iam.create_user(UserName="reader")
+    key = iam.create_access_key(UserName="reader")["AccessKey"]
+    return {"id": key["AccessKeyId"], "key": key["SecretAccessKey"]}
+
+
+COMMANDS = {"read": read, "read-s3": read_s3, "container": container, "user": user}
 
 if __name__ == "__main__":
     print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:])))

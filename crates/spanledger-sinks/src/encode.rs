@@ -5,7 +5,7 @@
 //! |---|---|---|---|
 //! | [JSON lines](JsonLine) | the key is missing | exact number literals | RFC 3339, to the nanosecond |
 //! | [CSV](Csv) | an empty field; an empty text is `""` | exact | RFC 3339, to the nanosecond |
-//! | [Arrow](arrow) (feature `parquet`) | null | `DECIMAL(24,12)` | microseconds in UTC, rounded down |
+//! | Arrow record batches (feature `parquet`) | null | `DECIMAL(24,12)` | microseconds in UTC, rounded down |
 //!
 //! [`COLUMNS`]: spanledger_event::COLUMNS
 

@@ -55,6 +55,10 @@ pub mod clickhouse;
 pub mod file;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "kafka")]
+pub mod kafka;
+#[cfg(feature = "nats")]
+pub mod nats;
 #[cfg(feature = "otlp")]
 pub mod otlp;
 #[cfg(feature = "parquet")]
@@ -92,6 +96,18 @@ pub static SINKS: &[SinkKind] = &[
         "Posts signed batches of events as JSON to an address of yours",
         "http/README.md",
         http::HttpConfig
+    ),
+    row_of_feature!(
+        "kafka",
+        "Sends each event as a JSON message to a topic of Apache Kafka",
+        "kafka/README.md",
+        kafka::KafkaConfig
+    ),
+    row_of_feature!(
+        "nats",
+        "Publishes each event as a JSON message to a stream of NATS JetStream",
+        "nats/README.md",
+        nats::NatsConfig
     ),
     row_of_feature!(
         "otlp",

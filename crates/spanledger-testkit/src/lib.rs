@@ -7,6 +7,8 @@
 //! | `observation` | [`observation`]: builders of observations | tests of the fold, the ledger, prices |
 //! | `clickhouse` | [`ClickHouse`]: ClickHouse's engine behind its HTTP interface, if the peer is installed | tests of the ClickHouse sink |
 //! | `collector` | [`Collector`]: an OpenTelemetry Collector that writes what it receives to a file, if the peer is installed | tests of the OTLP sink |
+//! | `kafka` | [`Kafka`]: a broker of Apache Kafka of a test's own, if the peer is installed | tests of the Kafka sink |
+//! | `nats` | [`Nats`]: a NATS server of a test's own, if the peer is installed | tests of the NATS sink |
 //! | `postgres` | [`Postgres`]: a PostgreSQL server of a test's own, if the peer is installed | tests of the Postgres sink, of SQL |
 //! | `receiver` | [`world::TestReceiver`]: a receiver and its ledger in a temporary folder | tests of the receiver |
 //! | `world` | [`world::World`]: that receiver, the stand-in provider and an instrumented client | tests of the crate `spanledger` |
@@ -88,11 +90,21 @@
 mod clickhouse;
 #[cfg(feature = "collector")]
 mod collector;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "nats")]
+mod nats;
 #[cfg(feature = "openai")]
 mod openai;
 #[cfg(feature = "otlp")]
 pub mod otlp;
-#[cfg(any(feature = "clickhouse", feature = "collector", feature = "postgres"))]
+#[cfg(any(
+    feature = "clickhouse",
+    feature = "collector",
+    feature = "kafka",
+    feature = "nats",
+    feature = "postgres"
+))]
 mod peers;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -103,6 +115,10 @@ pub mod world;
 pub use clickhouse::ClickHouse;
 #[cfg(feature = "collector")]
 pub use collector::Collector;
+#[cfg(feature = "kafka")]
+pub use kafka::Kafka;
+#[cfg(feature = "nats")]
+pub use nats::Nats;
 #[cfg(feature = "openai")]
 pub use openai::{
     ApiError, Builder, CALLS_STORED_MAX, FinishReason, Provider, REQUEST_BODY_BYTES_MAX,

@@ -134,8 +134,7 @@ impl SinkConfig for ClickHouseConfig {
                 .to_owned(),
         })?;
         let table = self.table()?;
-        let columns = Columns::from_options(&[], &self.omit_columns)?;
-        Ok(ClickHouseSink::new(self, url, table, columns))
+        Ok(ClickHouseSink::new(self, url, table))
     }
 
     fn ddl(table: Option<&str>) -> Option<String> {

@@ -3,6 +3,7 @@
 mod config;
 mod fault;
 mod http;
+mod native;
 mod prepare;
 mod sink;
 #[cfg(test)]

@@ -1,34 +1,28 @@
 //! Writes each batch as one insert for each month.
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use reqwest::Url;
-use spanledger_event::{Cell, CostEvent, SharedEvent, Timestamp};
+use spanledger_event::{COLUMNS, Cell, Column, ColumnKind, CostEvent, Timestamp};
 
-use super::{ClickHouseConfig, http::Server, prepare};
+use super::{ClickHouseConfig, http::Server, native, prepare};
 use crate::{
     Batch, BatchShape, Fault, Opened, Opening, Rejection, Sink, Written,
-    encode::{Columns, JsonLine},
     table::{DECIMAL_SCALE, Table, USD_PRECISION},
 };
 
-/// The settings of each insert.
-///
-/// * An asynchronous insert would be acknowledged before it is stored, or be merged with others.
-/// * Amounts are read as decimals, because that is the type of their columns. JSON columns are texts.
-const SETTINGS: &str = "async_insert = 0, insert_deduplicate = 1, date_time_input_format = 'best_effort', \
-     input_format_json_read_objects_as_strings = 1, input_format_json_read_arrays_as_strings = 1, \
-     input_format_null_as_default = 0";
+/// The settings of each insert. An asynchronous insert would be acknowledged before it is stored, or be merged with
+/// others.
+const SETTINGS: &str = "async_insert = 0, insert_deduplicate = 1";
 
-/// The rows of each month, as lines of JSON.
-type Months = BTreeMap<String, Vec<u8>>;
+/// The events of each month.
+type Months<'a> = BTreeMap<String, Vec<&'a CostEvent>>;
 
 /// Writes events to ClickHouse.
 pub struct ClickHouseSink {
     config: ClickHouseConfig,
     url: Url,
     table: Table,
-    encoding: JsonLine,
     server: Option<Server>,
 }
 
@@ -39,8 +33,8 @@ impl fmt::Debug for ClickHouseSink {
 }
 
 impl ClickHouseSink {
-    pub(super) fn new(config: ClickHouseConfig, url: Url, table: Table, columns: Columns) -> Self {
-        Self { config, url, table, encoding: JsonLine::new(columns), server: None }
+    pub(super) fn new(config: ClickHouseConfig, url: Url, table: Table) -> Self {
+        Self { config, url, table, server: None }
     }
 
     /// The insert of the rows of one month. The token has the identity of the batch, so that the server recognizes the
@@ -54,26 +48,24 @@ impl ClickHouseSink {
         }
         let token = dialect.literal(&format!("{}/{month}", batch.id));
         format!(
-            "INSERT INTO {} ({}) SETTINGS {settings}, insert_deduplication_token = {token} FORMAT JSONEachRow",
+            "INSERT INTO {} ({}) SETTINGS {settings}, insert_deduplication_token = {token} FORMAT Native",
             self.table.quoted_name(),
             names.join(", ")
         )
     }
+}
 
-    /// The rows of each month, and the events that ClickHouse cannot store exactly.
-    fn rows(&self, batch: &Batch) -> Result<(Months, Vec<Rejection>), Fault> {
-        let mut months = Months::new();
-        let mut rejected = Vec::new();
-        for (index, event) in batch.events().enumerate() {
-            if let Err(reason) = is_exact(event) {
-                rejected.push(Rejection { index, reason });
-                continue;
-            }
-            let rows = months.entry(month(event.timestamp)).or_default();
-            self.encoding.write(event, rows).map_err(Fault::rejected)?;
+/// The events of each month, and those that ClickHouse cannot store exactly.
+fn by_month(batch: &Batch) -> (Months<'_>, Vec<Rejection>) {
+    let mut months = Months::new();
+    let mut rejected = Vec::new();
+    for (index, event) in batch.events().enumerate() {
+        match is_exact(event) {
+            Ok(()) => months.entry(month(event.timestamp)).or_default().push(event),
+            Err(reason) => rejected.push(Rejection { index, reason }),
         }
-        Ok((months, rejected))
     }
+    (months, rejected)
 }
 
 /// The year and month of a moment, UTC: the partition of its event.
@@ -82,9 +74,9 @@ fn month(moment: Timestamp) -> String {
 }
 
 /// Whether the types of the table hold the numbers exactly. ClickHouse would cut off the digits that are too many.
-fn is_exact(event: &Arc<SharedEvent>) -> Result<(), String> {
-    let event: &CostEvent = event;
-    for column in spanledger_event::COLUMNS {
+fn is_exact(event: &CostEvent) -> Result<(), String> {
+    let is_number = |column: &&Column| matches!(column.kind, ColumnKind::Usd | ColumnKind::Decimal);
+    for column in COLUMNS.iter().filter(is_number) {
         match (column.get)(event) {
             Cell::Usd(usd) if usd.picos().unsigned_abs() >= 10_u128.pow(u32::from(USD_PRECISION)) => {
                 return Err(format!("`{}` is {usd} and has more digits than a DECIMAL(24,12)", column.name));
@@ -92,6 +84,12 @@ fn is_exact(event: &Arc<SharedEvent>) -> Result<(), String> {
             Cell::Decimal(number) if number.normalize().scale() > u32::from(DECIMAL_SCALE) => {
                 return Err(format!(
                     "`{}` is {number} and has more than {DECIMAL_SCALE} digits behind the point",
+                    column.name
+                ));
+            }
+            Cell::Decimal(number) if number.trunc().mantissa().unsigned_abs() >= 10_u128.pow(20) => {
+                return Err(format!(
+                    "`{}` is {number} and has more than 20 digits before the point",
                     column.name
                 ));
             }
@@ -119,9 +117,10 @@ impl Sink for ClickHouseSink {
 
     async fn write(&mut self, batch: &Batch) -> Result<Written, Fault> {
         let server = self.server.as_ref().ok_or_else(|| Fault::retry("ClickHouse is not open"))?;
-        let (months, rejected) = self.rows(batch)?;
+        let (months, rejected) = by_month(batch);
         // If an insert fails, those before it are repeated with their tokens, and the server leaves them out.
-        for (month, rows) in months {
+        for (month, events) in months {
+            let rows = native::block(&self.table.columns, &events);
             server.insert("insert", &self.insert(batch, &month), rows).await?;
         }
         Ok(Written { rejected })

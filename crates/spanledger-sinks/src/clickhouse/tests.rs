@@ -296,14 +296,60 @@ async fn numbers_with_too_many_digits_are_refused_one_by_one() {
     let Some(server) = ClickHouse::start() else { return };
     let mut sink = sink(&server.url(), "omit_columns = ['usage_raw']");
     open(&mut sink, Purpose::Deliver).await.unwrap();
-    let mut sent = events(0..4);
+    let mut sent = events(0..6);
     sent[1].audio_seconds = "0.1234567890123456789".parse().ok();
     sent[2].billed_usd = Some(Usd::from_picos(-(10_i128.pow(24))));
+    sent[3].audio_seconds = "100000000000000000000".parse().ok();
     let written = sink.write(&batch(0, sent)).await.unwrap();
     let indexes: Vec<usize> = written.rejected.iter().map(|rejection| rejection.index).collect();
-    assert_eq!(indexes, [1, 2], "{written:?}");
+    assert_eq!(indexes, [1, 2, 3], "{written:?}");
     assert!(written.rejected[0].reason.contains("more than 18 digits behind the point"), "{written:?}");
-    assert_eq!(query(&server.url(), "SELECT count() FROM openai_event_revisions").await.unwrap(), "2\n");
+    assert_eq!(query(&server.url(), "SELECT count() FROM openai_event_revisions").await.unwrap(), "3\n");
+}
+
+/// The answers of a real server, which states its codes only in its messages.
+#[tokio::test]
+async fn an_old_server_is_understood_and_refused() {
+    let Some(mut server) = ClickHouse::start_18_16() else { return };
+    let url = server.url();
+    for (more, expected, remedy_names) in [
+        ("", "it is ClickHouse 18.16.1, which is too old", "24.3 or newer"),
+        ("user = 'nobody'", "Unknown user nobody", "`user` and `password`"),
+        ("database = 'finance'", "Database finance doesn't exist", "CREATE DATABASE"),
+    ] {
+        let (reason, remedy) = blocked(open(&mut sink(&url, more), Purpose::Deliver).await);
+        assert!(reason.contains(expected), "{more}: {reason}");
+        assert!(remedy.contains(remedy_names), "{more}: {remedy}");
+    }
+    let wrong = ClickHouseConfig { password: crate::Secret::new("wrong"), ..options(&url, "") };
+    let (reason, _) = blocked(open(&mut wrong.build().unwrap(), Purpose::Deliver).await);
+    assert!(reason.contains("Wrong password for user writer"), "{reason}");
+    server.kill();
+    let fault = open(&mut sink(&url, ""), Purpose::Deliver).await.unwrap_err();
+    assert!(matches!(fault, Fault::Retry { .. }), "{fault:?}");
+}
+
+/// Scenario: the address is that of another program.
+#[tokio::test]
+async fn an_address_without_clickhouse_is_refused() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        for answer in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello",
+            "HTTP/1.1 302 Found\r\nlocation: /login\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        ] {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4_096];
+            stream.read(&mut request).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    for _ in 0..2 {
+        let (_, remedy) = blocked(open(&mut sink(&url, ""), Purpose::Deliver).await);
+        assert!(remedy.contains("the HTTP interface of ClickHouse"), "{remedy}");
+    }
 }
 
 #[test]

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{ParquetSink, encode::FileEncoder, objects::Service};
-use crate::{OptionError, Secret, SinkConfig, encode::Columns};
+use crate::{
+    OptionError, Secret, SinkConfig,
+    encode::Columns,
+    table::{Dialect, Table},
+};
 
 /// The options of `parquet`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -73,5 +77,14 @@ impl SinkConfig for ParquetConfig {
             return Err(OptionError { option: "store", problem });
         }
         Ok(ParquetSink::new(encoder, service, self))
+    }
+
+    /// The views for `DuckDB` over the folder `table`.
+    fn ddl(table: Option<&str>) -> Option<String> {
+        let folder = table.unwrap_or("s3://company-lake/openai_events").trim_end_matches('/');
+        let files = Dialect::DuckDb.literal(&format!("{folder}/*/*.parquet"));
+        let source = format!("read_parquet({files}, hive_partitioning = true, union_by_name = true)");
+        let views = Table::default_of(Dialect::DuckDb).views_over(&source);
+        Some(views.into_iter().map(|view| format!("{view};\n")).collect::<Vec<_>>().join("\n"))
     }
 }

@@ -16,7 +16,10 @@ use spanledger_event::{COLUMNS, CostEvent};
 
 use crate::{
     BatchId, Rejection,
-    encode::{Columns, arrow::ArrowBatches},
+    encode::{
+        Columns,
+        arrow::{ArrowBatches, ROWS_MAX},
+    },
 };
 
 /// Columns whose values hardly ever repeat: a dictionary of them would only cost time.
@@ -54,7 +57,6 @@ impl FileEncoder {
     ///
     /// The same events of the same batch make the same file. An error is a defect of the encoding.
     pub(super) fn encode(&self, id: &BatchId, events: &[&CostEvent]) -> Result<EncodedFile, ParquetError> {
-        let encoded = self.batches.encode(events)?;
         let schema_version = COLUMNS.iter().map(|column| column.since).max().unwrap_or_default();
         let metadata = vec![
             KeyValue::new("spanledger.batch".to_owned(), id.to_string()),
@@ -65,14 +67,18 @@ impl FileEncoder {
         let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         let mut writer =
             ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&self.batches.schema()), options)?;
-        for batch in &encoded.batches {
-            writer.write(batch)?;
+        let mut rejected = Vec::new();
+        // One record batch after another, so that few rows are in memory in both forms.
+        for (number, rows) in events.chunks(ROWS_MAX).enumerate() {
+            let encoded = self.batches.encode(rows)?;
+            for batch in &encoded.batches {
+                writer.write(batch)?;
+            }
+            rejected.extend(encoded.rejected.iter().map(|error| Rejection {
+                index: number * ROWS_MAX + error.index,
+                reason: error.to_string(),
+            }));
         }
-        let rejected = encoded
-            .rejected
-            .iter()
-            .map(|error| Rejection { index: error.index, reason: error.to_string() })
-            .collect();
         Ok(EncodedFile { bytes: writer.into_inner()?, rejected })
     }
 }

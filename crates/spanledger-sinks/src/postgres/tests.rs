@@ -1,8 +1,13 @@
 //! Most tests run on a real server, the peer `postgres`.
 
 use std::{
+    collections::BTreeMap,
     fs,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
 };
 
 use spanledger_event::{COLUMNS, Cell, ColumnKind, CostEvent, Timestamp};
@@ -385,6 +390,85 @@ async fn omitted_columns_are_not_in_the_table() {
     assert_eq!(server.query("SELECT count(*) FROM \"Cost \"\"Events\"\"\"").unwrap(), "5\n");
 }
 
+/// Scenario: the server is killed again and again while it is written, with and without an answer to the commit.
+#[tokio::test]
+async fn a_server_that_is_killed_at_any_moment_has_every_event_once_and_the_right_position() {
+    const BATCHES: i64 = 20;
+    let Some(server) = Postgres::start() else { return };
+    let url = server.url();
+    let server = Arc::new(Mutex::new(server));
+    let done = Arc::new(AtomicI64::new(0));
+    let killer = std::thread::spawn({
+        let (server, done) = (Arc::clone(&server), Arc::clone(&done));
+        move || {
+            // Each kill waits for two more batches, so that there is progress however slow the machine is. The pauses
+            // after that differ, so that the kills meet different moments.
+            let mut kills = 0;
+            for pause in [0, 3, 11, 1, 23, 6, 17, 2, 40, 9].into_iter().cycle() {
+                let before = done.load(Ordering::SeqCst);
+                while done.load(Ordering::SeqCst) < (before + 2).min(BATCHES) {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                if done.load(Ordering::SeqCst) == BATCHES {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(pause));
+                let mut server = server.lock().unwrap();
+                server.kill();
+                server.run();
+                kills += 1;
+            }
+            kills
+        }
+    });
+    let mut sink = sink(&url, "");
+    let (mut position, mut faults, mut expected) = (0, 0, Vec::new());
+    for number in 0..BATCHES {
+        // An event of the batch before comes again in a later revision.
+        let mut sent = events(number * 10..number * 10 + 10);
+        if number > 0 {
+            let mut again = event(number * 10 - 1);
+            again.revision = 2;
+            sent.push(again);
+        }
+        let batch = batch(position, sent.clone());
+        expected.extend(sent.iter().map(|event| (event.event_id.clone(), event.revision)));
+        // As the receiver does it: after a fault, the position of the database says what it has.
+        loop {
+            let attempt = async {
+                let cursor = open(&mut sink).await?.cursor;
+                if cursor == Some(batch.id.to) {
+                    return Ok(());
+                }
+                assert_eq!(cursor, Some(batch.id.from), "the position is that of a whole batch");
+                sink.write(&batch).await?;
+                sink.commit().await
+            };
+            match attempt.await {
+                Ok(()) => break,
+                Err(Fault::Retry { .. }) => faults += 1,
+                Err(other) => panic!("{other:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        position = batch.id.to;
+        done.store(number + 1, Ordering::SeqCst);
+    }
+    let kills = killer.join().unwrap();
+    assert!(kills > 2 && faults > 0, "{kills} kills and {faults} faults are no test");
+
+    let mut latest = BTreeMap::new();
+    for (id, revision) in expected {
+        let greatest = latest.entry(id).or_insert(revision);
+        *greatest = revision.max(*greatest);
+    }
+    let stored: Vec<_> =
+        stored(&url).await.into_iter().map(|event| (event.event_id, event.revision)).collect();
+    let rows = stored.len();
+    assert_eq!(stored.into_iter().collect::<BTreeMap<_, _>>(), latest);
+    assert_eq!(rows, latest.len(), "no event is there twice");
+}
+
 /// Files for a server with TLS: its certificate, and that of the authority that signed it.
 fn certificates(server: &Postgres) -> String {
     let authority_key = rcgen::KeyPair::generate().unwrap();
@@ -430,7 +514,7 @@ async fn tls_is_verified_and_its_errors_say_what_to_do() {
         if opened.is_ok() {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
         opened = open(&mut with_ca).await;
     }
     opened.unwrap();

@@ -2,7 +2,7 @@
 
 use spanledger_event::{COLUMNS, CostEvent, EventState, Usd};
 
-use super::{Lake, deliver, peers::lake};
+use super::{Lake, ParquetConfig, deliver, peers::lake};
 use crate::{conformance, encode::arrow::data_type};
 
 /// The view of the README, over a folder of this machine.
@@ -44,6 +44,10 @@ async fn duckdb_and_pyarrow_read_the_files_without_a_hint() {
 
     let path = folder.0.path().to_str().unwrap().to_owned();
     let Some(read) = lake(&["read", &path, &view(&path)]) else { return };
+    let ddl = <ParquetConfig as crate::SinkConfig>::ddl(Some(&path)).unwrap();
+    let with_ddl = lake(&["read", &path, &ddl]).unwrap();
+    assert_eq!(with_ddl["rows"], read["rows"], "the view of `sinks ddl` shows the same events");
+    assert_eq!(with_ddl["types"].as_object().unwrap().len(), COLUMNS.len());
     let rows = read["rows"].as_array().unwrap();
     assert_eq!(rows.len(), latest.len());
     for (row, event) in rows.iter().zip(&latest) {

@@ -291,6 +291,24 @@ async fn wrong_credentials_block() {
     assert_blocked(&azure.fault(config).await, "az://lake", "credentials");
 }
 
+/// Scenario: the credentials are right, but their user may neither list nor create objects.
+#[tokio::test]
+async fn a_right_that_is_missing_is_a_remark_when_listing_and_blocks_when_writing() {
+    // The bucket, the user and the key are made before moto checks rights.
+    let Some(server) = moto(&[], &[("INITIAL_NO_AUTH_ACTION_COUNT", "3")]) else { return };
+    assert!(server.request("PUT", "/lake", "", "").contains(" 200 "));
+    let Some(user) = lake(&["user", &format!("http://127.0.0.1:{}", server.port)]) else { return };
+    let store = s3_of(server);
+    let text = |field: &str| user[field].as_str().unwrap().to_owned();
+    let config =
+        store.config_with(&[("aws_access_key_id", &text("id")), ("aws_secret_access_key", &text("key"))]);
+    let mut sink = BoxSink::new(config.build().unwrap());
+    let opened = sink.open(&opening()).await.unwrap();
+    assert!(opened.remarks[0].contains("cannot be listed"), "{:?}", opened.remarks);
+    let fault = sink.write(&conformance::batch(0, conformance::events(0..2))).await.unwrap_err();
+    assert_blocked(&fault, "s3://lake", "allow these credentials to create objects");
+}
+
 #[tokio::test]
 async fn a_certificate_that_is_not_trusted_blocks_and_so_does_a_server_without_tls() {
     let Some(tls) = moto(&["--ssl"], &[]) else { return };
