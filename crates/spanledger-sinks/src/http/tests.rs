@@ -65,7 +65,7 @@ impl Service {
 
     fn answer(&self, mut stream: TcpStream) {
         let Some(request) = read(&mut stream) else { return };
-        let (status, is_lost) = self.state.lock().unwrap().take(request);
+        let (status, is_lost) = self.state.lock().unwrap().take(&request);
         if !is_lost {
             let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 3\r\nconnection: close\r\n\r\nwhy");
             stream.write_all(answer.as_bytes()).unwrap_or_default();
@@ -82,7 +82,7 @@ impl Service {
 }
 
 impl State {
-    fn take(&mut self, request: Request) -> (&'static str, bool) {
+    fn take(&mut self, request: &Request) -> (&'static str, bool) {
         self.requests.push(request.clone());
         if let Some(status) = self.status {
             return (status, false);
@@ -106,7 +106,7 @@ impl State {
 /// Reads a request.
 fn read(stream: &mut TcpStream) -> Option<Request> {
     let mut bytes = Vec::new();
-    let mut part = [0; 65_536];
+    let mut part = [0; 8_192];
     loop {
         let count = stream.read(&mut part).ok().filter(|count| *count > 0)?;
         bytes.extend_from_slice(&part[..count]);

@@ -52,9 +52,9 @@ impl Harness for Destination {
     async fn set_broken(&self, broken: bool) -> bool {
         let mut collector = self.collector.lock().unwrap();
         if broken {
-            collector.kill()
+            collector.kill();
         } else {
-            collector.run()
+            collector.run();
         }
         true
     }
