@@ -6,15 +6,14 @@ use opentelemetry_proto::tonic::{
     logs::v1::{LogRecord, ResourceLogs, ScopeLogs, SeverityNumber},
     resource::v1::Resource,
 };
-use spanledger_event::{Cell, Column, SharedEvent};
+use spanledger_event::{Cell, Column, SharedEvent, keys};
 
 use crate::{
     Batch, Fault,
     encode::{Columns, JsonLine},
 };
 
-/// The name of the event that each record is, and of the scope.
-const EVENT_NAME: &str = "spanledger.cost_event";
+/// The name of the service and of the scope.
 const SCOPE: &str = "spanledger";
 
 /// A log record for each event.
@@ -31,7 +30,7 @@ pub(super) fn message(
         ..InstrumentationScope::default()
     };
     let resource =
-        Resource { attributes: vec![text("service.name", SCOPE.to_owned())], ..Resource::default() };
+        Resource { attributes: vec![text(keys::SERVICE_NAME, SCOPE.to_owned())], ..Resource::default() };
     Ok(ExportLogsServiceRequest {
         resource_logs: vec![ResourceLogs {
             resource: Some(resource),
@@ -52,7 +51,7 @@ fn record(event: &SharedEvent, columns: &[&'static Column], encoding: &JsonLine)
         observed_time_unix_nano: nanos,
         severity_number: SeverityNumber::Info.into(),
         severity_text: "INFO".to_owned(),
-        event_name: EVENT_NAME.to_owned(),
+        event_name: keys::COST_EVENT_NAME.to_owned(),
         body: Some(AnyValue { value: Some(Value::StringValue(body)) }),
         attributes: columns.iter().filter_map(|column| attribute(event, column)).collect(),
         trace_id: id(event.trace_id.as_deref(), 16),
