@@ -17,6 +17,7 @@ const CREATION_LOCK: &str = "SELECT pg_advisory_xact_lock(7308321949813140)";
 
 /// A database that can be used.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact that does not depend on the others")]
 pub(super) struct Prepared {
     /// The columns that are unique together, of which a conflict is the same event.
     pub(super) key: Vec<&'static str>,
