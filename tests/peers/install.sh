@@ -11,6 +11,8 @@
 #   tests/peers/install.sh lake            readers of Parquet, and a server with the interface of S3, in Python
 #   tests/peers/install.sh azurite         Microsoft's emulator of Azure Blob Storage
 #   tests/peers/install.sh rsyslog         the program rsyslog, on Debian and Ubuntu
+#   tests/peers/install.sh nats            a NATS server, a Go module
+#   tests/peers/install.sh kafka           Apache Kafka's jars, resolved with Maven; they run on a JDK 17 or newer
 #   tests/peers/install.sh openai-v2       a Python environment that only `cargo xtask bench-calls` uses
 #
 # The peers are installed in .peers/ at the repository root (git-ignored), or in
@@ -19,6 +21,7 @@
 set -euo pipefail
 
 builder_version=v0.162.0
+nats_version=v2.12.1
 azurite_version=3.37.0
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -189,6 +192,42 @@ install_collector() {
     say "collector installed in $((SECONDS - started)) s"
 }
 
+install_nats() {
+    need go nats
+    local binary=$peers/bin/nats-server stamp started=$SECONDS
+    stamp=$({ echo "$nats_version"; go version; } | digest)
+    if is_current nats "$stamp" "$binary"; then
+        say "nats is up to date"
+        return
+    fi
+    say "building nats-server"
+    rm -f "$peers/stamps/nats"
+    mkdir -p "$peers/bin"
+    # A Go workspace in a parent folder must not change the build.
+    GOWORK=off GOBIN=$peers/bin go install "github.com/nats-io/nats-server/v2@$nats_version"
+    "$binary" --version >/dev/null
+    printf '%s\n' "$stamp" >"$peers/stamps/nats"
+    say "nats installed in $((SECONDS - started)) s"
+}
+
+install_kafka() {
+    need java kafka
+    need mvn kafka
+    local folder=$peers/kafka stamp started=$SECONDS
+    stamp=$(digest <"$here/kafka-pom.xml")
+    if is_current kafka "$stamp" "$folder/libs"; then
+        say "kafka is up to date"
+        return
+    fi
+    say "installing kafka"
+    rm -rf "$folder" "$peers/stamps/kafka"
+    mkdir -p "$folder"
+    mvn --quiet --batch-mode --file "$here/kafka-pom.xml" dependency:copy-dependencies \
+        "-DoutputDirectory=$folder/libs" >&2
+    printf '%s\n' "$stamp" >"$peers/stamps/kafka"
+    say "kafka installed in $((SECONDS - started)) s"
+}
+
 # Unpacks the library of the system's package `libfaketime` without installing the package.
 install_faketime() {
     local library=$peers/faketime/libfaketime.so.1 build=$peers/faketime.build stamp
@@ -241,11 +280,11 @@ install_rsyslog() {
     say "rsyslog installed"
 }
 
-(($#)) || set -- python collector faketime postgres engines clickhouse-18 lake azurite rsyslog
+(($#)) || set -- python collector faketime postgres engines clickhouse-18 lake azurite rsyslog nats kafka
 for peer in "$@"; do
     case $peer in
-    python | collector | faketime | postgres | engines | clickhouse-18 | lake | azurite | rsyslog | openai-v2) ;;
-    *) die "unknown peer '$peer': python, collector, faketime, postgres, engines, clickhouse-18, lake, azurite, rsyslog, openai-v2, or nothing for all but the last" ;;
+    python | collector | faketime | postgres | engines | clickhouse-18 | lake | azurite | rsyslog | nats | kafka | openai-v2) ;;
+    *) die "unknown peer '$peer': python, collector, faketime, postgres, engines, clickhouse-18, lake, azurite, rsyslog, nats, kafka, openai-v2, or nothing for all but the last" ;;
     esac
 done
 

@@ -3,22 +3,19 @@
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use rusqlite::Connection;
 use spanledger_event::{
-    Component, CostEvent, EventId, EventState, Journal, Observation, REVISION_OF_EPOCH, Relation,
-    RelationKind, related_while,
+    Component, CostEvent, EventId, EventState, Observation, REVISION_OF_EPOCH, related_while,
 };
 
 use crate::{
     Appended, LedgerError,
     evidence::{self, Inherited},
     journal,
-    keys::KeyIndex,
     outbox::Kept,
     packed::{PackedRows, RowPacker, RowStatement},
     prepare::{Content, PreparedComponent, PreparedObservation},
@@ -27,6 +24,10 @@ use crate::{
     state::State,
     words::{Lookup, Unknown, Words},
 };
+
+mod stored;
+
+use stored::{Stored, rows_of_events};
 
 /// So many observations with stored relatives are appended together.
 const TOGETHER_MAX: usize = 256;
@@ -75,31 +76,6 @@ fn prepared<'s, 'a>(
         *statement = Some(RowStatement::new(connection, sql)?);
     }
     statement.as_mut().ok_or(rusqlite::Error::InvalidQuery)
-}
-
-/// The stored observations, as the fold asks for them.
-pub(crate) struct Stored<'a> {
-    connection: &'a Connection,
-    index: &'a KeyIndex,
-    words: &'a Words,
-    seed: u64,
-}
-
-impl Journal for Stored<'_> {
-    type Error = LedgerError;
-
-    fn find(&mut self, relation: Relation<'_>, limit: usize) -> Result<Vec<u64>, LedgerError> {
-        let key = relation.hash(self.seed);
-        if self.index.may_contain(key) {
-            Ok(self.index.find(self.connection, key, limit)?)
-        } else {
-            Ok(Vec::new())
-        }
-    }
-
-    fn load(&mut self, number: u64) -> Result<Option<Arc<Observation>>, LedgerError> {
-        journal::load(self.connection, self.words, number.cast_signed())
-    }
 }
 
 impl<'a> Append<'a> {
@@ -453,19 +429,4 @@ impl<'a> Append<'a> {
         event.revision += 1;
         self.replace(event, head, Some(&(head, known)), members, false)
     }
-}
-
-/// The number of each event's row: that of its first observation. The event of a call under a reused
-/// request id has the negative number, because the positive one belongs to the event of that id.
-fn rows_of_events(members: &[(i64, Arc<Observation>)], component: &Component) -> HashMap<EventId, i64> {
-    let mut rows = HashMap::new();
-    for (seq, o) in members {
-        let relation = Relation { kind: RelationKind::Event, value: o.event_id.as_str() };
-        if component.crowded.iter().any(|crowded| crowded.relation() == relation) {
-            rows.entry(EventId::of_reused(&o.event_id, &o.call_id)).or_insert(-*seq);
-        } else {
-            rows.entry(o.event_id.clone()).or_insert(*seq);
-        }
-    }
-    rows
 }

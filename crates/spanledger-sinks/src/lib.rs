@@ -51,6 +51,10 @@ pub mod table;
 #[cfg(feature = "clickhouse")]
 pub mod clickhouse;
 pub mod file;
+#[cfg(feature = "kafka")]
+pub mod kafka;
+#[cfg(feature = "nats")]
+pub mod nats;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 #[cfg(feature = "postgres")]
@@ -80,6 +84,18 @@ pub static SINKS: &[SinkKind] = &[
         "file",
         "Writes each event as a line of JSON or CSV to a file that is rotated",
         include_str!("file/README.md"),
+    ),
+    row_of_feature!(
+        "kafka",
+        "Sends each event as a JSON message to a topic of Apache Kafka",
+        "kafka/README.md",
+        kafka::KafkaConfig
+    ),
+    row_of_feature!(
+        "nats",
+        "Publishes each event as a JSON message to a stream of NATS JetStream",
+        "nats/README.md",
+        nats::NatsConfig
     ),
     row_of_feature!(
         "parquet",

@@ -6,6 +6,8 @@
 //! | `otlp` | [`otlp`]: builders of spans, log records and export requests | tests of everything that reads OTLP |
 //! | `observation` | [`observation`]: builders of observations | tests of the fold, the ledger, prices |
 //! | `clickhouse` | [`ClickHouse`]: ClickHouse's engine behind its HTTP interface, if the peer is installed | tests of the ClickHouse sink |
+//! | `kafka` | [`Kafka`]: a broker of Apache Kafka of a test's own, if the peer is installed | tests of the Kafka sink |
+//! | `nats` | [`Nats`]: a NATS server of a test's own, if the peer is installed | tests of the NATS sink |
 //! | `postgres` | [`Postgres`]: a PostgreSQL server of a test's own, if the peer is installed | tests of the Postgres sink, of SQL |
 //! | `receiver` | [`world::TestReceiver`]: a receiver and its ledger in a temporary folder | tests of the receiver |
 //! | `world` | [`world::World`]: that receiver, the stand-in provider and an instrumented client | tests of the crate `spanledger` |
@@ -85,11 +87,15 @@
 
 #[cfg(feature = "clickhouse")]
 mod clickhouse;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "nats")]
+mod nats;
 #[cfg(feature = "openai")]
 mod openai;
 #[cfg(feature = "otlp")]
 pub mod otlp;
-#[cfg(any(feature = "clickhouse", feature = "postgres"))]
+#[cfg(any(feature = "clickhouse", feature = "kafka", feature = "nats", feature = "postgres"))]
 mod peers;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -98,6 +104,10 @@ pub mod world;
 
 #[cfg(feature = "clickhouse")]
 pub use clickhouse::ClickHouse;
+#[cfg(feature = "kafka")]
+pub use kafka::Kafka;
+#[cfg(feature = "nats")]
+pub use nats::Nats;
 #[cfg(feature = "openai")]
 pub use openai::{
     ApiError, Builder, CALLS_STORED_MAX, FinishReason, Provider, REQUEST_BODY_BYTES_MAX,

@@ -6,6 +6,11 @@ use std::{
     path::{Path, PathBuf},
     thread,
 };
+#[cfg(any(feature = "kafka", feature = "nats"))]
+use std::{
+    net::TcpStream,
+    time::{Duration, Instant},
+};
 
 /// The path of a peer below the folder of the peers, if it is installed.
 ///
@@ -31,4 +36,14 @@ pub(crate) fn peer(path: &str, name: &str) -> Option<PathBuf> {
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
     listener.local_addr().expect("the socket is bound").port()
+}
+
+/// Waits until a server listens on a port of the loopback interface. Only a hang takes longer than this waits.
+#[cfg(any(feature = "kafka", feature = "nats"))]
+pub(crate) fn await_port(port: u16) {
+    let began = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(began.elapsed() < Duration::from_mins(2), "nothing listens on port {port}");
+        thread::sleep(Duration::from_millis(50));
+    }
 }

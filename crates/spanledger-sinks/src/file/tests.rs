@@ -152,6 +152,31 @@ async fn a_batch_that_was_cut_anywhere_is_completed_without_a_torn_or_repeated_l
     }
 }
 
+/// Scenario: writes and commits are cancelled after ever longer times, and each is tried again by the same sink.
+#[tokio::test]
+async fn a_write_that_was_cancelled_anywhere_leaves_whole_lines_and_no_event_twice() {
+    let folder = Folder::new();
+    let (mut sink, mut batches) = (folder.sink(), Vec::new());
+    for round in 0..60 {
+        let batch = batch(round * 100, round * 5..round * 5 + 5);
+        let opened = sink.open(&opening(Purpose::Deliver)).await.unwrap();
+        assert_eq!(opened.cursor.unwrap_or_default(), if round == 0 { 0 } else { (round - 1) * 100 + 15 });
+        let limit = std::time::Duration::from_micros(u64::try_from(round).unwrap() * 100);
+        let delivery = async {
+            sink.write(&batch).await.unwrap();
+            sink.commit().await.unwrap();
+        };
+        tokio::time::timeout(limit, delivery).await.ok();
+        let opened = sink.open(&opening(Purpose::Deliver)).await.unwrap();
+        if opened.cursor != Some(batch.id.to) {
+            sink.write(&batch).await.unwrap();
+            sink.commit().await.unwrap();
+        }
+        batches.push(batch);
+    }
+    assert_eq!(folder.events(), sent(&batches.iter().collect::<Vec<_>>()));
+}
+
 /// Scenario: the last process was killed, and the columns of the configuration changed before the next one.
 #[tokio::test]
 async fn what_was_not_committed_is_cut_if_it_differs_from_what_is_sent_again() {

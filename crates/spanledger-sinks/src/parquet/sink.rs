@@ -1,6 +1,11 @@
 //! The sink.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::task::spawn_blocking;
 
@@ -19,6 +24,9 @@ pub struct ParquetSink {
     service: Option<Service>,
     /// The client of the object store, while it is open.
     objects: Option<Objects>,
+    /// Held while a file is written to a disk. A write that was cancelled still runs on its thread, and the next
+    /// attempt waits for its end, because both use the same temporary file.
+    disk: Arc<Mutex<()>>,
 }
 
 /// The places of the events of a batch that belong into one file, by the folder of the file.
@@ -26,7 +34,7 @@ type Partitions = BTreeMap<String, Vec<usize>>;
 
 impl ParquetSink {
     pub(super) fn new(encoder: FileEncoder, service: Option<Service>, config: ParquetConfig) -> Self {
-        Self { encoder: Arc::new(encoder), config, service, objects: None }
+        Self { encoder: Arc::new(encoder), config, service, objects: None, disk: Arc::default() }
     }
 
     fn partitions(&self, batch: &Batch) -> Partitions {
@@ -51,7 +59,12 @@ impl ParquetSink {
             (None, Some(_)) => Err(Fault::retry("the object store is not open")),
             (None, None) => {
                 let root = PathBuf::from(&self.config.location);
-                spawn_blocking(move || disk::put(&root, &name, &bytes)).await.map_err(Fault::retry)?
+                let disk = Arc::clone(&self.disk);
+                let put = spawn_blocking(move || {
+                    let _guard = disk.lock().unwrap_or_else(PoisonError::into_inner);
+                    disk::put(&root, &name, &bytes)
+                });
+                put.await.map_err(Fault::retry)?
             }
         }
     }

@@ -162,6 +162,29 @@ async fn a_file_that_was_not_finished_is_replaced_and_no_reader_sees_it() {
     assert_eq!(lake.events(), events.into_iter().map(rounded).collect::<Vec<_>>());
 }
 
+/// Scenario: writes are cancelled after ever longer times, and each is tried again by the same sink.
+#[tokio::test]
+async fn a_write_that_was_cancelled_anywhere_leaves_whole_files_and_no_event_twice() {
+    let lake = Lake::new();
+    let mut sink = lake.sink();
+    let mut sent = 0;
+    for round in 0..40 {
+        let batch = conformance::batch(round * 100, conformance::events(round * 20..round * 20 + 20));
+        sent += batch.events.len();
+        sink.open(&opening()).await.unwrap();
+        let limit = std::time::Duration::from_micros(u64::try_from(round).unwrap() * 500);
+        tokio::time::timeout(limit, sink.write(&batch)).await.ok();
+        sink.open(&opening()).await.unwrap();
+        sink.write(&batch).await.unwrap();
+        sink.commit().await.unwrap();
+    }
+    let events = lake.events();
+    assert_eq!(events.len(), sent);
+    let revisions: std::collections::BTreeSet<_> =
+        events.iter().map(|event| (event.event_id.clone(), event.revision)).collect();
+    assert_eq!(revisions.len(), sent);
+}
+
 #[tokio::test]
 async fn a_file_says_which_batch_and_version_it_has_and_its_statistics() {
     let (lake, batch) = (Lake::new(), conformance::batch(0, conformance::events(0..10)));

@@ -1,0 +1,71 @@
+//! The position of a transactional sink: a message in a compacted topic, written in the transaction of the
+//! events.
+
+use std::time::Duration;
+
+use rdkafka::{
+    Message as _, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    error::KafkaError,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    KafkaConfig,
+    client::{self, Watch},
+    fault,
+};
+use crate::Fault;
+
+/// All positions are in this partition.
+pub(super) const PARTITION: i32 = 0;
+
+/// The value of a message.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Marker {
+    /// The last position of the ledger that was committed.
+    pub(super) position: i64,
+}
+
+/// The key of a sink's messages.
+pub(super) fn key(ledger: &str, sink: &str) -> String {
+    format!("{ledger}/{sink}")
+}
+
+/// Reads the last committed position of a sink; 0 if there is none.
+pub(super) fn read(config: &KafkaConfig, key: &str) -> Result<i64, Fault> {
+    let watch = Watch::default();
+    let of = |error: &KafkaError| fault::of(error, config, &watch);
+    let consumer: BaseConsumer = client::settings(config)?
+        .set("group.id", "spanledger")
+        .set("enable.auto.commit", "false")
+        .set("isolation.level", "read_committed")
+        .set("enable.partition.eof", "true")
+        .create()
+        .map_err(|error| fault::setting(&error))?;
+    let mut partitions = TopicPartitionList::new();
+    partitions
+        .add_partition_offset(&config.positions_topic, PARTITION, Offset::Beginning)
+        .map_err(|error| of(&error))?;
+    consumer.assign(&partitions).map_err(|error| of(&error))?;
+    let mut position = 0;
+    loop {
+        match consumer.poll(config.timeout().max(Duration::from_secs(5))) {
+            Some(Ok(message)) => {
+                if message.key() == Some(key.as_bytes()) {
+                    let marker: Option<Marker> =
+                        message.payload().and_then(|value| serde_json::from_slice(value).ok());
+                    position = marker.map_or(position, |marker| marker.position);
+                }
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(position),
+            Some(Err(error)) => return Err(of(&error)),
+            None => {
+                return Err(Fault::retry(format!(
+                    "{} does not send the topic `{}`",
+                    config.brokers, config.positions_topic
+                )));
+            }
+        }
+    }
+}
