@@ -132,16 +132,21 @@ impl Postgres {
         {
             command.args(["-c", option]);
         }
-        let server = command.stdout(Stdio::null()).stderr(log).spawn().expect("postgres can be started");
-        self.server = Some(server);
+        command.stdout(Stdio::null()).stderr(log);
+        let mut server = command.spawn().expect("postgres can be started");
         let started = Instant::now();
         while !self.query("SELECT 1").is_ok_and(|output| output == "1\n") {
             if started.elapsed() > TIMEOUT {
                 let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
                 panic!("the PostgreSQL server does not answer:\n{log}");
             }
+            // A server does not start as long as a child of the one that was killed lives.
+            if server.try_wait().expect("the server is a child of this process").is_some() {
+                server = command.spawn().expect("postgres can be started");
+            }
             thread::sleep(Duration::from_millis(20));
         }
+        self.server = Some(server);
     }
 
     /// Runs SQL as the superuser. Returns the rows as CSV without a header, where null is `NULL`, or psql's message.

@@ -22,9 +22,9 @@ use crate::Fault;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The settings of a session. The work of a session whose client is gone ends after the last of them at the latest, so
-/// that it does not block its successor.
+/// that it does not block its successor. A batch fits into the temporary buffers, so that it is not written to a file.
 const SETTINGS: &str = "SET application_name = 'spanledger'; SET timezone = 'UTC'; SET jit = off; \
-     SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s'; \
+     SET temp_buffers = '64MB'; SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s'; \
      SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// The server and how it is reached.

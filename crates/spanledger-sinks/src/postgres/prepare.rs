@@ -17,9 +17,12 @@ const CREATION_LOCK: &str = "SELECT pg_advisory_xact_lock(7308321949813140)";
 
 /// A database that can be used.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact that does not depend on the others")]
 pub(super) struct Prepared {
     /// The columns that are unique together, of which a conflict is the same event.
     pub(super) key: Vec<&'static str>,
+    /// Whether the columns have exactly the types of the rows that are sent.
+    pub(super) has_own_types: bool,
     /// Whether rows need a partition for their month.
     pub(super) is_partitioned: bool,
     /// Whether the table was made just now.
@@ -78,7 +81,8 @@ pub(super) async fn prepare(
         }
     }
     database.check_rights().await?;
-    let columns = database.check_columns(purpose, &mut prepared.remarks).await?;
+    let (columns, has_own_types) = database.check_columns(purpose, &mut prepared.remarks).await?;
+    prepared.has_own_types = has_own_types;
     prepared.key = database.key().await?;
     if purpose == Purpose::Deliver {
         database.make_views(&columns, prepared.is_new, &mut prepared.remarks).await;
@@ -161,12 +165,13 @@ impl Database<'_> {
         Ok(rows.into_iter().map(column).collect())
     }
 
-    /// Compares the columns, and adds those that are missing. Returns the columns in the table's order.
+    /// Compares the columns, and adds those that are missing. Returns the columns in the table's order, and whether they
+    /// have exactly the types that the sink would give them.
     async fn check_columns(
         &self,
         purpose: Purpose,
         remarks: &mut Vec<String>,
-    ) -> Result<Vec<&'static Column>, Fault> {
+    ) -> Result<(Vec<&'static Column>, bool), Fault> {
         let existing = self.columns(&self.table.quoted_name()).await?;
         let difference = self.table.compare(&existing);
         if difference.is_blocking() || (!difference.missing.is_empty() && !self.config.add_columns) {
@@ -193,7 +198,11 @@ impl Database<'_> {
                 ));
             }
         }
-        Ok(self.table.in_order_of(&existing))
+        let has_own_type = |found: &ExistingColumn| {
+            let column = self.table.columns.iter().find(|column| column.name == found.name);
+            column.is_none_or(|column| Dialect::Postgres.sql_type(column) == found.data_type)
+        };
+        Ok((self.table.in_order_of(&existing), existing.iter().all(has_own_type)))
     }
 
     /// The unique columns that identify an event.

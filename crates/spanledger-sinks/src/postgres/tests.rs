@@ -256,6 +256,30 @@ async fn a_table_of_another_shape_blocks_and_says_what_to_change() {
     open(&mut sink).await.unwrap();
 }
 
+/// Scenario: the user made the table with other types that hold every value, so that the rows have to be cast.
+#[tokio::test]
+async fn a_table_with_wider_types_is_written() {
+    let Some(server) = Postgres::start() else { return };
+    let mut sink = sink(&server.url(), "");
+    open(&mut sink).await.unwrap();
+    server
+        .query(
+            "DROP VIEW openai_events, openai_events_quarantined;
+             ALTER TABLE openai_event_revisions ALTER feature TYPE varchar(2000), ALTER cost_usd TYPE numeric,
+             ALTER dims TYPE json, ALTER attempts TYPE numeric(19,0)",
+        )
+        .unwrap();
+    let first = batch(0, events(0..10));
+    deliver(&mut sink, &first).await;
+    let mut again = events(5..15);
+    for event in &mut again {
+        event.revision += 1;
+    }
+    deliver(&mut sink, &batch(first.id.to, again)).await;
+    let counts = "SELECT count(*), count(*) FILTER (WHERE revision = 2) FROM openai_events";
+    assert_eq!(server.query(counts).unwrap(), "15,10\n");
+}
+
 #[tokio::test]
 async fn wrong_credentials_and_missing_rights_block_and_name_the_remedy() {
     let Some(server) = Postgres::start() else { return };
