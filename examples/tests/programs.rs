@@ -128,3 +128,9 @@ async fn a_batch_is_submitted_by_one_process_and_priced_by_another() {
     // Half of three calls.
     assert_eq!(event.cost_usd.unwrap().to_string(), "0.0004875");
 }
+
+#[tokio::test]
+async fn a_sink_of_ones_own_passes_the_conformance_suite() {
+    let here = start().await;
+    assert_eq!(run(&here, "custom_sink", &[], "").await, "the sink fulfills the contract\n");
+}

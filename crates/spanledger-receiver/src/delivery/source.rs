@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use spanledger_event::ErrorChain;
-use spanledger_ledger::{BatchRange, Change, Ledger, LedgerError, LedgerReader};
+use spanledger_ledger::{BatchRange, Change, HandedOut, Ledger, LedgerError, LedgerReader};
 use spanledger_sinks::{Batch, BatchId, BatchShape, EventFilter, Positioned};
 use tokio::{
     sync::{mpsc, watch},
@@ -12,6 +12,9 @@ use tokio::{
 };
 
 use super::{LEDGER_RETRY, SinkStatus};
+
+/// So many batches are asked for together, which takes one commit of the ledger.
+const GIVEN_MAX: usize = 4;
 
 /// Which of the ledger's changes a delivery is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +102,9 @@ struct Maker {
     changes: watch::Receiver<i64>,
     /// Batches that were stored before, by this process or an earlier one.
     stored: VecDeque<BatchRange>,
-    /// The last position that was given to the sink.
+    /// Batches that the ledger gave together.
+    given: VecDeque<HandedOut>,
+    /// The last position that the ledger gave.
     after: i64,
 }
 
@@ -110,6 +115,7 @@ impl Maker {
             reader: Some(options.ledger.reader()?),
             changes: options.ledger.changes(),
             stored: stored.into(),
+            given: VecDeque::new(),
             after: cursor,
             options,
         })
@@ -128,8 +134,16 @@ impl Maker {
     async fn next(&mut self) -> Result<Option<Made>, LedgerError> {
         loop {
             if let Some(range) = self.stored.pop_front() {
-                self.after = range.last;
+                self.after = self.after.max(range.last);
                 let changes = self.read(&range).await?;
+                return Ok(Some(self.made(range, changes)));
+            }
+            if let Some(given) = self.given.pop_front() {
+                let changes = match given.changes {
+                    Some(changes) => changes,
+                    None => self.read(&given.range).await?,
+                };
+                let range = self.within_bytes(given.range, &changes).await?;
                 return Ok(Some(self.made(range, changes)));
             }
             if self.options.span.until.is_some_and(|until| self.after >= until) {
@@ -138,21 +152,16 @@ impl Maker {
             // This is checked before the ledger is asked, so that a stop after it causes another look.
             let is_last_look = !self.wait_for_a_full_batch().await;
             let rows = self.options.shape.rows.get();
-            let (sink, after) = (&self.options.sink, self.after);
-            let given = again!(sink, self.options.ledger.next_batch(sink, after, rows))?;
-            if let Some(given) = given {
-                self.after = given.range.last;
-                let changes = match given.changes {
-                    Some(changes) => changes,
-                    None => self.read(&given.range).await?,
-                };
-                let range = self.within_bytes(given.range, &changes).await?;
-                return Ok(Some(self.made(range, changes)));
+            // Only full batches are given together: what is left may wait for more.
+            let pending = usize::try_from(*self.changes.borrow() - self.after).unwrap_or_default();
+            let most = (pending / rows).clamp(1, GIVEN_MAX);
+            let (ledger, sink, after) = (&self.options.ledger, &self.options.sink, self.after);
+            self.given = again!(sink, ledger.next_batches(sink, after, rows, most))?.into();
+            match self.given.back() {
+                Some(last) => self.after = last.range.last,
+                None if is_last_look => return Ok(None),
+                None => self.wait_for_a_change().await,
             }
-            if is_last_look {
-                return Ok(None);
-            }
-            self.wait_for_a_change().await;
         }
     }
 
@@ -210,7 +219,6 @@ impl Maker {
                 let sink = &self.options.sink;
                 let (first, rest) = again!(sink, self.options.ledger.split(&range, last))?;
                 self.stored.push_front(rest);
-                self.after = first.last;
                 range = first;
                 break;
             }

@@ -175,7 +175,7 @@ async fn a_wrong_password_and_a_missing_right_block_the_sink() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_without_jetstream_and_one_that_is_down_are_told_apart() {
+async fn a_server_that_is_down_is_asked_again() {
     let Some(mut server) = Nats::start("") else { return };
     server.kill();
     let outcome = open(&mut sink(&server.url(), "timeout_seconds = 1"), Purpose::Deliver).await;
