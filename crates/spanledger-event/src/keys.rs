@@ -103,6 +103,8 @@ pub const ENDUSER_ID: &str = "enduser.id";
 
 /// The event name of the log record that the crate `spanledger` emits for each call.
 pub const RECORD_EVENT_NAME: &str = "spanledger.call";
+/// The event name of the log record that the sink `otlp` sends for an event.
+pub const COST_EVENT_NAME: &str = "spanledger.cost_event";
 /// The metric of cost in dollars, a counter.
 pub const METRIC_COST: &str = "spanledger.cost";
 /// The metric of tokens, a counter.

@@ -46,15 +46,21 @@ mod registry;
 mod secret;
 mod sink;
 pub mod table;
+#[cfg(any(feature = "clickhouse", feature = "http", feature = "otlp"))]
+mod web;
 
 // The sinks: a folder, a `mod` line and a row each, in alphabetical order.
 #[cfg(feature = "clickhouse")]
 pub mod clickhouse;
 pub mod file;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 #[cfg(feature = "nats")]
 pub mod nats;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 #[cfg(feature = "postgres")]
@@ -86,6 +92,12 @@ pub static SINKS: &[SinkKind] = &[
         include_str!("file/README.md"),
     ),
     row_of_feature!(
+        "http",
+        "Posts signed batches of events as JSON to an address of yours",
+        "http/README.md",
+        http::HttpConfig
+    ),
+    row_of_feature!(
         "kafka",
         "Sends each event as a JSON message to a topic of Apache Kafka",
         "kafka/README.md",
@@ -96,6 +108,12 @@ pub static SINKS: &[SinkKind] = &[
         "Publishes each event as a JSON message to a stream of NATS JetStream",
         "nats/README.md",
         nats::NatsConfig
+    ),
+    row_of_feature!(
+        "otlp",
+        "Sends each event as an OTLP log record to a Collector, Loki or a backend",
+        "otlp/README.md",
+        otlp::OtlpConfig
     ),
     row_of_feature!(
         "parquet",

@@ -6,6 +6,7 @@
 //! | `otlp` | [`otlp`]: builders of spans, log records and export requests | tests of everything that reads OTLP |
 //! | `observation` | [`observation`]: builders of observations | tests of the fold, the ledger, prices |
 //! | `clickhouse` | [`ClickHouse`]: ClickHouse's engine behind its HTTP interface, if the peer is installed | tests of the ClickHouse sink |
+//! | `collector` | [`Collector`]: an OpenTelemetry Collector that writes what it receives to a file, if the peer is installed | tests of the OTLP sink |
 //! | `kafka` | [`Kafka`]: a broker of Apache Kafka of a test's own, if the peer is installed | tests of the Kafka sink |
 //! | `nats` | [`Nats`]: a NATS server of a test's own, if the peer is installed | tests of the NATS sink |
 //! | `postgres` | [`Postgres`]: a PostgreSQL server of a test's own, if the peer is installed | tests of the Postgres sink, of SQL |
@@ -87,6 +88,8 @@
 
 #[cfg(feature = "clickhouse")]
 mod clickhouse;
+#[cfg(feature = "collector")]
+mod collector;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(feature = "nats")]
@@ -95,7 +98,13 @@ mod nats;
 mod openai;
 #[cfg(feature = "otlp")]
 pub mod otlp;
-#[cfg(any(feature = "clickhouse", feature = "kafka", feature = "nats", feature = "postgres"))]
+#[cfg(any(
+    feature = "clickhouse",
+    feature = "collector",
+    feature = "kafka",
+    feature = "nats",
+    feature = "postgres"
+))]
 mod peers;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -104,6 +113,8 @@ pub mod world;
 
 #[cfg(feature = "clickhouse")]
 pub use clickhouse::ClickHouse;
+#[cfg(feature = "collector")]
+pub use collector::Collector;
 #[cfg(feature = "kafka")]
 pub use kafka::Kafka;
 #[cfg(feature = "nats")]

@@ -1,13 +1,10 @@
 //! What an error of the server means for the delivery.
 
-use std::{error::Error as _, time::Duration};
+use std::time::Duration;
 
 use reqwest::{StatusCode, header::HeaderMap};
 
-use crate::Fault;
-
-/// The most characters of a server's message that are shown.
-const MESSAGE_CHARS_MAX: usize = 600;
+use crate::{Fault, web};
 
 /// What an answer means that is not a success.
 pub(super) fn of_answer(
@@ -17,14 +14,14 @@ pub(super) fn of_answer(
     headers: &HeaderMap,
     body: &str,
 ) -> Fault {
-    let message: String = body.trim().chars().take(MESSAGE_CHARS_MAX).collect();
+    let message = web::excerpt(body);
     // Servers before 22.3 state the code only in the message.
     let stated = headers.get("x-clickhouse-exception-code").and_then(|code| code.to_str().ok()?.parse().ok());
     let in_message = || message.strip_prefix("Code: ")?.split([',', '.']).next()?.trim().parse().ok();
     let reason = |message: &str| format!("{server}: cannot {task}: {message}");
     match stated.or_else(in_message) {
         Some(code) => of_code(code, reason(&message)),
-        None => of_status(status, retry_after(headers), reason(&format!("{status} {message}"))),
+        None => of_status(status, web::retry_after(headers), reason(&format!("{status} {message}"))),
     }
 }
 
@@ -74,29 +71,5 @@ pub(super) fn of_status(status: StatusCode, after: Option<Duration>, reason: Str
         400 => Fault::Rejected { reason },
         413 => Fault::TooLarge { reason },
         _ => Fault::retry_after(reason, after),
-    }
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get("retry-after")?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
-/// What it means that there was no answer.
-pub(super) fn of_connection(server: &str, task: &str, error: reqwest::Error) -> Fault {
-    // The address is named without the query, which may be long.
-    let error = error.without_url();
-    let mut reason = format!("{server}: cannot {task}: {error}");
-    let mut causes = error.source();
-    while let Some(cause) = causes {
-        reason.push_str(": ");
-        reason.push_str(&cause.to_string());
-        causes = cause.source();
-    }
-    if reason.contains("certificate") {
-        let remedy = "give the option `ca_file` the certificate that signed the server's, or correct the host in `url`";
-        Fault::blocked(reason, remedy)
-    } else {
-        Fault::retry(reason)
     }
 }

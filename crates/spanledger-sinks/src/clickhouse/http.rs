@@ -1,14 +1,9 @@
 //! Requests to the HTTP interface.
 
-use std::{fs, time::Duration};
-
-use reqwest::{Certificate, Client, Url};
+use reqwest::{Client, Url};
 
 use super::{ClickHouseConfig, fault};
-use crate::Fault;
-
-/// The time in which a connection must be made.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::{Fault, web};
 
 /// A server and who asks it.
 #[derive(Clone, Debug)]
@@ -25,25 +20,7 @@ pub(super) struct Server {
 impl Server {
     /// Reads the options. It reads files, so it runs on a thread for blocking work.
     pub(super) fn new(config: &ClickHouseConfig, url: &Url) -> Result<Self, Fault> {
-        let mut client = Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(config.timeout())
-            .redirect(reqwest::redirect::Policy::none());
-        if !config.ca_file.as_os_str().is_empty() {
-            let path = config.ca_file.display();
-            let unreadable = |error: &dyn std::fmt::Display| {
-                Fault::blocked(
-                    format!("the certificates in {path} cannot be read: {error}"),
-                    "give the option `ca_file` the path of a file of certificates in PEM",
-                )
-            };
-            let pem = fs::read(&config.ca_file).map_err(|error| unreadable(&error))?;
-            let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| unreadable(&error))?;
-            client = client.tls_certs_only(certificates);
-        }
-        let client = client.build().map_err(|error| {
-            Fault::blocked(format!("TLS cannot be used: {error}"), "look at the option `ca_file`")
-        })?;
+        let client = web::client(config.timeout(), &config.ca_file)?;
         let host = url.host_str().unwrap_or_default();
         let port = url.port_or_known_default().unwrap_or_default();
         Ok(Self {
@@ -79,7 +56,7 @@ impl Server {
             .header("X-ClickHouse-User", &self.user)
             .header("X-ClickHouse-Key", &self.password)
             .body(body);
-        let lost = |error| fault::of_connection(&self.name, task, error);
+        let lost = |error| web::lost(&format!("{}: cannot {task}", self.name), error);
         let answer = request.send().await.map_err(lost)?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = answer.text().await.map_err(lost)?;
