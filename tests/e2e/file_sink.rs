@@ -19,8 +19,8 @@ fn configuration(folder: &Path) -> PathBuf {
     let files = folder.join("events");
     fs::create_dir(&files).unwrap();
     let text = format!(
-        "[sinks.file]\npath = {:?}\nrotate_bytes = 20000\nbatch = {{ rows = 7, linger_ms = 0 }}\n",
-        files.join("events.jsonl")
+        "[sinks.file]\npath = '{}'\nrotate_bytes = 20000\nbatch = {{ rows = 7, linger_ms = 0 }}\n",
+        files.join("events.jsonl").display()
     );
     fs::write(&path, text).unwrap();
     path

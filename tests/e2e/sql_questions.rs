@@ -219,7 +219,7 @@ fn duckdb_gives_the_expected_answers() {
 fn postgres_gives_the_expected_answers() {
     // The answers must not depend on the session's time zone.
     let Some(server) = Postgres::start_with(&["timezone=America/New_York"]) else { return };
-    let script: String = setup(Dialect::Postgres).iter().map(|sql| format!("{sql};\n")).collect();
+    let script = setup(Dialect::Postgres).iter().fold(String::new(), |script, sql| script + sql + ";\n");
     server.query(&script).unwrap();
     let rows = |sql: &str| {
         let csv = server.query(sql).unwrap();

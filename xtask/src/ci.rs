@@ -59,6 +59,8 @@ const STEPS: &[Step] = &[
         arguments: &["test", "--package", "spanledger-sinks", "--all-features", "--locked"],
         variables: &[("SPANLEDGER_REQUIRE_PEERS", "1"), ("PROPTEST_RNG_SEED", "20261121")],
     },
+    // The program with every sink.
+    cargo(&["check", "--package", "spanledger-cli", "--all-features", "--locked"]),
     // The instructions that the layer adds to a call, with their maxima. It needs valgrind.
     cargo(&["xtask", "instructions"]),
     // The fuzz targets are run by hand; here they only have to build.

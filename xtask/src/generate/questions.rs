@@ -156,7 +156,7 @@ fn sql(database: &Database, name: &str, question: &str) -> String {
     let head = sql.lines().take_while(|line| line.starts_with("--")).count();
     let (comment, query): (Vec<_>, Vec<_>) = sql.lines().enumerate().partition(|(number, _)| *number < head);
     let text = |lines: Vec<(usize, &str)>| {
-        lines.into_iter().map(|(_, line)| format!("{line}\n")).collect::<String>()
+        lines.into_iter().fold(String::new(), |text, (_, line)| text + line + "\n")
     };
     format!(
         "{}--\n-- {} `cargo xtask gen` writes this file from\n-- xtask/src/generate/questions/{name}.sql.\n{}",
