@@ -88,8 +88,10 @@ pub(crate) async fn run(
     let name = sink.name.clone();
     let (stop, stopping) = watch::channel(false);
     let delivery = async {
-        let mut runner = Runner::start(ledger, sink, status.clone(), options, span, stopping).await?;
-        runner.run().await
+        match Runner::start(ledger, sink, status.clone(), options, span, stopping).await? {
+            Some(mut runner) => runner.run().await,
+            None => Ok(()),
+        }
     };
     let mut delivery = std::pin::pin!(delivery);
     let deadline = tokio::select! {

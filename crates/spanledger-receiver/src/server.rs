@@ -257,13 +257,17 @@ impl Server {
         let statuses: Vec<SinkStatus> =
             self.sinks.iter().map(|sink| SinkStatus::new(&sink.name, sink.kind)).collect();
         pipeline.set_sinks(statuses.iter().cloned().zip(self.sinks.iter().cloned()).collect());
-        for sink in &self.sinks {
-            register(pipeline.ledger(), sink)
-                .await
-                .map_err(|source| ServeError::Delivery { sink: sink.name.clone(), source })?;
-        }
         if let Some(retention) = self.retention {
-            background.spawn(retention.run(pipeline.clone()));
+            let (pipeline, sinks) = (pipeline.clone(), self.sinks.clone());
+            background.spawn(async move {
+                // Nothing is deleted before the ledger knows all sinks. An error means that the ledger is closed.
+                for sink in &sinks {
+                    if register(pipeline.ledger(), sink).await.is_err() {
+                        return;
+                    }
+                }
+                retention.run(pipeline).await;
+            });
         }
         if let Some(listener) = self.admin {
             background.spawn(admin::serve(listener, pipeline.clone()));

@@ -78,6 +78,7 @@ pub async fn check(harness: &impl Harness) -> Result<(), Violation> {
         an_older_revision_does_not_replace_a_newer_one,
         several_batches_are_committed_together,
         a_divided_batch_is_complete,
+        a_batch_without_events_moves_the_position,
         an_outage_loses_nothing,
         a_refused_event_does_not_stop_the_others,
         another_ledger_and_another_name_have_positions_of_their_own,

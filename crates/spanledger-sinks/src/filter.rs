@@ -12,7 +12,8 @@ pub enum EventSelection {
     /// Events that have their attribution, and events that became void.
     #[default]
     Live,
-    /// Only quarantined events, which lack attribution.
+    /// Only quarantined events, which lack attribution. An event that gets its attribution later is not sent
+    /// again: to see that, a destination needs all events.
     Quarantined,
     /// Both; the column `state` tells them apart.
     All,
@@ -64,8 +65,10 @@ impl EventFilter {
             (EventSelection::All, _)
             | (EventSelection::Live, EventState::Live | EventState::Void)
             | (EventSelection::Quarantined, EventState::Quarantined) => true,
-            (EventSelection::Live, EventState::Quarantined) => was_given,
-            (EventSelection::Quarantined, EventState::Live | EventState::Void) => false,
+            (EventSelection::Live, EventState::Quarantined)
+            | (EventSelection::Quarantined, EventState::Void) => was_given,
+            // Most events that change were never quarantined, and nothing tells those that were.
+            (EventSelection::Quarantined, EventState::Live) => false,
         };
         state
             && self.since.is_none_or(|since| event.timestamp >= since)

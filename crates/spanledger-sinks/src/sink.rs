@@ -62,6 +62,8 @@ pub trait Sink: Send + 'static {
     fn open(&mut self, opening: &Opening) -> impl Future<Output = Result<Opened, Fault>> + Send;
 
     /// Hands a batch to the destination. It need not be durable before `commit`.
+    ///
+    /// A batch has no events only if the destination keeps its position ([`Opened::cursor`]), which then moves.
     fn write(&mut self, batch: &Batch) -> impl Future<Output = Result<Written, Fault>> + Send;
 
     /// Makes all written batches durable.

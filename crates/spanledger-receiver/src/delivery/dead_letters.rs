@@ -46,8 +46,9 @@ pub async fn retry_dead_letters(
         sink: format!("{}.dead", sink.name),
         purpose: Purpose::Deliver,
     };
+    let mut told = None;
     for letter in letters {
-        match send(&mut destination, &opening, &letter).await {
+        match send(&mut destination, &opening, &letter, &mut told).await {
             Ok(true) => {
                 ledger.remove_dead_letters(&sink.name, vec![letter.number]).await?;
                 retried.delivered += 1;
@@ -64,10 +65,17 @@ pub async fn retry_dead_letters(
 }
 
 /// Sends one letter. Returns whether the destination took it.
-async fn send(sink: &mut BoxSink, opening: &Opening, letter: &StoredDeadLetter) -> Result<bool, Fault> {
+///
+/// `told` is the position that the destination had at the first opening. A letter with that number was delivered, and
+/// then the ledger could not be told. Letters with lower numbers were not: a later one may have passed them.
+async fn send(
+    sink: &mut BoxSink,
+    opening: &Opening,
+    letter: &StoredDeadLetter,
+    told: &mut Option<Option<i64>>,
+) -> Result<bool, Fault> {
     let opened = sink.open(opening).await?;
-    if opened.cursor.is_some_and(|cursor| cursor >= letter.number) {
-        // It was delivered, and then the ledger could not be told.
+    if *told.get_or_insert(opened.cursor) == Some(letter.number) {
         return Ok(true);
     }
     let id = BatchId {
@@ -80,7 +88,7 @@ async fn send(sink: &mut BoxSink, opening: &Opening, letter: &StoredDeadLetter) 
     let batch = Batch { id, events: vec![Positioned { position: letter.number, event }] };
     let written = match sink.write(&batch).await {
         Ok(written) if written.rejected.is_empty() => sink.commit().await,
-        // It is not committed: a destination that keeps positions would pass the letter.
+        // It is not committed.
         Ok(_) => return Ok(false),
         Err(fault) => Err(fault),
     };

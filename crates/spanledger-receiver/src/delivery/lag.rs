@@ -11,35 +11,48 @@ const SAMPLE_EVERY: Duration = Duration::from_millis(250);
 
 /// When the ledger reached which number.
 #[derive(Debug, Default)]
-pub(super) struct Lag(VecDeque<(i64, Instant)>);
+pub(super) struct Lag {
+    moments: VecDeque<(i64, Instant)>,
+    /// After this position there is no change up to that number.
+    empty: Option<(i64, i64)>,
+}
 
 impl Lag {
     /// Notes that the ledger has come to this number.
     pub(super) fn note(&mut self, number: i64, now: Instant) {
-        if self.0.back().is_some_and(|(last, at)| number <= *last || now - *at < SAMPLE_EVERY) {
+        if self.moments.back().is_some_and(|(last, at)| number <= *last || now - *at < SAMPLE_EVERY) {
             return;
         }
-        if self.0.len() >= SAMPLES_MAX {
+        if self.moments.len() >= SAMPLES_MAX {
             // Of two moments the earlier one stays, so that a wait is not told shorter than it is.
             let mut index = 0;
-            self.0.retain(|_| {
+            self.moments.retain(|_| {
                 index += 1;
                 index % 2 == 1
             });
         }
-        self.0.push_back((number, now));
+        self.moments.push_back((number, now));
+    }
+
+    /// Remembers that there is no change after a position up to a number.
+    pub(super) fn is_empty_after(&mut self, position: i64, number: i64) {
+        self.empty = Some((position, number));
     }
 
     /// Forgets what the sink has.
     pub(super) fn pass(&mut self, cursor: i64) {
-        while self.0.front().is_some_and(|(number, _)| *number <= cursor) {
-            self.0.pop_front();
+        let cursor = match self.empty {
+            Some((position, number)) if position <= cursor => cursor.max(number),
+            _ => cursor,
+        };
+        while self.moments.front().is_some_and(|(number, _)| *number <= cursor) {
+            self.moments.pop_front();
         }
     }
 
     /// How long the oldest event has waited.
     pub(super) fn since(&self, now: Instant) -> Duration {
-        self.0.front().map_or(Duration::ZERO, |(_, at)| now - *at)
+        self.moments.front().map_or(Duration::ZERO, |(_, at)| now - *at)
     }
 }
 

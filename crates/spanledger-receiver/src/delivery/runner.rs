@@ -1,10 +1,10 @@
 //! Runs one sink.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use spanledger_event::ErrorChain;
-use spanledger_ledger::{Ledger, LedgerError};
-use spanledger_sinks::{BoxSink, ConfiguredSink, Fault, Opening, Purpose, Start};
+use spanledger_ledger::{Change, Ledger, LedgerError};
+use spanledger_sinks::{BoxSink, ConfiguredSink, EventFilter, Fault, Opening, Purpose, Start};
 use tokio::sync::watch;
 
 use super::{
@@ -19,6 +19,9 @@ const ATTEMPTS_AFTER_STOP: usize = 2;
 
 /// The longest wait between these attempts.
 const WAIT_AFTER_STOP: Duration = Duration::from_secs(1);
+
+/// So many events are looked at together.
+const LOOKED_AT: usize = 2_000;
 
 /// Runs one sink.
 pub(super) struct Runner {
@@ -37,6 +40,9 @@ pub(super) struct Runner {
     alone: usize,
     backoff: Backoff,
     attempts_after_stop: usize,
+    /// Whether the destination stores its position. Batches without events are then written, too, so that its
+    /// position does not stay behind the ledger's.
+    keeps_position: bool,
 }
 
 /// Why the delivery to an open destination ended.
@@ -69,17 +75,15 @@ impl Runner {
         delivery: DeliveryOptions,
         span: Span,
         stopping: watch::Receiver<bool>,
-    ) -> Result<Self, LedgerError> {
-        let sink = loop {
-            match config.make() {
-                Ok(sink) => break sink,
-                // The configuration was checked when it was read, so this is a fault of the sink.
-                Err(error) => {
-                    let fault = Fault::blocked(error, "correct the configuration and restart `serve`");
-                    status.failed(&fault);
-                    tracing::error!(sink = config.name, %fault, "sink.blocked");
-                    tokio::time::sleep(delivery.blocked).await;
-                }
+    ) -> Result<Option<Self>, LedgerError> {
+        let sink = match config.make() {
+            Ok(sink) => sink,
+            // The configuration was checked when it was read, so this is a fault of the sink.
+            Err(error) => {
+                let fault = Fault::blocked(error, "correct the configuration and restart `serve`");
+                status.failed(&fault);
+                tracing::error!(sink = config.name, %fault, "sink.blocked");
+                return Ok(None);
             }
         };
         let name = config.name.clone();
@@ -94,7 +98,7 @@ impl Runner {
             status,
             stopping,
         };
-        Ok(Self {
+        Ok(Some(Self {
             opening: Opening { ledger: ledger.id().to_owned(), sink: name, purpose: Purpose::Deliver },
             ledger,
             config,
@@ -107,7 +111,8 @@ impl Runner {
             alone: 0,
             backoff: Backoff::new(delivery),
             attempts_after_stop: 0,
-        })
+            keeps_position: false,
+        }))
     }
 
     /// Delivers until the source ends, or a fault after a stop ends it.
@@ -116,9 +121,16 @@ impl Runner {
             match self.attempt().await {
                 Ok(()) => {
                     self.sink.close().await;
+                    // The source has given everything; the last numbers of the ledger may belong to no change.
+                    if let Some(until) = self.options.span.until {
+                        self.options.status.moved(until.max(self.cursor));
+                    }
                     return Ok(());
                 }
-                Err(Halt::Ledger(error)) => return Err(error),
+                Err(Halt::Ledger(error)) => {
+                    self.options.status.failed(&Fault::retry(ErrorChain(&error)));
+                    return Err(error);
+                }
                 Err(Halt::Again) => {}
                 Err(Halt::Fault(fault)) => {
                     if !self.wait_after(&fault).await {
@@ -135,6 +147,7 @@ impl Runner {
         for remark in &opened.remarks {
             tracing::warn!(sink = self.name(), remark, "sink.opened.remark");
         }
+        self.keeps_position |= opened.cursor.is_some();
         if let Some(theirs) = opened.cursor {
             self.reconcile(theirs).await?;
         }
@@ -157,6 +170,12 @@ impl Runner {
                 ),
                 "put copies back with `spanledger ledger restore`, which gives them an id of their own",
             )));
+        }
+        let between = (theirs, self.cursor);
+        let (ledger, filter) = (self.ledger.clone(), self.options.filter.clone());
+        if theirs < self.cursor && !has_events(ledger, self.config.name.clone(), filter, between).await? {
+            // What lies between was not for this sink, or was refused: the destination has everything else.
+            return Ok(());
         }
         // Nothing asks for batches after the old cursor any more.
         self.source.end().await;
@@ -184,7 +203,7 @@ impl Runner {
                 }
                 continue;
             };
-            if !uncommitted.batch.events.is_empty() {
+            if self.keeps_position || !uncommitted.batch.events.is_empty() {
                 match self.sink.write(&uncommitted.batch).await {
                     Ok(answer) => self.queue.note(written, answer),
                     Err(fault) => return Err(self.narrow(written, fault).await),
@@ -214,7 +233,7 @@ impl Runner {
         }
         let batches = || (0..written).filter_map(|index| self.queue.get(index));
         let Some(cursor) = batches().next_back().map(|last| last.range.last) else { return Ok(()) };
-        if batches().any(|one| !one.batch.events.is_empty())
+        if (self.keeps_position || batches().any(|one| !one.batch.events.is_empty()))
             && let Err(fault) = self.sink.commit().await
         {
             if written > 1 && matches!(fault, Fault::Rejected { .. } | Fault::TooLarge { .. }) {
@@ -247,6 +266,10 @@ impl Runner {
         else {
             return Halt::Fault(fault);
         };
+        if uncommitted.batch.events.is_empty() {
+            // Nothing in it can be refused.
+            return Halt::Fault(Fault::retry(fault.reason()));
+        }
         let range = uncommitted.range.clone();
         if let Some(middle) = uncommitted.batch.middle() {
             let (ledger, name) = (&self.ledger, &self.config.name);
@@ -355,6 +378,36 @@ async fn move_cursor(ledger: &Ledger, name: &str, (ours, theirs): (i64, i64)) ->
         }
         answer => Ok(answer?),
     }
+}
+
+/// Whether a sink gets an event that changed after one position and up to the other, apart from its dead letters.
+async fn has_events(
+    ledger: Ledger,
+    name: String,
+    filter: EventFilter,
+    (theirs, ours): (i64, i64),
+) -> Result<bool, LedgerError> {
+    let look = move || {
+        let reader = ledger.reader()?;
+        let letters = reader.dead_letters(&name)?;
+        let dead: HashSet<i64> = letters.iter().map(|stored| stored.letter.seq).collect();
+        let mut after = theirs;
+        loop {
+            let changes = reader.changes_after(after, LOOKED_AT)?;
+            let Some(last) = changes.last().map(|change| change.seq) else { return Ok(false) };
+            let is_taken = |change: &Change| {
+                change.seq <= ours && !dead.contains(&change.seq) && filter.takes(&change.event, true)
+            };
+            if changes.iter().any(is_taken) {
+                return Ok(true);
+            }
+            if last >= ours {
+                return Ok(false);
+            }
+            after = last;
+        }
+    };
+    tokio::task::spawn_blocking(look).await.map_err(|_| LedgerError::Closed)?
 }
 
 fn blocked_by_refusals(count: usize, reason: &str) -> Fault {

@@ -100,12 +100,15 @@ struct Maker {
     options: SourceOptions,
     reader: Option<LedgerReader>,
     changes: watch::Receiver<i64>,
-    /// Batches that were stored before, by this process or an earlier one.
-    stored: VecDeque<BatchRange>,
+    /// Batches that were stored before, by this process or an earlier one, and whether they may be divided:
+    /// they were not sent yet.
+    stored: VecDeque<(BatchRange, bool)>,
     /// Batches that the ledger gave together.
     given: VecDeque<HandedOut>,
     /// The last position that the ledger gave.
     after: i64,
+    /// The ledger's last number before it was asked.
+    seen: i64,
 }
 
 impl Maker {
@@ -114,7 +117,8 @@ impl Maker {
         Ok(Self {
             reader: Some(options.ledger.reader()?),
             changes: options.ledger.changes(),
-            stored: stored.into(),
+            stored: stored.into_iter().map(|range| (range, false)).collect(),
+            seen: 0,
             given: VecDeque::new(),
             after: cursor,
             options,
@@ -133,9 +137,10 @@ impl Maker {
 
     async fn next(&mut self) -> Result<Option<Made>, LedgerError> {
         loop {
-            if let Some(range) = self.stored.pop_front() {
+            if let Some((range, may_be_divided)) = self.stored.pop_front() {
                 self.after = self.after.max(range.last);
                 let changes = self.read(&range).await?;
+                let range = if may_be_divided { self.within_bytes(range, &changes).await? } else { range };
                 return Ok(Some(self.made(range, changes)));
             }
             if let Some(given) = self.given.pop_front() {
@@ -159,8 +164,12 @@ impl Maker {
             self.given = again!(sink, ledger.next_batches(sink, after, rows, most))?.into();
             match self.given.back() {
                 Some(last) => self.after = last.range.last,
-                None if is_last_look => return Ok(None),
-                None => self.wait_for_a_change().await,
+                // The last numbers of the ledger may belong to no change.
+                None if is_last_look || self.options.span.until.is_some() => return Ok(None),
+                None => {
+                    self.options.status.nothing_until(self.seen, self.after);
+                    self.wait_for_a_change().await;
+                }
             }
         }
     }
@@ -173,6 +182,7 @@ impl Maker {
         let mut deadline = None;
         loop {
             let last = *self.changes.borrow_and_update();
+            self.seen = last;
             self.options.status.ledger_at(last);
             if *stopping.borrow_and_update() {
                 return false;
@@ -218,7 +228,7 @@ impl Maker {
             {
                 let sink = &self.options.sink;
                 let (first, rest) = again!(sink, self.options.ledger.split(&range, last))?;
-                self.stored.push_front(rest);
+                self.stored.push_front((rest, true));
                 range = first;
                 break;
             }

@@ -136,6 +136,17 @@ impl SinkStatus {
         }
     }
 
+    /// Notes that the ledger has no change after the position `after` up to the number `seen`: once the sink is
+    /// there, it has everything up to that number.
+    pub(super) fn nothing_until(&self, seen: i64, after: i64) {
+        let (report, lag) = &mut *self.lock();
+        if report.cursor >= after {
+            lag.pass(seen);
+        } else {
+            lag.is_empty_after(after, seen);
+        }
+    }
+
     pub(super) fn opened(&self, remarks: Vec<String>) {
         let (report, _) = &mut *self.lock();
         report.state = SinkState::Delivering;

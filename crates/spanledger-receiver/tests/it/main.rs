@@ -18,6 +18,8 @@ mod http;
 mod json;
 mod limits;
 mod partial_success;
+mod replay;
+mod replay;
 mod shutdown;
 mod support;
 mod wire;

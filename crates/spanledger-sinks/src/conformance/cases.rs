@@ -130,6 +130,24 @@ pub(super) async fn a_divided_batch_is_complete<H: Harness>(suite: &mut Suite<'_
     suite.compare().await
 }
 
+/// Events that the sink does not get have positions, too. A destination that keeps its position is told of them.
+pub(super) async fn a_batch_without_events_moves_the_position<H: Harness>(
+    suite: &mut Suite<'_, H>,
+) -> Outcome {
+    let (mut sink, opened) = suite.opened().await?;
+    if opened.cursor.is_none() {
+        return Ok(());
+    }
+    let mut batch = suite.batch(events(350..352));
+    batch.events.clear();
+    suite.deliver(&mut sink, &batch).await?;
+    suite.compare().await?;
+    let (_, opened) = suite.opened().await?;
+    expect(opened.cursor == Some(batch.id.to), || {
+        format!("the position is {:?} after a batch without events up to {}", opened.cursor, batch.id.to)
+    })
+}
+
 pub(super) async fn an_outage_loses_nothing<H: Harness>(suite: &mut Suite<'_, H>) -> Outcome {
     let (mut sink, _) = suite.opened().await?;
     let batch = suite.batch(events(400..405));

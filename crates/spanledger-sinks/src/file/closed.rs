@@ -1,7 +1,7 @@
 //! Closed files: their names, their compression, and how long they are kept.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io,
     path::{Path, PathBuf},
     thread,
@@ -64,6 +64,11 @@ impl Upkeep {
 
     /// Compresses and removes closed files. A run that was interrupted is made up for by the next one.
     pub(super) fn run(self, path: &Path) -> io::Result<()> {
+        let lock = OpenOptions::new().create(true).append(true).open(beside(path, "upkeep"))?;
+        // Another sink of the same file is at it.
+        if lock.try_lock().is_err() {
+            return Ok(());
+        }
         let mut files = list(path)?;
         let age_max = Duration::from_secs(u64::from(self.keep_days) * 86_400);
         let is_old = |file: &Path| -> io::Result<bool> {

@@ -31,6 +31,9 @@ fn quarantined_events_are_given_only_when_asked_for() {
 #[test]
 fn an_event_that_is_quarantined_later_is_given_to_a_sink_that_has_it() {
     assert!(EventFilter::default().takes(&event(EventState::Quarantined), true));
+    let quarantined = EventFilter { events: EventSelection::Quarantined, ..EventFilter::default() };
+    assert!(quarantined.takes(&event(EventState::Void), true));
+    assert!(!quarantined.takes(&event(EventState::Live), true));
 }
 
 #[test]

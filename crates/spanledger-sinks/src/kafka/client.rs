@@ -43,6 +43,8 @@ pub(super) fn settings(config: &KafkaConfig) -> Result<ClientConfig, Fault> {
     settings
         .set("bootstrap.servers", &config.brokers)
         .set("client.id", "spanledger")
+        // A check changes nothing, and a topic that a broker makes by itself would lose positions after a week.
+        .set("allow.auto.create.topics", "false")
         .set("socket.timeout.ms", millis)
         .set("log_level", "0");
     if !config.user.is_empty() {

@@ -32,6 +32,30 @@ pub(super) fn key(ledger: &str, sink: &str) -> String {
     format!("{ledger}/{sink}")
 }
 
+/// Fails while a transaction on the positions is open, of whichever sink: what was committed after its first message
+/// cannot be read before it ends.
+fn ensure_stable(
+    config: &KafkaConfig,
+    committed: &BaseConsumer,
+    of: &impl Fn(&KafkaError) -> Fault,
+) -> Result<(), Fault> {
+    let all: BaseConsumer = client::settings(config)?
+        .set("isolation.level", "read_uncommitted")
+        .create()
+        .map_err(|error| fault::setting(&error))?;
+    let (topic, timeout) = (&config.positions_topic, config.timeout());
+    // For a reader of committed messages, the end is where the first open transaction begins.
+    let (_, end) = all.fetch_watermarks(topic, PARTITION, timeout).map_err(|error| of(&error))?;
+    let (_, stable) = committed.fetch_watermarks(topic, PARTITION, timeout).map_err(|error| of(&error))?;
+    if stable < end {
+        return Err(Fault::retry(format!(
+            "{}: a transaction on the topic `{topic}` is open, so that the position of the sink cannot be read yet",
+            config.brokers
+        )));
+    }
+    Ok(())
+}
+
 /// Reads the last committed position of a sink; 0 if there is none.
 pub(super) fn read(config: &KafkaConfig, key: &str) -> Result<i64, Fault> {
     let watch = Watch::default();
@@ -43,6 +67,7 @@ pub(super) fn read(config: &KafkaConfig, key: &str) -> Result<i64, Fault> {
         .set("enable.partition.eof", "true")
         .create()
         .map_err(|error| fault::setting(&error))?;
+    ensure_stable(config, &consumer, &of)?;
     let mut partitions = TopicPartitionList::new();
     partitions
         .add_partition_offset(&config.positions_topic, PARTITION, Offset::Beginning)

@@ -73,6 +73,12 @@ impl SinkConfig for NatsConfig {
         if self.servers.trim().is_empty() {
             return problem("servers", "name a server, such as `nats://127.0.0.1:4222`");
         }
+        if self.servers.contains('@') {
+            return problem(
+                "servers",
+                "leave the user out of the address, and give `user` and `password`, or `token`",
+            );
+        }
         let is_bad = |c: char| c.is_whitespace() || matches!(c, '.' | '*' | '>' | '/' | '\\');
         if self.stream.is_empty() || self.stream.contains(is_bad) {
             return problem("stream", "the name of a stream has no spaces and none of `. * > / \\`");

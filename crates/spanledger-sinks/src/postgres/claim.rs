@@ -68,14 +68,18 @@ pub(super) async fn claim(
     is_new: bool,
 ) -> Result<(Claim, i64), Fault> {
     let cursors = quoted_name(table);
-    let position = if is_new { "0" } else { "present.position" };
     let sql = format!(
         "INSERT INTO {cursors} AS present (ledger, sink, table_name, position, writer)
          VALUES ($1, $2, $3, 0, concat_ws('.', pg_backend_pid(), clock_timestamp(), random()))
-         ON CONFLICT (ledger, sink, table_name) DO UPDATE SET writer = excluded.writer, position = {position}
+         ON CONFLICT (ledger, sink, table_name) DO UPDATE SET writer = excluded.writer
          RETURNING position, writer"
     );
     let name = table.name.table().to_owned();
+    if is_new {
+        // The positions of all sinks of the table are those of a table that no longer exists.
+        let sql = format!("UPDATE {cursors} SET position = 0 WHERE table_name = $1");
+        connection.client.execute(&sql, &[&name]).await.translate(server, "begin the table anew")?;
+    }
     let row = connection.client.query_one(&sql, &[&opening.ledger, &opening.sink, &name]).await;
     let row = row.translate(server, "claim the position of the sink")?;
     let claim = Claim {

@@ -24,6 +24,14 @@ pub(super) fn fault(error: &Error, server: &str, task: &str) -> Fault {
     let detail = answer.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
     let code = answer.code();
     let reason = format!("{server}: cannot {task}: {}{detail} (SQLSTATE {})", answer.message(), code.code());
+    // Messages are in the language of the server. A row that violates a constraint comes with its name; a row for which
+    // there is no partition has the same code and no name.
+    if code == &SqlState::CHECK_VIOLATION && answer.constraint().is_none() {
+        return Fault::blocked(
+            reason,
+            "make a partition for the month, or let the sink make it (`create_table = true`)",
+        );
+    }
     of_code(code, reason)
 }
 
@@ -43,9 +51,6 @@ pub(super) fn of_code(code: &SqlState, reason: String) -> Fault {
         }
         "42P01" | "42703" | "42804" | "42P10" => {
             "the table was changed while the sink wrote it; the sink compares it again within a minute"
-        }
-        "23514" if reason.contains("no partition") => {
-            "make a partition for the month, or let the sink make it (`create_table = true`)"
         }
         "25006" => "point the option `url` at the primary server; this one can only be read",
         "53100" => "free space on the disk of the server",

@@ -25,11 +25,17 @@ const STAGE: &str = "pg_temp.spanledger_stage";
 /// The bytes that are sent at once.
 const CHUNK_BYTES: usize = 256 << 10;
 
+/// How a fault names the state of a unique violation.
+const UNIQUE_VIOLATION: &str = "(SQLSTATE 23505)";
+
 /// Writes events to Postgres.
 pub struct PostgresSink {
     config: PostgresConfig,
     table: Table,
     session: Option<Session>,
+    /// Whether a row that was new a moment ago was there when it was copied. The next transaction merges all rows,
+    /// which tells a race with another sink from a constraint of the user's own.
+    copy_lost: bool,
 }
 
 /// A connection that can write.
@@ -60,7 +66,7 @@ impl fmt::Debug for PostgresSink {
 
 impl PostgresSink {
     pub(super) fn new(config: PostgresConfig, table: Table) -> Self {
-        Self { config, table, session: None }
+        Self { config, table, session: None, copy_lost: false }
     }
 
     async fn connect(&self, opening: &Opening) -> Result<(Option<Session>, Opened), Fault> {
@@ -87,7 +93,8 @@ impl PostgresSink {
                 "SELECT event_id::text FROM {} WHERE event_id = ANY ($1::text[])",
                 self.table.quoted_name()
             ),
-            copy: prepared.has_own_types.then(|| self.copy_into(&self.table.quoted_name())),
+            copy: (prepared.has_own_types && !self.copy_lost)
+                .then(|| self.copy_into(&self.table.quoted_name())),
             stage: self.copy_into(STAGE),
             upsert: self.upsert(&prepared),
             connection,
@@ -231,9 +238,13 @@ impl Session {
 /// An event that was new a moment ago may have been written by a sink of another name since. The next attempt finds it.
 fn another_sink_was_first(fault: Fault) -> Fault {
     match fault {
-        Fault::Rejected { reason } if reason.contains("(SQLSTATE 23505)") => Fault::retry(reason),
+        Fault::Rejected { reason } if reason.contains(UNIQUE_VIOLATION) => Fault::retry(reason),
         fault => fault,
     }
+}
+
+fn is_unique_violation(fault: &Fault) -> bool {
+    fault.reason().contains(UNIQUE_VIOLATION)
 }
 
 /// The year and month of a moment, UTC.
@@ -259,7 +270,9 @@ impl Sink for PostgresSink {
     async fn write(&mut self, batch: &Batch) -> Result<Written, Fault> {
         // If this future is dropped or fails, the session is dropped with it: its state is not known.
         let mut session = self.session.take().ok_or_else(not_open)?;
-        let written = in_time(&self.config, session.write(&self.table, batch)).await?;
+        let written = in_time(&self.config, session.write(&self.table, batch)).await;
+        self.copy_lost |= session.copy.is_some() && written.as_ref().is_err_and(is_unique_violation);
+        let written = written?;
         self.session = Some(session);
         Ok(written)
     }
@@ -267,6 +280,8 @@ impl Sink for PostgresSink {
     async fn commit(&mut self) -> Result<(), Fault> {
         let mut session = self.session.take().ok_or_else(not_open)?;
         in_time(&self.config, session.commit()).await?;
+        // The next connection copies again.
+        self.copy_lost = false;
         self.session = Some(session);
         Ok(())
     }

@@ -27,6 +27,7 @@ const SHUTDOWN: Duration = Duration::from_secs(10);
 pub(super) async fn run(arguments: &SinksReplayArguments) -> anyhow::Result<ExitCode> {
     terminal::init_logs("warn");
     let selection = selection(arguments)?;
+    let selected = selection.clone();
     let (sinks, path) = configured(&arguments.config)?;
     let id = open_ledger(&path)?.ledger_id()?;
     let report = match Ledger::open(&path) {
@@ -47,9 +48,15 @@ pub(super) async fn run(arguments: &SinksReplayArguments) -> anyhow::Result<Exit
         return Ok(ExitCode::SUCCESS);
     }
     let why = report.last_error.unwrap_or_else(|| "it was interrupted".to_owned());
+    let moment = |option: &str, text: &Option<String>| {
+        text.as_ref().map(|text| format!(" {option} {text}")).unwrap_or_default()
+    };
     anyhow::bail!(
         "the replay is not complete: {delivered} events were sent, and then: {why}; the same command goes on where it \
-         stopped"
+         stopped, with{}{} if it has times; `spanledger ledger forget {}` gives it up",
+        moment("--since", &selected.since),
+        moment("--until", &selected.until),
+        clean(&report.name),
     )
 }
 

@@ -22,6 +22,19 @@ fn a_long_outage_keeps_the_first_moment_and_few_others() {
     for number in 0..100_000 {
         lag.note(number, start + Duration::from_secs(number.unsigned_abs()));
     }
-    assert!(lag.0.len() <= SAMPLES_MAX);
+    assert!(lag.moments.len() <= SAMPLES_MAX);
     assert_eq!(lag.since(start + Duration::from_secs(100_000)), Duration::from_secs(100_000));
+}
+
+/// An observation that belongs to an older event has a number of its own, and is no change.
+#[test]
+fn numbers_without_a_change_are_not_waited_for() {
+    let start = Instant::now();
+    let mut lag = Lag::default();
+    lag.note(12, start);
+    lag.is_empty_after(10, 12);
+    lag.pass(9);
+    assert_eq!(lag.since(start + Duration::from_secs(1)), Duration::from_secs(1));
+    lag.pass(10);
+    assert_eq!(lag.since(start + Duration::from_secs(1)), Duration::ZERO);
 }

@@ -163,7 +163,11 @@ impl Task {
             Self::Forget => {
                 let request: ForgetRequest = parse(body)?;
                 let _turn = turn(&request.ledger, pipeline).await?;
-                if pipeline.sinks().any(|sink| sink.name() == request.sink) {
+                let replays = pipeline.replays();
+                let mut running = pipeline.sinks().chain(
+                    replays.iter().filter(|replay| replay.report().state != crate::SinkState::Stopped),
+                );
+                if running.any(|sink| sink.name() == request.sink) {
                     let words = format!(
                         "this server delivers events to the sink `{}`: remove it from the configuration and restart \
                          `serve` first",
