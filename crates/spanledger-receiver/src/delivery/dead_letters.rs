@@ -46,9 +46,22 @@ pub async fn retry_dead_letters(
         sink: format!("{}.dead", sink.name),
         purpose: Purpose::Deliver,
     };
-    let mut told = None;
+    let told = match destination.open(&opening).await {
+        Ok(opened) => opened.cursor,
+        Err(fault) => {
+            retried.fault = Some(fault.to_string());
+            return Ok(retried);
+        }
+    };
     for letter in letters {
-        match send(&mut destination, &opening, &letter, &mut told).await {
+        // A letter with the position of the destination was delivered, and then the ledger could not be told. Letters
+        // with lower numbers were not: a later one may have passed them.
+        let sent = if told == Some(letter.number) {
+            Ok(true)
+        } else {
+            send(&mut destination, &opening, &letter).await
+        };
+        match sent {
             Ok(true) => {
                 ledger.remove_dead_letters(&sink.name, vec![letter.number]).await?;
                 retried.delivered += 1;
@@ -65,19 +78,8 @@ pub async fn retry_dead_letters(
 }
 
 /// Sends one letter. Returns whether the destination took it.
-///
-/// `told` is the position that the destination had at the first opening. A letter with that number was delivered, and
-/// then the ledger could not be told. Letters with lower numbers were not: a later one may have passed them.
-async fn send(
-    sink: &mut BoxSink,
-    opening: &Opening,
-    letter: &StoredDeadLetter,
-    told: &mut Option<Option<i64>>,
-) -> Result<bool, Fault> {
-    let opened = sink.open(opening).await?;
-    if *told.get_or_insert(opened.cursor) == Some(letter.number) {
-        return Ok(true);
-    }
+async fn send(sink: &mut BoxSink, opening: &Opening, letter: &StoredDeadLetter) -> Result<bool, Fault> {
+    sink.open(opening).await?;
     let id = BatchId {
         ledger: opening.ledger.clone(),
         sink: opening.sink.clone(),

@@ -19,7 +19,6 @@ mod json;
 mod limits;
 mod partial_success;
 mod replay;
-mod replay;
 mod shutdown;
 mod support;
 mod wire;
