@@ -1,7 +1,10 @@
 //! The position of a transactional sink: a message in a compacted topic, written in the transaction of the
 //! events.
 
-use std::time::Duration;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use rdkafka::{
     Message as _, Offset, TopicPartitionList,
@@ -32,9 +35,12 @@ pub(super) fn key(ledger: &str, sink: &str) -> String {
     format!("{ledger}/{sink}")
 }
 
-/// Fails while a transaction on the positions is open, of whichever sink: what was committed after its first message
-/// cannot be read before it ends.
-fn ensure_stable(
+/// How often it is looked whether a transaction has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Waits while a transaction on the positions is open, of whichever sink: what was committed after its first message
+/// cannot be read before it ends. It blocks.
+fn wait_until_stable(
     config: &KafkaConfig,
     committed: &BaseConsumer,
     of: &impl Fn(&KafkaError) -> Fault,
@@ -44,16 +50,23 @@ fn ensure_stable(
         .create()
         .map_err(|error| fault::setting(&error))?;
     let (topic, timeout) = (&config.positions_topic, config.timeout());
-    // For a reader of committed messages, the end is where the first open transaction begins.
     let (_, end) = all.fetch_watermarks(topic, PARTITION, timeout).map_err(|error| of(&error))?;
-    let (_, stable) = committed.fetch_watermarks(topic, PARTITION, timeout).map_err(|error| of(&error))?;
-    if stable < end {
-        return Err(Fault::retry(format!(
-            "{}: a transaction on the topic `{topic}` is open, so that the position of the sink cannot be read yet",
-            config.brokers
-        )));
+    let began = Instant::now();
+    loop {
+        // For a reader of committed messages, the end is where the first open transaction begins.
+        let (_, stable) =
+            committed.fetch_watermarks(topic, PARTITION, timeout).map_err(|error| of(&error))?;
+        if stable >= end {
+            return Ok(());
+        }
+        if began.elapsed() > timeout {
+            return Err(Fault::retry(format!(
+                "{}: a transaction on the topic `{topic}` is open, so that the position of the sink cannot be read yet",
+                config.brokers
+            )));
+        }
+        thread::sleep(LOOK_EVERY);
     }
-    Ok(())
 }
 
 /// Reads the last committed position of a sink; 0 if there is none.
@@ -67,7 +80,7 @@ pub(super) fn read(config: &KafkaConfig, key: &str) -> Result<i64, Fault> {
         .set("enable.partition.eof", "true")
         .create()
         .map_err(|error| fault::setting(&error))?;
-    ensure_stable(config, &consumer, &of)?;
+    wait_until_stable(config, &consumer, &of)?;
     let mut partitions = TopicPartitionList::new();
     partitions
         .add_partition_offset(&config.positions_topic, PARTITION, Offset::Beginning)

@@ -57,14 +57,26 @@ async fn make_topics(brokers: &str, options: &[(&str, &str)]) {
 
 /// The events that a reader of committed messages sees.
 fn stored(brokers: &str) -> Vec<CostEvent> {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", brokers)
-        .set("group.id", "test")
-        .set("enable.auto.commit", "false")
-        .set("isolation.level", "read_committed")
-        .set("enable.partition.eof", "true")
-        .create()
-        .unwrap();
+    let consumer = |isolation: &str| -> BaseConsumer {
+        ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .set("group.id", "test")
+            .set("enable.auto.commit", "false")
+            .set("isolation.level", isolation)
+            .set("enable.partition.eof", "true")
+            .create()
+            .unwrap()
+    };
+    let (consumer, everything) = (consumer("read_committed"), consumer("read_uncommitted"));
+    // A broker writes the end of a transaction into each partition a moment after it has answered.
+    let end_of = |consumer: &BaseConsumer, partition| {
+        consumer.fetch_watermarks(TOPIC, partition, Duration::from_secs(30)).unwrap().1
+    };
+    let began = std::time::Instant::now();
+    while (0..3).any(|partition| end_of(&consumer, partition) < end_of(&everything, partition)) {
+        assert!(began.elapsed() < Duration::from_mins(1), "a transaction does not end");
+        std::thread::sleep(Duration::from_millis(50));
+    }
     let mut partitions = TopicPartitionList::new();
     for partition in 0..3 {
         partitions.add_partition_offset(TOPIC, partition, Offset::Beginning).unwrap();
