@@ -73,13 +73,14 @@ pub(crate) struct SinksStatusArguments {
 
 /// Print the statements that create the table and the views of a sink.
 ///
-/// A sink creates them by itself unless its options forbid it.
+/// A sink creates them by itself unless its options forbid it. Databases without a sink are there for those who
+/// load files.
 #[derive(Debug, Args)]
 pub(crate) struct SinksDdlArguments {
-    /// The kind of the sink.
-    #[arg(value_parser = crate::sinks::names())]
+    /// The kind of the sink, or the database.
+    #[arg(value_parser = crate::sinks::tables())]
     pub(crate) kind: String,
-    /// The name of the table.
+    /// The name of the table; for Parquet the folder of the files.
     #[arg(long, value_name = "NAME")]
     pub(crate) table: Option<String>,
 }
