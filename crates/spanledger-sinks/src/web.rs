@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     error::Error as _,
     fmt, fs,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
@@ -21,7 +21,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const MESSAGE_CHARS_MAX: usize = 600;
 
 /// A client for servers whose certificates are signed by those in the file, or by those of the system if the path is
-/// empty. It reads the file, so it is made on a thread for blocking work or once.
+/// empty. It reads the file, so it is made on a thread for blocking work.
 pub(crate) fn client(timeout: Duration, ca_file: &Path) -> Result<Client, Fault> {
     let mut client = Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
@@ -41,6 +41,16 @@ pub(crate) fn client(timeout: Duration, ca_file: &Path) -> Result<Client, Fault>
     client.build().map_err(|error| {
         Fault::blocked(format!("TLS cannot be used: {error}"), "look at the option `ca_file`")
     })
+}
+
+/// A client and its headers. What they need from files is read on a thread for blocking work.
+pub(crate) async fn session(
+    timeout: Duration,
+    ca_file: PathBuf,
+    headers: Vec<(HeaderName, Secret)>,
+) -> Result<(Client, HeaderMap), Fault> {
+    let read = move || Ok((client(timeout, &ca_file)?, header_map(&headers)?));
+    tokio::task::spawn_blocking(read).await.map_err(Fault::retry)?
 }
 
 /// The address in an option.

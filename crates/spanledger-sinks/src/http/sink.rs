@@ -53,19 +53,18 @@ impl HttpSink {
         Self { url, format, headers, secret, encoding, timeout, ca_file, session: None }
     }
 
-    fn connect(&self) -> Result<Session, Fault> {
-        let secret = self.secret.read()?;
+    async fn connect(&self) -> Result<Session, Fault> {
+        let (client, headers) =
+            web::session(self.timeout, self.ca_file.clone(), self.headers.clone()).await?;
+        let secret = self.secret.clone();
+        let secret = tokio::task::spawn_blocking(move || secret.read()).await.map_err(Fault::retry)??;
         let key = (!secret.is_empty()).then(|| signature::key(&secret)).transpose().map_err(|problem| {
             Fault::blocked(
                 format!("the option `secret` cannot be used: {problem}"),
                 "write any text, or Base64 after `whsec_`",
             )
         })?;
-        Ok(Session {
-            client: web::client(self.timeout, &self.ca_file)?,
-            headers: web::header_map(&self.headers)?,
-            key,
-        })
+        Ok(Session { client, headers, key })
     }
 
     fn body(&self, batch: &Batch) -> Result<Vec<u8>, Fault> {
@@ -123,7 +122,7 @@ impl Sink for HttpSink {
     }
 
     async fn open(&mut self, _: &Opening) -> Result<Opened, Fault> {
-        self.session = Some(self.connect()?);
+        self.session = Some(self.connect().await?);
         Ok(Opened::default())
     }
 

@@ -78,7 +78,8 @@ impl Sink for OtlpSink {
     }
 
     async fn open(&mut self, _: &Opening) -> Result<Opened, Fault> {
-        self.session = Some((web::client(self.timeout, &self.ca_file)?, web::header_map(&self.headers)?));
+        let session = web::session(self.timeout, self.ca_file.clone(), self.headers.clone()).await?;
+        self.session = Some(session);
         // A message without records tells whether the address and the credentials are right.
         let empty = if self.gzip {
             GzEncoder::new(Vec::new(), Compression::fast()).finish().map_err(Fault::retry)?
