@@ -60,7 +60,7 @@ impl Default for DeliveryOptions {
 ///
 /// The cursor moves only after the sink has committed. During an outage the same batches are repeated until the
 /// sink commits them, also after a restart. An event that the destination refuses goes to the dead letters of the
-/// ledger, and so does one whose row in the ledger is damaged to the log.
+/// ledger. An event whose row in the ledger is damaged is logged and left out.
 pub async fn deliver(
     ledger: Ledger,
     sink: ConfiguredSink,

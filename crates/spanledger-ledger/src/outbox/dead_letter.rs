@@ -109,6 +109,15 @@ impl LedgerReader {
         Ok(letters)
     }
 
+    /// The numbers and positions of a follower's dead letters, without their events.
+    pub fn dead_letter_positions(&self, follower: &str) -> Result<Vec<(i64, i64)>, LedgerError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT number, change_seq FROM dead_letter WHERE follower = ? ORDER BY number",
+        )?;
+        let rows = statement.query_map([follower], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// How many dead letters each follower has. A follower without any is left out.
     pub fn dead_letter_counts(&self) -> Result<BTreeMap<String, i64>, LedgerError> {
         let mut statement =

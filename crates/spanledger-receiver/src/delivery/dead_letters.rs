@@ -7,6 +7,9 @@ use spanledger_event::SharedEvent;
 use spanledger_ledger::{Ledger, LedgerError, StoredDeadLetter};
 use spanledger_sinks::{Batch, BatchId, BoxSink, ConfiguredSink, Fault, Opening, Positioned, Purpose};
 
+/// So many dead letters are in memory at once.
+const PAGE: usize = 200;
+
 /// What became of dead letters that were sent again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetriedDeadLetters {
@@ -27,10 +30,7 @@ pub async fn retry_dead_letters(
     sink: &ConfiguredSink,
 ) -> Result<RetriedDeadLetters, LedgerError> {
     let mut retried = RetriedDeadLetters::default();
-    let (reader, name) = (ledger.reader()?, sink.name.clone());
-    let letters = tokio::task::spawn_blocking(move || reader.dead_letters(&name))
-        .await
-        .map_err(|_| LedgerError::Closed)??;
+    let mut letters = page(ledger, &sink.name, 0).await?;
     if letters.is_empty() {
         return Ok(retried);
     }
@@ -53,28 +53,38 @@ pub async fn retry_dead_letters(
             return Ok(retried);
         }
     };
-    for letter in letters {
-        // A letter with the position of the destination was delivered, and then the ledger could not be told. Letters
-        // with lower numbers were not: a later one may have passed them.
-        let sent = if told == Some(letter.number) {
-            Ok(true)
-        } else {
-            send(&mut destination, &opening, &letter).await
-        };
-        match sent {
-            Ok(true) => {
-                ledger.remove_dead_letters(&sink.name, vec![letter.number]).await?;
-                retried.delivered += 1;
-            }
-            Ok(false) => retried.refused += 1,
-            Err(fault) => {
-                retried.fault = Some(fault.to_string());
-                break;
+    while let Some(last) = letters.last().map(|letter| letter.number) {
+        for letter in letters {
+            // A letter with the position of the destination was delivered, and then the ledger could not be told.
+            // Letters with lower numbers were not: a later one may have passed them.
+            let sent = if told == Some(letter.number) {
+                Ok(true)
+            } else {
+                send(&mut destination, &opening, &letter).await
+            };
+            match sent {
+                Ok(true) => {
+                    ledger.remove_dead_letters(&sink.name, vec![letter.number]).await?;
+                    retried.delivered += 1;
+                }
+                Ok(false) => retried.refused += 1,
+                Err(fault) => {
+                    retried.fault = Some(fault.to_string());
+                    return Ok(retried);
+                }
             }
         }
+        letters = page(ledger, &sink.name, last).await?;
     }
     destination.close().await;
     Ok(retried)
+}
+
+/// The next dead letters after this number. A letter holds its whole event, so that only some are in memory.
+async fn page(ledger: &Ledger, sink: &str, after: i64) -> Result<Vec<StoredDeadLetter>, LedgerError> {
+    let (reader, sink) = (ledger.reader()?, sink.to_owned());
+    let read = move || reader.dead_letters_after(&sink, after, PAGE);
+    tokio::task::spawn_blocking(read).await.map_err(|_| LedgerError::Closed)?
 }
 
 /// Sends one letter. Returns whether the destination took it.

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    hash::Hasher as _,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -11,6 +10,7 @@ use spanledger_event::Timestamp;
 use spanledger_ledger::{Ledger, LedgerError};
 use spanledger_sinks::{ConfiguredSink, EventFilter, Start};
 use tokio::time::Instant;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::{DeliveryOptions, SinkStatus, run, source::Span};
 
@@ -61,7 +61,7 @@ impl Replay {
         selection: &ReplaySelection,
     ) -> Result<Self, ReplayError> {
         let filter = filter(sink, selection)?;
-        let beginning = format!("{}.replay-{:08x}-", sink.name, fingerprint(&filter));
+        let beginning = format!("{}.replay-{:08x}-", sink.name, fingerprint(sink, selection));
         let (reader, wanted) = (ledger.reader()?, beginning.clone());
         let names = tokio::task::spawn_blocking(move || reader.follower_names())
             .await
@@ -123,22 +123,10 @@ fn filter(sink: &ConfiguredSink, selection: &ReplaySelection) -> Result<EventFil
     Ok(filter)
 }
 
-/// The same selection has the same fingerprint, in every version of Spanledger (FNV-1a).
-fn fingerprint(filter: &EventFilter) -> u32 {
-    struct Fnv(u32);
-    impl std::hash::Hasher for Fnv {
-        fn finish(&self) -> u64 {
-            self.0.into()
-        }
-        fn write(&mut self, bytes: &[u8]) {
-            for byte in bytes {
-                self.0 = (self.0 ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-            }
-        }
-    }
-    let mut hash = Fnv(0x811c_9dc5);
-    hash.write(format!("{filter:?}").as_bytes());
-    hash.0
+/// The same selection of the same sink has the same fingerprint.
+fn fingerprint(sink: &ConfiguredSink, selection: &ReplaySelection) -> u64 {
+    let text = serde_json::to_string(&(&sink.filter, selection)).unwrap_or_default();
+    xxh3_64(text.as_bytes()) >> 32
 }
 
 fn millis() -> u128 {

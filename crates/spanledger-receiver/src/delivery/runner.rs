@@ -389,8 +389,8 @@ async fn has_events(
 ) -> Result<bool, LedgerError> {
     let look = move || {
         let reader = ledger.reader()?;
-        let letters = reader.dead_letters(&name)?;
-        let dead: HashSet<i64> = letters.iter().map(|stored| stored.letter.seq).collect();
+        let dead: HashSet<i64> =
+            reader.dead_letter_positions(&name)?.into_iter().map(|(_, position)| position).collect();
         let mut after = theirs;
         loop {
             let changes = reader.changes_after(after, LOOKED_AT)?;

@@ -98,7 +98,7 @@ async fn drop_letters(arguments: &SinksDeadDropArguments) -> anyhow::Result<Exit
     let path = &arguments.ledger.ledger;
     let reader = open_ledger(path)?;
     let numbers = if arguments.all {
-        reader.dead_letters(&arguments.name)?.into_iter().map(|letter| letter.number).collect()
+        reader.dead_letter_positions(&arguments.name)?.into_iter().map(|(number, _)| number).collect()
     } else {
         arguments.numbers.clone()
     };
